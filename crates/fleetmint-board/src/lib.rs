@@ -1,0 +1,1 @@
+//! What an ESP32 board is and needs, without I/O.

@@ -1,0 +1,1 @@
+//! The Fleetmint service as a library.
