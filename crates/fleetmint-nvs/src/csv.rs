@@ -1,0 +1,1 @@
+//! The table that Espressif's generator reads.

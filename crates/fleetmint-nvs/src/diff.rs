@@ -1,0 +1,1 @@
+//! Two images compared by namespace and key.

@@ -1,0 +1,330 @@
+//! What can go wrong, in two enums: [`Error`] is this crate's, [`EspError`] names the firmware's own codes.
+
+use crate::key::RawName;
+use crate::layout::{NAME_MAX, NAMESPACE_LAST, PAGE_SIZE, PARTITION_MAX};
+use alloc::string::String;
+use core::fmt;
+
+/// Whether a name is a key's or a namespace's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NameKind {
+    /// The name of a value inside a namespace.
+    Key,
+    /// The name of a namespace.
+    Namespace,
+}
+
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::Namespace => "namespace",
+        })
+    }
+}
+
+/// An error code of ESP-IDF's NVS library, by the name that its headers give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EspError {
+    /// `ESP_FAIL`: an inner check of the library failed.
+    Fail,
+    /// `ESP_ERR_INVALID_ARG`
+    InvalidArg,
+    /// `ESP_ERR_NOT_ALLOWED`: a read-only partition would have to be written.
+    NotAllowed,
+    /// `ESP_ERR_FLASH_OP_FAIL`
+    FlashOpFail,
+    /// `ESP_ERR_NVS_NOT_FOUND`
+    NotFound,
+    /// `ESP_ERR_NVS_TYPE_MISMATCH`
+    TypeMismatch,
+    /// `ESP_ERR_NVS_READ_ONLY`
+    ReadOnly,
+    /// `ESP_ERR_NVS_NOT_ENOUGH_SPACE`
+    NotEnoughSpace,
+    /// `ESP_ERR_NVS_INVALID_LENGTH`
+    InvalidLength,
+    /// `ESP_ERR_NVS_INVALID_STATE`
+    InvalidState,
+    /// `ESP_ERR_NVS_KEY_TOO_LONG`
+    KeyTooLong,
+    /// `ESP_ERR_NVS_INVALID_NAME`
+    InvalidName,
+    /// `ESP_ERR_NVS_PAGE_FULL`
+    PageFull,
+    /// `ESP_ERR_NVS_NO_FREE_PAGES`
+    NoFreePages,
+    /// `ESP_ERR_NVS_VALUE_TOO_LONG`
+    ValueTooLong,
+    /// `ESP_ERR_NVS_NEW_VERSION_FOUND`
+    NewVersionFound,
+    /// `ESP_ERR_NVS_REMOVE_FAILED`
+    RemoveFailed,
+}
+
+impl EspError {
+    /// The name in ESP-IDF's headers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "ESP_FAIL",
+            Self::InvalidArg => "ESP_ERR_INVALID_ARG",
+            Self::NotAllowed => "ESP_ERR_NOT_ALLOWED",
+            Self::FlashOpFail => "ESP_ERR_FLASH_OP_FAIL",
+            Self::NotFound => "ESP_ERR_NVS_NOT_FOUND",
+            Self::TypeMismatch => "ESP_ERR_NVS_TYPE_MISMATCH",
+            Self::ReadOnly => "ESP_ERR_NVS_READ_ONLY",
+            Self::NotEnoughSpace => "ESP_ERR_NVS_NOT_ENOUGH_SPACE",
+            Self::InvalidLength => "ESP_ERR_NVS_INVALID_LENGTH",
+            Self::InvalidState => "ESP_ERR_NVS_INVALID_STATE",
+            Self::KeyTooLong => "ESP_ERR_NVS_KEY_TOO_LONG",
+            Self::InvalidName => "ESP_ERR_NVS_INVALID_NAME",
+            Self::PageFull => "ESP_ERR_NVS_PAGE_FULL",
+            Self::NoFreePages => "ESP_ERR_NVS_NO_FREE_PAGES",
+            Self::ValueTooLong => "ESP_ERR_NVS_VALUE_TOO_LONG",
+            Self::NewVersionFound => "ESP_ERR_NVS_NEW_VERSION_FOUND",
+            Self::RemoveFailed => "ESP_ERR_NVS_REMOVE_FAILED",
+        }
+    }
+}
+
+impl fmt::Display for EspError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl core::error::Error for EspError {}
+
+/// An error of this crate. Sizes, limits and offsets are in bytes; offsets count from the start of the partition.
+///
+/// Where ESP-IDF's library has a code for the same event, [`Error::esp`] gives it and the text names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name has no bytes.
+    NameEmpty {
+        /// Key or namespace.
+        kind: NameKind,
+    },
+    /// A name has more than 15 bytes.
+    NameTooLong {
+        /// Key or namespace.
+        kind: NameKind,
+        /// The name, with U+FFFD for what isn't UTF-8.
+        name: String,
+        /// Its length in bytes.
+        size: usize,
+    },
+    /// A name holds a NUL byte.
+    NameHasNul {
+        /// Key or namespace.
+        kind: NameKind,
+        /// The name, with U+FFFD for what isn't UTF-8.
+        name: String,
+        /// Where in the name the NUL is.
+        offset: usize,
+    },
+    /// A string holds a NUL byte, which would end it there.
+    ValueHasNul {
+        /// The key of the string.
+        key: RawName,
+        /// Where in the string the NUL is.
+        offset: usize,
+    },
+    /// A value is longer than its type or the partition allows.
+    ValueTooLong {
+        /// The key of the value.
+        key: RawName,
+        /// Its size as stored: of a string, with the NUL.
+        size: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// A float or double is NaN, which the firmware refuses.
+    NotANumber {
+        /// The key of the value.
+        key: RawName,
+    },
+    /// A value doesn't fit into what is left of the partition.
+    NotEnoughSpace {
+        /// The key of the value, or the name of the namespace.
+        key: RawName,
+        /// Entries that it takes.
+        needed: usize,
+        /// Entries that are left.
+        free: usize,
+    },
+    /// All 254 namespace indices are in use.
+    TooManyNamespaces {
+        /// The namespace that has no index left.
+        namespace: RawName,
+    },
+    /// There is no such key (in that namespace).
+    NotFound {
+        /// The key or namespace that was looked for.
+        name: RawName,
+    },
+    /// The partition's size isn't a multiple of 4096 between 4096 and 16 MiB.
+    PartitionSize {
+        /// The size given.
+        size: usize,
+    },
+    /// A buffer is shorter than what should go into it.
+    BufferTooSmall {
+        /// What should go into it.
+        needed: usize,
+        /// Its size.
+        size: usize,
+    },
+    /// No page is free, so the firmware's start fails; stock start-up code then erases the partition.
+    NoFreePages {
+        /// Pages of the partition.
+        pages: usize,
+    },
+    /// A page has a format newer than the firmware knows; stock start-up code then erases the partition.
+    NewVersion {
+        /// The number of the page, from 0.
+        page: usize,
+        /// The version byte that it holds (0xFE and 0xFF are known).
+        version: u8,
+    },
+    /// Opening read-only would have to write: the image needs a repair.
+    NotAllowed {
+        /// Where the first write would go.
+        offset: usize,
+    },
+    /// Entries are marked written and none passes its checksum: the encryption key is wrong or missing.
+    WrongKey {
+        /// Entries that are marked written.
+        written: usize,
+        /// Whether a key was given.
+        encrypted: bool,
+    },
+    /// An inner check of ESP-IDF's library fails at this place, so that the call ends with that code.
+    Firmware {
+        /// The library's code.
+        code: EspError,
+        /// The page, entry or item that the library stops at.
+        offset: usize,
+    },
+    /// The flash underneath failed.
+    Flash {
+        /// Where.
+        offset: usize,
+    },
+    /// A file of encryption keys isn't one.
+    KeyFile {
+        /// What is wrong with it.
+        reason: &'static str,
+        /// Where in the file.
+        offset: usize,
+    },
+}
+
+impl Error {
+    /// The code that ESP-IDF's library gives for the same event, where it has one.
+    #[must_use]
+    pub const fn esp(&self) -> Option<EspError> {
+        Some(match self {
+            Self::NameEmpty { .. } | Self::NameHasNul { .. } => EspError::InvalidName,
+            Self::NameTooLong { .. } => EspError::KeyTooLong,
+            Self::ValueTooLong { .. } => EspError::ValueTooLong,
+            Self::NotANumber { .. } => EspError::InvalidArg,
+            Self::NotEnoughSpace { .. } | Self::TooManyNamespaces { .. } => EspError::NotEnoughSpace,
+            Self::NotFound { .. } => EspError::NotFound,
+            Self::NoFreePages { .. } => EspError::NoFreePages,
+            Self::NewVersion { .. } => EspError::NewVersionFound,
+            Self::NotAllowed { .. } => EspError::NotAllowed,
+            Self::Firmware { code, .. } => *code,
+            Self::Flash { .. } => EspError::FlashOpFail,
+            Self::ValueHasNul { .. }
+            | Self::PartitionSize { .. }
+            | Self::BufferTooSmall { .. }
+            | Self::WrongKey { .. }
+            | Self::KeyFile { .. } => return None,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameEmpty { kind } => write!(f, "a {kind} needs 1 to {NAME_MAX} bytes, this one is empty"),
+            Self::NameTooLong { kind, name, size } => {
+                write!(f, "{kind} {name:?} has {size} bytes, at most {NAME_MAX} are allowed")
+            }
+            Self::NameHasNul { kind, name, offset } => write!(f, "{kind} {name:?} holds a NUL byte at offset {offset}"),
+            Self::ValueHasNul { key, offset } => {
+                write!(
+                    f,
+                    "the string of key \"{key}\" holds a NUL byte at offset {offset}, which would end it there"
+                )
+            }
+            Self::ValueTooLong { key, size, limit } => {
+                write!(
+                    f,
+                    "the value of key \"{key}\" takes {size} bytes, at most {limit} are allowed"
+                )
+            }
+            Self::NotANumber { key } => write!(f, "the value of key \"{key}\" is NaN, which NVS refuses"),
+            Self::NotEnoughSpace { key, needed, free } => {
+                write!(
+                    f,
+                    "\"{key}\" needs {needed} entries of 32 bytes, {free} are left in the partition"
+                )
+            }
+            Self::TooManyNamespaces { namespace } => {
+                write!(
+                    f,
+                    "namespace \"{namespace}\" would be one more than the {NAMESPACE_LAST} that NVS can hold"
+                )
+            }
+            Self::NotFound { name } => write!(f, "there is no \"{name}\""),
+            Self::PartitionSize { size } => write!(
+                f,
+                "a partition of {size} bytes: the size must be a multiple of {PAGE_SIZE}, from {PAGE_SIZE} to {PARTITION_MAX}"
+            ),
+            Self::BufferTooSmall { needed, size } => write!(f, "the buffer has {size} bytes, {needed} are needed"),
+            Self::NoFreePages { pages } => {
+                write!(
+                    f,
+                    "none of the {pages} pages is free, and the firmware needs one at its start"
+                )
+            }
+            Self::NewVersion { page, version } => write!(
+                f,
+                "page {page} (offset {:#x}) has format version {version:#04x}, 0xfe and 0xff are known",
+                page * PAGE_SIZE
+            ),
+            Self::NotAllowed { offset } => write!(
+                f,
+                "opening read-only fails: the image needs a repair, the first write would go to offset {offset:#x}"
+            ),
+            Self::WrongKey {
+                written,
+                encrypted: true,
+            } => write!(
+                f,
+                "the encryption key seems wrong: {written} entries are marked written and none passes its checksum"
+            ),
+            Self::WrongKey {
+                written,
+                encrypted: false,
+            } => write!(
+                f,
+                "the encryption key seems missing: {written} entries are marked written and none passes its checksum"
+            ),
+            Self::Firmware { offset, .. } => write!(f, "the firmware's own check fails at offset {offset:#x}"),
+            Self::Flash { offset } => write!(f, "the flash failed at offset {offset:#x}"),
+            Self::KeyFile { reason, offset } => write!(f, "not a file of NVS keys: {reason} (offset {offset:#x})"),
+        }?;
+        match self.esp() {
+            Some(code) => write!(f, " ({code})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,1 @@
+//! Fresh images in the layout of Espressif's generator.

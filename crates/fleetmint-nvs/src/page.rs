@@ -1,0 +1,302 @@
+//! A page's header and its bitmap of entry states.
+//!
+//! ```text
+//!   0            4                8     9                                    28        32
+//!   ┌────────────┬────────────────┬─────┬────────────────────────────────────┬─────────┐
+//!   │ state word │ sequence number│ ver.│ unused, 0xFF                       │ CRC-32  │
+//!   └────────────┴────────────────┴─────┴────────────────────────────────────┴─────────┘
+//!                └──────────────── the CRC is over these ────────────────────┘
+//! ```
+//!
+//! A state only ever clears bits, so a page grows old without an erase. The bitmap gives each entry two bits, entry 0
+//! in the lowest two of the first byte: 11 empty, 10 written, 00 erased; 01 is illegal.
+
+use crate::layout::{BITMAP_SIZE, ENTRY_COUNT, HEADER_SIZE, Version, crc32};
+
+/// A page's state word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PageState {
+    /// Never written since its erase.
+    Uninitialized,
+    /// The page that is being written to.
+    Active,
+    /// Closed.
+    Full,
+    /// Its items are being moved to another page.
+    Freeing,
+}
+
+impl PageState {
+    /// The word in the header.
+    #[must_use]
+    pub const fn word(self) -> u32 {
+        match self {
+            Self::Uninitialized => 0xFFFF_FFFF,
+            Self::Active => 0xFFFF_FFFE,
+            Self::Full => 0xFFFF_FFFC,
+            Self::Freeing => 0xFFFF_FFF8,
+        }
+    }
+
+    /// The state that this word names.
+    #[must_use]
+    pub const fn from_word(word: u32) -> Option<Self> {
+        match word {
+            0xFFFF_FFFF => Some(Self::Uninitialized),
+            0xFFFF_FFFE => Some(Self::Active),
+            0xFFFF_FFFC => Some(Self::Full),
+            0xFFFF_FFF8 => Some(Self::Freeing),
+            _ => None,
+        }
+    }
+
+    /// The state's name in ESP-IDF.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Uninitialized => "UNINITIALIZED",
+            Self::Active => "ACTIVE",
+            Self::Full => "FULL",
+            Self::Freeing => "FREEING",
+        }
+    }
+}
+
+/// A page's header, decoded. It may hold anything that flash may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageHeader {
+    /// The state word, known or not; see [`PageState::from_word`].
+    pub state_word: u32,
+    /// The sequence number: higher is newer.
+    pub sequence: u32,
+    /// The version byte, known or not; see [`Version::from_byte`].
+    pub version: u8,
+    /// The checksum as stored.
+    pub crc: u32,
+    /// The checksum that fits the bytes.
+    pub crc_wanted: u32,
+}
+
+impl PageHeader {
+    /// The bytes of a new header.
+    ///
+    /// ```
+    /// use fleetmint_nvs::layout::Version;
+    /// use fleetmint_nvs::page::{PageHeader, PageState};
+    /// let header = PageHeader::encode(PageState::Active, 0, Version::V2);
+    /// assert_eq!(header[..9], [0xFE, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0xFE]);
+    /// assert_eq!(header[28..], [0x84, 0x2D, 0xBA, 0xB9]);
+    /// ```
+    #[must_use]
+    pub fn encode(state: PageState, sequence: u32, version: Version) -> [u8; HEADER_SIZE] {
+        let [w0, w1, w2, w3] = state.word().to_le_bytes();
+        let [s0, s1, s2, s3] = sequence.to_le_bytes();
+        let mut covered = [0xFF; HEADER_SIZE - 8];
+        let [c0, c1, c2, c3, c4, ..] = &mut covered;
+        (*c0, *c1, *c2, *c3, *c4) = (s0, s1, s2, s3, version.byte());
+        let crc = crc32(&covered);
+        let mut header = [0xFF; HEADER_SIZE];
+        let [h0, h1, h2, h3, rest @ .., e0, e1, e2, e3] = &mut header;
+        (*h0, *h1, *h2, *h3) = (w0, w1, w2, w3);
+        *rest = covered;
+        [*e0, *e1, *e2, *e3] = crc.to_le_bytes();
+        header
+    }
+
+    /// The header in these bytes.
+    #[must_use]
+    pub fn decode(bytes: &[u8; HEADER_SIZE]) -> Self {
+        let [w0, w1, w2, w3, covered @ .., c0, c1, c2, c3] = *bytes;
+        let [s0, s1, s2, s3, version, ..] = covered;
+        Self {
+            state_word: u32::from_le_bytes([w0, w1, w2, w3]),
+            sequence: u32::from_le_bytes([s0, s1, s2, s3]),
+            version,
+            crc: u32::from_le_bytes([c0, c1, c2, c3]),
+            crc_wanted: crc32(&covered),
+        }
+    }
+
+    /// Whether the stored checksum fits.
+    #[must_use]
+    pub const fn crc_fits(&self) -> bool {
+        self.crc == self.crc_wanted
+    }
+}
+
+/// The state of an entry in the bitmap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryState {
+    /// 11: never written.
+    Empty,
+    /// 10: holds an item, or a part of one.
+    Written,
+    /// 01: what no orderly write leaves.
+    Illegal,
+    /// 00: held something once.
+    Erased,
+}
+
+impl EntryState {
+    /// The two bits.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::Erased => 0,
+            Self::Illegal => 1,
+            Self::Written => 2,
+            Self::Empty => 3,
+        }
+    }
+
+    /// The state of the lowest two bits.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::Erased,
+            1 => Self::Illegal,
+            2 => Self::Written,
+            _ => Self::Empty,
+        }
+    }
+}
+
+/// A page's bitmap: the state of each of its 126 entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bitmap {
+    words: [u64; BITMAP_SIZE / 8],
+}
+
+/// Entries in a word of the bitmap.
+const PER_WORD: usize = 32;
+
+impl Bitmap {
+    /// All entries empty.
+    pub const EMPTY: Self = Self {
+        words: [u64::MAX; BITMAP_SIZE / 8],
+    };
+
+    /// The bitmap in these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; BITMAP_SIZE]) -> Self {
+        let mut words = [u64::MAX; BITMAP_SIZE / 8];
+        let (chunks, _) = bytes.as_chunks();
+        for (word, chunk) in words.iter_mut().zip(chunks) {
+            *word = u64::from_le_bytes(*chunk);
+        }
+        Self { words }
+    }
+
+    /// The bytes of the bitmap.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; BITMAP_SIZE] {
+        let mut bytes = [0xFF; BITMAP_SIZE];
+        let (chunks, _) = bytes.as_chunks_mut();
+        for (chunk, word) in chunks.iter_mut().zip(self.words) {
+            *chunk = word.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// The state of an entry. Past entry 125: empty.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, entry: usize) -> EntryState {
+        let word = self.words.get(entry / PER_WORD).copied().unwrap_or(u64::MAX);
+        EntryState::from_bits((word >> (2 * (entry % PER_WORD)) & 3) as u8)
+    }
+
+    /// Sets the state of an entry. Past entry 125: nothing.
+    #[inline]
+    pub fn set(&mut self, entry: usize, state: EntryState) {
+        if entry >= ENTRY_COUNT {
+            return;
+        }
+        if let Some(word) = self.words.get_mut(entry / PER_WORD) {
+            let shift = 2 * (entry % PER_WORD);
+            *word = *word & !(3 << shift) | u64::from(state.bits()) << shift;
+        }
+    }
+
+    /// How many of the 126 entries have this state.
+    #[must_use]
+    pub fn count(&self, state: EntryState) -> usize {
+        const LOW: u64 = 0x5555_5555_5555_5555;
+        let unused = (BITMAP_SIZE * 4) - ENTRY_COUNT;
+        let mut count = 0;
+        for word in self.words {
+            let (low, high) = (word & LOW, word >> 1 & LOW);
+            let hits = match state {
+                EntryState::Erased => !(low | high) & LOW,
+                EntryState::Illegal => low & !high,
+                EntryState::Written => high & !low,
+                EntryState::Empty => low & high,
+            };
+            count += hits.count_ones() as usize;
+        }
+        // The last two places of the 128 belong to no entry.
+        let spare = (ENTRY_COUNT..ENTRY_COUNT + unused)
+            .filter(|entry| self.get(*entry) == state)
+            .count();
+        count - spare
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_active_page_with_sequence_number_0() {
+        let header = PageHeader::encode(PageState::Active, 0, Version::V2);
+        assert_eq!(
+            hex::encode(header),
+            "feffffff00000000feffffffffffffffffffffffffffffffffffffff842dbab9"
+        );
+        let back = PageHeader::decode(&header);
+        assert!(back.crc_fits());
+        assert_eq!(PageState::from_word(back.state_word), Some(PageState::Active));
+        assert_eq!(
+            (back.sequence, Version::from_byte(back.version)),
+            (0, Some(Version::V2))
+        );
+    }
+
+    #[test]
+    fn states_only_clear_bits() {
+        let states = [
+            PageState::Uninitialized,
+            PageState::Active,
+            PageState::Full,
+            PageState::Freeing,
+        ];
+        for pair in states.windows(2) {
+            assert_eq!(pair[0].word() & pair[1].word(), pair[1].word());
+        }
+        for state in states {
+            assert_eq!(PageState::from_word(state.word()), Some(state));
+        }
+    }
+
+    #[test]
+    fn a_bitmap_keeps_each_entry_apart() {
+        let mut bitmap = Bitmap::EMPTY;
+        bitmap.set(0, EntryState::Written);
+        assert_eq!(bitmap.to_bytes()[0], 0b1111_1110);
+        bitmap.set(33, EntryState::Erased);
+        bitmap.set(125, EntryState::Illegal);
+        assert_eq!(Bitmap::from_bytes(&bitmap.to_bytes()), bitmap);
+        assert_eq!(
+            [0, 1, 33, 125].map(|entry| bitmap.get(entry)).map(EntryState::bits),
+            [2, 3, 0, 1]
+        );
+        assert_eq!(bitmap.count(EntryState::Empty), 123);
+        assert_eq!(bitmap.count(EntryState::Written), 1);
+        assert_eq!(bitmap.count(EntryState::Erased), 1);
+        assert_eq!(bitmap.count(EntryState::Illegal), 1);
+        let mut spare = [0xFF; 32];
+        spare[31] = 0x0F;
+        assert_eq!(Bitmap::from_bytes(&spare).count(EntryState::Erased), 0);
+        assert_eq!(Bitmap::from_bytes(&spare).count(EntryState::Empty), 126);
+    }
+}

@@ -1,0 +1,1 @@
+//! A model of ESP-IDF's NVS library.
