@@ -1,1 +1,15 @@
-//! The Fleetmint service as a library.
+//! The Fleetmint service as a library: one room per noun.
+
+pub mod access;
+pub mod app;
+pub mod audit;
+pub mod config;
+pub mod database;
+pub mod devices;
+pub mod enrolment;
+pub mod http;
+pub mod identity;
+pub mod models;
+pub mod operation;
+pub mod provisioning;
+pub mod seal;

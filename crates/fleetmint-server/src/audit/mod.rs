@@ -1,0 +1,21 @@
+//! Who saw or changed what.
+
+use jiff::Timestamp;
+
+use crate::operation::Operation;
+
+/// Makes audit records durable, many at a time.
+#[derive(Debug)]
+pub struct Audit {}
+
+/// One record: who did what to which device, when, and from where.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub at: Timestamp,
+    /// `administrator`, or the client id of a device.
+    pub actor: String,
+    pub action: Operation,
+    pub device_id: Option<i64>,
+    /// The caller's address.
+    pub source: String,
+}

@@ -1,0 +1,5 @@
+//! The settings, one file per section, validated at start.
+
+/// Everything that can be set.
+#[derive(Debug, Default)]
+pub struct Settings {}

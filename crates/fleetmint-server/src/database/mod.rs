@@ -1,0 +1,142 @@
+//! The pool, transactions and migrations. It knows no noun: what a table means is its noun's `store.rs`.
+//!
+//! SQLite in WAL mode with `synchronous=FULL`: readers never wait, writers take turns at one connection, and what a
+//! transaction wrote is on the disk when it returns.
+
+mod error;
+mod migrations;
+pub(crate) mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diesel::connection::SimpleConnection;
+use diesel::result::Error as DieselError;
+use diesel::{Connection as _, SqliteConnection};
+
+pub use error::{Error, OpenError};
+
+/// What queries run on.
+pub type Connection = SqliteConnection;
+
+/// How long a write waits for another process (a token reset beside the running server) before it is given up.
+const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// Idle readers kept open. Reads run on the server's own threads, so no more than these are ever busy at once.
+const MAX_IDLE_READERS: usize = 64;
+
+/// The database of a running service. Cloning is cheap: all clones share the connections.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    /// `None` after a write panicked or could not be rolled back: it is opened anew.
+    writer: Mutex<Option<Connection>>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("path", &self.0.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Opens the database file, makes it where there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is no database, or was written by a newer program.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let mut writer = connect(path).map_err(|cause| OpenError::Open {
+            path: path.to_owned(),
+            cause,
+        })?;
+        migrations::run(&mut writer)?;
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            writer: Mutex::new(Some(writer)),
+            readers: Mutex::new(Vec::new()),
+        })))
+    }
+
+    /// Runs a query on the calling thread: a read from the page cache takes microseconds, less than handing it to
+    /// another thread.
+    pub fn read<T, E: From<Error>>(&self, query: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+        let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.0.path)?,
+        };
+        let result = query(&mut connection);
+        let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < MAX_IDLE_READERS {
+            readers.push(connection);
+        }
+        result
+    }
+
+    /// Runs `work` as one transaction; its changes are on the disk when this resolves, or none of them are made.
+    pub async fn write<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let database = self.clone();
+        tokio::task::spawn_blocking(move || database.write_blocking(work))
+            .await
+            .map_err(|panicked| Error::Other(format!("a write ended abnormally: {panicked}")))?
+    }
+
+    /// [`Database::write`] for threads of their own: waits for the disk on the calling thread.
+    pub fn write_blocking<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut slot = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = match slot.take() {
+            Some(writer) => writer,
+            None => connect(&self.0.path)?,
+        };
+        let mut failure = None;
+        // BEGIN IMMEDIATE: a transaction that reads first and writes later would otherwise fail under load.
+        let outcome = writer.immediate_transaction(|connection| {
+            work(connection).map_err(|error| {
+                failure = Some(error);
+                DieselError::RollbackTransaction
+            })
+        });
+        match (outcome, failure) {
+            (Ok(value), _) => {
+                *slot = Some(writer);
+                Ok(value)
+            }
+            (Err(DieselError::RollbackTransaction), Some(error)) => {
+                *slot = Some(writer);
+                Err(error)
+            }
+            // SQLite ends a transaction by itself when the disk is full, and rolling back fails then. The connection
+            // is closed, which rolls back whatever is left; the next write opens another.
+            (Err(_), Some(error)) => Err(error),
+            (Err(error), None) => Err(Error::from(error).into()),
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let name = path
+        .to_str()
+        .ok_or_else(|| Error::Other(format!("{} is not UTF-8", path.display())))?;
+    let mut connection = Connection::establish(name).map_err(|error| Error::Other(error.to_string()))?;
+    connection.batch_execute(&format!(
+        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;"
+    ))?;
+    Ok(connection)
+}

@@ -1,0 +1,86 @@
+//! The tables as the migrations leave them. A test compares the two.
+
+diesel::table! {
+    instance (name) {
+        name -> Text,
+        value -> Binary,
+    }
+}
+
+diesel::table! {
+    device_models (id) {
+        id -> BigInt,
+        code -> Text,
+        name -> Text,
+        base_url -> Nullable<Text>,
+        token_url -> Nullable<Text>,
+        mqtt_url -> Nullable<Text>,
+        wifi_ssid -> Nullable<Text>,
+        wifi_password -> Nullable<Binary>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    devices (id) {
+        id -> BigInt,
+        key -> Text,
+        device_model_id -> BigInt,
+        name -> Text,
+        client_id -> Text,
+        provider_ref -> Nullable<Text>,
+        state -> Text,
+        lease_owner -> Nullable<Text>,
+        lease_until -> Nullable<BigInt>,
+        base_url -> Nullable<Text>,
+        token_url -> Nullable<Text>,
+        mqtt_url -> Nullable<Text>,
+        wifi_ssid -> Nullable<Text>,
+        wifi_password -> Nullable<Binary>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    clients (client_id) {
+        client_id -> Text,
+        device_key -> Text,
+        enabled -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_secrets (id) {
+        id -> Text,
+        client_id -> Text,
+        secret -> Binary,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        secret -> Binary,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        device_id -> Nullable<BigInt>,
+        source -> Text,
+    }
+}
+
+diesel::joinable!(devices -> device_models (device_model_id));
+diesel::joinable!(client_secrets -> clients (client_id));
+diesel::allow_tables_to_appear_in_same_query!(devices, device_models, clients, client_secrets);

@@ -1,0 +1,219 @@
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Text};
+
+use super::schema::instance;
+use super::{Database, Error, OpenError};
+
+fn database(folder: &tempfile::TempDir) -> Database {
+    Database::open(&folder.path().join("fleetmint.db")).unwrap()
+}
+
+fn put(database: &Database, name: &str) -> Result<usize, Error> {
+    database.write_blocking(|connection| {
+        diesel::insert_into(instance::table)
+            .values((instance::name.eq(name), instance::value.eq(vec![0_u8; 64])))
+            .execute(connection)
+            .map_err(Error::from)
+    })
+}
+
+fn count(database: &Database) -> i64 {
+    database
+        .read(|connection| instance::table.count().get_result(connection).map_err(Error::from))
+        .unwrap()
+}
+
+#[test]
+fn a_transaction_that_fails_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(&folder);
+    let failed: Result<(), Error> = database.write_blocking(|connection| {
+        diesel::insert_into(instance::table)
+            .values((instance::name.eq("a"), instance::value.eq(vec![1_u8])))
+            .execute(connection)?;
+        Err(Error::Busy)
+    });
+    assert!(matches!(failed, Err(Error::Busy)));
+    assert_eq!(count(&database), 0);
+}
+
+#[test]
+fn a_panic_in_a_write_does_not_end_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(&folder);
+    let panicking = database.clone();
+    let panicked = std::thread::spawn(move || {
+        panicking.write_blocking::<(), Error>(|connection| {
+            diesel::insert_into(instance::table)
+                .values((instance::name.eq("lost"), instance::value.eq(vec![1_u8])))
+                .execute(connection)?;
+            panic!("in the middle of a transaction")
+        })
+    })
+    .join();
+    assert!(panicked.is_err());
+    put(&database, "kept").unwrap();
+    assert_eq!(count(&database), 1);
+}
+
+#[test]
+fn errors_say_what_a_caller_can_act_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(&folder);
+    put(&database, "a").unwrap();
+    let taken = put(&database, "a");
+    assert!(
+        matches!(&taken, Err(Error::Taken { columns }) if columns == "instance.name"),
+        "{taken:?}"
+    );
+
+    let dangling: Result<(), Error> = database.write_blocking(|connection| {
+        Ok(connection.batch_execute(
+            "INSERT INTO client_secrets (id, client_id, secret, created_at) VALUES ('s', 'nobody', x'00', 0)",
+        )?)
+    });
+    assert!(matches!(dangling, Err(Error::Referenced)), "{dangling:?}");
+
+    let full: Result<(), Error> = database.write_blocking(|connection| {
+        connection.batch_execute("PRAGMA max_page_count = 1")?; // SQLite raises it to the pages in use
+        for n in 0..1000 {
+            diesel::insert_into(instance::table)
+                .values((
+                    instance::name.eq(format!("filler {n}")),
+                    instance::value.eq(vec![0_u8; 1024]),
+                ))
+                .execute(connection)?;
+        }
+        Ok(())
+    });
+    assert!(matches!(full, Err(Error::Full)), "{full:?}");
+    assert_eq!(count(&database), 1);
+    put(&database, "after the disk was full").unwrap();
+}
+
+#[test]
+fn a_write_waits_for_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(&folder);
+    let mut other = SqliteConnection::establish(folder.path().join("fleetmint.db").to_str().unwrap()).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| put(&database, "a"));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        other.batch_execute("COMMIT").unwrap();
+        writing.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn opening_again_keeps_what_is_there_and_a_newer_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&database(&folder), "a").unwrap();
+    assert_eq!(count(&database(&folder)), 1);
+
+    database(&folder)
+        .write_blocking::<(), Error>(|connection| {
+            Ok(connection
+                .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")?)
+        })
+        .unwrap();
+    let refused = Database::open(&folder.path().join("fleetmint.db")).unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::Newer { version } if version == "99990101000000"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("fleetmint.db"), vec![b'x'; 8192]).unwrap();
+    let refused = Database::open(&folder.path().join("fleetmint.db")).unwrap_err();
+    assert!(refused.to_string().contains("not a database"), "{refused}");
+}
+
+#[test]
+fn commits_are_durable_and_references_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    #[derive(QueryableByName)]
+    struct Number {
+        #[diesel(sql_type = BigInt)]
+        value: i64,
+    }
+    let pragma = |name: &str| {
+        database(&folder)
+            .write_blocking::<_, Error>(|connection| {
+                let query = format!("SELECT {name} AS value FROM pragma_{name}");
+                Ok(diesel::sql_query(query).get_result::<Number>(connection)?.value)
+            })
+            .unwrap()
+    };
+    assert_eq!(pragma("synchronous"), 2);
+    assert_eq!(pragma("foreign_keys"), 1);
+}
+
+/// Each `table!` names the columns of the migrations in their order, with their nullability.
+#[test]
+fn the_schema_in_code_is_the_schema_in_the_database() {
+    #[derive(QueryableByName, Debug, PartialEq)]
+    struct Column {
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = Text, column_name = "type")]
+        kind: String,
+        #[diesel(sql_type = Bool)]
+        required: bool,
+    }
+    #[derive(QueryableByName)]
+    struct Table {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut actual = String::new();
+    database(&folder)
+        .read::<_, Error>(|connection| {
+            let tables: Vec<Table> = diesel::sql_query(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' \
+                 AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\' ORDER BY rowid",
+            )
+            .load(connection)?;
+            for table in tables {
+                let columns: Vec<Column> = diesel::sql_query(format!(
+                    "SELECT name, type, \"notnull\" AS required FROM pragma_table_info('{}')",
+                    table.name
+                ))
+                .load(connection)?;
+                actual += &format!("{}\n", table.name);
+                for column in columns {
+                    actual += &format!("    {} {} {}\n", column.name, column.kind, column.required);
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+
+    let source = include_str!("schema.rs");
+    let mut declared = String::new();
+    for line in source.lines() {
+        let line = line.trim();
+        if let Some((name, _)) = line.split_once(" (").filter(|_| line.ends_with('{')) {
+            declared += &format!("{name}\n");
+        } else if let Some((name, kind)) = line
+            .trim_end_matches(',')
+            .split_once(" -> ")
+            .filter(|_| line.ends_with(','))
+        {
+            let bare = kind.trim_start_matches("Nullable<").trim_end_matches('>');
+            let stored = match bare {
+                "Text" => "TEXT",
+                "Binary" => "BLOB",
+                "BigInt" | "Bool" => "INTEGER",
+                other => panic!("no SQLite type is known for {other}"),
+            };
+            declared += &format!("    {name} {stored} {}\n", bare == kind);
+        }
+    }
+    assert_eq!(declared, actual);
+}

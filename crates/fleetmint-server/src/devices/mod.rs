@@ -1,0 +1,4 @@
+//! What exists.
+
+mod http;
+mod store;

@@ -1,0 +1,1 @@
+//! A device and its client come and go together.

@@ -1,0 +1,1 @@
+//! The router and what every answer has in common.

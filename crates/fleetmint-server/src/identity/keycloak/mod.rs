@@ -1,0 +1,5 @@
+//! Keycloak, through its admin API.
+
+/// A realm of a Keycloak server.
+#[derive(Debug)]
+pub struct Keycloak {}

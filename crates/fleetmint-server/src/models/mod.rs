@@ -1,0 +1,4 @@
+//! What a device type requires.
+
+mod http;
+mod store;

@@ -1,0 +1,46 @@
+//! The names of what the service does, used alike as the label in metrics, the action in the audit trail and the
+//! operation id in the OpenAPI document.
+
+macro_rules! operations {
+    ($($variant:ident = $name:literal,)*) => {
+        /// One thing that a caller can ask of the service.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Operation { $($variant,)* }
+
+        impl Operation {
+            /// Every operation, in the order of their declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name in metrics, audit trail and OpenAPI document.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+operations! {
+    CreateDeviceModel = "create_device_model",
+    ListDeviceModels = "list_device_models",
+    GetDeviceModel = "get_device_model",
+    UpdateDeviceModel = "update_device_model",
+    DeleteDeviceModel = "delete_device_model",
+    CreateDevice = "create_device",
+    ListDevices = "list_devices",
+    GetDevice = "get_device",
+    UpdateDevice = "update_device",
+    DeleteDevice = "delete_device",
+    GetProvisioning = "get_provisioning",
+    GetIdentity = "get_identity",
+    SyncIdentity = "sync_identity",
+    DisableIdentity = "disable_identity",
+    EnableIdentity = "enable_identity",
+    ListAudit = "list_audit",
+    IssueToken = "issue_token",
+    GetDiscovery = "get_discovery",
+    GetJwks = "get_jwks",
+    GetOpenapi = "get_openapi",
+    GetMetrics = "get_metrics",
+    GetLivez = "get_livez",
+    GetReadyz = "get_readyz",
+}

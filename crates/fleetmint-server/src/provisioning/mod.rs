@@ -1,0 +1,1 @@
+//! Model, device and secret become an image.
