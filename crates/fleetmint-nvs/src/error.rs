@@ -156,6 +156,13 @@ pub enum Error {
         /// Entries that are left.
         free: usize,
     },
+    /// A fresh image would hold a key twice in one namespace.
+    DuplicateKey {
+        /// The namespace.
+        namespace: RawName,
+        /// The key.
+        key: RawName,
+    },
     /// All 254 namespace indices are in use.
     TooManyNamespaces {
         /// The namespace that has no index left.
@@ -240,6 +247,7 @@ impl Error {
             Self::Firmware { code, .. } => *code,
             Self::Flash { .. } => EspError::FlashOpFail,
             Self::ValueHasNul { .. }
+            | Self::DuplicateKey { .. }
             | Self::PartitionSize { .. }
             | Self::BufferTooSmall { .. }
             | Self::WrongKey { .. }
@@ -274,6 +282,9 @@ impl fmt::Display for Error {
                     f,
                     "\"{key}\" needs {needed} entries of 32 bytes, {free} are left in the partition"
                 )
+            }
+            Self::DuplicateKey { namespace, key } => {
+                write!(f, "key \"{key}\" comes twice in namespace \"{namespace}\"")
             }
             Self::TooManyNamespaces { namespace } => {
                 write!(

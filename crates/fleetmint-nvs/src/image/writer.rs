@@ -1,0 +1,425 @@
+//! The writer that lays items out page by page.
+
+use super::{Value, check_size};
+use crate::entry::{Entry, ItemType, Number};
+use crate::error::Error;
+use crate::key::{Key, Namespace, RawName};
+use crate::layout::{
+    BITMAP_OFFSET, BITMAP_SIZE, BLOB_CHUNKS_MAX, BLOB_MAX, CHUNK_ANY, CHUNK_MAX, CHUNK_START_0, ENTRIES_OFFSET,
+    ENTRY_COUNT, ENTRY_SIZE, HEADER_SIZE, NAME_FIELD, NAMESPACE_ANY, NAMESPACE_INDEX, NAMESPACE_LAST, PAGE_SIZE,
+    READ_WRITE_MIN, STRING_MAX, V1_BLOB_MAX, Version, data_entries,
+};
+use crate::page::{PageHeader, PageState};
+use core::fmt;
+
+type Page = [u8; PAGE_SIZE];
+type Slot = [u8; ENTRY_SIZE];
+
+/// Lays a fresh image out into a buffer, item by item. Allocates nothing.
+///
+/// ```
+/// use fleetmint_nvs::image::Writer;
+/// use fleetmint_nvs::layout::Version;
+/// use fleetmint_nvs::{Key, Namespace};
+///
+/// let mut image = [0; 0x3000];
+/// let mut writer = Writer::new(&mut image, Version::V2)?;
+/// writer.set(&Namespace::new("storage")?, &Key::new("boot_count")?, 1_u32.into())?;
+/// assert_eq!(writer.finish(), 0x1000);
+/// # Ok::<(), fleetmint_nvs::Error>(())
+/// ```
+pub struct Writer<'a> {
+    pages: &'a mut [Page],
+    version: Version,
+    /// The page being written, and the next free entry in it.
+    page: usize,
+    next: usize,
+    /// How many pages may be written.
+    usable: usize,
+    /// The namespace last used and its index; before the first, the empty name.
+    current: (RawName, u8),
+    namespaces: u8,
+    seen: Seen,
+}
+
+impl<'a> Writer<'a> {
+    /// Starts an image over this buffer, whose length is the partition's size; it becomes 0xFF throughout.
+    ///
+    /// # Errors
+    /// [`Error::PartitionSize`]: the length isn't a multiple of 4096 from 4096 to 16 MiB.
+    #[inline]
+    pub fn new(image: &'a mut [u8], version: Version) -> Result<Self, Error> {
+        image.fill(0xFF);
+        Self::over_blank(image, version)
+    }
+
+    /// Starts an image over a buffer that is 0xFF throughout.
+    #[inline]
+    pub(super) fn over_blank(image: &'a mut [u8], version: Version) -> Result<Self, Error> {
+        check_size(image.len())?;
+        let reserved = usize::from(image.len() >= READ_WRITE_MIN);
+        let (pages, _) = image.as_chunks_mut();
+        Ok(Self {
+            usable: pages.len() - reserved,
+            pages,
+            version,
+            page: 0,
+            next: 0,
+            current: (RawName::EMPTY, NAMESPACE_INDEX),
+            namespaces: 0,
+            seen: Seen([0; SEEN_WORDS]),
+        })
+    }
+
+    /// Adds a value. Its namespace is made if it is new; an earlier one is taken up again.
+    ///
+    /// A key may come once in each namespace. To know that, more than some thousands of values make the writer read
+    /// through what it has written.
+    ///
+    /// # Errors
+    /// [`Error::ValueTooLong`] with the limit: strings of more than 4000 bytes with NUL, blobs of more than 508,000 bytes or
+    /// 127 chunks (version 1: 1984 bytes for both); [`Error::NotEnoughSpace`] with the entries needed and free;
+    /// [`Error::DuplicateKey`]; [`Error::TooManyNamespaces`]; [`Error::NotANumber`]: NaN; [`Error::ValueHasNul`].
+    #[inline]
+    pub fn set(&mut self, namespace: &Namespace, key: &Key, value: Value<'_>) -> Result<(), Error> {
+        let index = self.namespace(namespace)?;
+        if self.seen.insert(index, key.field()) && self.holds(index, key.field()) {
+            return Err(Error::DuplicateKey {
+                namespace: namespace.raw(),
+                key: key.raw(),
+            });
+        }
+        self.put(index, key, value)
+    }
+
+    /// The index of a namespace, which is made if it is new. With it a namespace without values can be written.
+    ///
+    /// # Errors
+    /// [`Error::TooManyNamespaces`]: it would be the 255th. [`Error::NotEnoughSpace`].
+    #[inline]
+    pub fn namespace(&mut self, namespace: &Namespace) -> Result<u8, Error> {
+        // No namespace has the empty name, so this is never the start value.
+        let (name, index) = self.current;
+        if name == namespace.raw() {
+            Ok(index)
+        } else {
+            self.other_namespace(namespace)
+        }
+    }
+
+    fn other_namespace(&mut self, namespace: &Namespace) -> Result<u8, Error> {
+        let known = if self.namespaces == 0 {
+            None
+        } else {
+            self.find(NAMESPACE_INDEX, namespace.field())
+        };
+        let index = match known {
+            Some([.., index, _, _, _, _, _, _, _]) => *index,
+            None => {
+                if self.namespaces == NAMESPACE_LAST {
+                    return Err(Error::TooManyNamespaces {
+                        namespace: namespace.raw(),
+                    });
+                }
+                let index = self.namespaces + 1;
+                self.single(namespace.raw(), Entry::namespace(namespace, index))?;
+                self.namespaces = index;
+                index
+            }
+        };
+        self.current = (namespace.raw(), index);
+        Ok(index)
+    }
+
+    /// Closes the image and gives the bytes in use, a multiple of 4096.
+    #[inline]
+    pub fn finish(mut self) -> usize {
+        self.close(PageState::Active);
+        (self.page + 1) * PAGE_SIZE
+    }
+
+    /// Adds a value whose key is known to be new.
+    #[inline]
+    pub(crate) fn put(&mut self, ns_index: u8, key: &Key, value: Value<'_>) -> Result<(), Error> {
+        match value {
+            Value::Number(Number::Float(n)) if n.is_nan() => Err(Error::NotANumber { key: key.raw() }),
+            Value::Number(Number::Double(n)) if n.is_nan() => Err(Error::NotANumber { key: key.raw() }),
+            Value::Number(number) => self.single(key.raw(), Entry::number(ns_index, key, number)),
+            Value::Str(text) => self.string(ns_index, key, text.as_bytes()),
+            Value::Blob(bytes) if self.version == Version::V1 => self.whole(ns_index, ItemType::Blob, key, bytes, &[]),
+            Value::Blob(bytes) => self.blob(ns_index, key, bytes),
+        }
+    }
+
+    fn single(&mut self, name: RawName, entry: Entry) -> Result<(), Error> {
+        if self.next >= ENTRY_COUNT {
+            self.turn(name, 1, self.left())?;
+        }
+        if let Some((slot, _)) = self.slots() {
+            *slot = entry.to_bytes();
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn string(&mut self, ns_index: u8, key: &Key, text: &[u8]) -> Result<(), Error> {
+        if let Some(offset) = first_nul(text) {
+            return Err(Error::ValueHasNul { key: key.raw(), offset });
+        }
+        self.whole(ns_index, ItemType::Str, key, text, &[0])
+    }
+
+    /// Adds an item that lies in one page: its value is `data` followed by `tail`.
+    #[inline]
+    fn whole(&mut self, ns_index: u8, item_type: ItemType, key: &Key, data: &[u8], tail: &[u8]) -> Result<(), Error> {
+        let size = data.len() + tail.len();
+        let limit = if self.version == Version::V1 {
+            V1_BLOB_MAX
+        } else {
+            STRING_MAX
+        };
+        if size > limit {
+            return Err(Error::ValueTooLong {
+                key: key.raw(),
+                size,
+                limit,
+            });
+        }
+        let span = 1 + data_entries(size);
+        // It never ends on the last entry, unless it takes the whole page.
+        let fits = if span == ENTRY_COUNT {
+            self.next == 0
+        } else {
+            self.next + span < ENTRY_COUNT
+        };
+        if !fits {
+            self.turn(key.raw(), span, self.left().saturating_sub(1))?;
+        }
+        if let Some((slot, rest)) = self.slots()
+            && let Some((value, _)) = rest.as_flattened_mut().split_at_mut_checked(size)
+        {
+            let (start, end) = value.split_at_mut(data.len());
+            start.copy_from_slice(data);
+            end.copy_from_slice(tail);
+            *slot = Entry::with_data(ns_index, item_type, CHUNK_ANY, key.field(), value).to_bytes();
+        }
+        self.next += span;
+        Ok(())
+    }
+
+    fn blob(&mut self, ns_index: u8, key: &Key, bytes: &[u8]) -> Result<(), Error> {
+        let name = key.raw();
+        if bytes.len() > BLOB_MAX {
+            return Err(Error::ValueTooLong {
+                key: name,
+                size: bytes.len(),
+                limit: BLOB_MAX,
+            });
+        }
+        let plan = BlobPlan::new(self.next, bytes.len());
+        if plan.chunks > BLOB_CHUNKS_MAX {
+            return Err(Error::ValueTooLong {
+                key: name,
+                size: bytes.len(),
+                limit: plan.first + (BLOB_CHUNKS_MAX - 1) * CHUNK_MAX,
+            });
+        }
+        if self.page + plan.new_pages >= self.usable {
+            return Err(Error::NotEnoughSpace {
+                key: name,
+                needed: plan.entries,
+                free: self.free(),
+            });
+        }
+        let (first, rest) = bytes.split_at_checked(plan.first).unwrap_or((bytes, &[]));
+        let mut chunk = CHUNK_START_0;
+        for data in core::iter::once(first).chain(rest.chunks(CHUNK_MAX)) {
+            if self.next >= ENTRY_COUNT {
+                self.turn(name, plan.entries, 0)?;
+            }
+            if let Some((slot, room)) = self.slots() {
+                if let Some((to, _)) = room.as_flattened_mut().split_at_mut_checked(data.len()) {
+                    to.copy_from_slice(data);
+                }
+                *slot = Entry::blob_data(ns_index, key, chunk, data).to_bytes();
+            }
+            self.next += 1 + data_entries(data.len());
+            chunk += 1;
+        }
+        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.single(name, Entry::blob_index(ns_index, key, size, chunk, CHUNK_START_0))
+    }
+
+    /// The next free entry of the current page, and those after it.
+    #[inline]
+    fn slots(&mut self) -> Option<(&mut Slot, &mut [Slot])> {
+        let (_, entries) = self.pages.get_mut(self.page)?.split_at_mut(ENTRIES_OFFSET);
+        let (slots, _) = entries.as_chunks_mut();
+        slots.get_mut(self.next..)?.split_first_mut()
+    }
+
+    /// Entries left in the current page.
+    #[inline]
+    const fn left(&self) -> usize {
+        ENTRY_COUNT - self.next
+    }
+
+    /// Entries left in all.
+    const fn free(&self) -> usize {
+        self.left() + (self.usable - self.page - 1) * ENTRY_COUNT
+    }
+
+    /// Turns to a new page, because an item needs so many entries and finds so many.
+    fn turn(&mut self, key: RawName, needed: usize, free: usize) -> Result<(), Error> {
+        if self.page + 1 >= self.usable {
+            return Err(Error::NotEnoughSpace { key, needed, free });
+        }
+        self.close(PageState::Full);
+        self.page += 1;
+        self.next = 0;
+        Ok(())
+    }
+
+    /// Writes header and bitmap of the current page.
+    #[inline]
+    fn close(&mut self, state: PageState) {
+        let Some(page) = self.pages.get_mut(self.page) else {
+            return;
+        };
+        let (head, rest) = page.split_at_mut(BITMAP_OFFSET);
+        if let Some(header) = head.first_chunk_mut::<HEADER_SIZE>() {
+            *header = PageHeader::encode(state, self.page as u32, self.version);
+        }
+        if let Some(bitmap) = rest.first_chunk_mut::<BITMAP_SIZE>() {
+            *bitmap = written_up_to(self.next);
+        }
+    }
+
+    /// Whether a namespace holds a key.
+    #[cold]
+    fn holds(&self, ns_index: u8, name: &[u8; NAME_FIELD]) -> bool {
+        self.find(ns_index, name).is_some()
+    }
+
+    /// The first entry of an item by namespace index and name.
+    fn find(&self, ns_index: u8, name: &[u8; NAME_FIELD]) -> Option<&Slot> {
+        for page in self.pages.iter().take(self.page + 1) {
+            let (slots, _) = page.split_at(ENTRIES_OFFSET).1.as_chunks::<ENTRY_SIZE>();
+            let mut at = 0;
+            while let Some(slot) = slots.get(at) {
+                let [ns, _, span, _, _, _, _, _, key @ .., _, _, _, _, _, _, _, _] = slot;
+                // No item has this index: the rest of the page is blank.
+                if *ns == NAMESPACE_ANY {
+                    break;
+                }
+                if *ns == ns_index && key == name {
+                    return Some(slot);
+                }
+                at += usize::from(*span).max(1);
+            }
+        }
+        None
+    }
+}
+
+/// Shows no content.
+impl fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("version", &self.version)
+            .field("pages", &self.pages.len())
+            .field("page", &self.page)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a blob is cut into chunks.
+#[derive(Debug, PartialEq, Eq)]
+struct BlobPlan {
+    /// Bytes in the first chunk: all, or what the page still takes. None at all if only one entry is left.
+    first: usize,
+    chunks: usize,
+    /// Entries in all, the index included.
+    entries: usize,
+    /// Pages begun after the current one.
+    new_pages: usize,
+}
+
+impl BlobPlan {
+    /// For a blob of `size` bytes when `next` is the next free entry of the current page.
+    const fn new(next: usize, size: usize) -> Self {
+        let (next, turned) = if next >= ENTRY_COUNT { (0, 1) } else { (next, 0) };
+        let room = (ENTRY_COUNT - 1 - next) * ENTRY_SIZE;
+        let (first, full_pages, last_room, last) = if size <= room {
+            (size, 0, room, size)
+        } else {
+            let rest = size - room;
+            let pages = rest.div_ceil(CHUNK_MAX);
+            (room, pages, CHUNK_MAX, rest - (pages - 1) * CHUNK_MAX)
+        };
+        // The index follows the last chunk, in a new page if that one is used up.
+        let index_turns = (last_room - last < ENTRY_SIZE) as usize;
+        let chunks = 1 + full_pages;
+        Self {
+            first,
+            chunks,
+            entries: chunks + data_entries(first) + data_entries(size - first) + 1,
+            new_pages: turned + full_pages + index_turns,
+        }
+    }
+}
+
+/// The bitmap of a page whose first `count` entries are written and all others empty.
+#[inline]
+fn written_up_to(count: usize) -> [u8; BITMAP_SIZE] {
+    // "Written" is 10 in two bits, four entries to a byte.
+    const WRITTEN: u8 = 0b1010_1010;
+    let mut bitmap = [0xFF; BITMAP_SIZE];
+    let (whole, rest) = bitmap.split_at_mut(count / 4);
+    whole.fill(WRITTEN);
+    if let Some(byte) = rest.first_mut() {
+        *byte = WRITTEN | (0xFF << (2 * (count % 4)));
+    }
+    bitmap
+}
+
+#[inline]
+fn first_nul(text: &[u8]) -> Option<usize> {
+    // Without a branch for each byte, so that the compiler takes many at a time.
+    let any = text.iter().fold(false, |any, byte| any | (*byte == 0));
+    if any {
+        text.iter().position(|byte| *byte == 0)
+    } else {
+        None
+    }
+}
+
+const SEEN_WORDS: usize = 64;
+
+/// A Bloom filter over namespace index and key: what it doesn't know is new for sure.
+struct Seen([u64; SEEN_WORDS]);
+
+impl Seen {
+    /// Adds a key. `false`: it is new for sure.
+    #[inline]
+    fn insert(&mut self, ns_index: u8, key: &[u8; NAME_FIELD]) -> bool {
+        // The key's last byte is always NUL.
+        let word = u128::from_le_bytes(*key) | (u128::from(ns_index) << 120);
+        let (low, high) = (word as u64, (word >> 64) as u64);
+        // Odd constants without a pattern: the fractions of the golden ratio and of the square root of 3.
+        let mixed =
+            (low ^ high.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)).wrapping_mul(0xBB67_AE85_84CA_A73B);
+        let bits = mixed >> 52;
+        match self.0.get_mut((bits >> 6) as usize) {
+            Some(word) => {
+                let bit = 1 << (bits & 63);
+                let seen = *word & bit != 0;
+                *word |= bit;
+                seen
+            }
+            None => true,
+        }
+    }
+}
