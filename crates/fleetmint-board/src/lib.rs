@@ -1,1 +1,3 @@
 //! What an ESP32 board is and needs, without I/O.
+
+pub mod provisioning;

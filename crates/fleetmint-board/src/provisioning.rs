@@ -1,0 +1,262 @@
+//! What a provisioned device finds in its NVS partition: the namespace `prov` with these strings, in this order.
+//!
+//! | Key             |          | What it holds                                                              |
+//! |-----------------|----------|----------------------------------------------------------------------------|
+//! | `device_key`    | required | the device's own name: a letter and 7 of `[a-z0-9]`                         |
+//! | `client_id`     | required | its OAuth2 client                                                          |
+//! | `client_secret` | required | that client's secret                                                       |
+//! | `token_url`     | required | where it gets its token (client-credentials grant)                         |
+//! | `base_url`      | required | the service that it talks to                                               |
+//! | `mqtt_url`      | optional | the MQTT broker                                                            |
+//! | `wifi_ssid`     | optional | the network: at most 32 bytes (IEEE 802.11)                                |
+//! | `wifi_password` | optional | 8 to 63 bytes of UTF-8, or the key itself as 64 hex digits (WPA2/WPA3-PSK) |
+//!
+//! An optional value that is not set, or empty, has no key in the image: firmware tells the two apart by
+//! `ESP_ERR_NVS_NOT_FOUND`, never by an empty string. Every value is a C string of at most 4000 bytes with its NUL.
+
+use std::fmt;
+
+use fleetmint_nvs::image::Writer;
+use fleetmint_nvs::layout::{STRING_MAX, Version};
+use fleetmint_nvs::{Key, Namespace};
+
+/// The namespace that holds the values.
+pub const NAMESPACE: &str = "prov";
+
+/// The longest value in bytes, without the NUL that ends it in the image.
+pub const VALUE_MAX: usize = STRING_MAX - 1;
+
+/// The longest network name in bytes.
+pub const WIFI_SSID_MAX: usize = 32;
+
+/// The shortest Wi-Fi passphrase in bytes.
+pub const WIFI_PASSWORD_MIN: usize = 8;
+
+/// The longest Wi-Fi passphrase in bytes.
+pub const WIFI_PASSWORD_MAX: usize = 63;
+
+/// The digits of a Wi-Fi key that is given in hexadecimal instead of a passphrase.
+pub const WIFI_KEY_DIGITS: usize = 64;
+
+/// One value of the namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Setting {
+    DeviceKey,
+    ClientId,
+    ClientSecret,
+    TokenUrl,
+    BaseUrl,
+    MqttUrl,
+    WifiSsid,
+    WifiPassword,
+}
+
+impl Setting {
+    /// All of them, in the order of the image.
+    pub const ALL: [Self; 8] = [
+        Self::DeviceKey,
+        Self::ClientId,
+        Self::ClientSecret,
+        Self::TokenUrl,
+        Self::BaseUrl,
+        Self::MqttUrl,
+        Self::WifiSsid,
+        Self::WifiPassword,
+    ];
+
+    /// The key in the image.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::DeviceKey => "device_key",
+            Self::ClientId => "client_id",
+            Self::ClientSecret => "client_secret",
+            Self::TokenUrl => "token_url",
+            Self::BaseUrl => "base_url",
+            Self::MqttUrl => "mqtt_url",
+            Self::WifiSsid => "wifi_ssid",
+            Self::WifiPassword => "wifi_password",
+        }
+    }
+
+    /// Whether no image is made without it.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        !matches!(self, Self::MqttUrl | Self::WifiSsid | Self::WifiPassword)
+    }
+
+    /// Whether a value may stand for this setting: its length, its characters, and for Wi-Fi the radio's own rules.
+    /// An empty value passes; whether one may be empty is asked by [`Values::encode_into`].
+    ///
+    /// # Errors
+    /// [`Error::TooLong`], [`Error::HasNul`], [`Error::WifiSsid`], [`Error::WifiPassword`].
+    pub fn check(self, value: &str) -> Result<(), Error> {
+        if value.len() > VALUE_MAX {
+            return Err(Error::TooLong {
+                setting: self,
+                size: value.len() + 1,
+                limit: STRING_MAX,
+            });
+        }
+        if let Some(offset) = value.bytes().position(|byte| byte == 0) {
+            return Err(Error::HasNul { setting: self, offset });
+        }
+        match self {
+            Self::WifiSsid if value.len() > WIFI_SSID_MAX => Err(Error::WifiSsid { size: value.len() }),
+            Self::WifiPassword if !is_wifi_password(value) => Err(Error::WifiPassword { size: value.len() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+fn is_wifi_password(value: &str) -> bool {
+    match value.len() {
+        0 | WIFI_PASSWORD_MIN..=WIFI_PASSWORD_MAX => true,
+        WIFI_KEY_DIGITS => value.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        _ => false,
+    }
+}
+
+/// Why a board cannot be given these values. No variant carries a value: two of them are secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{setting} is required and {lack}")]
+    Required { setting: Setting, lack: Lack },
+    #[error("{setting} takes {size} bytes with its NUL, at most {limit} are allowed")]
+    TooLong {
+        setting: Setting,
+        size: usize,
+        limit: usize,
+    },
+    #[error("{setting} holds a NUL byte at offset {offset}, which would end it there")]
+    HasNul { setting: Setting, offset: usize },
+    #[error("wifi_ssid has {size} bytes, at most {WIFI_SSID_MAX} are allowed")]
+    WifiSsid { size: usize },
+    #[error(
+        "wifi_password has {size} bytes: it must be {WIFI_PASSWORD_MIN} to {WIFI_PASSWORD_MAX} bytes of UTF-8, \
+         or {WIFI_KEY_DIGITS} hexadecimal digits"
+    )]
+    WifiPassword { size: usize },
+    #[error(
+        "{setting} does not fit into a partition of {partition_size} bytes: it needs {needed} entries of 32 bytes, \
+         {free} are free"
+    )]
+    DoesNotFit {
+        setting: Setting,
+        partition_size: usize,
+        needed: usize,
+        free: usize,
+    },
+    #[error("{0}")]
+    Image(fleetmint_nvs::Error),
+}
+
+/// How a required value is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    Absent,
+    Empty,
+    Blank,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "not set",
+            Self::Empty => "empty",
+            Self::Blank => "blank",
+        })
+    }
+}
+
+/// What one device is given. `Debug` shows no value.
+#[derive(Clone, Copy, Default)]
+pub struct Values<'a> {
+    pub device_key: Option<&'a str>,
+    pub client_id: Option<&'a str>,
+    pub client_secret: Option<&'a str>,
+    pub token_url: Option<&'a str>,
+    pub base_url: Option<&'a str>,
+    pub mqtt_url: Option<&'a str>,
+    pub wifi_ssid: Option<&'a str>,
+    pub wifi_password: Option<&'a str>,
+}
+
+impl fmt::Debug for Values<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(Setting::ALL.iter().filter(|setting| self.get(**setting).is_some()))
+            .finish()
+    }
+}
+
+impl<'a> Values<'a> {
+    const fn get(&self, setting: Setting) -> Option<&'a str> {
+        match setting {
+            Setting::DeviceKey => self.device_key,
+            Setting::ClientId => self.client_id,
+            Setting::ClientSecret => self.client_secret,
+            Setting::TokenUrl => self.token_url,
+            Setting::BaseUrl => self.base_url,
+            Setting::MqttUrl => self.mqtt_url,
+            Setting::WifiSsid => self.wifi_ssid,
+            Setting::WifiPassword => self.wifi_password,
+        }
+    }
+
+    /// The value that goes into the image; `None` for an optional one that stays out of it.
+    fn checked(&self, setting: Setting) -> Result<Option<&'a str>, Error> {
+        let lack = match self.get(setting) {
+            None => Lack::Absent,
+            Some("") => Lack::Empty,
+            Some(value) if setting.is_required() && value.trim().is_empty() => Lack::Blank,
+            Some(value) => return setting.check(value).map(|()| Some(value)),
+        };
+        if setting.is_required() {
+            Err(Error::Required { setting, lack })
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Writes the image over `image`, whose length is the partition's size in bytes: a multiple of 4096 from 4096 to
+    /// 16 MiB. What stays unused is 0xFF. From 0x3000 on one page stays free, as the firmware needs for writing.
+    /// Allocates nothing. After an error the content of `image` is unspecified.
+    ///
+    /// # Errors
+    /// A required value is missing ([`Error::Required`]), one breaks a rule (those of [`Setting::check`]), the
+    /// partition is too small ([`Error::DoesNotFit`]) or has no possible size ([`Error::Image`]).
+    pub fn encode_into(&self, image: &mut [u8]) -> Result<(), Error> {
+        let partition_size = image.len();
+        let namespace = Namespace::new(NAMESPACE).map_err(Error::Image)?;
+        let mut writer = Writer::new(image, Version::V2).map_err(Error::Image)?;
+        let mut values = [None; Setting::ALL.len()];
+        for (value, setting) in values.iter_mut().zip(Setting::ALL) {
+            *value = self.checked(setting)?;
+        }
+        for (value, setting) in values.into_iter().zip(Setting::ALL) {
+            let Some(value) = value else { continue };
+            let key = Key::new(setting.key()).map_err(Error::Image)?;
+            writer
+                .set(&namespace, &key, value.into())
+                .map_err(|error| match error {
+                    fleetmint_nvs::Error::NotEnoughSpace { needed, free, .. } => Error::DoesNotFit {
+                        setting,
+                        partition_size,
+                        needed,
+                        free,
+                    },
+                    other => Error::Image(other),
+                })?;
+        }
+        writer.finish();
+        Ok(())
+    }
+}
