@@ -1,0 +1,172 @@
+//! Lines and fields: the dialect of Python's `csv` module, as Espressif's generator uses it.
+
+use super::error::{Error, ErrorKind};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// One row of fields.
+#[derive(PartialEq, Eq)]
+pub(super) struct Record {
+    /// The line in which it begins, from 1.
+    pub(super) line: usize,
+    pub(super) fields: Vec<String>,
+}
+
+/// Reads a text row by row. Blank lines, and lines that begin with `#`, are skipped between rows.
+pub(super) struct Records<'a> {
+    rest: &'a str,
+    line: usize,
+}
+
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
+
+impl<'a> Records<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Result<Self, Error> {
+        match core::str::from_utf8(text) {
+            Ok(text) => Ok(Self {
+                rest: text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text),
+                line: 1,
+            }),
+            Err(error) => {
+                let (valid, _) = text.split_at_checked(error.valid_up_to()).unwrap_or((text, &[]));
+                let valid = core::str::from_utf8(valid).unwrap_or_default();
+                let mut before = Records { rest: valid, line: 1 };
+                while before.next_char().is_some() {}
+                Err(ErrorKind::NotUtf8.at(before.line))
+            }
+        }
+    }
+
+    /// The next character, with each kind of line end (LF, CRLF, CR) as LF.
+    fn next_char(&mut self) -> Option<char> {
+        let mut chars = self.rest.chars();
+        let mut char = chars.next()?;
+        if char == '\r' {
+            char = '\n';
+            self.rest = chars.as_str().strip_prefix('\n').unwrap_or(chars.as_str());
+        } else {
+            self.rest = chars.as_str();
+        }
+        if char == '\n' {
+            self.line += 1;
+        }
+        Some(char)
+    }
+
+    fn skip_blank_and_comment_lines(&mut self) {
+        loop {
+            let end = self.rest.find(['\n', '\r']).unwrap_or(self.rest.len());
+            let (line, after) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
+            if !line.starts_with('#') && !line.trim_matches([' ', '\t']).is_empty() {
+                return;
+            }
+            self.rest = after;
+            if self.next_char().is_none() {
+                return;
+            }
+        }
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Record, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.skip_blank_and_comment_lines();
+        if self.rest.is_empty() {
+            return None;
+        }
+        let line = self.line;
+        let mut fields = Vec::new();
+        let mut field = String::new();
+        // A quote counts at the beginning of a field only; what follows the closing one belongs to the field.
+        let mut at_start = true;
+        while let Some(char) = self.next_char() {
+            match char {
+                ',' => {
+                    fields.push(core::mem::take(&mut field));
+                    at_start = true;
+                    continue;
+                }
+                '\n' => break,
+                '"' if at_start => {
+                    let opened = self.line;
+                    loop {
+                        match self.next_char() {
+                            Some('"') => match self.rest.strip_prefix('"') {
+                                Some(rest) => {
+                                    field.push('"');
+                                    self.rest = rest;
+                                }
+                                None => break,
+                            },
+                            Some(char) => field.push(char),
+                            None => return Some(Err(ErrorKind::UnclosedQuote.at(opened))),
+                        }
+                    }
+                }
+                char => field.push(char),
+            }
+            at_start = false;
+        }
+        fields.push(field);
+        Some(Ok(Record { line, fields }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    fn records(text: &str) -> Vec<(usize, Vec<String>)> {
+        Records::new(text.as_bytes())
+            .unwrap()
+            .map(|record| record.map(|r| (r.line, r.fields)).unwrap())
+            .collect()
+    }
+
+    fn one(text: &str) -> Vec<String> {
+        let [(_, fields)] = <[_; 1]>::try_from(records(text)).unwrap();
+        fields
+    }
+
+    #[test]
+    fn quotes_as_python_reads_them() {
+        assert_eq!(one("a,\"b,c\",\"d\"\"e\",f\"g\"\n"), ["a", "b,c", "d\"e", "f\"g\""]);
+        assert_eq!(one("\"a\"b\"c,d"), ["ab\"c", "d"]);
+        assert_eq!(one("a, \"b\""), ["a", " \"b\""]);
+        assert_eq!(one("\"\",,"), ["", "", ""]);
+        assert_eq!(one("\"\"\"\""), ["\""]);
+    }
+
+    #[test]
+    fn line_ends_and_line_numbers() {
+        assert_eq!(one("\"a\r\nb\rc\nd\""), ["a\nb\nc\nd"]);
+        let lines: Vec<usize> = records("a\r\n\r\nb\rc\n# x\n \t\n\"d\n\ne\"\nf")
+            .iter()
+            .map(|(line, _)| *line)
+            .collect();
+        assert_eq!(lines, [1, 3, 4, 7, 10]);
+    }
+
+    #[test]
+    fn comments_stand_between_rows_only() {
+        assert_eq!(
+            records("# a,\"b\nc\n #d\n"),
+            [(2, vec!["c".to_string()]), (3, vec![" #d".to_string()])]
+        );
+        assert_eq!(one("\"a\n# b\nc\""), ["a\n# b\nc"]);
+        assert!(records("#").is_empty());
+        assert!(records("\u{FEFF}\n\n").is_empty());
+    }
+
+    #[test]
+    fn broken_texts() {
+        let error = Records::new(b"a\nb\n\n,\"\xFF\"").err().unwrap();
+        assert_eq!((error.line, error.kind), (4, ErrorKind::NotUtf8));
+        let error = Records::new(b"a\nb,\"c\nd\n").unwrap().nth(1).unwrap().err().unwrap();
+        assert_eq!((error.line, error.kind), (2, ErrorKind::UnclosedQuote));
+    }
+}

@@ -1,0 +1,100 @@
+//! The Wi-Fi rows that Espressif's generator adds by itself: what the Wi-Fi library keeps in the namespace `nvs.net80211`
+//! beside an SSID and a password.
+//!
+//! | rows in the table | written along with them |
+//! |---|---|
+//! | the first `sta.ssid` or `sta.pswd` | after it `sta.apinfo` (140 × FF), `sta.pmk` (32 × 00), `sta.apsw` (2 × 00) |
+//! | each of `ap.ssid`, `ap.passwd`, `ap.authmode` that makes all three known | before it `ap.pmk_info`: 100 × 00, then the key |
+//!
+//! The key is PBKDF2-HMAC-SHA1 of the password with the SSID as salt, 4096 rounds, 32 bytes, as WPA2 derives it from a
+//! passphrase. An empty text and the mode `0` count as unknown.
+
+use super::row::{Encoding, Source};
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use sha1::Sha1;
+
+const ROUNDS: u32 = 4096;
+
+/// What the rows so far have told.
+#[derive(Default)]
+pub(super) struct Wifi {
+    sta_written: bool,
+    ssid: Known,
+    password: Known,
+    authmode: Known,
+}
+
+/// A text that counts towards `ap.pmk_info`.
+#[derive(Default)]
+enum Known {
+    #[default]
+    No,
+    Text(String),
+    /// The text in the row isn't what is stored.
+    Elsewhere,
+}
+
+/// What goes with a row.
+pub(super) enum Along {
+    Nothing,
+    Before(&'static str, Vec<u8>),
+    After([(&'static str, Vec<u8>); 3]),
+    /// It can't be told from the row's text.
+    Unclear,
+}
+
+impl Wifi {
+    /// What goes with a row that sets a key.
+    pub(super) fn along(&mut self, key: &str, encoding: Encoding, source: &Source) -> Along {
+        match key {
+            "sta.ssid" | "sta.pswd" if matches!(source, Source::File(_)) => return Along::Unclear,
+            "sta.ssid" | "sta.pswd" if self.sta_written => return Along::Nothing,
+            "sta.ssid" | "sta.pswd" => {
+                self.sta_written = true;
+                let apinfo = ("sta.apinfo", vec![0xFF; 140]);
+                return Along::After([apinfo, ("sta.pmk", vec![0; 32]), ("sta.apsw", vec![0; 2])]);
+            }
+            "ap.ssid" => self.ssid = known(encoding, source),
+            "ap.passwd" => self.password = known(encoding, source),
+            "ap.authmode" => match source {
+                Source::Text(mode) if mode == "0" => {}
+                Source::Text(mode) => self.authmode = text(mode),
+                Source::File(_) => self.authmode = Known::Elsewhere,
+            },
+            _ => return Along::Nothing,
+        }
+        match (&self.ssid, &self.password, &self.authmode) {
+            (Known::No, ..) | (_, Known::No, _) | (.., Known::No) => Along::Nothing,
+            (Known::Text(ssid), Known::Text(password), Known::Text(_)) => {
+                let mut info = vec![0; 132];
+                if let Some(key) = info.last_chunk_mut::<32>() {
+                    pbkdf2::pbkdf2_hmac::<Sha1>(password.as_bytes(), ssid.as_bytes(), ROUNDS, key);
+                }
+                Along::Before("ap.pmk_info", info)
+            }
+            _ => Along::Unclear,
+        }
+    }
+}
+
+fn text(text: &str) -> Known {
+    if text.is_empty() {
+        Known::No
+    } else {
+        Known::Text(text.to_string())
+    }
+}
+
+fn known(encoding: Encoding, source: &Source) -> Known {
+    let plain = matches!(
+        encoding,
+        Encoding::String | Encoding::Binary | Encoding::BlobFill { .. } | Encoding::BlobSizeFill { .. }
+    );
+    match source {
+        Source::Text(value) if plain => text(value),
+        Source::Text(value) if value.is_empty() => Known::No,
+        _ => Known::Elsewhere,
+    }
+}

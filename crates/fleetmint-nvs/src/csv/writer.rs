@@ -1,0 +1,167 @@
+//! Writing a table that the generator takes back.
+
+use super::error::ErrorKind;
+use crate::entry::Number;
+use crate::image::Value;
+use crate::key::RawName;
+use alloc::string::{String, ToString};
+use core::fmt::Write;
+
+/// Writes a table, item by item, in the form that [`read`](super::read) and Espressif's generator read.
+///
+/// ```
+/// use fleetmint_nvs::csv::Writer;
+/// use fleetmint_nvs::{Key, Namespace};
+///
+/// let mut table = Writer::new();
+/// table.item(Namespace::new("prov")?.raw(), Key::new("site")?.raw(), "Hamburg, Altona".into())?;
+/// table.item(Namespace::new("prov")?.raw(), Key::new("pin")?.raw(), (&[0x12, 0xAB][..]).into())?;
+/// assert_eq!(
+///     table.finish(),
+///     "key,type,encoding,value\nprov,namespace,,\nsite,data,string,\"Hamburg, Altona\"\npin,data,hex2bin,12ab\n"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Writer {
+    table: String,
+    namespace: Option<RawName>,
+}
+
+impl Writer {
+    /// Starts a table with its header.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            table: "key,type,encoding,value\n".to_string(),
+            namespace: None,
+        }
+    }
+
+    /// Begins a namespace, if it isn't the current one. A generator takes each namespace once only.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotWritable`]: the name is empty, or isn't text that a table can carry.
+    pub fn namespace(&mut self, namespace: RawName) -> Result<(), ErrorKind> {
+        if self.namespace != Some(namespace) {
+            self.row(&[name(&namespace)?, "namespace", "", ""]);
+            self.namespace = Some(namespace);
+        }
+        Ok(())
+    }
+
+    /// Adds a value, after its namespace's row if that is due. Blobs become `hex2bin`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotWritable`]: a name is empty, or name or text hold a carriage return (which reading turns into a
+    /// line feed) or NUL, or aren't UTF-8; the number is NaN. Nothing is written then.
+    pub fn item(&mut self, namespace: RawName, key: RawName, value: Value<'_>) -> Result<(), ErrorKind> {
+        let key = name(&key)?;
+        match value {
+            Value::Str(text) => {
+                let text = carried(key, text)?;
+                self.namespace(namespace)?;
+                self.row(&[key, "data", "string", text]);
+            }
+            Value::Blob(bytes) => {
+                self.namespace(namespace)?;
+                self.row(&[key, "data", "hex2bin", &hex::encode(bytes)]);
+            }
+            Value::Number(number) => {
+                let (encoding, text) = digits(number);
+                if text == "NaN" {
+                    return Err(not_writable(key, "NaN is refused by NVS"));
+                }
+                self.namespace(namespace)?;
+                self.row(&[key, "data", encoding, &text]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.table
+    }
+
+    fn row(&mut self, fields: &[&str; 4]) {
+        for (place, field) in fields.iter().enumerate() {
+            if place > 0 {
+                self.table.push(',');
+            }
+            // Quoted too: a key that would make the row a comment.
+            if field.contains([',', '"', '\n']) || field.starts_with('#') {
+                self.table.push('"');
+                self.table.push_str(&field.replace('"', "\"\""));
+                self.table.push('"');
+            } else {
+                self.table.push_str(field);
+            }
+        }
+        self.table.push('\n');
+    }
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Shows no content.
+impl core::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Writer")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+fn digits(number: Number) -> (&'static str, String) {
+    let mut text = String::new();
+    // Writing into a String can't fail. `{:?}` of a float is the shortest text that reads back as the same number.
+    let (encoding, _) = match number {
+        Number::U8(n) => ("u8", write!(text, "{n}")),
+        Number::I8(n) => ("i8", write!(text, "{n}")),
+        Number::U16(n) => ("u16", write!(text, "{n}")),
+        Number::I16(n) => ("i16", write!(text, "{n}")),
+        Number::U32(n) => ("u32", write!(text, "{n}")),
+        Number::I32(n) => ("i32", write!(text, "{n}")),
+        Number::U64(n) => ("u64", write!(text, "{n}")),
+        Number::I64(n) => ("i64", write!(text, "{n}")),
+        Number::Float(n) => ("float", write!(text, "{n:?}")),
+        Number::Double(n) => ("double", write!(text, "{n:?}")),
+    };
+    (encoding, text)
+}
+
+fn not_writable(name: &str, reason: &'static str) -> ErrorKind {
+    ErrorKind::NotWritable {
+        name: name.to_string(),
+        reason,
+    }
+}
+
+/// A name as text that a table can carry.
+fn name(raw: &RawName) -> Result<&str, ErrorKind> {
+    let Some(text) = raw.as_str() else {
+        return Err(not_writable(&raw.to_string_lossy(), "it is not UTF-8"));
+    };
+    if text.is_empty() {
+        return Err(not_writable(text, "a name can't be empty"));
+    }
+    carried(text, text)
+}
+
+fn carried<'a>(name: &str, text: &'a str) -> Result<&'a str, ErrorKind> {
+    if text.contains('\r') {
+        return Err(not_writable(
+            name,
+            "it holds a carriage return, which reading turns into a line feed",
+        ));
+    }
+    if text.contains('\0') {
+        return Err(not_writable(name, "it holds a NUL"));
+    }
+    Ok(text)
+}
