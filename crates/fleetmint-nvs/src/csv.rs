@@ -43,7 +43,7 @@
 //! # assert_eq!(used, 0x1000);
 //!
 //! let error = Generator::new(&mut image, Version::V2)?
-//!     .add(b"key,type,encoding,value\nprov,namespace,,\nretries,data,u8,256\n", |_| Err("no files here"))
+//!     .add(b"key,type,encoding,value\nprov,namespace,,\nretries,data,u8,256\n", |_| Err::<Vec<u8>, _>("no files here"))
 //!     .unwrap_err();
 //! assert_eq!(error.to_string(), "line 3: key \"retries\": the value is out of range for u8, which goes from 0 to 255");
 //! # Ok::<(), Box<dyn std::error::Error>>(())

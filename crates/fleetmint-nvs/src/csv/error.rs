@@ -331,8 +331,14 @@ impl fmt::Display for ErrorKind {
 
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match &self.kind {
-            ErrorKind::Image(error) => Some(error),
+        self.kind.source()
+    }
+}
+
+impl core::error::Error for ErrorKind {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Image(error) => Some(error),
             _ => None,
         }
     }
