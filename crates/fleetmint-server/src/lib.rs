@@ -13,3 +13,4 @@ pub mod models;
 pub mod operation;
 pub mod provisioning;
 pub mod seal;
+pub mod secret;

@@ -1,8 +1,92 @@
 //! Secrets at rest: sealed with an AEAD under the master key.
+//!
+//! ```text
+//! offset  0         1        5         17                     end-16
+//!         ┌─────────┬────────┬─────────┬──────────────────────┬────────┐
+//!         │ version │ key id │  nonce  │ ciphertext           │  tag   │
+//!         │ 1 byte  │ 4      │ 12      │ as long as the secret│ 16     │
+//!         └─────────┴────────┴─────────┴──────────────────────┴────────┘
+//! ```
+//!
+//! AES-256-GCM with a random nonce for each sealing (safe for 2^32 of them under one key, NIST SP 800-38D). The
+//! associated data names table, row and column: what was sealed for one place does not open at another.
 
-/// Seals and opens secrets under the master key.
-#[derive(Debug)]
-pub struct Seal {}
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{digest, hmac};
+use zeroize::Zeroizing;
+
+use crate::app::{NoRandomness, Random};
+
+/// The layout above.
+const VERSION: u8 = 1;
+const KEY_ID_LEN: usize = 4;
+const HEAD_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
+/// What sealing adds to a secret.
+pub const OVERHEAD: usize = HEAD_LEN + 16;
+
+/// The key that every secret at rest is sealed with.
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+impl MasterKey {
+    /// Reads standard padded base64 of 32 bytes.
+    ///
+    /// # Errors
+    /// It is anything else.
+    pub fn from_base64(text: &str) -> Result<Self, NoKey> {
+        // A little longer than a key, so that a longer text is told from a broken one.
+        let mut bytes = Zeroizing::new([0; 48]);
+        match STANDARD.decode_slice(text, bytes.as_mut()) {
+            Ok(32) => {
+                let mut key = Zeroizing::new([0; 32]);
+                for (to, from) in key.iter_mut().zip(bytes.iter()) {
+                    *to = *from;
+                }
+                Ok(Self(key))
+            }
+            _ => Err(NoKey),
+        }
+    }
+
+    /// A new random key.
+    ///
+    /// # Errors
+    /// There is no randomness to be had.
+    pub fn generate(random: &dyn Random) -> Result<Self, NoRandomness> {
+        let mut key = Zeroizing::new([0; 32]);
+        random.fill(key.as_mut())?;
+        Ok(Self(key))
+    }
+
+    /// The text that [`MasterKey::from_base64`] reads.
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(self.0.as_ref()))
+    }
+
+    /// Names the key in what it sealed, and says nothing about it.
+    fn id(&self) -> [u8; KEY_ID_LEN] {
+        let tag = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, self.0.as_ref()),
+            b"fleetmint master key id",
+        );
+        tag.as_ref().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A text that is no master key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be standard base64 of 32 bytes (44 characters), such as `openssl rand -base64 32` makes")]
+pub struct NoKey;
 
 /// Where a sealed secret is kept: what is sealed for one place does not open at another.
 #[derive(Clone, Copy, Debug)]
@@ -11,4 +95,231 @@ pub struct Place<'a> {
     /// A name of the row that is known before the row is written: a model's code, a device's key, a secret's id.
     pub row: &'a str,
     pub column: &'static str,
+}
+
+impl Place<'_> {
+    /// Lengths come first, so that no two places have the same bytes.
+    fn associated_data(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(12 + self.table.len() + self.row.len() + self.column.len());
+        for part in [self.table, self.row, self.column] {
+            bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes
+    }
+}
+
+/// Why a sealed secret does not open.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It was sealed under another master key.
+    #[error("{place} was sealed under another master key")]
+    OtherKey { place: String },
+    /// It was changed, cut, moved here from another place, or written by a later version.
+    #[error("{place} is damaged: it does not open at this place under this master key")]
+    Damaged { place: String },
+}
+
+/// Seals and opens secrets under the master key. Cloning is cheap.
+#[derive(Clone)]
+pub struct Seal(Arc<Inner>);
+
+struct Inner {
+    key: LessSafeKey,
+    key_id: [u8; KEY_ID_LEN],
+    random: Arc<dyn Random>,
+}
+
+impl std::fmt::Debug for Seal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seal").finish_non_exhaustive()
+    }
+}
+
+impl Seal {
+    pub fn new(master_key: &MasterKey, random: Arc<dyn Random>) -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "AES-256 takes every key of 32 bytes, which is what a MasterKey is"
+        )]
+        let key = UnboundKey::new(&AES_256_GCM, master_key.0.as_ref()).expect("a key of 32 bytes");
+        Self(Arc::new(Inner {
+            key: LessSafeKey::new(key),
+            key_id: master_key.id(),
+            random,
+        }))
+    }
+
+    /// Seals a secret for one place.
+    ///
+    /// # Errors
+    /// There is no randomness to be had for the nonce.
+    pub fn seal(&self, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, NoRandomness> {
+        let mut nonce = [0; NONCE_LEN];
+        self.0.random.fill(&mut nonce)?;
+        let mut secret = Zeroizing::new(secret.to_vec());
+        let tag = self
+            .0
+            .key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(place.associated_data()),
+                &mut secret,
+            )
+            // Refused only beyond 64 GiB, which no secret in memory here reaches.
+            .map_err(|_| NoRandomness)?;
+        let mut sealed = Vec::with_capacity(secret.len() + OVERHEAD);
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&self.0.key_id);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&secret);
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    /// Opens what was sealed for this place.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let named = || format!("{}.{} of {}", place.table, place.column, place.row);
+        let damaged = || OpenError::Damaged { place: named() };
+        let (version, rest) = sealed.split_first().ok_or_else(damaged)?;
+        let (key_id, rest) = rest.split_first_chunk::<KEY_ID_LEN>().ok_or_else(damaged)?;
+        let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(damaged)?;
+        if *version != VERSION {
+            return Err(damaged());
+        }
+        if *key_id != self.0.key_id {
+            return Err(OpenError::OtherKey { place: named() });
+        }
+        let mut body = Zeroizing::new(body.to_vec());
+        let length = self
+            .0
+            .key
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(place.associated_data()),
+                &mut body,
+            )
+            .map_err(|_| damaged())?
+            .len();
+        body.truncate(length);
+        Ok(body)
+    }
+}
+
+/// SHA-256, for tokens that are compared and never shown again.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    for (to, from) in out.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::SystemRandom;
+
+    const PLACE: Place<'_> = Place {
+        table: "client_secrets",
+        row: "abc",
+        column: "secret",
+    };
+
+    fn seal() -> Seal {
+        let random = SystemRandom::default();
+        Seal::new(&MasterKey::generate(&random).unwrap(), Arc::new(random))
+    }
+
+    #[test]
+    fn what_was_sealed_opens_again() {
+        let seal = seal();
+        for length in [0, 1, 16, 43, 5000] {
+            let secret = vec![b's'; length];
+            let sealed = seal.seal(PLACE, &secret).unwrap();
+            assert_eq!(sealed.len(), length + OVERHEAD);
+            assert_eq!(*seal.open(PLACE, &sealed).unwrap(), secret);
+        }
+    }
+
+    #[test]
+    fn the_same_secret_never_looks_the_same() {
+        let seal = seal();
+        assert_ne!(
+            seal.seal(PLACE, b"secret").unwrap(),
+            seal.seal(PLACE, b"secret").unwrap()
+        );
+    }
+
+    #[test]
+    fn it_opens_only_at_its_place() {
+        let seal = seal();
+        let sealed = seal.seal(PLACE, b"secret").unwrap();
+        let elsewhere = [
+            Place {
+                table: "devices",
+                ..PLACE
+            },
+            Place { row: "abd", ..PLACE },
+            Place {
+                column: "secre",
+                ..PLACE
+            },
+            // The same bytes, divided differently.
+            Place {
+                table: "client_secretsa",
+                row: "bc",
+                ..PLACE
+            },
+        ];
+        for place in elsewhere {
+            let error = seal.open(place, &sealed).unwrap_err();
+            assert!(matches!(error, OpenError::Damaged { .. }), "{place:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_found() {
+        let seal = seal();
+        let sealed = seal.seal(PLACE, b"secret").unwrap();
+        for at in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut changed = sealed.clone();
+                changed[at] ^= 1 << bit;
+                assert!(seal.open(PLACE, &changed).is_err(), "byte {at}, bit {bit}");
+            }
+            assert!(seal.open(PLACE, &sealed[..at]).is_err(), "cut to {at}");
+        }
+    }
+
+    #[test]
+    fn another_key_is_told_from_damage() {
+        let sealed = seal().seal(PLACE, b"secret").unwrap();
+        let error = seal().open(PLACE, &sealed).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "client_secrets.secret of abc was sealed under another master key"
+        );
+    }
+
+    #[test]
+    fn a_master_key_is_base64_of_32_bytes() {
+        let key = MasterKey::generate(&SystemRandom::default()).unwrap();
+        let again = MasterKey::from_base64(&key.to_base64()).unwrap();
+        assert_eq!(key.0, again.0);
+        assert_eq!(format!("{key:?}"), "[redacted]");
+        for wrong in [
+            "",
+            "secret",
+            &STANDARD.encode([0; 31]),
+            &STANDARD.encode([0; 33]),
+            &STANDARD.encode([0; 64]),
+            &"!".repeat(44),
+        ] {
+            assert_eq!(MasterKey::from_base64(wrong).unwrap_err(), NoKey, "{wrong}");
+        }
+    }
 }

@@ -1,5 +1,145 @@
 //! The settings, one file per section, validated at start.
+//!
+//! A key is given by a flag, by an environment variable (`FLEETMINT_SECTION__KEY`), in `fleetmint.toml`, or has a
+//! default, in this order of strength. Each secret can also be read from the file that `FLEETMINT_SECTION__KEY_FILE`
+//! names. A key that no section knows, and a value that is not of its kind, stop the start.
+
+mod access;
+mod data;
+mod identity;
+mod keycloak;
+mod provisioning;
+mod server;
+#[cfg(test)]
+mod tests;
+pub mod url;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use access::Access;
+pub use data::Data;
+pub use identity::{Identity, Provider};
+pub use keycloak::Keycloak;
+pub use provisioning::Provisioning;
+pub use server::Server;
+pub use values::Origin;
+
+use values::Values;
+
+/// The keys that can also come from a file that `…_FILE` names, and that no error and no `Debug` shows.
+const SECRETS: &[&str] = &[
+    "access.bootstrap_token",
+    "data.database_url",
+    "data.master_key",
+    "identity.keycloak.client_secret",
+    "provisioning.wifi_password",
+];
 
 /// Everything that can be set.
-#[derive(Debug, Default)]
-pub struct Settings {}
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub server: Server,
+    pub data: Data,
+    pub access: Access,
+    pub identity: Identity,
+    pub provisioning: Provisioning,
+}
+
+/// What the settings are read from. Time, environment and command line come in from the program.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The settings file's name, for messages, and its text.
+    pub file: Option<(PathBuf, String)>,
+    /// The environment's variables; those that are not settings are ignored.
+    pub environment: Vec<(String, String)>,
+    /// Keys that the command line sets: key, flag, value.
+    pub flags: Vec<(&'static str, &'static str, String)>,
+}
+
+/// The sources hold secrets, so what they hold is not shown.
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources")
+            .field("file", &self.file.as_ref().map(|(path, _)| path))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the settings cannot be used. The text is one line that names the place and the key, and never a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("{origin}: {message}")]
+    Syntax { origin: Origin, message: String },
+    #[error("{origin}: unknown key {key}; {hint}")]
+    Unknown { origin: Origin, key: String, hint: String },
+    #[error("{origin}: {key}: {rule}")]
+    Value {
+        origin: Origin,
+        key: &'static str,
+        rule: String,
+    },
+}
+
+/// Something about the settings that does not stop the start, and that devices will stumble over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    pub origin: Origin,
+    pub key: &'static str,
+    pub message: String,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}: {}", self.origin, self.key, self.message)
+    }
+}
+
+impl Settings {
+    /// Reads and validates the settings.
+    ///
+    /// # Errors
+    /// The file is no TOML, a key is unknown, or a value is not of its kind: see [`Error`].
+    pub fn load(sources: &Sources) -> Result<(Self, Vec<Warning>), Error> {
+        let mut values = Values::gather(sources)?;
+        let settings = Self {
+            server: Server::take(&mut values)?,
+            data: Data::take(&mut values)?,
+            access: Access::take(&mut values)?,
+            identity: Identity::take(&mut values)?,
+            provisioning: Provisioning::take(&mut values)?,
+        };
+        Ok((settings, values.finish()?))
+    }
+
+    /// Fills what is known only once the listener has its address, and says what devices will stumble over.
+    #[must_use]
+    pub fn listening(mut self, address: SocketAddr) -> (Self, Vec<Warning>) {
+        let warnings = self.server.listening(address);
+        (self, warnings)
+    }
+
+    /// The `base_url` that devices get where neither their model nor they override it.
+    pub fn device_base_url(&self) -> Sourced<'_> {
+        match &self.provisioning.base_url {
+            Some(url) => Sourced {
+                setting: "provisioning.base_url",
+                value: Some(url),
+            },
+            None => Sourced {
+                setting: "server.public_url",
+                value: self.server.public_url.as_deref(),
+            },
+        }
+    }
+}
+
+/// A value for devices, and the setting that answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sourced<'a> {
+    /// The key to name when the value is missing or breaks a rule.
+    pub setting: &'static str,
+    /// `None` with a wildcard listener and no `server.public_url` alone.
+    pub value: Option<&'a str>,
+}

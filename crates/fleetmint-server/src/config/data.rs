@@ -1,0 +1,60 @@
+//! `[data]`: where everything is kept, and the key that secrets are sealed with.
+
+use std::path::PathBuf;
+
+use super::Error;
+use super::values::Values;
+use crate::seal::MasterKey;
+
+/// The data folder when nothing says otherwise, in the current folder.
+const DEFAULT_DIR: &str = "fleetmint-data";
+
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// The data folder: database, master key, administrator token, lock.
+    pub dir: PathBuf,
+    /// The database file, `<dir>/fleetmint.db` unless `data.database_url` says otherwise.
+    pub database: PathBuf,
+    /// The master key, if it is given; otherwise it is in `<dir>/master-key`.
+    pub master_key: Option<MasterKey>,
+}
+
+impl Data {
+    pub(super) fn take(values: &mut Values) -> Result<Self, Error> {
+        let dir = values
+            .text("data.dir", dir)?
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_DIR));
+        let database = values
+            .secret("data.database_url", |url| database(url.expose()))?
+            .unwrap_or_else(|| dir.join("fleetmint.db"));
+        let master_key = values.secret("data.master_key", |key| {
+            MasterKey::from_base64(key.expose()).map_err(|error| error.to_string())
+        })?;
+        Ok(Self {
+            dir,
+            database,
+            master_key,
+        })
+    }
+}
+
+fn dir(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() || text.contains('\0') {
+        return Err("must be the path of a folder".to_owned());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// `sqlite://relative/path` or `sqlite:///absolute/path`.
+fn database(text: &str) -> Result<PathBuf, String> {
+    match text.split_once("://") {
+        Some(("sqlite", path)) if path.is_empty() || path == ":memory:" || path.contains(['\0', '?']) => {
+            Err("must be sqlite:// and the path of a file".to_owned())
+        }
+        Some(("sqlite", path)) => Ok(PathBuf::from(path)),
+        Some(("postgres" | "postgresql", _)) => {
+            Err("PostgreSQL is not supported by this version; use sqlite:// and the path of a file".to_owned())
+        }
+        _ => Err("must begin with sqlite:// and go on with the path of a file".to_owned()),
+    }
+}

@@ -1,0 +1,82 @@
+//! `[server]`: where the service listens, and where it is reached.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::values::Values;
+use super::{Error, Origin, Warning, url};
+
+/// Where `serve` listens when nothing says otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `host:port` to listen on. Port 0 lets the system choose one.
+    pub listen: String,
+    /// Where devices and people reach the service, without a slash at the end; also the issuer of the built-in
+    /// identity provider's tokens. Before [`super::Settings::listening`] it is set only if it was given.
+    pub public_url: Option<String>,
+}
+
+impl Server {
+    pub(super) fn take(values: &mut Values) -> Result<Self, Error> {
+        Ok(Self {
+            listen: values
+                .text("server.listen", listen)?
+                .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
+            public_url: values.text("server.public_url", url::check_http_base)?,
+        })
+    }
+
+    /// `http://<listen>` is the default, unless it would name no host.
+    pub(super) fn listening(&mut self, address: SocketAddr) -> Vec<Warning> {
+        let warn = |message: &str| {
+            vec![Warning {
+                origin: Origin::Unset,
+                key: "server.public_url",
+                message: message.to_owned(),
+            }]
+        };
+        if self.public_url.is_some() {
+            return Vec::new();
+        }
+        if address.ip().is_unspecified() {
+            return warn(
+                "not set, and a wildcard listener has no address to stand in for it: a device that takes its \
+                 base_url or token_url from it cannot be provisioned, and the built-in identity provider issues no \
+                 tokens, until it is set",
+            );
+        }
+        self.public_url = Some(format!("http://{address}"));
+        if is_loopback(address.ip()) {
+            return warn("not set, and the listener is on loopback: devices cannot reach the address they are given");
+        }
+        Vec::new()
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// An address or a host name, and a port.
+fn listen(text: &str) -> Result<String, String> {
+    if text.parse::<SocketAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    let (host, port) = text
+        .rsplit_once(':')
+        .ok_or("must be an address and a port, such as 127.0.0.1:8080 or [::]:8080")?;
+    if port.is_empty() || port.parse::<u16>().is_err() || port.starts_with('+') {
+        return Err(format!("must end in a port from 0 to 65535; {port:?} is none"));
+    }
+    let named = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    // What looks like an IPv4 address and is none (127.0.0.256) would otherwise be looked up as a name.
+    if named && host.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("must begin with an IPv4 address, an IPv6 address in brackets, or a host name".to_owned())
+    }
+}

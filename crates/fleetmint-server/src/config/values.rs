@@ -1,0 +1,279 @@
+//! Where settings come from: flags, the environment, a file. Sections take their keys from here; what no section takes
+//! is unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+use super::{Error, Sources, Warning};
+use crate::secret::Secret;
+
+/// What the names of the settings' environment variables begin with.
+const PREFIX: &str = "FLEETMINT_";
+
+/// Where a value was given. Errors begin with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag of the command line.
+    Flag(&'static str),
+    /// An environment variable.
+    Environment(String),
+    /// The settings file and the line in it.
+    File { path: PathBuf, line: usize },
+    /// Nowhere: the value is missing.
+    Unset,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => f.write_str(name),
+            Self::Environment(name) => f.write_str(name),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Unset => f.write_str("settings"),
+        }
+    }
+}
+
+/// A value as it was given. The environment and flags have text alone.
+#[derive(Clone)]
+enum Raw {
+    Text(Zeroizing<String>),
+    Number(f64),
+    /// A kind that no setting has.
+    Other(&'static str),
+}
+
+#[derive(Clone)]
+struct Given {
+    raw: Raw,
+    origin: Origin,
+}
+
+/// Every value that was given, by its key (`section.key`), the strongest source alone.
+pub(super) struct Values {
+    given: BTreeMap<String, Given>,
+    /// The environment variables that name a file to read a secret from, by key.
+    secret_files: BTreeMap<String, (String, String)>,
+    known: BTreeSet<&'static str>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Values {
+    pub(super) fn gather(sources: &Sources) -> Result<Self, Error> {
+        let mut values = Self {
+            given: BTreeMap::new(),
+            secret_files: BTreeMap::new(),
+            known: BTreeSet::new(),
+            warnings: Vec::new(),
+        };
+        if let Some((path, text)) = &sources.file {
+            values.add_file(path, text)?;
+        }
+        for (name, value) in &sources.environment {
+            values.add_variable(name, value);
+        }
+        for (key, flag, value) in &sources.flags {
+            values.add(key, Raw::Text(Zeroizing::new(value.clone())), Origin::Flag(flag));
+        }
+        Ok(values)
+    }
+
+    fn add(&mut self, key: &str, raw: Raw, origin: Origin) {
+        self.given.insert(key.to_owned(), Given { raw, origin });
+    }
+
+    fn add_file(&mut self, path: &Path, text: &str) -> Result<(), Error> {
+        let at = |offset: usize| Origin::File {
+            path: path.to_owned(),
+            line: text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1,
+        };
+        // The parser's message alone: its full text quotes the line, and the line may hold a secret.
+        let table = DeTable::parse(text).map_err(|error| Error::Syntax {
+            origin: at(error.span().map_or(0, |span| span.start)),
+            message: error.message().to_owned(),
+        })?;
+        let mut tables = vec![(String::new(), table.into_inner())];
+        while let Some((prefix, table)) = tables.pop() {
+            for (name, value) in table {
+                let origin = at(name.span().start);
+                let key = format!("{prefix}{}", name.get_ref());
+                let raw = match value.into_inner() {
+                    DeValue::Table(inner) if !inner.is_empty() => {
+                        tables.push((format!("{key}."), inner));
+                        continue;
+                    }
+                    DeValue::Table(_) => Raw::Other("a section"),
+                    DeValue::String(text) => Raw::Text(Zeroizing::new(text.into_owned())),
+                    DeValue::Integer(digits) if digits.radix() == 10 => number(digits.as_str()),
+                    DeValue::Integer(_) => Raw::Other("a number that is not decimal"),
+                    DeValue::Float(digits) => number(digits.as_str()),
+                    DeValue::Boolean(_) => Raw::Other("a boolean"),
+                    DeValue::Datetime(_) => Raw::Other("a date"),
+                    DeValue::Array(_) => Raw::Other("an array"),
+                };
+                self.add(&key, raw, origin);
+            }
+        }
+        Ok(())
+    }
+
+    /// `FLEETMINT_SECTION__KEY`. Other names are not ours to judge: Kubernetes, for one, injects `FLEETMINT_PORT` into
+    /// every pod beside a service of the name fleetmint.
+    fn add_variable(&mut self, name: &str, value: &str) {
+        let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains("__")) else {
+            return;
+        };
+        let key = path
+            .split("__")
+            .map(str::to_ascii_lowercase)
+            .collect::<Vec<_>>()
+            .join(".");
+        match key.strip_suffix("_file") {
+            // No section takes `identity.keycloak.ca` and so on as a secret, so `CA_FILE` stays what it is.
+            Some(secret) if super::SECRETS.contains(&secret) => {
+                self.secret_files
+                    .insert(secret.to_owned(), (name.to_owned(), value.to_owned()));
+            }
+            _ => self.add(
+                &key,
+                Raw::Text(Zeroizing::new(value.to_owned())),
+                Origin::Environment(name.to_owned()),
+            ),
+        }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Given> {
+        self.known.insert(key);
+        self.given.remove(key)
+    }
+
+    /// Takes a text and makes of it what the key wants; `parse` says what is wrong with it otherwise.
+    pub(super) fn text<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Error> {
+        let Some(Given { raw, origin }) = self.take(key) else {
+            return Ok(None);
+        };
+        let parsed = match &raw {
+            Raw::Text(text) => parse(text),
+            Raw::Number(_) => Err("must be a string, in quotes; this is a number".to_owned()),
+            Raw::Other(kind) => Err(format!("must be a string; this is {kind}")),
+        };
+        parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
+    }
+
+    /// Takes a secret, or reads it from the file that `…_FILE` names. `check` says what is wrong with it, without it.
+    pub(super) fn secret<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Secret) -> Result<T, String>,
+    ) -> Result<Option<T>, Error> {
+        let Some((variable, path)) = self.secret_files.remove(key) else {
+            return self.text(key, |text| parse(&Secret::new(text.to_owned())));
+        };
+        let origin = Origin::Environment(variable.clone());
+        if let Some(Given {
+            origin: Origin::Environment(direct),
+            ..
+        }) = self.take(key)
+        {
+            return Err(Error::Value {
+                origin,
+                key,
+                rule: format!("{direct} is set as well; set one of the two"),
+            });
+        }
+        let read = std::fs::read_to_string(&path)
+            .map_err(|error| format!("the file {path} cannot be read: {error}"))
+            .map(Zeroizing::new);
+        read.and_then(|text| {
+            // Editors and `echo` end a file with a line feed that is no part of the secret.
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            parse(&Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
+        })
+        .map(Some)
+        .map_err(|rule| Error::Value { origin, key, rule })
+    }
+
+    /// Takes a number.
+    pub(super) fn number<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(f64) -> Result<T, String>,
+    ) -> Result<Option<T>, Error> {
+        let Some(Given { raw, origin }) = self.take(key) else {
+            return Ok(None);
+        };
+        let from_file = matches!(origin, Origin::File { .. });
+        let parsed = match raw {
+            Raw::Number(number) => parse(number),
+            Raw::Text(_) if from_file => Err("must be a number, without quotes".to_owned()),
+            Raw::Text(text) => match text.trim().parse::<f64>() {
+                Ok(number) => parse(number),
+                Err(_) => Err("must be a number".to_owned()),
+            },
+            Raw::Other(kind) => Err(format!("must be a number; this is {kind}")),
+        };
+        parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
+    }
+
+    /// Where a key was given: for warnings about a value that is about to be taken.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        match (self.secret_files.get(key), self.given.get(key)) {
+            (Some((variable, _)), _) => Origin::Environment(variable.clone()),
+            (None, Some(given)) => given.origin.clone(),
+            (None, None) => Origin::Unset,
+        }
+    }
+
+    /// Ends the taking: what is left is a key that no section knows.
+    pub(super) fn finish(mut self) -> Result<Vec<Warning>, Error> {
+        // `[server]` with nothing in it sets nothing.
+        self.given.retain(|key, given| {
+            let section = format!("{key}.");
+            !(matches!(given.raw, Raw::Other("a section"))
+                && self.known.iter().any(|known| known.starts_with(&section)))
+        });
+        match self.given.into_iter().next() {
+            None => Ok(self.warnings),
+            Some((key, given)) => {
+                let section = key.rsplit_once('.').map_or("", |(section, _)| section);
+                let siblings: Vec<_> = self
+                    .known
+                    .iter()
+                    .filter_map(|known| known.rsplit_once('.').filter(|(parent, _)| *parent == section))
+                    .map(|(_, name)| name)
+                    .collect();
+                let hint = if siblings.is_empty() {
+                    let sections: BTreeSet<_> = self
+                        .known
+                        .iter()
+                        .filter_map(|known| known.rsplit_once('.'))
+                        .map(|(section, _)| section)
+                        .collect();
+                    format!("the sections are {}", Vec::from_iter(sections).join(", "))
+                } else {
+                    format!("[{section}] has {}", siblings.join(", "))
+                };
+                Err(Error::Unknown {
+                    origin: given.origin,
+                    key,
+                    hint,
+                })
+            }
+        }
+    }
+}
+
+fn number(digits: &str) -> Raw {
+    digits
+        .replace('_', "")
+        .parse()
+        .map_or(Raw::Other("a number out of range"), Raw::Number)
+}

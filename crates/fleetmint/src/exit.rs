@@ -1,0 +1,30 @@
+//! How a subcommand ends: 0 done, 1 the answer is no, 2 the input or the call is unusable.
+
+use std::fmt::Display;
+
+/// Why a subcommand did not do what it was asked: one line for standard error, and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Empty if everything was said already.
+    pub(crate) message: String,
+    pub(crate) exit: u8,
+}
+
+#[expect(dead_code, reason = "its first subcommands are being built")]
+impl Failure {
+    /// The input is sound, and the answer is no.
+    pub(crate) fn no(message: impl Display) -> Self {
+        Self {
+            message: message.to_string(),
+            exit: 1,
+        }
+    }
+
+    /// The input or the call is unusable.
+    pub(crate) fn unusable(message: impl Display) -> Self {
+        Self {
+            message: message.to_string(),
+            exit: 2,
+        }
+    }
+}
