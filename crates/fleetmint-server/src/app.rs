@@ -11,6 +11,7 @@ use crate::audit::Audit;
 use crate::config::Settings;
 use crate::database::Database;
 use crate::identity::Identity;
+use crate::metrics::Metrics;
 use crate::seal::Seal;
 
 /// The running service. Cloning is cheap: all clones share the same parts.
@@ -23,6 +24,7 @@ pub struct Parts {
     pub database: Database,
     pub identity: Identity,
     pub audit: Audit,
+    pub metrics: Metrics,
     pub access: Access,
     pub settings: Arc<Settings>,
     pub seal: Seal,
@@ -55,7 +57,7 @@ pub trait Random: Send + Sync + std::fmt::Debug {
 }
 
 /// The operating system gave no random bytes.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gave no random bytes")]
 pub struct NoRandomness;
 

@@ -3,14 +3,18 @@
 pub mod access;
 pub mod app;
 pub mod audit;
+pub mod change;
 pub mod config;
 pub mod database;
 pub mod devices;
 pub mod enrolment;
 pub mod http;
 pub mod identity;
+pub mod metrics;
 pub mod models;
+mod name;
 pub mod operation;
 pub mod provisioning;
 pub mod seal;
 pub mod secret;
+pub mod violation;

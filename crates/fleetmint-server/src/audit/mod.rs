@@ -1,7 +1,10 @@
 //! Who saw or changed what.
 
+mod store;
+
 use jiff::Timestamp;
 
+use crate::database::{self, Connection};
 use crate::operation::Operation;
 
 /// Makes audit records durable, many at a time.
@@ -18,4 +21,12 @@ pub struct Entry {
     pub device_id: Option<i64>,
     /// The caller's address.
     pub source: String,
+}
+
+/// Adds a record in the transaction of the change that it tells of: both are kept, or neither.
+///
+/// # Errors
+/// Only the database's.
+pub fn insert(connection: &mut Connection, entry: &Entry) -> Result<(), database::Error> {
+    store::insert(connection, entry)
 }

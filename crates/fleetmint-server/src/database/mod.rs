@@ -4,6 +4,7 @@
 //! transaction wrote is on the disk when it returns.
 
 mod error;
+pub mod keyset;
 mod migrations;
 pub(crate) mod schema;
 #[cfg(test)]
@@ -80,6 +81,14 @@ impl Database {
         result
     }
 
+    /// Whether the database can be read.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn ping(&self) -> Result<(), Error> {
+        self.read(|connection| Ok(connection.batch_execute("SELECT name FROM instance")?))
+    }
+
     /// Runs `work` as one transaction; its changes are on the disk when this resolves, or none of them are made.
     pub async fn write<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
@@ -139,4 +148,9 @@ fn connect(path: &Path) -> Result<Connection, Error> {
          PRAGMA foreign_keys = ON;"
     ))?;
     Ok(connection)
+}
+
+/// A time as the tables keep it: microseconds since the epoch. What no program of ours wrote becomes the epoch.
+pub(crate) fn timestamp(microseconds: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(microseconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }

@@ -1,1 +1,203 @@
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::{ChangeDevice, Filter, Sort};
+use crate::access::Caller;
+use crate::app::App;
+use crate::change::Change;
+use crate::enrolment::{self, NewDevice};
+use crate::http::extract::{Id, Json, MergePatch, Query};
+use crate::http::page::{ListParameters, Page, listing};
+use crate::http::problem::Problem;
+use crate::models::ChangeOverrides;
+use crate::models::overrides::Shown;
+
+/// A device with its identity.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Device {
+    id: i64,
+    /// A letter and 7 of `a-z` and `0-9`; it never changes.
+    #[schema(example = "k3v9x0qa")]
+    key: String,
+    /// Its OAuth2 client; it never changes.
+    #[schema(example = "iotdevice-tempsensor-k3v9x0qa")]
+    client_id: String,
+    #[schema(example = "Kitchen")]
+    name: String,
+    device_model_id: i64,
+    provisioning: Shown,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: jiff::Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: jiff::Timestamp,
+}
+
+impl From<super::Device> for Device {
+    fn from(device: super::Device) -> Self {
+        Self {
+            id: device.id,
+            key: device.key,
+            client_id: device.client_id,
+            name: device.name,
+            device_model_id: device.device_model_id,
+            provisioning: device.overrides.into(),
+            created_at: device.created_at,
+            updated_at: device.updated_at,
+        }
+    }
+}
+
+/// A new device. Its key, its client and the client's secret are made for it.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewDevice)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct New {
+    device_model_id: i64,
+    /// What people call it: 1 to 200 characters.
+    #[schema(example = "Kitchen")]
+    name: String,
+    #[serde(default)]
+    provisioning: Option<ChangeOverrides>,
+}
+
+/// What is to be changed of a device: a JSON merge patch.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = ChangeDevice)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeMembers {
+    /// Only as it is: a key never changes.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    key: Change<String>,
+    /// Only as it is: a client id never changes.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    client_id: Change<String>,
+    /// Only as it is: the client id names the model.
+    #[schema(value_type = Option<i64>)]
+    #[serde(default)]
+    device_model_id: Change<i64>,
+    #[schema(value_type = Option<String>, example = "Kitchen, window")]
+    #[serde(default)]
+    name: Change<String>,
+    #[schema(value_type = Option<ChangeOverrides>)]
+    #[serde(default)]
+    provisioning: Change<ChangeOverrides>,
+}
+
+/// Makes a device and its client at the identity provider.
+#[utoipa::path(
+    post, path = "/api/devices", tag = "devices", request_body = New,
+    responses(
+        (status = 201, body = Device, headers(("Location" = String, description = "The device's path"))),
+        (status = 409, description = "The identity provider has such a client, and it is not ours"),
+        (status = 422, description = "A value breaks a rule, or there is no such model"),
+        (status = 502, description = "The identity provider could not do its part"),
+        (status = 504, description = "The identity provider did not answer in time"),
+    )
+)]
+pub(crate) async fn create_device(
+    State(app): State<App>,
+    caller: Caller,
+    Json(new): Json<New>,
+) -> Result<Response, Problem> {
+    let New {
+        device_model_id,
+        name,
+        provisioning,
+    } = new;
+    let new = NewDevice {
+        device_model_id,
+        name,
+        overrides: provisioning.unwrap_or_default(),
+    };
+    let device = enrolment::create_device(&app, &caller, new).await?;
+    let location = format!("/api/devices/{}", device.id);
+    Ok((
+        StatusCode::CREATED,
+        [("location", location)],
+        axum::Json(Device::from(device)),
+    )
+        .into_response())
+}
+
+/// Lists the devices.
+#[utoipa::path(
+    get, path = "/api/devices", tag = "devices",
+    params(ListParameters, ("device_model_id" = Option<i64>, Query, description = "Only devices of this model")),
+    responses((status = 200, body = Page<Device>), (status = 422, description = "A parameter breaks a rule"))
+)]
+pub(crate) async fn list_devices(
+    State(app): State<App>,
+    mut query: Query,
+) -> Result<axum::Json<Page<Device>>, Problem> {
+    let listing = listing::<Sort>(&mut query);
+    let device_model_id = query.parse("device_model_id", |text| {
+        text.parse().map_err(|_| "must be an id".to_owned())
+    });
+    query.finish()?;
+    let devices = super::list(&app, Filter { device_model_id }, &listing)?;
+    Ok(axum::Json(Page::new(
+        &listing,
+        devices,
+        |device| device.place(listing.sort),
+        Device::from,
+    )))
+}
+
+/// One device.
+#[utoipa::path(
+    get, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
+    responses((status = 200, body = Device))
+)]
+pub(crate) async fn get_device(State(app): State<App>, Id(id): Id) -> Result<axum::Json<Device>, Problem> {
+    Ok(axum::Json(super::get(&app, id)?.into()))
+}
+
+/// Changes a device.
+#[utoipa::path(
+    patch, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
+    request_body(content((ChangeMembers = "application/merge-patch+json"), (ChangeMembers = "application/json"))),
+    responses((status = 200, body = Device), (status = 422, description = "A value breaks a rule, or never changes"))
+)]
+pub(crate) async fn update_device(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    MergePatch(change): MergePatch<ChangeMembers>,
+) -> Result<axum::Json<Device>, Problem> {
+    let ChangeMembers {
+        key,
+        client_id,
+        device_model_id,
+        name,
+        provisioning,
+    } = change;
+    let overrides = ChangeOverrides::from_member(provisioning);
+    let change = ChangeDevice {
+        key,
+        client_id,
+        device_model_id,
+        name,
+        overrides,
+    };
+    Ok(axum::Json(super::update(&app, &caller, id, change).await?.into()))
+}
+
+/// Deletes a device and its client: its credentials are worth nothing from then on.
+#[utoipa::path(
+    delete, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
+    responses(
+        (status = 204, description = "Device and client are gone"),
+        (status = 409, description = "Another change of the device is under way"),
+        (status = 502, description = "The identity provider could not do its part"),
+        (status = 504, description = "The identity provider did not answer in time"),
+    )
+)]
+pub(crate) async fn delete_device(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
+    enrolment::delete_device(&app, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,4 +1,180 @@
 //! What exists.
 
-mod http;
-mod store;
+pub(crate) mod http;
+pub(crate) mod store;
+
+use jiff::Timestamp;
+
+use crate::access::Caller;
+use crate::app::{App, NoRandomness};
+use crate::change::Change;
+use crate::database::keyset::{After, Listing, SortKey};
+use crate::database::{self};
+use crate::models::overrides::WIFI_PASSWORD;
+use crate::models::{ChangeOverrides, Overrides};
+use crate::operation::Operation;
+use crate::seal::Place;
+use crate::violation::Violation;
+use crate::{audit, name};
+
+/// A device that has its identity. One whose client is being made or removed is not seen.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub id: i64,
+    /// A letter and 7 of `[a-z0-9]`; it never changes.
+    pub key: String,
+    pub device_model_id: i64,
+    pub name: String,
+    /// `iotdevice-<model code>-<key>`; it never changes.
+    pub client_id: String,
+    /// The client's own id at an outside identity provider.
+    pub provider_ref: Option<String>,
+    pub overrides: Overrides,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What may be changed of a device; what never changes may only be named as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeDevice {
+    pub key: Change<String>,
+    pub client_id: Change<String>,
+    pub device_model_id: Change<i64>,
+    pub name: Change<String>,
+    pub overrides: ChangeOverrides,
+}
+
+/// Why an operation on a device failed. Nothing of it was done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no such device")]
+    NotFound,
+    #[error("values break a rule")]
+    Invalid(Vec<Violation>),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    #[error(transparent)]
+    Database(#[from] database::Error),
+}
+
+/// Which devices a list holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    pub device_model_id: Option<i64>,
+}
+
+/// What devices can be listed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    Id,
+    Key,
+    Name,
+    CreatedAt,
+}
+
+impl SortKey for Sort {
+    const ALL: &'static [Self] = &[Self::Id, Self::Key, Self::Name, Self::CreatedAt];
+    const DEFAULT: Self = Self::Id;
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Key => "key",
+            Self::Name => "name",
+            Self::CreatedAt => "created_at",
+        }
+    }
+
+    fn matches(self, after: &After) -> bool {
+        matches!(after, After::Number(..)) == matches!(self, Self::Id | Self::CreatedAt)
+    }
+}
+
+impl Device {
+    /// Its place in a list.
+    pub fn place(&self, sort: Sort) -> After {
+        match sort {
+            Sort::Id => After::Number(self.id, self.id),
+            Sort::Key => After::Text(self.key.clone(), self.id),
+            Sort::Name => After::Text(self.name.clone(), self.id),
+            Sort::CreatedAt => After::Number(self.created_at.as_microsecond(), self.id),
+        }
+    }
+}
+
+/// The device with this id.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn get(app: &App, id: i64) -> Result<Device, Error> {
+    app.database
+        .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound))
+}
+
+/// Part of the devices, and one more than asked for if there is one.
+///
+/// # Errors
+/// Only the database's.
+pub fn list(app: &App, filter: Filter, listing: &Listing<Sort>) -> Result<Vec<Device>, Error> {
+    app.database
+        .read(|connection| Ok(store::list(connection, filter, listing)?))
+}
+
+/// Changes a device.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Invalid`].
+pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -> Result<Device, Error> {
+    let record = caller.record(app.clock.now(), Operation::UpdateDevice, Some(id));
+    let service = app.clone();
+    app.database
+        .write(move |connection| {
+            let mut device = store::find(connection, id)?.ok_or(Error::NotFound)?;
+            let mut violations = Vec::new();
+            check_fixed("key", &change.key, &device.key, &mut violations);
+            check_fixed("client_id", &change.client_id, &device.client_id, &mut violations);
+            check_fixed(
+                "device_model_id",
+                &change.device_model_id,
+                &device.device_model_id,
+                &mut violations,
+            );
+            name::check_change(&change.name, &mut violations);
+            change.overrides.check(&mut violations);
+            if !violations.is_empty() {
+                return Err(Error::Invalid(violations));
+            }
+            device.name = change.name.value().cloned().unwrap_or(device.name);
+            let key = &device.key;
+            device.overrides = change
+                .overrides
+                .apply(device.overrides, |password| seal(&service, key, password))?;
+            device.updated_at = record.at;
+            store::update(connection, &device)?;
+            audit::insert(connection, &record)?;
+            Ok(device)
+        })
+        .await
+}
+
+fn check_fixed<T: PartialEq>(member: &str, change: &Change<T>, now: &T, violations: &mut Vec<Violation>) {
+    if *change != Change::Keep && change.value() != Some(now) {
+        violations.push(Violation::new(
+            format!("/{member}"),
+            format!("the {member} of a device never changes"),
+        ));
+    }
+}
+
+/// Where a device's password is sealed.
+pub(crate) fn password_place(key: &str) -> Place<'_> {
+    Place {
+        table: "devices",
+        row: key,
+        column: WIFI_PASSWORD,
+    }
+}
+
+pub(crate) fn seal(app: &App, key: &str, password: &str) -> Result<Vec<u8>, NoRandomness> {
+    app.seal.seal(password_place(key), password.as_bytes())
+}

@@ -1,1 +1,128 @@
+use diesel::prelude::*;
 
+use super::{Device, Filter, Sort};
+use crate::database::keyset::{After, Listing, keyset};
+use crate::database::schema::devices::dsl;
+use crate::database::{self, Connection, timestamp};
+use crate::models::Overrides;
+
+/// The state of a row that readers see.
+pub(crate) const ACTIVE: &str = "active";
+
+type OverridesColumns = (
+    dsl::base_url,
+    dsl::token_url,
+    dsl::mqtt_url,
+    dsl::wifi_ssid,
+    dsl::wifi_password,
+);
+type Columns = (
+    dsl::id,
+    dsl::key,
+    dsl::device_model_id,
+    dsl::name,
+    dsl::client_id,
+    dsl::provider_ref,
+    OverridesColumns,
+    dsl::created_at,
+    dsl::updated_at,
+);
+
+pub(crate) const COLUMNS: Columns = (
+    dsl::id,
+    dsl::key,
+    dsl::device_model_id,
+    dsl::name,
+    dsl::client_id,
+    dsl::provider_ref,
+    (
+        dsl::base_url,
+        dsl::token_url,
+        dsl::mqtt_url,
+        dsl::wifi_ssid,
+        dsl::wifi_password,
+    ),
+    dsl::created_at,
+    dsl::updated_at,
+);
+
+#[derive(Queryable)]
+pub(crate) struct Row {
+    id: i64,
+    key: String,
+    device_model_id: i64,
+    name: String,
+    client_id: String,
+    provider_ref: Option<String>,
+    overrides: Overrides,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl From<Row> for Device {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            key: row.key,
+            device_model_id: row.device_model_id,
+            name: row.name,
+            client_id: row.client_id,
+            provider_ref: row.provider_ref,
+            overrides: row.overrides,
+            created_at: timestamp(row.created_at),
+            updated_at: timestamp(row.updated_at),
+        }
+    }
+}
+
+pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device>, database::Error> {
+    let query = dsl::devices.find(id).filter(dsl::state.eq(ACTIVE)).select(COLUMNS);
+    Ok(query.get_result::<Row>(connection).optional()?.map(Device::from))
+}
+
+pub(super) fn list(
+    connection: &mut Connection,
+    filter: Filter,
+    listing: &Listing<Sort>,
+) -> Result<Vec<Device>, database::Error> {
+    let mut query = dsl::devices
+        .filter(dsl::state.eq(ACTIVE))
+        .select(COLUMNS)
+        .limit(listing.fetch())
+        .into_boxed();
+    if let Some(model) = filter.device_model_id {
+        query = query.filter(dsl::device_model_id.eq(model));
+    }
+    if let Some(pattern) = listing.pattern() {
+        query = query.filter(
+            dsl::key
+                .like(pattern.clone())
+                .escape('\\')
+                .or(dsl::client_id.like(pattern.clone()).escape('\\'))
+                .or(dsl::name.like(pattern).escape('\\')),
+        );
+    }
+    let (after, down) = (listing.after.as_ref(), listing.descending);
+    query = match listing.sort {
+        Sort::Id => keyset!(query, dsl::id, dsl::id, down, After::number(after)),
+        Sort::Key => keyset!(query, dsl::key, dsl::id, down, After::text(after)),
+        Sort::Name => keyset!(query, dsl::name, dsl::id, down, After::text(after)),
+        Sort::CreatedAt => keyset!(query, dsl::created_at, dsl::id, down, After::number(after)),
+    };
+    Ok(query.load::<Row>(connection)?.into_iter().map(Device::from).collect())
+}
+
+pub(super) fn update(connection: &mut Connection, device: &Device) -> Result<(), database::Error> {
+    diesel::update(dsl::devices.find(device.id))
+        .set((
+            dsl::name.eq(&device.name),
+            dsl::base_url.eq(&device.overrides.base_url),
+            dsl::token_url.eq(&device.overrides.token_url),
+            dsl::mqtt_url.eq(&device.overrides.mqtt_url),
+            dsl::wifi_ssid.eq(&device.overrides.wifi_ssid),
+            dsl::wifi_password.eq(&device.overrides.wifi_password),
+            dsl::updated_at.eq(device.updated_at.as_microsecond()),
+        ))
+        .execute(connection)?;
+    Ok(())
+}

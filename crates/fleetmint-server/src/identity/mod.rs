@@ -3,9 +3,90 @@
 pub mod builtin;
 pub mod keycloak;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::app::{NoRandomness, Random};
+use crate::database;
+use crate::devices::Device;
+use crate::seal::OpenError;
+use crate::secret::Secret;
+
+/// The random bytes of a client's secret.
+const SECRET_LEN: usize = 32;
+
 /// The identity provider that the settings chose.
 #[derive(Debug)]
 pub enum Identity {
     Builtin(builtin::Builtin),
     Keycloak(keycloak::Keycloak),
+}
+
+/// A device's client.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    pub client_id: &'a str,
+    /// Says whose it is, at the provider.
+    pub device_key: &'a str,
+    /// The client's own id at an outside provider, once it has one.
+    pub provider_ref: Option<&'a str>,
+}
+
+impl<'a> Client<'a> {
+    /// The client of a device.
+    pub fn of(device: &'a Device) -> Self {
+        Self {
+            client_id: &device.client_id,
+            device_key: &device.key,
+            provider_ref: device.provider_ref.as_deref(),
+        }
+    }
+}
+
+/// Why the identity provider did not do its part. No variant holds a secret or a provider's answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It refused the connection, reset it, has no address, or a bad certificate.
+    #[error("the identity provider cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("the identity provider did not answer within {seconds} seconds, retry included")]
+    Timeout { seconds: u64 },
+    #[error("the identity provider redirects ({status}), which is never followed")]
+    Redirected { status: u16 },
+    /// 401 or 403 to our own service account.
+    #[error("the identity provider refuses the service account ({status})")]
+    Refused { status: u16 },
+    #[error("the identity provider failed ({status})")]
+    Failed { status: u16 },
+    /// No JSON, or not the JSON that was asked for.
+    #[error("the identity provider's answer cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the identity provider's answer is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the identity provider does not know the client {client_id}")]
+    ClientMissing { client_id: String },
+    #[error("the identity provider has no secret of the client {client_id}")]
+    SecretMissing { client_id: String },
+    #[error("the identity provider shows the secret of the client {client_id} only masked")]
+    SecretMasked { client_id: String },
+    #[error("the identity provider has a client {client_id} that is not ours")]
+    ForeignClient { client_id: String },
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    #[error("{0}")]
+    Seal(#[from] OpenError),
+    #[error(transparent)]
+    Database(#[from] database::Error),
+}
+
+/// A new client's secret: 32 random bytes as base64url.
+///
+/// # Errors
+/// There is no randomness to be had.
+pub fn new_secret(random: &dyn Random) -> Result<Secret, NoRandomness> {
+    let mut bytes = Zeroizing::new([0; SECRET_LEN]);
+    random.fill(bytes.as_mut())?;
+    Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref())))
 }

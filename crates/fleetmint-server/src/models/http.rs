@@ -1,1 +1,177 @@
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::overrides::Shown;
+use super::{ChangeDeviceModel, ChangeOverrides, NewDeviceModel, Sort};
+use crate::access::Caller;
+use crate::app::App;
+use crate::change::Change;
+use crate::http::extract::{Id, Json, MergePatch, Query};
+use crate::http::page::{ListParameters, Page, only_listing};
+use crate::http::problem::Problem;
+
+/// A type of device.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeviceModel {
+    id: i64,
+    /// Part of its devices' client ids; it never changes.
+    #[schema(example = "tempsensor")]
+    code: String,
+    #[schema(example = "Temperature sensor")]
+    name: String,
+    provisioning: Shown,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: jiff::Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: jiff::Timestamp,
+}
+
+impl From<super::DeviceModel> for DeviceModel {
+    fn from(model: super::DeviceModel) -> Self {
+        Self {
+            id: model.id,
+            code: model.code,
+            name: model.name,
+            provisioning: model.overrides.into(),
+            created_at: model.created_at,
+            updated_at: model.updated_at,
+        }
+    }
+}
+
+/// A new type of device.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewDeviceModel)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct New {
+    /// 1 to 50 of `a-z`, `0-9` and `_`; it never changes.
+    #[schema(example = "tempsensor", pattern = "^[a-z0-9_]{1,50}$")]
+    code: String,
+    /// What people call it: 1 to 200 characters.
+    #[schema(example = "Temperature sensor")]
+    name: String,
+    #[serde(default)]
+    provisioning: Option<ChangeOverrides>,
+}
+
+/// What is to be changed of a model: a JSON merge patch.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChangeDeviceModel)]
+#[serde(deny_unknown_fields)]
+#[derive(Default)]
+pub(crate) struct ChangeModel {
+    /// Only as it is: a code never changes.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    code: Change<String>,
+    #[schema(value_type = Option<String>, example = "Temperature sensor, indoor")]
+    #[serde(default)]
+    name: Change<String>,
+    #[schema(value_type = Option<ChangeOverrides>)]
+    #[serde(default)]
+    provisioning: Change<ChangeOverrides>,
+}
+
+/// Makes a device model.
+#[utoipa::path(
+    post, path = "/api/device-models", tag = "device models", request_body = New,
+    responses(
+        (status = 201, body = DeviceModel, headers(("Location" = String, description = "The model's path"))),
+        (status = 409, description = "The code is taken"),
+        (status = 422, description = "A value breaks a rule"),
+    )
+)]
+pub(crate) async fn create_device_model(
+    State(app): State<App>,
+    caller: Caller,
+    Json(new): Json<New>,
+) -> Result<Response, Problem> {
+    let New {
+        code,
+        name,
+        provisioning,
+    } = new;
+    let new = NewDeviceModel {
+        code,
+        name,
+        overrides: provisioning.unwrap_or_default(),
+    };
+    let model = super::create(&app, &caller, new).await?;
+    let location = format!("/api/device-models/{}", model.id);
+    Ok((
+        StatusCode::CREATED,
+        [("location", location)],
+        axum::Json(DeviceModel::from(model)),
+    )
+        .into_response())
+}
+
+/// Lists the device models.
+#[utoipa::path(
+    get, path = "/api/device-models", tag = "device models", params(ListParameters),
+    responses((status = 200, body = Page<DeviceModel>), (status = 422, description = "A parameter breaks a rule"))
+)]
+pub(crate) async fn list_device_models(
+    State(app): State<App>,
+    query: Query,
+) -> Result<axum::Json<Page<DeviceModel>>, Problem> {
+    let listing = only_listing::<Sort>(query)?;
+    let models = super::list(&app, &listing)?;
+    Ok(axum::Json(Page::new(
+        &listing,
+        models,
+        |model| model.place(listing.sort),
+        DeviceModel::from,
+    )))
+}
+
+/// One device model.
+#[utoipa::path(
+    get, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
+    responses((status = 200, body = DeviceModel))
+)]
+pub(crate) async fn get_device_model(State(app): State<App>, Id(id): Id) -> Result<axum::Json<DeviceModel>, Problem> {
+    Ok(axum::Json(super::get(&app, id)?.into()))
+}
+
+/// Changes a device model.
+#[utoipa::path(
+    patch, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
+    request_body(content((ChangeModel = "application/merge-patch+json"), (ChangeModel = "application/json"))),
+    responses((status = 200, body = DeviceModel), (status = 422, description = "A value breaks a rule, or never changes"))
+)]
+pub(crate) async fn update_device_model(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    MergePatch(change): MergePatch<ChangeModel>,
+) -> Result<axum::Json<DeviceModel>, Problem> {
+    let ChangeModel {
+        code,
+        name,
+        provisioning,
+    } = change;
+    let change = ChangeDeviceModel {
+        code,
+        name,
+        overrides: ChangeOverrides::from_member(provisioning),
+    };
+    Ok(axum::Json(super::update(&app, &caller, id, change).await?.into()))
+}
+
+/// Deletes a device model that no device has.
+#[utoipa::path(
+    delete, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
+    responses((status = 204, description = "It is gone"), (status = 409, description = "There are devices of this model"))
+)]
+pub(crate) async fn delete_device_model(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    super::delete(&app, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,4 +1,226 @@
 //! What a device type requires.
 
-mod http;
-mod store;
+pub(crate) mod http;
+pub(crate) mod overrides;
+pub(crate) mod store;
+
+use jiff::Timestamp;
+
+pub use overrides::{ChangeOverrides, Overrides};
+
+use crate::access::Caller;
+use crate::app::{App, NoRandomness};
+use crate::change::Change;
+use crate::database::keyset::{After, Listing, SortKey};
+use crate::database::{self, Connection};
+use crate::operation::Operation;
+use crate::seal::Place;
+use crate::violation::Violation;
+use crate::{audit, name};
+
+/// The longest code in characters.
+const CODE_MAX: usize = 50;
+
+/// A type of device.
+#[derive(Clone, Debug)]
+pub struct DeviceModel {
+    pub id: i64,
+    /// Part of its devices' client ids; it never changes.
+    pub code: String,
+    pub name: String,
+    pub overrides: Overrides,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What a new model is made of.
+#[derive(Clone, Debug)]
+pub struct NewDeviceModel {
+    pub code: String,
+    pub name: String,
+    pub overrides: ChangeOverrides,
+}
+
+/// What may be changed of a model; the code may only be named as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeDeviceModel {
+    pub code: Change<String>,
+    pub name: Change<String>,
+    pub overrides: ChangeOverrides,
+}
+
+/// Why an operation on a model failed. Nothing of it was done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no such device model")]
+    NotFound,
+    #[error("there is a device model with the code {code:?} already")]
+    CodeTaken { code: String },
+    #[error("there are devices of this model")]
+    InUse,
+    #[error("values break a rule")]
+    Invalid(Vec<Violation>),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    #[error(transparent)]
+    Database(#[from] database::Error),
+}
+
+/// What models can be listed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    Id,
+    Code,
+    Name,
+    CreatedAt,
+}
+
+impl SortKey for Sort {
+    const ALL: &'static [Self] = &[Self::Id, Self::Code, Self::Name, Self::CreatedAt];
+    const DEFAULT: Self = Self::Id;
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Code => "code",
+            Self::Name => "name",
+            Self::CreatedAt => "created_at",
+        }
+    }
+
+    fn matches(self, after: &After) -> bool {
+        matches!(after, After::Number(..)) == matches!(self, Self::Id | Self::CreatedAt)
+    }
+}
+
+impl DeviceModel {
+    /// Its place in a list.
+    pub fn place(&self, sort: Sort) -> After {
+        match sort {
+            Sort::Id => After::Number(self.id, self.id),
+            Sort::Code => After::Text(self.code.clone(), self.id),
+            Sort::Name => After::Text(self.name.clone(), self.id),
+            Sort::CreatedAt => After::Number(self.created_at.as_microsecond(), self.id),
+        }
+    }
+}
+
+/// Makes a model.
+///
+/// # Errors
+/// [`Error::Invalid`], [`Error::CodeTaken`].
+pub async fn create(app: &App, caller: &Caller, new: NewDeviceModel) -> Result<DeviceModel, Error> {
+    let mut violations = Vec::new();
+    check_code(&new.code, &mut violations);
+    name::check(&new.name, &mut violations);
+    new.overrides.check(&mut violations);
+    if !violations.is_empty() {
+        return Err(Error::Invalid(violations));
+    }
+    let now = app.clock.now();
+    let overrides = new
+        .overrides
+        .apply(Overrides::default(), |password| seal(app, &new.code, password))?;
+    let record = caller.record(now, Operation::CreateDeviceModel, None);
+    app.database
+        .write(move |connection| {
+            let model = store::insert(connection, &new.code, &new.name, &overrides, now)?;
+            audit::insert(connection, &record)?;
+            Ok(model)
+        })
+        .await
+}
+
+/// The model with this id.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn get(app: &App, id: i64) -> Result<DeviceModel, Error> {
+    app.database
+        .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound))
+}
+
+/// Part of the models, and one more than asked for if there is one.
+///
+/// # Errors
+/// Only the database's.
+pub fn list(app: &App, listing: &Listing<Sort>) -> Result<Vec<DeviceModel>, Error> {
+    app.database.read(|connection| Ok(store::list(connection, listing)?))
+}
+
+/// Changes a model.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Invalid`].
+pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceModel) -> Result<DeviceModel, Error> {
+    let record = caller.record(app.clock.now(), Operation::UpdateDeviceModel, None);
+    let service = app.clone();
+    app.database
+        .write(move |connection| {
+            let mut model = store::find(connection, id)?.ok_or(Error::NotFound)?;
+            let mut violations = Vec::new();
+            if change.code != Change::Keep && change.code.value() != Some(&model.code) {
+                violations.push(Violation::new("/code", "the code of a model never changes"));
+            }
+            name::check_change(&change.name, &mut violations);
+            change.overrides.check(&mut violations);
+            if !violations.is_empty() {
+                return Err(Error::Invalid(violations));
+            }
+            model.name = change.name.value().cloned().unwrap_or(model.name);
+            let code = &model.code;
+            model.overrides = change
+                .overrides
+                .apply(model.overrides, |password| seal(&service, code, password))?;
+            model.updated_at = record.at;
+            store::update(connection, &model)?;
+            audit::insert(connection, &record)?;
+            Ok(model)
+        })
+        .await
+}
+
+/// Deletes a model that no device has.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::InUse`].
+pub async fn delete(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
+    let record = caller.record(app.clock.now(), Operation::DeleteDeviceModel, None);
+    app.database
+        .write(move |connection| {
+            store::delete(connection, id)?;
+            audit::insert(connection, &record)?;
+            Ok(())
+        })
+        .await
+}
+
+/// The code of a model, by which a new device's client is named.
+pub(crate) fn code(connection: &mut Connection, id: i64) -> Result<Option<String>, database::Error> {
+    store::code(connection, id)
+}
+
+fn check_code(code: &str, violations: &mut Vec<Violation>) {
+    let plain = code
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if code.is_empty() || code.len() > CODE_MAX || !plain {
+        violations.push(Violation::new(
+            "/code",
+            format!("the code must be 1 to {CODE_MAX} of a-z, 0-9 and _"),
+        ));
+    }
+}
+
+/// Where a model's password is sealed.
+pub(crate) fn password_place(code: &str) -> Place<'_> {
+    Place {
+        table: "device_models",
+        row: code,
+        column: overrides::WIFI_PASSWORD,
+    }
+}
+
+fn seal(app: &App, code: &str, password: &str) -> Result<Vec<u8>, NoRandomness> {
+    app.seal.seal(password_place(code), password.as_bytes())
+}

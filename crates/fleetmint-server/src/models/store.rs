@@ -1,1 +1,157 @@
+use diesel::prelude::*;
+use jiff::Timestamp;
 
+use super::{DeviceModel, Error, Overrides, Sort};
+use crate::database::keyset::{After, Listing, keyset};
+use crate::database::schema::device_models::{self, dsl};
+use crate::database::{self, Connection, timestamp};
+
+type OverridesColumns = (
+    dsl::base_url,
+    dsl::token_url,
+    dsl::mqtt_url,
+    dsl::wifi_ssid,
+    dsl::wifi_password,
+);
+type Columns = (
+    dsl::id,
+    dsl::code,
+    dsl::name,
+    OverridesColumns,
+    dsl::created_at,
+    dsl::updated_at,
+);
+const COLUMNS: Columns = (
+    dsl::id,
+    dsl::code,
+    dsl::name,
+    (
+        dsl::base_url,
+        dsl::token_url,
+        dsl::mqtt_url,
+        dsl::wifi_ssid,
+        dsl::wifi_password,
+    ),
+    dsl::created_at,
+    dsl::updated_at,
+);
+
+#[derive(Queryable)]
+struct Row {
+    id: i64,
+    code: String,
+    name: String,
+    overrides: Overrides,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl From<Row> for DeviceModel {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            code: row.code,
+            name: row.name,
+            overrides: row.overrides,
+            created_at: timestamp(row.created_at),
+            updated_at: timestamp(row.updated_at),
+        }
+    }
+}
+
+pub(super) fn insert(
+    connection: &mut Connection,
+    code: &str,
+    name: &str,
+    overrides: &Overrides,
+    now: Timestamp,
+) -> Result<DeviceModel, Error> {
+    diesel::insert_into(device_models::table)
+        .values((
+            (dsl::code.eq(code), dsl::name.eq(name)),
+            (
+                dsl::base_url.eq(&overrides.base_url),
+                dsl::token_url.eq(&overrides.token_url),
+                dsl::mqtt_url.eq(&overrides.mqtt_url),
+                dsl::wifi_ssid.eq(&overrides.wifi_ssid),
+                dsl::wifi_password.eq(&overrides.wifi_password),
+            ),
+            (
+                dsl::created_at.eq(now.as_microsecond()),
+                dsl::updated_at.eq(now.as_microsecond()),
+            ),
+        ))
+        .returning(COLUMNS)
+        .get_result::<Row>(connection)
+        .map(DeviceModel::from)
+        .map_err(|error| match database::Error::from(error) {
+            database::Error::Taken { .. } => Error::CodeTaken { code: code.to_owned() },
+            other => other.into(),
+        })
+}
+
+pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<DeviceModel>, database::Error> {
+    let row = dsl::device_models
+        .find(id)
+        .select(COLUMNS)
+        .get_result::<Row>(connection)
+        .optional()?;
+    Ok(row.map(DeviceModel::from))
+}
+
+pub(super) fn code(connection: &mut Connection, id: i64) -> Result<Option<String>, database::Error> {
+    Ok(dsl::device_models
+        .find(id)
+        .select(dsl::code)
+        .get_result(connection)
+        .optional()?)
+}
+
+pub(super) fn list(connection: &mut Connection, listing: &Listing<Sort>) -> Result<Vec<DeviceModel>, database::Error> {
+    let mut query = dsl::device_models.select(COLUMNS).limit(listing.fetch()).into_boxed();
+    if let Some(pattern) = listing.pattern() {
+        query = query.filter(
+            dsl::code
+                .like(pattern.clone())
+                .escape('\\')
+                .or(dsl::name.like(pattern).escape('\\')),
+        );
+    }
+    let (after, down) = (listing.after.as_ref(), listing.descending);
+    query = match listing.sort {
+        Sort::Id => keyset!(query, dsl::id, dsl::id, down, After::number(after)),
+        Sort::Code => keyset!(query, dsl::code, dsl::id, down, After::text(after)),
+        Sort::Name => keyset!(query, dsl::name, dsl::id, down, After::text(after)),
+        Sort::CreatedAt => keyset!(query, dsl::created_at, dsl::id, down, After::number(after)),
+    };
+    Ok(query
+        .load::<Row>(connection)?
+        .into_iter()
+        .map(DeviceModel::from)
+        .collect())
+}
+
+pub(super) fn update(connection: &mut Connection, model: &DeviceModel) -> Result<(), database::Error> {
+    diesel::update(dsl::device_models.find(model.id))
+        .set((
+            dsl::name.eq(&model.name),
+            dsl::base_url.eq(&model.overrides.base_url),
+            dsl::token_url.eq(&model.overrides.token_url),
+            dsl::mqtt_url.eq(&model.overrides.mqtt_url),
+            dsl::wifi_ssid.eq(&model.overrides.wifi_ssid),
+            dsl::wifi_password.eq(&model.overrides.wifi_password),
+            dsl::updated_at.eq(model.updated_at.as_microsecond()),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn delete(connection: &mut Connection, id: i64) -> Result<(), Error> {
+    let deleted = diesel::delete(dsl::device_models.find(id)).execute(connection);
+    match deleted.map_err(database::Error::from) {
+        Ok(0) => Err(Error::NotFound),
+        Ok(_) => Ok(()),
+        Err(database::Error::Referenced) => Err(Error::InUse),
+        Err(other) => Err(other.into()),
+    }
+}

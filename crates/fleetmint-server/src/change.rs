@@ -1,0 +1,35 @@
+//! One member of a change: left as it is, or set, which includes setting it to nothing.
+
+use serde::{Deserialize, Deserializer};
+
+/// A member of a merge patch (RFC 7396). Use it with `#[serde(default)]`: what is absent is kept, `null` removes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    #[default]
+    Keep,
+    Set(Option<T>),
+}
+
+impl<T> Change<T> {
+    /// The new value, where one is set that is not nothing.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Set(Some(value)) => Some(value),
+            Self::Keep | Self::Set(None) => None,
+        }
+    }
+
+    /// What becomes of a value that is `now`.
+    pub fn apply(self, now: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => now,
+            Self::Set(value) => value,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Set)
+    }
+}

@@ -1,0 +1,37 @@
+//! Lets nobody past who has not shown who they are.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+use crate::access::Caller;
+use crate::app::App;
+
+/// Stands before every route that is not public.
+pub(super) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let principal = match app.access.authenticate(&app.database, authorization) {
+        Ok(principal) => principal,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let source = address
+        .map(|ConnectInfo(address)| address.ip().to_canonical().to_string())
+        .unwrap_or_default();
+    request.extensions_mut().insert(Caller { principal, source });
+    next.run(request).await
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let known = parts.extensions.remove::<Self>();
+        known.ok_or_else(|| Problem::internal(&"a handler asks for the caller on a route that lets everybody in"))
+    }
+}

@@ -1,0 +1,218 @@
+//! What handlers take from a request, with every rejection a [`Problem`].
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::problem::{Kind, Problem};
+use crate::violation::Violation;
+
+/// The largest JSON body in bytes.
+pub(crate) const BODY_MAX: usize = 256 * 1024;
+
+/// The `{id}` of the path. What is no id names nothing, so it is a 404 too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Id(pub(crate) i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let no_such = || Problem::not_found("There is nothing with this id.");
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| no_such())?;
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.parse().map(Self).map_err(|_| no_such())
+        } else {
+            Err(no_such())
+        }
+    }
+}
+
+/// A JSON body.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        expect_media_type(request.headers(), &["application/json"], None)?;
+        read(request, state).await.map(Self)
+    }
+}
+
+/// A JSON merge patch (RFC 7396), under its own media type or plain JSON's.
+#[derive(Debug)]
+pub(crate) struct MergePatch<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MergePatch<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+        const TYPES: &[&str] = &["application/merge-patch+json", "application/json"];
+        expect_media_type(request.headers(), TYPES, Some(ACCEPT_PATCH))?;
+        read(request, state).await.map(Self)
+    }
+}
+
+fn expect_media_type(headers: &HeaderMap, accepted: &[&str], advertise: Option<HeaderName>) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.map(|given| given.split(';').next().unwrap_or(given).trim());
+    if essence.is_some_and(|essence| accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted))) {
+        return Ok(());
+    }
+    let accepted = accepted.join(", ");
+    let problem = Problem::new(
+        Kind::UnsupportedMediaType,
+        match essence {
+            Some(_) => format!("The body must be one of: {accepted}."),
+            None => format!("The call has no Content-Type; it must be one of: {accepted}."),
+        },
+    );
+    Err(match (advertise, HeaderValue::from_str(&accepted)) {
+        (Some(name), Ok(value)) => problem.with_header(name, value),
+        _ => problem,
+    })
+}
+
+async fn read<S: Send + Sync, T: DeserializeOwned>(request: Request, state: &S) -> Result<T, Problem> {
+    let bytes = Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| body_problem(&rejection))?;
+    parse(&bytes)
+}
+
+pub(crate) fn body_problem(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(
+            Kind::BodyTooLarge,
+            format!("The body may have at most {BODY_MAX} bytes."),
+        )
+    } else {
+        Problem::new(Kind::UnreadableBody, "The body did not arrive whole.")
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let mut track = serde_path_to_error::Track::new();
+    let parsed = T::deserialize(serde_path_to_error::Deserializer::new(&mut deserializer, &mut track))
+        .and_then(|value| deserializer.end().map(|()| value));
+    let error = match parsed {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    if error.is_data() {
+        let (pointer, detail) = describe(&pointer(&track.path()), &error);
+        Err(Problem::invalid(vec![Violation::new(pointer, detail)]))
+    } else {
+        Err(Problem::new(
+            Kind::UnreadableBody,
+            format!(
+                "The body is not JSON: it breaks off or goes wrong at line {}, column {}.",
+                error.line(),
+                error.column()
+            ),
+        ))
+    }
+}
+
+/// A JSON pointer to where the parser was.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer += &format!("/{index}"),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                pointer.push('/');
+                pointer += &key.replace('~', "~0").replace('/', "~1");
+            }
+            Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// serde's text without the value that was sent, which may be a secret: only the kinds of errors whose text is ours.
+fn describe(at: &str, error: &serde_json::Error) -> (String, String) {
+    let text = error.to_string();
+    let named = text.split('`').nth(1).unwrap_or_default();
+    if text.starts_with("missing field") {
+        (format!("{at}/{named}"), format!("{named} is required"))
+    } else if text.starts_with("unknown field") {
+        (at.to_owned(), "there is no such member, or it cannot be set".to_owned())
+    } else if text.starts_with("duplicate field") {
+        (at.to_owned(), "the member comes twice".to_owned())
+    } else {
+        let expected = text
+            .rsplit_once(", expected ")
+            .map_or("another type", |(_, expected)| expected);
+        let expected = expected.split(" at line").next().unwrap_or(expected);
+        (at.to_owned(), format!("the value must be {expected}"))
+    }
+}
+
+/// The query string, taken apart parameter by parameter, so that a misspelt one is an error and not ignored.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pairs: Vec<(String, String)>,
+    violations: Vec<Violation>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Ok(Self {
+            pairs,
+            violations: Vec::new(),
+        })
+    }
+}
+
+impl Query {
+    /// The parameter's text. An empty one counts as not given.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.pairs.iter().position(|(known, _)| known == name)?;
+        let (_, value) = self.pairs.swap_remove(at);
+        if self.pairs.iter().any(|(known, _)| known == name) {
+            self.violation(name, format!("the query parameter {name} comes twice"));
+            self.pairs.retain(|(known, _)| known != name);
+        }
+        Some(value).filter(|value| !value.is_empty())
+    }
+
+    /// The parameter, read by `parse`, whose error says what it should be.
+    pub(crate) fn parse<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.take(name)?;
+        parse(&text)
+            .map_err(|rule| self.violation(name, format!("the query parameter {name} {rule}")))
+            .ok()
+    }
+
+    fn violation(&mut self, name: &str, detail: String) {
+        self.violations.push(Violation::new(format!("/{name}"), detail));
+    }
+
+    /// Ends the reading: what was wrong, and what nobody took, is a 422.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        for (name, _) in std::mem::take(&mut self.pairs) {
+            let name: String = name.chars().take(64).collect();
+            self.violation(&name.clone(), format!("there is no query parameter {name}"));
+        }
+        if self.violations.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid(self.violations))
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Around every request: its id, its line in the log, its place in the metrics, and a 500 where a handler panicked.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use super::problem::{Cause, Problem};
+use crate::metrics::Metrics;
+use crate::operation::Operation;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken over from a caller.
+const REQUEST_ID_MAX: usize = 64;
+
+/// What the layer around every request knows.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    metrics: Metrics,
+    operations: HashMap<String, Vec<(Method, Operation)>>,
+    /// Tells the requests of one start of the server from those of another.
+    start: u32,
+    requests: AtomicU64,
+}
+
+impl Observer {
+    /// The operations are those of the OpenAPI document, so what is documented is measured, under the same name.
+    pub(crate) fn new(metrics: Metrics, document: &utoipa::openapi::OpenApi, start: u32) -> Self {
+        let mut operations: HashMap<String, Vec<(Method, Operation)>> = HashMap::new();
+        for (path, item) in &document.paths.paths {
+            let methods = [
+                (Method::GET, &item.get),
+                (Method::POST, &item.post),
+                (Method::PATCH, &item.patch),
+                (Method::PUT, &item.put),
+                (Method::DELETE, &item.delete),
+            ];
+            for (method, documented) in methods {
+                let id = documented
+                    .as_ref()
+                    .and_then(|documented| documented.operation_id.as_deref());
+                let operation = Operation::ALL.iter().find(|operation| Some(operation.name()) == id);
+                if let Some(operation) = operation {
+                    operations.entry(path.clone()).or_default().push((method, *operation));
+                }
+            }
+        }
+        Self {
+            metrics,
+            operations,
+            start,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    fn operation(&self, request: &Request) -> Option<Operation> {
+        let path = request.extensions().get::<MatchedPath>()?;
+        // A HEAD is answered by the GET's handler.
+        let method = if request.method() == Method::HEAD {
+            &Method::GET
+        } else {
+            request.method()
+        };
+        let known = self.operations.get(path.as_str())?;
+        known
+            .iter()
+            .find(|(known, _)| known == method)
+            .map(|(_, operation)| *operation)
+    }
+
+    /// The caller's own id where it is a plain token, else a new one.
+    fn request_id(&self, request: &Request) -> Option<HeaderValue> {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
+        let given = request.headers().get(&REQUEST_ID);
+        if let Some(id) = given.filter(|id| (1..=REQUEST_ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain))
+        {
+            return Some(id.clone());
+        }
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::from_str(&format!("{:08x}-{number:x}", self.start)).ok()
+    }
+}
+
+pub(crate) async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let operation = observer.operation(&request);
+    let id = observer.request_id(&request);
+    let shown = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let span = tracing::info_span!("request", id = shown);
+    let method = request.method().clone();
+    // The query string is never logged: callers put into it what they please.
+    let unknown = if operation.is_none() {
+        request.uri().path().to_owned()
+    } else {
+        String::new()
+    };
+
+    let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()))
+        .catch_unwind()
+        .await;
+    let mut response = answered.unwrap_or_else(|_| {
+        Problem::internal(&"the handler panicked; the panic's own message is in the standard error").into_response()
+    });
+
+    let took = started.elapsed();
+    let status = response.status().as_u16();
+    if let Some(operation) = operation {
+        observer.metrics.operation(operation, status, took);
+    }
+    span.in_scope(|| log(operation, &method, &unknown, status, took, response.extensions().get()));
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// One line for each request: what failed as an error, what was refused or changed as information, reads for debugging.
+fn log(operation: Option<Operation>, method: &Method, path: &str, status: u16, took: Duration, cause: Option<&Cause>) {
+    let operation = operation.map_or("", Operation::name);
+    let cause = cause.map(|cause| &*cause.0);
+    let duration_ms = took.as_secs_f64() * 1e3;
+    if status >= 500 {
+        tracing::error!(operation, %method, path, status, duration_ms, cause, "answered");
+    } else if status >= 400 || !matches!(*method, Method::GET | Method::HEAD) {
+        tracing::info!(operation, %method, path, status, duration_ms, cause, "answered");
+    } else {
+        tracing::debug!(operation, %method, path, status, duration_ms, "answered");
+    }
+}

@@ -1,0 +1,105 @@
+//! The OpenAPI document: what the handlers say of themselves, and the errors that they all share.
+
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response};
+use utoipa::{OpenApi as _, ToSchema};
+
+use super::problem;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Fleetmint",
+        description = "Gives every ESP32 of a fleet an identity of its own, and the NVS image that carries it.\n\n\
+                       Every call below `/api/` sends `Authorization: Bearer` with an administrator token. \
+                       Errors are RFC 9457 problems.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(problem::Body)),
+    tags(
+        (name = "device models", description = "What a device type requires"),
+        (name = "devices", description = "What exists"),
+        (name = "provisioning", description = "What goes onto the chip"),
+        (name = "identity", description = "A device's credential at its identity provider"),
+        (name = "audit", description = "Who saw or changed what"),
+        (name = "built-in identity provider", description = "OAuth2 for devices, where no Keycloak does it"),
+        (name = "health", description = "For orchestrators and monitoring"),
+    )
+)]
+struct Frame;
+
+/// The document before the routes have told of themselves.
+pub(super) fn frame() -> OpenApi {
+    Frame::openapi()
+}
+
+/// The name of the security scheme.
+const BEARER: &str = "administrator";
+
+/// Adds to every operation what its route brings with it, and to every error its body.
+pub(super) fn complete(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            complete_operation(path, operation);
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [
+        &mut item.get,
+        &mut item.post,
+        &mut item.patch,
+        &mut item.put,
+        &mut item.delete,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn complete_operation(path: &str, operation: &mut Operation) {
+    if path == "/oauth2/token" {
+        return; // Its errors are RFC 6749's, and its handler names them all.
+    }
+    let mut shared = vec![
+        (405, "The path does not know the method; `Allow` names those it knows"),
+        (500, "The server failed"),
+    ];
+    let is_guarded = path.starts_with("/api/") && path != super::router::OPENAPI_PATH;
+    if is_guarded {
+        operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
+        shared.push((401, "The call carries no valid token"));
+        shared.push((403, "The token does not allow this"));
+        shared.push((406, "The caller accepts no media type that is offered"));
+        shared.push((503, "The service cannot do this now"));
+    }
+    if path.contains('{') {
+        shared.push((404, "There is no such thing"));
+    }
+    if operation.request_body.is_some() {
+        shared.push((400, "The body is not JSON"));
+        shared.push((408, "The body took too long to arrive"));
+        shared.push((413, "The body is too large"));
+        shared.push((415, "The body's media type is not understood"));
+    }
+    let responses = &mut operation.responses.responses;
+    for (status, description) in shared {
+        responses
+            .entry(status.to_string())
+            .or_insert_with(|| RefOr::T(Response::new(description)));
+    }
+    for (status, response) in responses {
+        if let RefOr::T(response) = response
+            && response.content.is_empty()
+            && status.starts_with(['4', '5'])
+        {
+            let schema = Ref::from_schema_name(problem::Body::name());
+            response
+                .content
+                .insert(problem::MEDIA_TYPE.to_owned(), Content::new(Some(schema)).into());
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The one place that turns errors into answers: RFC 9457 `application/problem+json`.
+//!
+//! What the caller is told stands in the body; why a 5xx happened goes to the log alone.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::violation::Violation;
+
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+macro_rules! kinds {
+    ($($variant:ident = $status:ident, $name:literal, $title:literal, $retryable:literal;)*) => {
+        /// The kinds of problems. Their names are part of the interface: they never change their meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $(#[doc = $title] $variant,)* }
+
+        impl Kind {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The problem's `type`.
+            pub const fn uri(self) -> &'static str {
+                match self { $(Self::$variant => concat!("urn:fleetmint:problem:", $name),)* }
+            }
+
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// What all problems of this kind have in common.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// Whether the same call may succeed later without anybody changing anything.
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Self::$variant => $retryable,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read", false;
+    Unauthorized = UNAUTHORIZED, "unauthorized", "The call carries no valid token", false;
+    Forbidden = FORBIDDEN, "forbidden", "The token does not allow this", false;
+    NotFound = NOT_FOUND, "not-found", "There is no such thing", false;
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The resource does not know this method", false;
+    NotAcceptable = NOT_ACCEPTABLE, "not-acceptable", "None of the acceptable media types is offered", false;
+    Timeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive", true;
+    InUse = CONFLICT, "in-use", "Something else still needs it", false;
+    AlreadyExists = CONFLICT, "already-exists", "It exists already", false;
+    ForeignClient = CONFLICT, "foreign-client", "The identity provider has such a client, and it is not ours", false;
+    Busy = CONFLICT, "being-changed", "Another change of it is under way", true;
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", false;
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's media type is not understood", false;
+    InvalidValue = UNPROCESSABLE_ENTITY, "invalid-value", "A value breaks a rule", false;
+    ValueMissing = UNPROCESSABLE_ENTITY, "value-missing", "A value that the device needs is not set", false;
+    ValueTooLong = UNPROCESSABLE_ENTITY, "value-too-long", "A value is longer than NVS allows", false;
+    DoesNotFit = UNPROCESSABLE_ENTITY, "does-not-fit", "The values do not fit into the partition", false;
+    Internal = INTERNAL_SERVER_ERROR, "internal-error", "The server failed", false;
+    ProviderFailed = BAD_GATEWAY, "identity-provider-failed", "The identity provider could not do its part", true;
+    ProviderRefused = BAD_GATEWAY, "identity-provider-refused", "The identity provider refused the service's own account", false;
+    ClientMissing = BAD_GATEWAY, "client-missing", "The identity provider does not know the device's client", false;
+    SecretMissing = BAD_GATEWAY, "client-secret-missing", "The identity provider has no usable secret of the device's client", false;
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service cannot do this now", true;
+    ProviderTimeout = GATEWAY_TIMEOUT, "identity-provider-timeout", "The identity provider did not answer in time", true;
+}
+
+/// An error as the caller sees it.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    errors: Vec<Violation>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    cause: Option<String>,
+}
+
+/// The body of every error (RFC 9457), except at `/oauth2/token`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Body<'a> {
+    /// The kind of the problem. Kinds never change their meaning.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:fleetmint:problem:invalid-value")]
+    kind: &'a str,
+    /// What all problems of this kind have in common.
+    title: &'a str,
+    /// The answer's status.
+    status: u16,
+    /// What is wrong this time.
+    detail: &'a str,
+    /// The values that are wrong, where there are such.
+    errors: &'a [Violation],
+    /// Whether the same call may succeed later without anybody changing anything.
+    retryable: bool,
+}
+
+/// Why a 5xx happened: rides on the answer to the log, and no further.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause(pub(crate) Arc<str>);
+
+impl Problem {
+    pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// A 500 whose cause goes to the log.
+    pub fn internal(cause: &impl ToString) -> Self {
+        Self::new(Kind::Internal, "The server failed; its log says why.").with_cause(cause)
+    }
+
+    /// A 422 for values that break rules.
+    pub fn invalid(errors: Vec<Violation>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] => one.detail.clone(),
+            several => format!("{} values break a rule.", several.len()),
+        };
+        Self {
+            errors,
+            ..Self::new(Kind::InvalidValue, detail)
+        }
+    }
+
+    pub fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::NotFound, what)
+    }
+
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<Violation>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// What the log is told. It must hold no secret.
+    #[must_use]
+    pub fn with_cause(mut self, cause: &impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.kind.status();
+        let body = Body {
+            kind: self.kind.uri(),
+            title: self.kind.title(),
+            status: status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+            retryable: self.kind.is_retryable(),
+        };
+        let mut response = match serde_json::to_vec(&body) {
+            Ok(json) => (status, json).into_response(),
+            Err(_) => status.into_response(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.headers {
+            headers.insert(name, value);
+        }
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(Cause(cause.into()));
+        }
+        response
+    }
+}
+
+impl From<crate::database::Error> for Problem {
+    fn from(error: crate::database::Error) -> Self {
+        use crate::database::Error;
+        match error {
+            Error::Full | Error::Busy => {
+                Self::new(Kind::Unavailable, "The database cannot take changes now.").with_cause(&error)
+            }
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<crate::models::Error> for Problem {
+    fn from(error: crate::models::Error) -> Self {
+        use crate::models::Error;
+        match error {
+            Error::NotFound => Self::not_found("There is no device model with this id."),
+            Error::CodeTaken { .. } => {
+                Self::new(Kind::AlreadyExists, "There is a device model with this code already.")
+                    .with_errors(vec![Violation::new("/code", error.to_string())])
+            }
+            Error::InUse => Self::new(Kind::InUse, "There are devices of this model; delete them first."),
+            Error::Invalid(violations) => Self::invalid(violations),
+            Error::NoRandomness(cause) => Self::internal(&cause),
+            Error::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<crate::devices::Error> for Problem {
+    fn from(error: crate::devices::Error) -> Self {
+        use crate::devices::Error;
+        match error {
+            Error::NotFound => no_such_device(),
+            Error::Invalid(violations) => Self::invalid(violations),
+            Error::NoRandomness(cause) => Self::internal(&cause),
+            Error::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<crate::enrolment::Error> for Problem {
+    fn from(error: crate::enrolment::Error) -> Self {
+        use crate::enrolment::Error;
+        match error {
+            Error::NotFound => no_such_device(),
+            Error::Invalid(violations) => Self::invalid(violations),
+            Error::Busy => Self::new(Kind::Busy, "Another change of this device is under way."),
+            Error::Identity(error) => error.into(),
+            Error::NoRandomness(cause) => Self::internal(&cause),
+            Error::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<crate::identity::Error> for Problem {
+    fn from(error: crate::identity::Error) -> Self {
+        use crate::identity::Error;
+        let (kind, detail) = match &error {
+            Error::Unreachable(_) => (Kind::ProviderFailed, "The identity provider cannot be reached."),
+            Error::Timeout { .. } => (Kind::ProviderTimeout, "The identity provider did not answer in time."),
+            Error::Redirected { .. } => (
+                Kind::ProviderFailed,
+                "The identity provider redirects, which is not followed.",
+            ),
+            Error::Refused { .. } => (
+                Kind::ProviderRefused,
+                "The identity provider refuses the service's own account.",
+            ),
+            Error::Failed { .. } => (Kind::ProviderFailed, "The identity provider failed."),
+            Error::Unreadable(_) | Error::TooLarge { .. } => {
+                (Kind::ProviderFailed, "The identity provider's answer cannot be used.")
+            }
+            Error::ClientMissing { .. } => (
+                Kind::ClientMissing,
+                "The identity provider does not know the device's client; synchronize the device's identity.",
+            ),
+            Error::SecretMissing { .. } => (
+                Kind::SecretMissing,
+                "The identity provider has no secret of the device's client; synchronize the device's identity.",
+            ),
+            Error::SecretMasked { .. } => (
+                Kind::SecretMissing,
+                "The identity provider shows the secret of the device's client only masked: the service's own account \
+                 lacks the right to see it.",
+            ),
+            Error::ForeignClient { .. } => (
+                Kind::ForeignClient,
+                "The identity provider has a client of this name that is not ours.",
+            ),
+            Error::NoRandomness(_) | Error::Seal(_) => return Self::internal(&error),
+            Error::Database(error) => return error.clone().into(),
+        };
+        Self::new(kind, detail).with_cause(&error)
+    }
+}
+
+fn no_such_device() -> Problem {
+    Problem::not_found("There is no device with this id.")
+}
+
+impl From<crate::access::Error> for Problem {
+    fn from(error: crate::access::Error) -> Self {
+        use crate::access::Error;
+        match error {
+            Error::Unauthorized => Self::new(
+                Kind::Unauthorized,
+                "The call needs `Authorization: Bearer` with a valid administrator token.",
+            )
+            .with_header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"fleetmint\""),
+            ),
+            Error::Device { .. } => Self::new(Kind::Forbidden, "The token is a device's; devices may not call this."),
+            Error::Database(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Every route of the service.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Method, Uri, header};
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::{Extension, Router};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::extract::BODY_MAX;
+use super::observe::{Observer, observe};
+use super::problem::{Kind, Problem};
+use super::{accept, caller, health, openapi};
+use crate::app::{App, NoRandomness};
+use crate::{devices, models};
+
+pub(super) const OPENAPI_PATH: &str = "/api/openapi.json";
+
+/// For callers who have shown who they are, answered in JSON.
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            models::http::create_device_model,
+            models::http::list_device_models
+        ))
+        .routes(routes!(
+            models::http::get_device_model,
+            models::http::update_device_model,
+            models::http::delete_device_model
+        ))
+        .routes(routes!(devices::http::create_device, devices::http::list_devices))
+        .routes(routes!(
+            devices::http::get_device,
+            devices::http::update_device,
+            devices::http::delete_device
+        ))
+        .route_layer(middleware::from_fn(accept::json))
+}
+
+/// For everybody; nothing here tells a secret.
+fn public() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::get_livez))
+        .routes(routes!(health::get_readyz))
+        .routes(routes!(get_metrics))
+        .routes(routes!(get_openapi))
+}
+
+/// The service as a router, and the document that describes it.
+///
+/// # Errors
+/// There is no randomness to be had.
+pub fn router(app: &App) -> Result<(Router, utoipa::openapi::OpenApi), NoRandomness> {
+    let guarded = api().route_layer(middleware::from_fn_with_state(app.clone(), caller::authenticate));
+    let (router, mut document) = OpenApiRouter::with_openapi(openapi::frame())
+        .merge(guarded)
+        .merge(public())
+        .split_for_parts();
+    openapi::complete(&mut document);
+
+    let mut start = [0; 4];
+    app.random.fill(&mut start)?;
+    let observer = Observer::new(app.metrics.clone(), &document, u32::from_be_bytes(start));
+    let json = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let router = router
+        .merge(SwaggerUi::new("/api/docs").config(Config::from(OPENAPI_PATH)))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(Extension(Document(json)))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(middleware::from_fn_with_state(Arc::new(observer), observe))
+        .with_state(app.clone());
+    Ok((router, document))
+}
+
+async fn unknown_route() -> Problem {
+    Problem::not_found("There is nothing at this path.")
+}
+
+async fn unknown_method(method: Method, _uri: Uri) -> Problem {
+    Problem::new(
+        Kind::MethodNotAllowed,
+        format!("The resource does not know {method}; `Allow` names what it knows."),
+    )
+}
+
+/// The OpenAPI document in JSON.
+#[derive(Clone)]
+struct Document(Bytes);
+
+/// This document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "health", responses((status = 200, description = "OpenAPI 3.1")))]
+async fn get_openapi(Extension(Document(json)): Extension<Document>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], json)
+}
+
+/// Metrics in the OpenMetrics text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text"))
+)]
+async fn get_metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
+    let text = app.metrics.encode().map_err(|error| Problem::internal(&error))?;
+    Ok((
+        [(
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        text,
+    ))
+}
