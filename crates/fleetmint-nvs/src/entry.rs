@@ -287,17 +287,24 @@ impl Entry {
         key: &[u8; NAME_FIELD],
         data: [u8; 8],
     ) -> Self {
-        let mut entry = Self {
+        // The checksum's 28 bytes are put together from words: narrow stores that a wider load follows at once would stall.
+        let head = u32::from_le_bytes([ns_index, item_type.byte(), span, chunk]);
+        let mut covered = [0; ENTRY_SIZE - 4];
+        let (head_bytes, rest) = covered.split_at_mut(4);
+        let (key_bytes, data_bytes) = rest.split_at_mut(NAME_FIELD);
+        head_bytes.copy_from_slice(&head.to_le_bytes());
+        key_bytes.copy_from_slice(key);
+        data_bytes.copy_from_slice(&data);
+        let crc = crc32(&covered);
+        Self {
             ns_index,
             type_byte: item_type.byte(),
             span,
             chunk,
-            crc: 0,
+            crc,
             key: *key,
             data,
-        };
-        entry.crc = entry_crc(&entry.to_bytes());
-        entry
+        }
     }
 
     /// The entry in these 32 bytes.

@@ -1,0 +1,21 @@
+//! How fast the crate is, each time beside its peers in the same run: `cargo bench -p fleetmint-nvs --bench peers`.
+//!
+//! One JSON object a line. All times are medians in nanoseconds over rounds in which the contenders take turns, so that
+//! what the machine does meanwhile hits all of them; `goal` and `met` say what the ratios should be.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement stops by panicking"
+)]
+
+mod contest;
+mod encode;
+mod encrypt;
+mod provisioning;
+
+fn main() {
+    encode::measure();
+    encrypt::measure();
+}
