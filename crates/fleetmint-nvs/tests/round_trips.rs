@@ -1,0 +1,178 @@
+//! What is written comes back: tables, images, encryption. And no bytes make the table reader panic.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use fleetmint_nvs::crypt::{self, Keys};
+use fleetmint_nvs::csv::{self, Generator, Writer};
+use fleetmint_nvs::entry::Number;
+use fleetmint_nvs::image::{self, Item, Value};
+use fleetmint_nvs::layout::{PAGE_SIZE, Version};
+use fleetmint_nvs::{Key, Namespace};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const SIZE: usize = 0x1_0000;
+
+/// A value that owns what it holds.
+#[derive(Clone, Debug)]
+enum Owned {
+    Number(Number),
+    Str(String),
+    Blob(Vec<u8>),
+}
+
+impl Owned {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Number(number) => Value::Number(*number),
+            Self::Str(text) => Value::Str(text),
+            Self::Blob(bytes) => Value::Blob(bytes),
+        }
+    }
+}
+
+fn owned() -> impl Strategy<Value = Owned> {
+    let number = prop_oneof![
+        any::<u8>().prop_map(Number::U8),
+        any::<i8>().prop_map(Number::I8),
+        any::<u16>().prop_map(Number::U16),
+        any::<i16>().prop_map(Number::I16),
+        any::<u32>().prop_map(Number::U32),
+        any::<i32>().prop_map(Number::I32),
+        any::<u64>().prop_map(Number::U64),
+        any::<i64>().prop_map(Number::I64),
+        any::<f32>()
+            .prop_filter("NaN is refused", |n| !n.is_nan())
+            .prop_map(Number::Float),
+        any::<f64>()
+            .prop_filter("NaN is refused", |n| !n.is_nan())
+            .prop_map(Number::Double),
+    ];
+    prop_oneof![
+        number.prop_map(Owned::Number),
+        // All that a table can carry.
+        "[^\r\0]{0,200}".prop_map(Owned::Str),
+        "[ab,\"#\n]{0,40}".prop_map(Owned::Str),
+        vec(any::<u8>(), 0..3000).prop_map(Owned::Blob),
+    ]
+}
+
+/// Up to 15 bytes, beginning with anything that could mislead a reader of tables. No key here has rows that go with it.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z0-9_]{1,15}", "[ -~]{1,15}", "[#\", äé\n]{1,7}", "[^\r\0]{1,3}"]
+        .prop_filter("15 bytes at most, nothing that brings rows along", |name| {
+            name.len() <= 15 && !name.starts_with("sta.") && !name.starts_with("ap.")
+        })
+}
+
+fn namespaces() -> impl Strategy<Value = BTreeMap<String, BTreeMap<String, Owned>>> {
+    btree_map(name(), btree_map(name(), owned(), 0..12), 0..6)
+}
+
+fn items(namespaces: &BTreeMap<String, BTreeMap<String, Owned>>) -> Vec<Item<'_>> {
+    let mut items = Vec::new();
+    for (namespace, values) in namespaces {
+        for (key, value) in values {
+            items.push(Item::new(
+                Namespace::new(namespace).unwrap(),
+                Key::new(key).unwrap(),
+                value.value(),
+            ));
+        }
+    }
+    items
+}
+
+/// Files that hold their own name.
+fn named_files(path: &str) -> Result<Vec<u8>, &'static str> {
+    if path.is_empty() {
+        Err("no name")
+    } else {
+        Ok(path.as_bytes().to_vec())
+    }
+}
+
+fn no_files(_: &str) -> Result<Vec<u8>, &'static str> {
+    Err("no files here")
+}
+
+proptest! {
+    #[test]
+    fn a_written_table_makes_the_same_image(namespaces in namespaces()) {
+        let items = items(&namespaces);
+        let mut table = Writer::new();
+        for item in &items {
+            table.item(item.namespace.raw(), item.key.raw(), item.value).unwrap();
+        }
+        let table = table.finish();
+        let mut image = vec![0; SIZE];
+        let mut generator = Generator::new(&mut image, Version::V2).unwrap();
+        match (generator.add(table.as_bytes(), no_files), image::encode(&items, SIZE)) {
+            (Ok(()), Ok(want)) => {
+                generator.finish();
+                prop_assert!(image == want);
+            }
+            (Err(error), Err(same)) => prop_assert_eq!(error.kind, csv::ErrorKind::Image(same)),
+            (ours, want) => panic!("{ours:?}, {:?}", want.map(|image| image.len())),
+        }
+    }
+
+    #[test]
+    fn decrypting_undoes_encrypting(namespaces in namespaces(), noise in vec((0..SIZE, any::<u8>()), 0..200), key: [u8; 32]) {
+        let Ok(mut plain) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
+        // Anything anywhere behind the first page: bitmaps, leftovers, damage.
+        for (at, byte) in noise.into_iter().filter(|(at, _)| *at >= PAGE_SIZE) {
+            plain[at] = byte;
+        }
+        let keys = Keys::from_bytes([key, key.map(|byte| byte ^ 0x5A)].concat().try_into().unwrap());
+        let mut image = plain.clone();
+        crypt::encrypt(&mut image, &keys).unwrap();
+        for (cipher, plain) in image.chunks(PAGE_SIZE).zip(plain.chunks(PAGE_SIZE)) {
+            prop_assert!(cipher[..64] == plain[..64], "header and bitmap stay plain");
+        }
+        let sound = crypt::decrypt(&mut image, &keys);
+        prop_assert!(image == plain);
+        prop_assert!(sound.is_ok() || namespaces.is_empty() || namespaces.values().all(BTreeMap::is_empty));
+    }
+
+    #[test]
+    fn any_bytes_are_a_table_or_an_error_with_a_line(bytes in vec(any::<u8>(), 0..300)) {
+        if let Err(error) = csv::read(&bytes) {
+            prop_assert!(error.line >= 1);
+        }
+    }
+
+    #[test]
+    fn rows_of_anything_are_values_or_errors(
+        rows in vec(
+            (
+                "[a-z#\"]{0,17}",
+                "namespace|data|file|delete|delete-all|[a-z]{0,3}",
+                "u8|i64|float|double|string|binary|hex2bin|base64|blob_fill\\([0-9]{1,7};0x[0-9a-f]{2}\\)|blob_sz_fill\\([0-9]{1,3};0x00\\)",
+                "[0-9]{0,25}|[0-9a-f]{0,9}|[A-Za-z+/=]{0,12}|[^\r\0]{0,9}|-?inf|nan|[0-9]{1,3}e[0-9]{1,4}|\"",
+            ),
+            0..12,
+        ),
+    ) {
+        let mut table = "key,type,encoding,value\nn,namespace,,\n".to_owned();
+        for (key, row_type, encoding, value) in &rows {
+            table += &format!("{key},{row_type},{encoding},{value}\n");
+        }
+        if let Ok(rows) = csv::read(table.as_bytes()) {
+            for row in rows {
+                let _ = row.value(named_files);
+            }
+        }
+        let mut image = vec![0; 0x3000];
+        let mut generator = Generator::new(&mut image, Version::V1).unwrap();
+        if let Err(error) = generator.add(table.as_bytes(), named_files) {
+            prop_assert!(error.line >= 2);
+        }
+    }
+}
