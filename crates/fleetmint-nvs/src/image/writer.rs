@@ -387,9 +387,8 @@ fn written_up_to(count: usize) -> [u8; BITMAP_SIZE] {
 
 #[inline]
 fn first_nul(text: &[u8]) -> Option<usize> {
-    // Without a branch for each byte, so that the compiler takes many at a time.
-    let any = text.iter().fold(false, |any, byte| any | (*byte == 0));
-    if any {
+    // `contains` takes many bytes at a time.
+    if text.contains(&0) {
         text.iter().position(|byte| *byte == 0)
     } else {
         None
