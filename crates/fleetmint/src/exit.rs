@@ -10,7 +10,6 @@ pub(crate) struct Failure {
     pub(crate) exit: u8,
 }
 
-#[expect(dead_code, reason = "its first subcommands are being built")]
 impl Failure {
     /// The input is sound, and the answer is no.
     pub(crate) fn no(message: impl Display) -> Self {

@@ -1,7 +1,11 @@
 //! The program: one file per subcommand.
 
+mod admin;
 mod exit;
+mod log;
 mod nvs;
+mod serve;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -17,6 +21,10 @@ struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
+    /// Look after a server's data, also beside the running server
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Make and read NVS partition images, without a server
     #[command(subcommand)]
     Nvs(nvs::Command),
@@ -24,6 +32,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Program::parse().command {
+        Command::Serve(command) => serve::run(&command),
+        Command::Admin(command) => admin::run(&command),
         Command::Nvs(command) => nvs::run(&command),
     };
     match outcome {

@@ -1,42 +1,28 @@
 //! Who may call.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
+use crate::app::{NoRandomness, Random};
 use crate::audit::Entry;
-use crate::database::{self, Database};
+use crate::data_folder::{self, DataFolder};
+use crate::database::{self, Connection, Database};
+use crate::identity::Identity;
+use crate::instance;
 use crate::operation::Operation;
+use crate::seal::sha256;
+use crate::secret::Secret;
 
-/// Knows the administrator's token.
-#[derive(Debug)]
-pub struct Access {}
+/// The row of `instance` that holds [`Stored`].
+const ADMINISTRATOR: &str = "administrator_token";
 
 /// Who is calling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Principal {
     Administrator,
-}
-
-/// Why a call is not let in.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// No `Authorization`, not `Bearer`, or a token that is nobody's.
-    #[error("no valid token")]
-    Unauthorized,
-    /// The valid token of a device.
-    #[error("the token is a device's, {client_id}")]
-    Device { client_id: String },
-    #[error(transparent)]
-    Database(#[from] database::Error),
-}
-
-impl Access {
-    /// Who sends this `Authorization` header.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub fn authenticate(&self, _database: &Database, _authorization: Option<&[u8]>) -> Result<Principal, Error> {
-        Err(Error::Unauthorized)
-    }
 }
 
 impl Principal {
@@ -67,4 +53,194 @@ impl Caller {
             source: self.source.clone(),
         }
     }
+}
+
+/// Why a call is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No `Authorization`, not `Bearer`, or a token that is nobody's.
+    #[error("no valid token")]
+    Unauthorized,
+    /// The valid token of a device.
+    #[error("the token is a device's, {client_id}")]
+    Device { client_id: String },
+    #[error(transparent)]
+    Database(#[from] database::Error),
+}
+
+/// Why there is no administrator token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error(
+        "the administrator token is the setting access.bootstrap_token; change it there, or take it out of the \
+         settings and start the server once, before a token can be reset"
+    )]
+    Bootstrap,
+    #[error(transparent)]
+    Folder(#[from] data_folder::Error),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    #[error(transparent)]
+    Database(#[from] database::Error),
+}
+
+/// Where the administrator token is, after a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// It is the setting `access.bootstrap_token`.
+    Bootstrap,
+    /// A new one was made and kept in the data folder.
+    Made,
+    /// It is the one that was made earlier.
+    Kept,
+}
+
+/// Knows the administrator's token: its hash, in the database, where a reset beside the running server changes it.
+#[derive(Clone, Debug)]
+pub struct Access {
+    database: Database,
+}
+
+/// The hash of the administrator token, and where the token comes from.
+struct Stored {
+    from_settings: bool,
+    hash: [u8; 32],
+}
+
+impl Stored {
+    const SETTINGS: u8 = b's';
+    const MADE: u8 = b'm';
+
+    fn read(connection: &mut Connection) -> Result<Option<Self>, database::Error> {
+        let Some(bytes) = instance::get(connection, ADMINISTRATOR)? else {
+            return Ok(None);
+        };
+        let parts = bytes
+            .split_first()
+            .and_then(|(from, hash)| Some((from, hash.try_into().ok()?)));
+        match parts {
+            Some((&from, hash)) => Ok(Some(Self {
+                from_settings: from == Self::SETTINGS,
+                hash,
+            })),
+            None => Err(database::Error::Other(format!("instance {ADMINISTRATOR} is damaged"))),
+        }
+    }
+
+    fn write(&self, connection: &mut Connection) -> Result<(), database::Error> {
+        let mut bytes = vec![if self.from_settings { Self::SETTINGS } else { Self::MADE }];
+        bytes.extend_from_slice(&self.hash);
+        instance::put(connection, ADMINISTRATOR, &bytes)
+    }
+}
+
+impl Access {
+    /// Sees to it that there is an administrator token: the setting's if there is one, else one that was made.
+    ///
+    /// # Errors
+    /// The database's and the data folder's.
+    pub fn start(
+        database: &Database,
+        folder: &DataFolder,
+        bootstrap_token: Option<&Secret>,
+        random: &dyn Random,
+    ) -> Result<(Self, Token), TokenError> {
+        let access = Self {
+            database: database.clone(),
+        };
+        let token = if let Some(token) = bootstrap_token {
+            let stored = Stored {
+                from_settings: true,
+                hash: sha256(token.expose().as_bytes()),
+            };
+            database.write_blocking(|connection| stored.write(connection))?;
+            // A token made earlier opens nothing any more.
+            folder.remove_admin_token()?;
+            Token::Bootstrap
+        } else {
+            match database.read(Stored::read)? {
+                Some(stored) if !stored.from_settings => Token::Kept,
+                Some(_) | None => {
+                    make(database, folder, random, |_| Ok(()))?;
+                    Token::Made
+                }
+            }
+        };
+        Ok((access, token))
+    }
+
+    /// Makes another administrator token, in place of the one before, also beside a running server.
+    ///
+    /// # Errors
+    /// [`TokenError::Bootstrap`] while the setting is the token; the database's and the data folder's.
+    pub fn reset(
+        database: &Database,
+        folder: &DataFolder,
+        bootstrap_token: Option<&Secret>,
+        random: &dyn Random,
+    ) -> Result<(), TokenError> {
+        if bootstrap_token.is_some() {
+            return Err(TokenError::Bootstrap);
+        }
+        // The running server may have the setting where this process has not.
+        let runs = matches!(folder.lock(), Err(data_folder::Error::Locked { .. }));
+        make(database, folder, random, |before| match before {
+            Some(stored) if stored.from_settings && runs => Err(TokenError::Bootstrap),
+            _ => Ok(()),
+        })
+    }
+
+    /// Who sends this `Authorization` header (RFC 6750 §2.1). The token is looked up each time, so that a reset takes
+    /// effect at once.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn authenticate(
+        &self,
+        authorization: Option<&[u8]>,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<Principal, Error> {
+        let token = authorization.and_then(bearer).ok_or(Error::Unauthorized)?;
+        let stored = self.database.read(Stored::read)?;
+        if stored.is_some_and(|stored| stored.hash.ct_eq(&sha256(token.as_bytes())).into()) {
+            return Ok(Principal::Administrator);
+        }
+        match identity {
+            Identity::Builtin(builtin) => match builtin.subject(token, now) {
+                Some(client_id) => Err(Error::Device { client_id }),
+                None => Err(Error::Unauthorized),
+            },
+            Identity::Keycloak(_) => Err(Error::Unauthorized),
+        }
+    }
+}
+
+/// What stands after `Bearer `.
+fn bearer(authorization: &[u8]) -> Option<&str> {
+    let (scheme, token) = std::str::from_utf8(authorization).ok()?.split_once(' ')?;
+    Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty())
+}
+
+/// Makes a token of 32 random bytes and keeps its hash in the database and itself in the data folder, unless `check`
+/// objects to what was there before. If the file cannot be written, the database keeps the token before.
+fn make(
+    database: &Database,
+    folder: &DataFolder,
+    random: &dyn Random,
+    check: impl FnOnce(Option<&Stored>) -> Result<(), TokenError>,
+) -> Result<(), TokenError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    random.fill(bytes.as_mut())?;
+    let token = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref()));
+    let stored = Stored {
+        from_settings: false,
+        hash: sha256(token.as_bytes()),
+    };
+    database.write_blocking(|connection| {
+        check(Stored::read(connection)?.as_ref())?;
+        stored.write(connection)?;
+        folder.write_admin_token(&token)?;
+        Ok(())
+    })
 }

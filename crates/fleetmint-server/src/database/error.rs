@@ -58,6 +58,9 @@ pub enum OpenError {
          does not know; start the version that wrote it, or a later one"
     )]
     Newer { version: String },
+    /// It was not brought up to date by this program.
+    #[error("the database is older than this program; start the server of this version first")]
+    Older,
     #[error("bringing the database's schema up to date failed: {0}")]
     Migration(String),
 }

@@ -6,8 +6,27 @@ use super::{Connection, OpenError};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
+/// Refuses a database whose schema is not this program's.
+pub(super) fn check(connection: &mut Connection) -> Result<(), OpenError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Migration(error.to_string());
+    refuse_newer(connection)?;
+    match connection.has_pending_migration(MIGRATIONS).map_err(failed)? {
+        true => Err(OpenError::Older),
+        false => Ok(()),
+    }
+}
+
 /// Applies what is missing; refuses a database that has more than this program knows.
 pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Migration(error.to_string());
+    refuse_newer(connection)?;
+    for version in connection.run_pending_migrations(MIGRATIONS).map_err(failed)? {
+        tracing::info!(%version, "applied a migration of the database");
+    }
+    Ok(())
+}
+
+fn refuse_newer(connection: &mut Connection) -> Result<(), OpenError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Migration(error.to_string());
     let known: Vec<Box<dyn Migration<Sqlite>>> = MIGRATIONS.migrations().map_err(failed)?;
     let applied = connection.applied_migrations().map_err(failed)?;
@@ -17,9 +36,6 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
                 version: version.to_string(),
             });
         }
-    }
-    for version in connection.run_pending_migrations(MIGRATIONS).map_err(failed)? {
-        tracing::info!(%version, "applied a migration of the database");
     }
     Ok(())
 }

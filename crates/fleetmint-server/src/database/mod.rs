@@ -65,6 +65,29 @@ impl Database {
         })))
     }
 
+    /// Opens the database of a server that may be running. Its schema is left as it is.
+    ///
+    /// # Errors
+    /// The file is not there, is no database, or has another schema than this program's.
+    pub fn attach(path: &Path) -> Result<Self, OpenError> {
+        let failed = |cause| OpenError::Open {
+            path: path.to_owned(),
+            cause,
+        };
+        if !path.exists() {
+            return Err(failed(Error::Other(
+                "there is no database; the server makes it at its first start".to_owned(),
+            )));
+        }
+        let mut writer = connect(path).map_err(failed)?;
+        migrations::check(&mut writer)?;
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            writer: Mutex::new(Some(writer)),
+            readers: Mutex::new(Vec::new()),
+        })))
+    }
+
     /// Runs a query on the calling thread: a read from the page cache takes microseconds, less than handing it to
     /// another thread.
     pub fn read<T, E: From<Error>>(&self, query: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{Extensions, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -15,16 +15,21 @@ use crate::app::App;
 /// Stands before every route that is not public.
 pub(super) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let principal = match app.access.authenticate(&app.database, authorization) {
+    let principal = match app.access.authenticate(authorization, &app.identity, app.clock.now()) {
         Ok(principal) => principal,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let source = address
-        .map(|ConnectInfo(address)| address.ip().to_canonical().to_string())
-        .unwrap_or_default();
+    let source = source(request.extensions());
     request.extensions_mut().insert(Caller { principal, source });
     next.run(request).await
+}
+
+/// The address that the call came from; a proxy's, where there is one.
+pub(crate) fn source(extensions: &Extensions) -> String {
+    let address = extensions.get::<ConnectInfo<SocketAddr>>();
+    address
+        .map(|ConnectInfo(address)| address.ip().to_canonical().to_string())
+        .unwrap_or_default()
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

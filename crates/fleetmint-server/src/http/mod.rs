@@ -1,7 +1,7 @@
 //! The router and what every answer has in common.
 
 mod accept;
-mod caller;
+pub(crate) mod caller;
 pub(crate) mod extract;
 mod health;
 mod observe;

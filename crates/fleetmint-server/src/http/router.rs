@@ -17,7 +17,8 @@ use super::observe::{Observer, observe};
 use super::problem::{Kind, Problem};
 use super::{accept, caller, health, openapi};
 use crate::app::{App, NoRandomness};
-use crate::{devices, models};
+use crate::identity::builtin;
+use crate::{audit, devices, models};
 
 pub(super) const OPENAPI_PATH: &str = "/api/openapi.json";
 
@@ -39,12 +40,16 @@ fn api() -> OpenApiRouter<App> {
             devices::http::update_device,
             devices::http::delete_device
         ))
+        .routes(routes!(audit::http::list_audit))
         .route_layer(middleware::from_fn(accept::json))
 }
 
 /// For everybody; nothing here tells a secret.
 fn public() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(builtin::http::issue_token))
+        .routes(routes!(builtin::http::get_discovery))
+        .routes(routes!(builtin::http::get_jwks))
         .routes(routes!(health::get_livez))
         .routes(routes!(health::get_readyz))
         .routes(routes!(get_metrics))

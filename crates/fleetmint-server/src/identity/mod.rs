@@ -44,6 +44,64 @@ impl<'a> Client<'a> {
     }
 }
 
+/// A client as it is at its provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub exists: bool,
+    /// Whether it gets tokens.
+    pub enabled: bool,
+    /// Whether it was made for this device by Fleetmint.
+    pub ours: bool,
+    /// Whether it may use the client-credentials grant, and nothing else.
+    pub flows: bool,
+    /// Whether its tokens get the scope that the settings name.
+    pub scope: bool,
+    /// Whether it has a secret that can be put on a device.
+    pub secret: bool,
+}
+
+impl Status {
+    /// There is no such client.
+    pub const ABSENT: Self = Self {
+        exists: false,
+        enabled: false,
+        ours: false,
+        flows: false,
+        scope: false,
+        secret: false,
+    };
+
+    /// Whether a device can get its token.
+    pub const fn is_healthy(&self) -> bool {
+        self.exists && self.enabled && self.ours && self.flows && self.scope && self.secret
+    }
+}
+
+/// What was done to a client to make it as it ought to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// It was gone, and was made anew, with a new secret: the device needs a new image.
+    Created,
+    Enabled,
+    FlowsSet,
+    ScopeSet,
+    /// It had no usable secret, and got a new one: the device needs a new image.
+    SecretSet,
+}
+
+impl Repair {
+    /// The name in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Enabled => "enabled",
+            Self::FlowsSet => "flows_set",
+            Self::ScopeSet => "scope_set",
+            Self::SecretSet => "secret_set",
+        }
+    }
+}
+
 /// Why the identity provider did not do its part. No variant holds a secret or a provider's answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,35 +1,77 @@
-//! The built-in identity provider.
+//! The built-in identity provider: clients, their secrets and the signing keys are rows of the database.
+//!
+//! The functions that take a connection run in the caller's transaction, so that a device and its client come and go
+//! together.
 
+mod failures;
+pub(crate) mod http;
+mod keys;
 mod store;
+mod token;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use std::sync::Arc;
-use zeroize::Zeroizing;
 
-use super::{Client, Error};
-use crate::app::Random;
-use crate::database::Connection;
+use super::{Client, Error, Repair, Status, new_secret};
+use crate::app::{NoRandomness, Random};
+use crate::config::Settings;
+use crate::database::{Connection, Database};
 use crate::seal::{Place, Seal};
 use crate::secret::Secret;
 
-/// The built-in identity provider: clients, their secrets and the signing keys live in the database.
-///
-/// What it does to a client happens in the caller's transaction, so that a device and its client come and go together.
+use failures::Failures;
+use keys::Keys;
+
+pub use keys::KeyError;
+
+/// The built-in identity provider. Cloning is cheap: all clones share the same keys and limits.
 #[derive(Clone, Debug)]
-pub struct Builtin {
+pub struct Builtin(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// `iss` of its tokens; `None` while `server.public_url` is not known, and then it issues none.
+    issuer: Option<String>,
+    /// `aud` of its tokens.
+    audience: String,
+    keys: Keys,
+    failures: Failures,
     seal: Seal,
     random: Arc<dyn Random>,
 }
 
 impl Builtin {
-    pub fn new(seal: Seal, random: Arc<dyn Random>) -> Self {
-        Self { seal, random }
-    }
-
-    /// Makes a client with this secret.
+    /// Reads the signing keys, and makes the first.
     ///
     /// # Errors
-    /// There is a client of this name ([`Error::ForeignClient`]); no randomness; the database's.
+    /// The database's, and what is wrong with a key.
+    pub fn start(
+        database: &Database,
+        settings: &Settings,
+        seal: &Seal,
+        random: &Arc<dyn Random>,
+        now: Timestamp,
+    ) -> Result<Self, KeyError> {
+        Ok(Self(Arc::new(Inner {
+            issuer: settings.server.public_url.clone(),
+            audience: settings.identity.audience.clone(),
+            keys: Keys::start(database, seal, now)?,
+            failures: Failures::default(),
+            seal: seal.clone(),
+            random: Arc::clone(random),
+        })))
+    }
+
+    /// Where devices get their tokens; `None` while `server.public_url` is not known.
+    pub fn token_url(&self) -> Option<String> {
+        self.0.issuer.as_ref().map(|issuer| format!("{issuer}/oauth2/token"))
+    }
+
+    /// Makes a client with one secret.
+    ///
+    /// # Errors
+    /// [`Error::ForeignClient`] if there is a client of this name; the database's.
     pub fn create(
         &self,
         connection: &mut Connection,
@@ -37,11 +79,88 @@ impl Builtin {
         secret: &Secret,
         now: Timestamp,
     ) -> Result<(), Error> {
-        store::insert_client(connection, client, now)?;
+        if store::find(connection, client.client_id)?.is_some() {
+            return Err(foreign(client.client_id));
+        }
+        store::insert(connection, client, now)?;
         self.add_secret(connection, client.client_id, secret, now)
     }
 
-    /// Adds a secret to those that a client has.
+    /// Deletes a client and its secrets, if it is there.
+    ///
+    /// # Errors
+    /// The database's alone.
+    pub fn delete(&self, connection: &mut Connection, client_id: &str) -> Result<(), Error> {
+        Ok(store::delete(connection, client_id)?)
+    }
+
+    /// The client's newest secret, whether the client is enabled or not.
+    ///
+    /// # Errors
+    /// [`Error::ClientMissing`], [`Error::SecretMissing`], [`Error::Seal`]; the database's.
+    pub fn secret(&self, connection: &mut Connection, client_id: &str) -> Result<Secret, Error> {
+        match store::secrets(connection, client_id)?.into_iter().next() {
+            Some(row) => self.open(client_id, &row),
+            None if store::find(connection, client_id)?.is_none() => Err(client_missing(client_id)),
+            None => Err(secret_missing(client_id)),
+        }
+    }
+
+    /// The client as it is.
+    ///
+    /// # Errors
+    /// The database's alone.
+    pub fn status(&self, connection: &mut Connection, client: Client<'_>) -> Result<Status, Error> {
+        let Some(row) = store::find(connection, client.client_id)? else {
+            return Ok(Status::ABSENT);
+        };
+        Ok(Status {
+            exists: true,
+            enabled: row.enabled,
+            ours: row.device_key == client.device_key,
+            flows: true,
+            scope: true,
+            secret: self.secret(connection, client.client_id).is_ok(),
+        })
+    }
+
+    /// Makes the client as it ought to be, and says what was done.
+    ///
+    /// # Errors
+    /// [`Error::ForeignClient`] if the client is another device's; the database's.
+    pub fn sync(&self, connection: &mut Connection, client: Client<'_>, now: Timestamp) -> Result<Vec<Repair>, Error> {
+        let status = self.status(connection, client)?;
+        let mut repairs = Vec::new();
+        if !status.exists {
+            self.create(connection, client, &new_secret(self.0.random.as_ref())?, now)?;
+            return Ok(vec![Repair::Created]);
+        }
+        if !status.ours {
+            return Err(foreign(client.client_id));
+        }
+        if !status.enabled {
+            store::set_enabled(connection, client.client_id, true)?;
+            repairs.push(Repair::Enabled);
+        }
+        if !status.secret {
+            self.add_secret(connection, client.client_id, &new_secret(self.0.random.as_ref())?, now)?;
+            repairs.push(Repair::SecretSet);
+        }
+        Ok(repairs)
+    }
+
+    /// Lets the client have tokens, or none.
+    ///
+    /// # Errors
+    /// [`Error::ClientMissing`]; the database's.
+    pub fn set_enabled(&self, connection: &mut Connection, client_id: &str, enabled: bool) -> Result<(), Error> {
+        if store::set_enabled(connection, client_id, enabled)? {
+            Ok(())
+        } else {
+            Err(client_missing(client_id))
+        }
+    }
+
     fn add_secret(
         &self,
         connection: &mut Connection,
@@ -49,51 +168,59 @@ impl Builtin {
         secret: &Secret,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let id = super::new_secret(&*self.random)?;
-        let sealed = self.seal.seal(place(id.expose()), secret.expose().as_bytes())?;
-        Ok(store::insert_secret(connection, id.expose(), client_id, &sealed, now)?)
+        let id = random_id(self.0.random.as_ref())?;
+        let row = secret_row(client_id, &id);
+        let sealed = self.0.seal.seal(secret_place(&row), secret.expose().as_bytes())?;
+        Ok(store::insert_secret(connection, &id, client_id, &sealed, now)?)
     }
 
-    /// The newest of a client's secrets, whether the client is enabled or not.
-    ///
-    /// # Errors
-    /// [`Error::ClientMissing`], [`Error::SecretMissing`]; it does not open; the database's.
-    pub fn secret(&self, connection: &mut Connection, client_id: &str) -> Result<Secret, Error> {
-        let missing = || Error::SecretMissing {
-            client_id: client_id.to_owned(),
-        };
-        let Some((id, sealed)) = store::newest_secret(connection, client_id)? else {
-            return Err(if store::has_client(connection, client_id)? {
-                missing()
-            } else {
-                Error::ClientMissing {
-                    client_id: client_id.to_owned(),
-                }
-            });
-        };
-        let opened = self.seal.open(place(&id), &sealed)?;
-        let text = Zeroizing::new(String::from_utf8(opened.to_vec()).map_err(|_| missing())?);
-        if text.trim().is_empty() {
-            Err(missing())
-        } else {
-            Ok(Secret::new(text.as_str().to_owned()))
+    fn open(&self, client_id: &str, row: &store::SecretRow) -> Result<Secret, Error> {
+        if row.secret.is_empty() {
+            return Err(secret_missing(client_id));
         }
-    }
-
-    /// Removes a client and its secrets; one that is not there is no error.
-    ///
-    /// # Errors
-    /// Only the database's.
-    pub fn delete(&self, connection: &mut Connection, client_id: &str) -> Result<(), Error> {
-        Ok(store::delete_client(connection, client_id)?)
+        let name = secret_row(client_id, &row.id);
+        let bytes = self.0.seal.open(secret_place(&name), &row.secret)?;
+        match std::str::from_utf8(&bytes) {
+            Ok("") | Err(_) => Err(secret_missing(client_id)),
+            Ok(text) => Ok(Secret::new(text.to_owned())),
+        }
     }
 }
 
-/// Where a secret is sealed: its own id is known before its row is written.
-fn place(secret_id: &str) -> Place<'_> {
+fn client_missing(client_id: &str) -> Error {
+    Error::ClientMissing {
+        client_id: client_id.to_owned(),
+    }
+}
+
+fn secret_missing(client_id: &str) -> Error {
+    Error::SecretMissing {
+        client_id: client_id.to_owned(),
+    }
+}
+
+fn foreign(client_id: &str) -> Error {
+    Error::ForeignClient {
+        client_id: client_id.to_owned(),
+    }
+}
+
+/// What names a secret's row when it is sealed: the client too, so that no row serves another client.
+fn secret_row(client_id: &str, id: &str) -> String {
+    format!("{client_id}/{id}")
+}
+
+fn secret_place(row: &str) -> Place<'_> {
     Place {
         table: "client_secrets",
-        row: secret_id,
+        row,
         column: "secret",
     }
+}
+
+/// 16 random bytes in hexadecimal.
+fn random_id(random: &dyn Random) -> Result<String, NoRandomness> {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -1,40 +1,82 @@
 use diesel::prelude::*;
 use jiff::Timestamp;
 
-use crate::database::schema::{client_secrets, clients};
+use crate::database::schema::{client_secrets, clients, signing_keys};
 use crate::database::{self, Connection};
-use crate::identity::{Client, Error};
+use crate::identity::Client;
 
-pub(super) fn insert_client(connection: &mut Connection, client: Client<'_>, now: Timestamp) -> Result<(), Error> {
-    let inserted = diesel::insert_into(clients::table)
+#[derive(Queryable)]
+pub(super) struct ClientRow {
+    pub(super) device_key: String,
+    pub(super) enabled: bool,
+}
+
+#[derive(Queryable)]
+pub(super) struct SecretRow {
+    pub(super) id: String,
+    /// Sealed.
+    pub(super) secret: Vec<u8>,
+    expires_at: Option<i64>,
+}
+
+impl SecretRow {
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        self.expires_at
+            .is_none_or(|expires_at| now.as_microsecond() < expires_at)
+    }
+}
+
+#[derive(Queryable)]
+pub(super) struct SigningKeyRow {
+    pub(super) kid: String,
+    /// Sealed.
+    pub(super) secret: Vec<u8>,
+}
+
+pub(super) fn find(connection: &mut Connection, client_id: &str) -> Result<Option<ClientRow>, database::Error> {
+    let query = clients::table
+        .find(client_id)
+        .select((clients::device_key, clients::enabled));
+    Ok(query.get_result(connection).optional()?)
+}
+
+pub(super) fn insert(connection: &mut Connection, client: Client<'_>, now: Timestamp) -> Result<(), database::Error> {
+    diesel::insert_into(clients::table)
         .values((
             clients::client_id.eq(client.client_id),
             clients::device_key.eq(client.device_key),
             clients::enabled.eq(true),
             clients::created_at.eq(now.as_microsecond()),
         ))
-        .execute(connection);
-    match inserted.map_err(database::Error::from) {
-        Ok(_) => Ok(()),
-        Err(database::Error::Taken { .. }) => Err(Error::ForeignClient {
-            client_id: client.client_id.to_owned(),
-        }),
-        Err(other) => Err(other.into()),
-    }
+        .execute(connection)?;
+    Ok(())
 }
 
-pub(super) fn has_client(connection: &mut Connection, client_id: &str) -> Result<bool, database::Error> {
-    let found = clients::table
-        .find(client_id)
-        .select(clients::client_id)
-        .get_result::<String>(connection);
-    Ok(found.optional()?.is_some())
-}
-
-/// Removes the client; its secrets go with it.
-pub(super) fn delete_client(connection: &mut Connection, client_id: &str) -> Result<(), database::Error> {
+/// Its secrets go with it.
+pub(super) fn delete(connection: &mut Connection, client_id: &str) -> Result<(), database::Error> {
     diesel::delete(clients::table.find(client_id)).execute(connection)?;
     Ok(())
+}
+
+/// Whether there is such a client.
+pub(super) fn set_enabled(
+    connection: &mut Connection,
+    client_id: &str,
+    enabled: bool,
+) -> Result<bool, database::Error> {
+    let changed = diesel::update(clients::table.find(client_id))
+        .set(clients::enabled.eq(enabled))
+        .execute(connection)?;
+    Ok(changed > 0)
+}
+
+/// A client's secrets, newest first: one, or two while they are rotated.
+pub(super) fn secrets(connection: &mut Connection, client_id: &str) -> Result<Vec<SecretRow>, database::Error> {
+    let query = client_secrets::table
+        .filter(client_secrets::client_id.eq(client_id))
+        .order((client_secrets::created_at.desc(), client_secrets::id.desc()))
+        .select((client_secrets::id, client_secrets::secret, client_secrets::expires_at));
+    Ok(query.load(connection)?)
 }
 
 pub(super) fn insert_secret(
@@ -55,16 +97,26 @@ pub(super) fn insert_secret(
     Ok(())
 }
 
-/// Id and sealed bytes of the newest secret. Without `LIMIT`, which would be prepared anew for each query; a client
-/// has one secret, or two while they are rotated.
-pub(super) fn newest_secret(
+/// All signing keys, newest first.
+pub(super) fn signing_keys(connection: &mut Connection) -> Result<Vec<SigningKeyRow>, database::Error> {
+    let query = signing_keys::table
+        .order((signing_keys::created_at.desc(), signing_keys::kid.desc()))
+        .select((signing_keys::kid, signing_keys::secret));
+    Ok(query.load(connection)?)
+}
+
+pub(super) fn insert_signing_key(
     connection: &mut Connection,
-    client_id: &str,
-) -> Result<Option<(String, Vec<u8>)>, database::Error> {
-    let secrets = client_secrets::table
-        .filter(client_secrets::client_id.eq(client_id))
-        .order((client_secrets::created_at.desc(), client_secrets::id))
-        .select((client_secrets::id, client_secrets::secret))
-        .load::<(String, Vec<u8>)>(connection)?;
-    Ok(secrets.into_iter().next())
+    kid: &str,
+    sealed: &[u8],
+    now: Timestamp,
+) -> Result<(), database::Error> {
+    diesel::insert_into(signing_keys::table)
+        .values((
+            signing_keys::kid.eq(kid),
+            signing_keys::secret.eq(sealed),
+            signing_keys::created_at.eq(now.as_microsecond()),
+        ))
+        .execute(connection)?;
+    Ok(())
 }

@@ -1,0 +1,118 @@
+#![expect(unused_qualifications, reason = "utoipa's macro writes the paths of types")]
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Filter;
+use crate::app::App;
+use crate::http::extract::Query;
+use crate::http::page::{self, Page};
+use crate::http::problem::Problem;
+use crate::operation::Operation;
+
+/// One record of the audit trail.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditRecord {
+    id: i64,
+    /// When it was, UTC.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Who did it.
+    #[schema(example = "administrator")]
+    actor: String,
+    /// The name of the operation.
+    #[schema(example = "get_provisioning")]
+    action: String,
+    /// To which device, which may be gone by now.
+    #[schema(required)]
+    device_id: Option<i64>,
+    /// The address that the call came from.
+    #[schema(example = "192.0.2.7")]
+    source: String,
+}
+
+impl From<super::Record> for AuditRecord {
+    fn from(record: super::Record) -> Self {
+        Self {
+            id: record.id,
+            at: record.at,
+            actor: record.actor,
+            action: record.action,
+            device_id: record.device_id,
+            source: record.source,
+        }
+    }
+}
+
+/// Which records to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "documents the parameters; they are read one by one to name each one's mistake"
+)]
+pub(crate) struct AuditParameters {
+    /// Only what was done to the device with this id, which may be gone by now.
+    #[param(required = false)]
+    device: i64,
+    /// Only this operation.
+    #[param(required = false, example = "get_provisioning")]
+    action: String,
+    /// The earliest time, itself included (RFC 3339).
+    #[param(required = false, value_type = String, format = DateTime)]
+    from: String,
+    /// The time before which it was done (RFC 3339).
+    #[param(required = false, value_type = String, format = DateTime)]
+    to: String,
+    /// How many records at most.
+    #[param(minimum = 1, maximum = 500, default = 50, required = false)]
+    limit: u32,
+    /// The `next_cursor` of the page before.
+    #[param(required = false)]
+    cursor: String,
+}
+
+/// Lists who saw or changed what, newest first.
+#[utoipa::path(
+    get, path = "/api/audit", tag = "audit", params(AuditParameters),
+    responses((status = 200, body = Page<AuditRecord>), (status = 422, description = "A parameter breaks a rule"))
+)]
+pub(crate) async fn list_audit(State(app): State<App>, mut query: Query) -> Result<Json<Page<AuditRecord>>, Problem> {
+    let filter = Filter {
+        device_id: query.parse("device", id),
+        action: query.parse("action", operation),
+        from: query.parse("from", time),
+        to: query.parse("to", time),
+        before: query.parse("cursor", id),
+    };
+    let limit = page::limit(&mut query);
+    query.finish()?;
+    // One more than asked for tells whether there is a next page.
+    let mut records = super::list(&app, &filter, i64::from(limit) + 1)?;
+    let more = records.len() > limit as usize;
+    records.truncate(limit as usize);
+    Ok(Json(Page {
+        next_cursor: records.last().filter(|_| more).map(|last| last.id.to_string()),
+        items: records.into_iter().map(AuditRecord::from).collect(),
+    }))
+}
+
+fn id(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "must be a whole number".to_owned())
+}
+
+fn operation(text: &str) -> Result<Operation, String> {
+    Operation::ALL
+        .iter()
+        .find(|operation| operation.name() == text)
+        .copied()
+        .ok_or_else(|| "must be the name of an operation, such as get_provisioning".to_owned())
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|_| "must be a time in RFC 3339, such as 2026-01-31T12:00:00Z".to_owned())
+}

@@ -1,0 +1,235 @@
+//! The data folder: what the embedded defaults keep on disk, for the service's own user alone.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::app::{NoRandomness, Random};
+use crate::seal::MasterKey;
+
+/// Held by the running server; its text is the server's process id.
+const LOCK: &str = "lock";
+const MASTER_KEY: &str = "master-key";
+/// The administrator token, in one line.
+const ADMIN_TOKEN: &str = "admin-token";
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}: {cause}", path.display())]
+    Io { path: PathBuf, cause: io::Error },
+    #[error(
+        "{} is used by another fleetmint server{}; stop it, or set data.dir to another folder",
+        dir.display(),
+        if pid.is_empty() { String::new() } else { format!(" (process {pid})") }
+    )]
+    Locked { dir: PathBuf, pid: String },
+    #[error("{}: {cause}", path.display())]
+    MasterKey { path: PathBuf, cause: crate::seal::NoKey },
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// A folder that exists.
+#[derive(Clone, Debug)]
+pub struct DataFolder(PathBuf);
+
+/// The data folder is this process's own as long as this lives.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+impl DataFolder {
+    /// Makes the folder where there is none, for its owner alone.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create(dir: &Path) -> Result<Self, Error> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir).map_err(io_error(dir))?;
+        Ok(Self(dir.to_owned()))
+    }
+
+    /// A folder that a server has made.
+    pub fn existing(dir: &Path) -> Self {
+        Self(dir.to_owned())
+    }
+
+    pub fn admin_token_path(&self) -> PathBuf {
+        self.0.join(ADMIN_TOKEN)
+    }
+
+    pub fn master_key_path(&self) -> PathBuf {
+        self.0.join(MASTER_KEY)
+    }
+
+    /// Makes the folder this process's own, until the lock is dropped or the process ends, however it ends.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process has it, [`Error::Io`].
+    pub fn lock(&self) -> Result<Lock, Error> {
+        let path = self.0.join(LOCK);
+        let mut file = private()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io_error(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // The number only helps; a lock without it says enough.
+                let _ = file.take(20).read_to_string(&mut pid);
+                return Err(Error::Locked {
+                    dir: self.0.clone(),
+                    pid: pid.trim().to_owned(),
+                });
+            }
+            Err(TryLockError::Error(cause)) => return Err(Error::Io { path, cause }),
+        }
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(io_error(&path))?;
+        Ok(Lock(file))
+    }
+
+    /// Reads the master key, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::MasterKey`].
+    pub fn master_key(&self) -> Result<Option<MasterKey>, Error> {
+        let path = self.master_key_path();
+        match fs::read_to_string(&path).map(Zeroizing::new) {
+            Ok(text) => MasterKey::from_base64(text.trim())
+                .map(Some)
+                .map_err(|cause| Error::MasterKey { path, cause }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(Error::Io { path, cause }),
+        }
+    }
+
+    /// Makes a master key and keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::NoRandomness`].
+    pub fn make_master_key(&self, random: &dyn Random) -> Result<MasterKey, Error> {
+        let key = MasterKey::generate(random)?;
+        self.write(MASTER_KEY, &Zeroizing::new(format!("{}\n", *key.to_base64())))?;
+        Ok(key)
+    }
+
+    /// Keeps the administrator token, in place of the one before.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_admin_token(&self, token: &str) -> Result<(), Error> {
+        self.write(ADMIN_TOKEN, &Zeroizing::new(format!("{token}\n")))
+    }
+
+    /// Removes the administrator token, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_admin_token(&self) -> Result<(), Error> {
+        let path = self.admin_token_path();
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, cause }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a file for the owner alone: whole and on the disk, or not at all.
+    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+        let path = self.0.join(name);
+        let temporary = self.0.join(format!("{name}.{}.tmp", std::process::id()));
+        let written = private()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&temporary)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&temporary, &path))
+            .and_then(|()| File::open(&self.0)?.sync_all());
+        written.map_err(|cause| {
+            let _ = fs::remove_file(&temporary);
+            Error::Io { path, cause }
+        })
+    }
+}
+
+/// Files that only their owner reads and writes.
+fn private() -> OpenOptions {
+    #[allow(unused_mut, reason = "it changes on Unix alone")]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |cause| Error::Io { path, cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::SystemRandom;
+
+    #[test]
+    fn one_process_at_a_time_has_the_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(&root.path().join("a/b")).unwrap();
+        let lock = folder.lock().unwrap();
+        let error = folder.lock().unwrap_err().to_string();
+        assert!(error.contains("is used by another fleetmint server"), "{error}");
+        assert!(error.contains(&std::process::id().to_string()), "{error}");
+        drop(lock);
+        folder.lock().unwrap();
+    }
+
+    #[test]
+    fn the_master_key_is_made_once_and_read_again() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(root.path()).unwrap();
+        assert!(folder.master_key().unwrap().is_none());
+        let made = folder.make_master_key(&SystemRandom::default()).unwrap();
+        let path = folder.master_key_path();
+        assert_eq!(*folder.master_key().unwrap().unwrap().to_base64(), *made.to_base64());
+
+        fs::write(&path, "too short").unwrap();
+        let error = folder.master_key().unwrap_err().to_string();
+        assert!(error.starts_with(path.to_str().unwrap()), "{error}");
+        assert!(!error.contains("too short"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_kept_is_for_the_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(&root.path().join("data")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&root.path().join("data")), 0o700);
+        let _lock = folder.lock().unwrap();
+        folder.make_master_key(&SystemRandom::default()).unwrap();
+        // Even where a careless copy left it open to others.
+        fs::write(folder.admin_token_path(), "old").unwrap();
+        fs::set_permissions(folder.admin_token_path(), fs::Permissions::from_mode(0o644)).unwrap();
+        folder.write_admin_token("new").unwrap();
+        assert_eq!(fs::read_to_string(folder.admin_token_path()).unwrap(), "new\n");
+        for entry in fs::read_dir(root.path().join("data")).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The token endpoint and the two documents that verifiers begin with. The token endpoint answers as RFC 6749 §5 says,
+//! not with problem+json: OAuth clients read nothing else.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::keys::Jwk;
+use super::token::{Credentials, Denied, LIFETIME};
+use super::{Builtin, Error};
+use crate::app::App;
+use crate::http::caller;
+use crate::http::problem::{Cause, Kind, Problem};
+use crate::identity::Identity;
+use crate::secret::Secret;
+
+/// The largest request body in bytes.
+const BODY_MAX: usize = 16 * 1024;
+
+/// What a failure to prove itself costs the client, in time.
+const FAILURE_COSTS: Duration = Duration::from_millis(250);
+
+/// What a device asks a token with. Client id and secret can also come by HTTP Basic, form-encoded.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "documents the form, which is read field by field to tell what is wrong with it"
+)]
+pub(crate) struct TokenRequest {
+    #[schema(example = "client_credentials")]
+    grant_type: String,
+    #[schema(required = false, example = "iotdevice-tempsensor-a1b2c3d4")]
+    client_id: String,
+    #[schema(required = false)]
+    client_secret: String,
+}
+
+/// A token (RFC 6749 §5.1).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenAnswer {
+    /// A JWT signed with ES256.
+    access_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds.
+    #[schema(example = 300)]
+    expires_in: i64,
+}
+
+/// Why there is no token (RFC 6749 §5.2).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TokenError {
+    #[schema(example = "invalid_client")]
+    error: &'static str,
+    error_description: String,
+    #[serde(skip)]
+    status: StatusCode,
+    /// Whole seconds.
+    #[serde(skip)]
+    retry_after: Option<i64>,
+    #[serde(skip)]
+    cause: Option<String>,
+}
+
+impl TokenError {
+    fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
+        Self {
+            error,
+            error_description: description.into(),
+            status,
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    fn invalid_request(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+    }
+
+    fn invalid_client(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description)
+    }
+
+    fn unavailable(error: &Error) -> Self {
+        Self {
+            cause: Some(error.to_string()),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "no token can be issued now",
+            )
+        }
+    }
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
+        let (status, retry_after, cause) = (self.status, self.retry_after, self.cause.clone());
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        no_store(headers);
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"fleetmint\", charset=\"UTF-8\""),
+            );
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(Cause(cause.into()));
+        }
+        response
+    }
+}
+
+fn no_store(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+}
+
+/// Issues a token to a device (the client-credentials grant).
+#[utoipa::path(
+    post, path = "/oauth2/token", tag = "built-in identity provider", security(()),
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = TokenAnswer),
+        (status = 400, description = "The request is not one", body = TokenError),
+        (status = 401, description = "The client is not who it says it is", body = TokenError),
+        (status = 404, description = "Devices have another identity provider"),
+        (status = 429, description = "The client failed too often", body = TokenError,
+            headers(("Retry-After" = i64, description = "How long to wait, in seconds"))),
+        (status = 503, description = "No token can be issued now, or server.public_url is not set", body = TokenError),
+    )
+)]
+pub(crate) async fn issue_token(State(app): State<App>, request: Request) -> Result<Response, Response> {
+    let Identity::Builtin(builtin) = &app.identity else {
+        return Err(not_here().into_response());
+    };
+    match grant(&app, builtin, request).await {
+        Ok(token) => {
+            let answer = TokenAnswer {
+                access_token: token,
+                token_type: "Bearer",
+                expires_in: LIFETIME.as_secs(),
+            };
+            let mut response = Json(answer).into_response();
+            no_store(response.headers_mut());
+            Ok(response)
+        }
+        Err(error) => Err(error.into_response()),
+    }
+}
+
+async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String, TokenError> {
+    let (parts, body) = request.into_parts();
+    let source = caller::source(&parts.extensions);
+    let form = Form::read(&parts.headers, body).await?;
+    let credentials = form.credentials(&parts.headers)?;
+    if form.grant_type.as_deref() != Some("client_credentials") {
+        return Err(TokenError::new(
+            StatusCode::BAD_REQUEST,
+            "unsupported_grant_type",
+            "grant_type must be client_credentials",
+        ));
+    }
+    if form.scope.is_some() {
+        return Err(TokenError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_scope",
+            "there are no scopes; leave the parameter scope out",
+        ));
+    }
+    let Some(issuer) = &builtin.0.issuer else {
+        return Err(TokenError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            "the setting server.public_url is not set, and a token names it as its issuer",
+        ));
+    };
+    let now = app.clock.now();
+    let proved = app
+        .database
+        .read(|connection| Ok::<_, Error>(builtin.authenticate(connection, &credentials, &source, now)));
+    match proved.unwrap_or_else(|error| Err(Denied::Provider(error))) {
+        Ok(()) => builtin
+            .issue(issuer, &credentials.client_id, now)
+            .map_err(|error| TokenError::unavailable(&error)),
+        Err(Denied::Invalid) => {
+            tokio::time::sleep(FAILURE_COSTS).await;
+            Err(TokenError::invalid_client(
+                "the client is unknown, disabled, or has another secret",
+            ))
+        }
+        Err(Denied::TooOften { wait }) => Err(TokenError {
+            retry_after: Some(wait.as_secs() + 1),
+            ..TokenError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "invalid_client",
+                "the client failed too often; it may try again later",
+            )
+        }),
+        Err(Denied::Provider(error)) => Err(TokenError::unavailable(&error)),
+    }
+}
+
+/// The parameters that matter. Others are ignored, as RFC 6749 §3.2 wants it.
+#[derive(Default)]
+struct Form {
+    grant_type: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<Secret>,
+    scope: Option<String>,
+}
+
+impl Form {
+    async fn read(headers: &HeaderMap, body: Body) -> Result<Self, TokenError> {
+        let media_type = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .unwrap_or_default();
+        if !media_type
+            .trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        {
+            return Err(TokenError::invalid_request(
+                "the body must be application/x-www-form-urlencoded",
+            ));
+        }
+        let body = to_bytes(body, BODY_MAX).await.map_err(|_| {
+            TokenError::invalid_request(format!(
+                "the body did not arrive whole, or has more than {BODY_MAX} bytes"
+            ))
+        })?;
+        let mut form = Self::default();
+        let mut seen = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(&body) {
+            if seen.contains(&name) {
+                return Err(TokenError::invalid_request("a parameter comes twice"));
+            }
+            // A parameter without a value counts as left out (RFC 6749 §3.2).
+            let given = Some(&*value).filter(|value| !value.is_empty()).map(str::to_owned);
+            match &*name {
+                "grant_type" => form.grant_type = given,
+                "client_id" => form.client_id = given,
+                "client_secret" => form.client_secret = given.map(Secret::new),
+                "scope" => form.scope = given,
+                _ => {}
+            }
+            seen.push(name);
+        }
+        if form.grant_type.is_none() {
+            return Err(TokenError::invalid_request("grant_type is missing"));
+        }
+        Ok(form)
+    }
+
+    /// By HTTP Basic or in the form, but not both (RFC 6749 §2.3).
+    fn credentials(&self, headers: &HeaderMap) -> Result<Credentials, TokenError> {
+        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(line) = lines.next() else {
+            return match (&self.client_id, &self.client_secret) {
+                (Some(client_id), Some(client_secret)) => Ok(Credentials {
+                    client_id: client_id.clone(),
+                    client_secret: client_secret.clone(),
+                }),
+                _ => Err(TokenError::invalid_client(
+                    "client_id and client_secret are needed, in the form or by HTTP Basic",
+                )),
+            };
+        };
+        if self.client_secret.is_some() || lines.next().is_some() {
+            return Err(TokenError::invalid_request(
+                "the client proves itself in two ways at once",
+            ));
+        }
+        let credentials = basic(line).ok_or_else(|| {
+            TokenError::invalid_client("the header Authorization is not HTTP Basic with a client id and its secret")
+        })?;
+        if self
+            .client_id
+            .as_ref()
+            .is_some_and(|client_id| *client_id != credentials.client_id)
+        {
+            return Err(TokenError::invalid_request("the form and the header name two clients"));
+        }
+        Ok(credentials)
+    }
+}
+
+/// `Basic base64(id:secret)`, both form-encoded before (RFC 6749 §2.3.1).
+fn basic(line: &HeaderValue) -> Option<Credentials> {
+    let (scheme, encoded) = line.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let pair = Zeroizing::new(String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?);
+    let (client_id, client_secret) = pair.split_once(':')?;
+    let decode = |text: &str| {
+        let spaced = Zeroizing::new(text.replace('+', " "));
+        percent_decode_str(&spaced)
+            .decode_utf8()
+            .ok()
+            .map(std::borrow::Cow::into_owned)
+    };
+    Some(Credentials {
+        client_id: decode(client_id)?,
+        client_secret: Secret::new(decode(client_secret)?),
+    })
+}
+
+/// What verifiers of tokens begin with (OpenID Connect Discovery 1.0, RFC 8414).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Discovery {
+    #[schema(example = "https://fleetmint.example.com")]
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    grant_types_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 2],
+    /// Both documents demand these three; nothing here has a use for them.
+    response_types_supported: [&'static str; 1],
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [&'static str; 1],
+}
+
+/// Where tokens come from, and how to verify them.
+#[utoipa::path(
+    get, path = "/.well-known/openid-configuration", tag = "built-in identity provider", security(()),
+    responses(
+        (status = 200, body = Discovery),
+        (status = 404, description = "Devices have another identity provider"),
+        (status = 503, description = "server.public_url is not set"),
+    )
+)]
+pub(crate) async fn get_discovery(State(app): State<App>) -> Result<Json<Discovery>, Problem> {
+    let Identity::Builtin(builtin) = &app.identity else {
+        return Err(not_here());
+    };
+    let Some(issuer) = &builtin.0.issuer else {
+        return Err(Problem::new(
+            Kind::Unavailable,
+            "The setting server.public_url is not set, and there is no issuer without it.",
+        ));
+    };
+    Ok(Json(Discovery {
+        issuer: issuer.clone(),
+        token_endpoint: format!("{issuer}/oauth2/token"),
+        jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+        grant_types_supported: ["client_credentials"],
+        token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+        response_types_supported: ["token"],
+        subject_types_supported: ["public"],
+        id_token_signing_alg_values_supported: ["ES256"],
+    }))
+}
+
+/// The keys that tokens are signed with (RFC 7517).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Jwks {
+    keys: Vec<Jwk>,
+}
+
+/// The public keys of the built-in identity provider.
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "built-in identity provider", security(()),
+    responses(
+        (status = 200, body = Jwks),
+        (status = 404, description = "Devices have another identity provider"),
+    )
+)]
+pub(crate) async fn get_jwks(State(app): State<App>) -> Result<Json<Jwks>, Problem> {
+    match &app.identity {
+        Identity::Builtin(builtin) => Ok(Json(Jwks {
+            keys: builtin.0.keys.jwks(),
+        })),
+        Identity::Keycloak(_) => Err(not_here()),
+    }
+}
+
+fn not_here() -> Problem {
+    Problem::not_found("Devices get their tokens from another identity provider here: see identity.provider.")
+}

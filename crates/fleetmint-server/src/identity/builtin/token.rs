@@ -1,0 +1,134 @@
+//! The client-credentials grant (RFC 6749 §4.4): a client proves itself and gets a signed token.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
+
+use super::{Builtin, Error, random_id, store};
+use crate::database::Connection;
+use crate::secret::Secret;
+
+/// How long a token is valid.
+pub(super) const LIFETIME: SignedDuration = SignedDuration::from_secs(300);
+
+/// What a client has to say for itself.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub(super) client_id: String,
+    pub(super) client_secret: Secret,
+}
+
+/// Why a client gets no token.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// The client is unknown or disabled, or its secret is wrong: which, is not told.
+    Invalid,
+    /// It failed too often and must wait.
+    TooOften {
+        wait: SignedDuration,
+    },
+    Provider(Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    /// The client that the token was issued to, as OpenID Connect names it.
+    azp: String,
+    aud: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+}
+
+impl Builtin {
+    /// Whether the client is who it says it is. A failure counts towards the limit of its client and address.
+    pub(super) fn authenticate(
+        &self,
+        connection: &mut Connection,
+        credentials: &Credentials,
+        source: &str,
+        now: Timestamp,
+    ) -> Result<(), Denied> {
+        let client_id = &credentials.client_id;
+        if let Some(wait) = self.0.failures.wait(client_id, source, now) {
+            return Err(Denied::TooOften { wait });
+        }
+        let enabled = store::find(connection, client_id)
+            .map_err(|error| Denied::Provider(error.into()))?
+            .is_some_and(|client| client.enabled);
+        let secrets = store::secrets(connection, client_id).map_err(|error| Denied::Provider(error.into()))?;
+        let given = credentials.client_secret.expose().as_bytes();
+        let mut matches = false;
+        for row in secrets.iter().filter(|row| row.is_live(now)) {
+            match self.open(client_id, row) {
+                Ok(secret) => matches |= bool::from(secret.expose().as_bytes().ct_eq(given)),
+                Err(Error::SecretMissing { .. }) => {}
+                Err(error) => return Err(Denied::Provider(error)),
+            }
+        }
+        if enabled && matches {
+            return Ok(());
+        }
+        self.0.failures.add(client_id, source, now);
+        Err(Denied::Invalid)
+    }
+
+    /// Signs a token for a client that proved itself.
+    pub(super) fn issue(&self, issuer: &str, client_id: &str, now: Timestamp) -> Result<String, Error> {
+        let header = Header {
+            alg: "ES256".to_owned(),
+            typ: "JWT".to_owned(),
+            kid: self.0.keys.kid().to_owned(),
+        };
+        let claims = Claims {
+            iss: issuer.to_owned(),
+            sub: client_id.to_owned(),
+            azp: client_id.to_owned(),
+            aud: self.0.audience.clone(),
+            iat: now.as_second(),
+            exp: now.as_second().saturating_add(LIFETIME.as_secs()),
+            jti: random_id(self.0.random.as_ref())?,
+        };
+        let mut token = encode(&header)?;
+        token.push('.');
+        token += &encode(&claims)?;
+        let signature = self.0.keys.sign(token.as_bytes())?;
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+
+    /// The client that this token was issued to, if it is a valid one of ours.
+    pub(crate) fn subject(&self, token: &str, now: Timestamp) -> Option<String> {
+        let (message, signature) = token.rsplit_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        let header: Header = decode(header)?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+        if header.alg != "ES256" || !self.0.keys.verify(&header.kid, message.as_bytes(), &signature) {
+            return None;
+        }
+        let claims: Claims = decode(claims)?;
+        let ours = self.0.issuer.as_ref() == Some(&claims.iss);
+        (ours && now.as_second() < claims.exp).then_some(claims.sub)
+    }
+}
+
+fn encode(part: &impl Serialize) -> Result<String, Error> {
+    let json = serde_json::to_vec(part).map_err(|error| Error::Unreadable(error.to_string()))?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(json))
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Option<T> {
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}

@@ -1,0 +1,219 @@
+//! The start of the service, step by step, and its end.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+
+use crate::access::{self, Access, TokenError};
+use crate::app::{App, Clock, NoRandomness, Parts, Random};
+use crate::audit::Audit;
+use crate::config::{Provider, Settings};
+use crate::data_folder::{self, DataFolder, Lock};
+use crate::database::{self, Database, OpenError};
+use crate::http::router;
+use crate::identity::builtin::{Builtin, KeyError};
+use crate::identity::{Identity, keycloak};
+use crate::instance;
+use crate::metrics::Metrics;
+use crate::seal::{MasterKey, Seal};
+
+/// How long calls that are under way may take to end, once the service is told to stop.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Why the service does not start, or had to stop. One line each, for the terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Folder(#[from] data_folder::Error),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Database(#[from] database::Error),
+    #[error(
+        "{} is missing, and the secrets in the database are sealed with the key that it held; put it back, or set \
+         data.master_key",
+        path.display()
+    )]
+    NoMasterKey { path: PathBuf },
+    #[error(transparent)]
+    MasterKey(#[from] instance::KeyError),
+    #[error("server.listen: {listen} is in use by another program; choose another address with --listen")]
+    AddressInUse { listen: String },
+    #[error("server.listen: {listen}: {cause}")]
+    Listen { listen: String, cause: io::Error },
+    #[error(transparent)]
+    SigningKey(#[from] KeyError),
+    #[error(transparent)]
+    Keycloak(#[from] keycloak::StartError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    #[error("the service stopped: {0}")]
+    Stopped(io::Error),
+}
+
+/// A service that is ready to answer.
+#[derive(Debug)]
+pub struct Service {
+    app: App,
+    router: Router,
+    listener: TcpListener,
+    address: SocketAddr,
+    token: access::Token,
+    folder: DataFolder,
+    /// The data folder is ours until the service is gone.
+    _lock: Lock,
+}
+
+impl Service {
+    /// Starts the service, up to where it listens and [`Service::serve`] answers.
+    ///
+    /// # Errors
+    /// Whatever is missing or wrong: see [`Error`].
+    pub async fn start(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
+        let folder = DataFolder::create(&settings.data.dir)?;
+        let lock = folder.lock()?;
+        let database = Database::open(&settings.data.database)?;
+        let seal = seal(&settings, &folder, &database, &random)?;
+        let (listener, address) = listen(&settings.server.listen).await?;
+        let (settings, warnings) = settings.listening(address);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let metrics = Metrics::default();
+        let identity = match &settings.identity.provider {
+            Provider::Builtin => Identity::Builtin(Builtin::start(&database, &settings, &seal, &random, clock.now())?),
+            Provider::Keycloak(keycloak) => Identity::Keycloak(keycloak::Keycloak::start(keycloak, &metrics)?),
+        };
+        let bootstrap_token = settings.access.bootstrap_token.as_ref();
+        let (access, token) = Access::start(&database, &folder, bootstrap_token, &*random)?;
+        let audit = Audit::start(database.clone()).map_err(Error::Stopped)?;
+        let app = App::new(Parts {
+            database,
+            identity,
+            audit,
+            metrics,
+            access,
+            settings: Arc::new(settings),
+            seal,
+            clock,
+            random,
+        });
+        let (router, _) = router(&app)?;
+        Ok(Self {
+            app,
+            router,
+            listener,
+            address,
+            token,
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// Where the service listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the administrator token is.
+    pub fn token(&self) -> access::Token {
+        self.token
+    }
+
+    /// The file that holds the administrator token, unless the settings do.
+    pub fn token_path(&self) -> PathBuf {
+        self.folder.admin_token_path()
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Answers until `stop` resolves. Calls that are under way then have [`FAREWELL`] to end.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+        let (told, telling) = tokio::sync::oneshot::channel();
+        let listener = self.listener.tap_io(|connection| {
+            // Answers are written whole: waiting to fill a packet only delays them.
+            let _ = connection.set_nodelay(true);
+        });
+        let answering = axum::serve(
+            listener,
+            self.router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move {
+            stop.await;
+            let _ = told.send(());
+        });
+        let enough = async {
+            if telling.await.is_ok() {
+                tokio::time::sleep(FAREWELL).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            result = answering.into_future() => result.map_err(Error::Stopped),
+            () = enough => {
+                tracing::warn!("calls that did not end within {} s were cut off", FAREWELL.as_secs());
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The master key of the settings, else the data folder's; a new database gets a new one.
+fn seal(
+    settings: &Settings,
+    folder: &DataFolder,
+    database: &Database,
+    random: &Arc<dyn Random>,
+) -> Result<Seal, Error> {
+    let (key, given): (MasterKey, String) = match (&settings.data.master_key, folder.master_key()?) {
+        (Some(key), _) => (key.clone(), "the one in data.master_key".to_owned()),
+        (None, Some(key)) => (key, format!("the one in {}", folder.master_key_path().display())),
+        (None, None) if database.read(instance::has_master_key)? => {
+            return Err(Error::NoMasterKey {
+                path: folder.master_key_path(),
+            });
+        }
+        (None, None) => {
+            let key = folder.make_master_key(&**random)?;
+            tracing::warn!(
+                "a master key was made and kept in {}: whoever has it and the database has every secret, and without \
+                 it the database is worth nothing; keep a copy of it in a safe place",
+                folder.master_key_path().display()
+            );
+            (key, String::new())
+        }
+    };
+    let seal = Seal::new(&key, Arc::clone(random));
+    database.write_blocking(|connection| instance::check_master_key(connection, &seal, &given))?;
+    Ok(seal)
+}
+
+async fn listen(listen: &str) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::AddrInUse => Error::AddressInUse {
+            listen: listen.to_owned(),
+        },
+        _ => Error::Listen {
+            listen: listen.to_owned(),
+            cause,
+        },
+    };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}

@@ -1,0 +1,31 @@
+use clap::Args;
+use fleetmint_server::access::Access;
+use fleetmint_server::app::SystemRandom;
+use fleetmint_server::data_folder::DataFolder;
+use fleetmint_server::database::Database;
+
+use crate::exit::Failure;
+use crate::settings::SettingsArgs;
+
+/// Make a new administrator token, in place of the one before
+///
+/// The new token is in the file admin-token of the data folder; the one before opens nothing any more, at once, also at
+/// a server that is running. While access.bootstrap_token is set, that is the token, and nothing is reset.
+#[derive(Debug, Args)]
+pub(crate) struct ResetToken {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
+    let (settings, _) = command.settings.load(Vec::new())?;
+    let folder = DataFolder::existing(&settings.data.dir);
+    let database = Database::attach(&settings.data.database).map_err(Failure::no)?;
+    let bootstrap_token = settings.access.bootstrap_token.as_ref();
+    Access::reset(&database, &folder, bootstrap_token, &SystemRandom::default()).map_err(Failure::no)?;
+    println!(
+        "a new administrator token was made and kept in {}",
+        folder.admin_token_path().display()
+    );
+    Ok(())
+}

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use clap::Args;
+use fleetmint_server::access::Token;
+use fleetmint_server::app::{SystemClock, SystemRandom};
+use fleetmint_server::serve::Service;
+
+use crate::exit::Failure;
+use crate::log;
+use crate::settings::SettingsArgs;
+
+/// Run the server
+///
+/// Without any settings it keeps everything in the folder fleetmint-data, is its own identity provider and listens on
+/// loopback. The administrator token is in fleetmint-data/admin-token. Ctrl-C or SIGTERM ends it after the calls that
+/// are under way.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Where to listen [default: 127.0.0.1:8080]; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+}
+
+pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
+    let flags = command
+        .listen
+        .iter()
+        .map(|listen| ("server.listen", "--listen", listen.clone()))
+        .collect();
+    let (settings, warnings) = command.settings.load(flags)?;
+    log::start()?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::no)?;
+    runtime.block_on(async {
+        let service = Service::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom::default()))
+            .await
+            .map_err(Failure::no)?;
+        let stop = stop().map_err(Failure::no)?;
+        announce(&service);
+        service.serve(stop).await.map_err(Failure::no)
+    })
+}
+
+/// For people and scripts: where the service is, and where the token is, never the token.
+fn announce(service: &Service) {
+    println!(
+        "fleetmint {} listens on http://{}",
+        env!("CARGO_PKG_VERSION"),
+        service.address()
+    );
+    let path = service.token_path();
+    match service.token() {
+        Token::Made => println!("an administrator token was made and kept in {}", path.display()),
+        Token::Kept if path.exists() => println!("the administrator token is in {}", path.display()),
+        Token::Kept => println!(
+            "the administrator token stays as it was made, but {} is gone; `fleetmint admin reset-token` makes another",
+            path.display()
+        ),
+        Token::Bootstrap => println!("the administrator token is the setting access.bootstrap_token"),
+    }
+    tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "ready");
+}
+
+/// Resolves when the program is told to end.
+#[cfg(unix)]
+fn stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("told to end");
+    })
+}
+
+/// Resolves when the program is told to end.
+#[cfg(not(unix))]
+fn stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tracing::info!("told to end");
+    })
+}

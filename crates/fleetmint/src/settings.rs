@@ -1,0 +1,62 @@
+//! Where the settings come from: the command line, the environment, a file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use fleetmint_server::config::{Settings, Sources, Warning};
+
+use crate::exit::Failure;
+
+/// The settings file when none is named.
+const DEFAULT_FILE: &str = "fleetmint.toml";
+
+#[derive(Debug, Args)]
+pub(crate) struct SettingsArgs {
+    /// The settings file [default: fleetmint.toml in the current folder, if it is there]
+    ///
+    /// Each key can also be set by an environment variable: `server.listen` by FLEETMINT_SERVER__LISTEN. Each secret
+    /// can be read from the file that such a variable with _FILE at its end names.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl SettingsArgs {
+    /// Reads the settings; `flags` are keys that the command line sets: key, flag, value.
+    pub(crate) fn load(
+        &self,
+        flags: Vec<(&'static str, &'static str, String)>,
+    ) -> Result<(Settings, Vec<Warning>), Failure> {
+        let sources = Sources {
+            file: self.file()?,
+            environment: environment()?,
+            flags,
+        };
+        Settings::load(&sources).map_err(Failure::unusable)
+    }
+
+    /// A file that was named must be there; the default one may be.
+    fn file(&self) -> Result<Option<(PathBuf, String)>, Failure> {
+        let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some((path.to_owned(), text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.config.is_none() => Ok(None),
+            Err(error) => Err(Failure::unusable(format_args!("{}: {error}", path.display()))),
+        }
+    }
+}
+
+/// The environment's variables that could be settings. One that is no UTF-8 is refused by its name.
+fn environment() -> Result<Vec<(String, String)>, Failure> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("FLEETMINT_")) else {
+            continue;
+        };
+        let value = value
+            .into_string()
+            .map_err(|_| Failure::unusable(format_args!("{name}: the value is not UTF-8")))?;
+        variables.push((name.to_owned(), value));
+    }
+    Ok(variables)
+}
