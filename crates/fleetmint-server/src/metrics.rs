@@ -25,7 +25,7 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     operations: Pair,
-    provider_calls: Pair,
+    keycloak_calls: Pair,
     /// The two of `get_provisioning` with status 200, looked up once: it is asked for the most.
     images: (Counter, Histogram),
 }
@@ -80,7 +80,7 @@ impl Default for Metrics {
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
         let operations = Pair::register(&mut registry, "operation", "operations");
-        let provider_calls = Pair::register(&mut registry, "provider_call", "calls to the identity provider");
+        let keycloak_calls = Pair::register(&mut registry, "keycloak_call", "calls to Keycloak");
         let labels = Labels {
             operation: Operation::GetProvisioning.name(),
             status: 200,
@@ -92,7 +92,7 @@ impl Default for Metrics {
         Self(Arc::new(Inner {
             registry,
             operations,
-            provider_calls,
+            keycloak_calls,
             images,
         }))
     }
@@ -110,9 +110,9 @@ impl Metrics {
         }
     }
 
-    /// Counts a call to an outside identity provider; `status` is its HTTP status, 0 if none came.
-    pub fn provider_call(&self, call: &'static str, status: u16, took: Duration) {
-        self.0.provider_calls.observe(call, status, took);
+    /// Counts a call to Keycloak; `status` is its HTTP status, 0 if none came.
+    pub fn keycloak_call(&self, call: &'static str, status: u16, took: Duration) {
+        self.0.keycloak_calls.observe(call, status, took);
     }
 
     /// All metrics in the OpenMetrics text format.
@@ -136,7 +136,7 @@ mod tests {
         metrics.operation(Operation::GetProvisioning, 200, Duration::from_millis(3));
         metrics.operation(Operation::GetProvisioning, 200, Duration::from_millis(3));
         metrics.operation(Operation::GetProvisioning, 404, Duration::from_millis(3));
-        metrics.provider_call("create_client", 201, Duration::from_millis(2));
+        metrics.keycloak_call("create_client", 201, Duration::from_millis(2));
         let text = metrics.encode().unwrap();
         for line in [
             "fleetmint_operations_total{operation=\"get_provisioning\",status=\"200\"} 2",
@@ -144,7 +144,7 @@ mod tests {
             "fleetmint_operation_duration_seconds_count{operation=\"get_provisioning\",status=\"200\"} 2",
             "fleetmint_operation_duration_seconds_bucket{le=\"0.0025\",operation=\"get_provisioning\",status=\"200\"} 0",
             "fleetmint_operation_duration_seconds_bucket{le=\"0.005\",operation=\"get_provisioning\",status=\"200\"} 2",
-            "fleetmint_provider_calls_total{operation=\"create_client\",status=\"201\"} 1",
+            "fleetmint_keycloak_calls_total{operation=\"create_client\",status=\"201\"} 1",
             "# UNIT fleetmint_operation_duration_seconds seconds",
         ] {
             assert!(text.contains(line), "{line} is missing from\n{text}");

@@ -18,8 +18,9 @@ use crate::config::{Provider, Settings};
 use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Database, OpenError};
 use crate::http::router;
+use crate::identity::Identity;
 use crate::identity::builtin::{Builtin, KeyError};
-use crate::identity::{Identity, keycloak};
+use crate::identity::keycloak::{self, Keycloak};
 use crate::instance;
 use crate::metrics::Metrics;
 use crate::seal::{MasterKey, Seal};
@@ -91,7 +92,9 @@ impl Service {
         let metrics = Metrics::default();
         let identity = match &settings.identity.provider {
             Provider::Builtin => Identity::Builtin(Builtin::start(&database, &settings, &seal, &random, clock.now())?),
-            Provider::Keycloak(keycloak) => Identity::Keycloak(keycloak::Keycloak::start(keycloak, &metrics)?),
+            Provider::Keycloak(keycloak) => {
+                Identity::Keycloak(Keycloak::start(keycloak, &metrics, Arc::clone(&random))?)
+            }
         };
         let bootstrap_token = settings.access.bootstrap_token.as_ref();
         let (access, token) = Access::start(&database, &folder, bootstrap_token, &*random)?;

@@ -21,7 +21,12 @@ pub(crate) fn start() -> Result<(), Failure> {
     let layer = if std::io::stderr().is_terminal() {
         format.with_target(false).boxed()
     } else {
-        format.with_ansi(false).json().flatten_event(true).with_span_list(false).boxed()
+        format
+            .with_ansi(false)
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed()
     };
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))

@@ -26,7 +26,7 @@ pub struct Keycloak {
     pub device_scope: Option<String>,
     /// The token endpoint that devices are given, if it is not the realm's own.
     pub token_url: Option<String>,
-    /// A PEM file with the certificates to trust, beside the system's.
+    /// A PEM file with the only authorities to trust; without it the system's are.
     pub ca_file: Option<PathBuf>,
     /// What one operation may take in total, a second attempt included.
     pub timeout: Duration,

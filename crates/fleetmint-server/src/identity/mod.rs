@@ -3,6 +3,8 @@
 pub mod builtin;
 pub mod keycloak;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
@@ -21,6 +23,17 @@ const SECRET_LEN: usize = 32;
 pub enum Identity {
     Builtin(builtin::Builtin),
     Keycloak(keycloak::Keycloak),
+}
+
+impl Identity {
+    /// Where devices get their tokens, unless a setting says otherwise; `None` while `server.public_url`, which the
+    /// built-in provider's comes from, is not known.
+    pub fn token_url(&self) -> Option<String> {
+        match self {
+            Self::Builtin(builtin) => builtin.token_url(),
+            Self::Keycloak(keycloak) => keycloak.token_url(),
+        }
+    }
 }
 
 /// A device's client.
@@ -109,8 +122,8 @@ pub enum Error {
     /// It refused the connection, reset it, has no address, or a bad certificate.
     #[error("the identity provider cannot be reached: {0}")]
     Unreachable(String),
-    #[error("the identity provider did not answer within {seconds} seconds, retry included")]
-    Timeout { seconds: u64 },
+    #[error("the identity provider did not answer within {} s, a second attempt included", after.as_secs_f64())]
+    Timeout { after: Duration },
     #[error("the identity provider redirects ({status}), which is never followed")]
     Redirected { status: u16 },
     /// 401 or 403 to our own service account.

@@ -1,17 +1,98 @@
-//! Keycloak, through its admin API.
+//! Keycloak, through its admin API: each device is a confidential client of one realm.
+//!
+//! ```text
+//! create    POST   …/clients                        our own secret, the attribute fleetmint.device; id from Location
+//! secret    GET    …/clients/{id}/client-secret     one call
+//! status    GET    …/clients/{id}
+//! sync      GET, then PUT what is wrong, POST what is gone
+//! delete    DELETE …/clients/{id}
+//! ```
+//!
+//! Each operation has one total time limit, in which a token, if one is needed, and a second attempt have their place.
 
+mod call;
+mod client;
+mod readiness;
+mod token;
+
+use std::sync::Arc;
+
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::{Client, Error, Repair, Status, new_secret};
+use crate::app::Random;
 use crate::config;
 use crate::metrics::Metrics;
+use crate::secret::Secret;
+
+use call::{Answer, Body, Call, Caller};
+use client::{Representation, Shown, shown};
+use readiness::Readiness;
+use token::Tokens;
+
+/// How many clients one page of the list has.
+const PAGE: u32 = 100;
 
 /// A realm of a Keycloak server. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub struct Keycloak {}
+pub struct Keycloak(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    caller: Caller,
+    tokens: Tokens,
+    /// `…/admin/realms/{realm}`
+    admin: String,
+    device_scope: Option<String>,
+    token_url: Option<String>,
+    random: Arc<dyn Random>,
+    readiness: Readiness,
+}
 
 /// Why calls to Keycloak could not even be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("identity.provider: keycloak is not supported by this version")]
-    Unsupported,
+    #[error("identity.keycloak.ca_file: {path}: {cause}")]
+    CaFile { path: String, cause: String },
+    #[error("identity.keycloak: no HTTP client can be made: {0}")]
+    Client(String),
+}
+
+/// A client that is in the realm, as adoption sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Keycloak's own id of it.
+    pub provider_ref: String,
+    pub client_id: String,
+    /// The device that it says it was made for.
+    pub device_key: Option<String>,
+    pub enabled: bool,
+}
+
+/// What a sync did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Synced {
+    /// Keycloak's own id of the client, which is another one if it had to be made anew.
+    pub provider_ref: String,
+    pub repairs: Vec<Repair>,
+}
+
+/// `GET …/client-secret`.
+#[derive(Deserialize)]
+struct SecretAnswer {
+    value: Option<String>,
+}
+
+/// `GET …/client-scopes`: of each, what is of interest.
+#[derive(Deserialize)]
+struct Scope {
+    id: String,
+    name: String,
 }
 
 impl Keycloak {
@@ -19,7 +100,417 @@ impl Keycloak {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(_settings: &config::Keycloak, _metrics: &Metrics) -> Result<Self, StartError> {
-        Err(StartError::Unsupported)
+    pub fn start(settings: &config::Keycloak, metrics: &Metrics, random: Arc<dyn Random>) -> Result<Self, StartError> {
+        // reqwest takes the process's provider. One that is there already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .http1_only()
+            .user_agent(concat!("fleetmint/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = &settings.ca_file {
+            let failed = |cause: String| StartError::CaFile {
+                path: path.display().to_string(),
+                cause,
+            };
+            let pem = std::fs::read(path).map_err(|cause| failed(cause.to_string()))?;
+            let authorities = Certificate::from_pem_bundle(&pem).map_err(|_| failed("it is no PEM file".to_owned()))?;
+            if authorities.is_empty() {
+                return Err(failed("it holds no certificate".to_owned()));
+            }
+            client = client.tls_certs_only(authorities);
+        } else if settings.base_url.starts_with("http:") {
+            // No certificate is ever looked at, so the system need not have any.
+            client = client.tls_certs_only([]);
+        }
+        let client = client.build().map_err(|error| StartError::Client(error.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            caller: Caller {
+                client,
+                metrics: metrics.clone(),
+                timeout: settings.timeout,
+            },
+            tokens: Tokens::new(settings),
+            admin: format!("{}/admin/realms/{}", settings.base_url, settings.realm),
+            device_scope: settings.device_scope.clone(),
+            token_url: settings.token_url.clone(),
+            random,
+            readiness: Readiness::default(),
+        })))
+    }
+
+    /// Where devices get their tokens: the setting, else the endpoint of the realm as its tokens name it, whose host may
+    /// be another than the one that we call. `None` before the first answer of Keycloak.
+    pub fn token_url(&self) -> Option<String> {
+        self.0.token_url.clone().or_else(|| {
+            let issuer = self.0.tokens.last()?.issuer.clone()?;
+            Some(format!("{issuer}/protocol/openid-connect/token"))
+        })
+    }
+
+    /// Makes a client with this secret, and gives Keycloak's id of it. A client of this name that was made for this
+    /// device is taken as it is: an attempt before this one made it.
+    ///
+    /// # Errors
+    /// [`Error::ForeignClient`], and every way that Keycloak can fail.
+    pub async fn create(&self, client: Client<'_>, secret: &Secret) -> Result<String, Error> {
+        self.create_within(client, secret, self.0.caller.deadline()).await
+    }
+
+    async fn create_within(&self, client: Client<'_>, secret: &Secret, deadline: Instant) -> Result<String, Error> {
+        let new = client::new(client, secret, self.0.device_scope.as_deref());
+        let answer = self
+            .call("create_client", &Method::POST, "/clients", Body::Json(&new), deadline)
+            .await?;
+        match answer.status {
+            StatusCode::CREATED => match answer.created.filter(|id| is_id(id)) {
+                Some(id) => Ok(id),
+                None => Err(Error::Unreadable(
+                    "its Location does not name the new client".to_owned(),
+                )),
+            },
+            StatusCode::CONFLICT => match self.find(client, deadline).await? {
+                Some((id, _)) => Ok(id),
+                // It went away in between: whoever asks again will succeed.
+                None => Err(Error::Failed { status: 409 }),
+            },
+            _ => Err(answer.refusal()),
+        }
+    }
+
+    /// The client's secret, whether the client is enabled or not: one call, once we have a token.
+    ///
+    /// # Errors
+    /// [`Error::ClientMissing`], [`Error::SecretMissing`], [`Error::SecretMasked`], and every way that Keycloak can fail.
+    pub async fn secret(&self, client: Client<'_>) -> Result<Secret, Error> {
+        let deadline = self.0.caller.deadline();
+        let missing = || client_missing(client);
+        let id = match client.provider_ref {
+            Some(id) => id.to_owned(),
+            None => self.find(client, deadline).await?.ok_or_else(missing)?.0,
+        };
+        let path = format!("/clients/{id}/client-secret");
+        let answer = self
+            .call("get_client_secret", &Method::GET, &path, Body::None, deadline)
+            .await?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Err(missing()),
+            _ => return Err(answer.refusal()),
+        }
+        let secret = answer.json::<SecretAnswer>()?.value.map(Zeroizing::new);
+        match shown(secret.as_ref().map(|value| value.as_str())) {
+            Shown::Secret(secret) => Ok(secret),
+            Shown::Masked => Err(Error::SecretMasked {
+                client_id: client.client_id.to_owned(),
+            }),
+            Shown::Missing => Err(Error::SecretMissing {
+                client_id: client.client_id.to_owned(),
+            }),
+        }
+    }
+
+    /// The client as it is. One of this name that is another's is reported as not ours.
+    ///
+    /// # Errors
+    /// Every way that Keycloak can fail.
+    pub async fn status(&self, client: Client<'_>) -> Result<Status, Error> {
+        let found = self.look_up(client, self.0.caller.deadline()).await?;
+        Ok(found.map_or(Status::ABSENT, |client_now| {
+            client_now.status(client, self.0.device_scope.as_deref())
+        }))
+    }
+
+    /// Makes the client as it ought to be, and says what was done.
+    ///
+    /// # Errors
+    /// [`Error::ForeignClient`], and every way that Keycloak can fail.
+    pub async fn sync(&self, client: Client<'_>) -> Result<Synced, Error> {
+        let deadline = self.0.caller.deadline();
+        let secret = new_secret(&*self.0.random)?;
+        let Some(mut now) = self.look_up(client, deadline).await? else {
+            return Ok(Synced {
+                provider_ref: self.create_within(client, &secret, deadline).await?,
+                repairs: vec![Repair::Created],
+            });
+        };
+        let id = self.ours(client, &now)?;
+        let status = now.status(client, self.0.device_scope.as_deref());
+        let mut repairs = now.mend(&secret);
+        if !repairs.is_empty() {
+            self.update(client, &id, now, deadline).await?;
+        }
+        if !status.scope && self.add_scope(client, &id, deadline).await? {
+            repairs.push(Repair::ScopeSet);
+        }
+        Ok(Synced {
+            provider_ref: id,
+            repairs,
+        })
+    }
+
+    /// Lets the client have tokens, or none.
+    ///
+    /// # Errors
+    /// [`Error::ClientMissing`], [`Error::ForeignClient`], and every way that Keycloak can fail.
+    pub async fn set_enabled(&self, client: Client<'_>, enabled: bool) -> Result<(), Error> {
+        let deadline = self.0.caller.deadline();
+        let mut now = self
+            .look_up(client, deadline)
+            .await?
+            .ok_or_else(|| client_missing(client))?;
+        let id = self.ours(client, &now)?;
+        if now.enabled() == enabled {
+            return Ok(());
+        }
+        now.set_enabled(enabled);
+        self.update(client, &id, now, deadline).await
+    }
+
+    /// Deletes the client; one that is gone is no error, and one of its name that is another's is left alone.
+    ///
+    /// # Errors
+    /// Every way that Keycloak can fail.
+    pub async fn delete(&self, client: Client<'_>) -> Result<(), Error> {
+        let deadline = self.0.caller.deadline();
+        if let Some(id) = client.provider_ref
+            && self.delete_by_id(id, deadline).await?
+        {
+            return Ok(());
+        }
+        // Its id was never learnt, or it was made anew under another one.
+        match self.find(client, deadline).await {
+            Ok(Some((id, _))) => self.delete_by_id(&id, deadline).await.map(drop),
+            Ok(None) | Err(Error::ForeignClient { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it was there.
+    async fn delete_by_id(&self, id: &str, deadline: Instant) -> Result<bool, Error> {
+        let path = format!("/clients/{id}");
+        let answer = self
+            .call("delete_client", &Method::DELETE, &path, Body::None, deadline)
+            .await?;
+        match answer.status {
+            StatusCode::NO_CONTENT | StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(answer.refusal()),
+        }
+    }
+
+    /// One page of the realm's clients whose ids begin with `prefix`, from the `first` on; an empty page is the end.
+    ///
+    /// # Errors
+    /// Every way that Keycloak can fail.
+    pub async fn list(&self, prefix: &str, first: u32) -> Result<Vec<Found>, Error> {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("clientId", prefix)
+            .append_pair("search", "true")
+            .append_pair("first", &first.to_string())
+            .append_pair("max", &PAGE.to_string())
+            .finish();
+        let path = format!("/clients?{query}");
+        let answer = self
+            .call(
+                "list_clients",
+                &Method::GET,
+                &path,
+                Body::None,
+                self.0.caller.deadline(),
+            )
+            .await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal());
+        }
+        let clients: Vec<Map<String, Value>> = answer.json()?;
+        clients
+            .into_iter()
+            .map(|members| {
+                let client = Representation::new(members);
+                match (client.id().filter(|id| is_id(id)), client.client_id()) {
+                    (Some(id), Some(client_id)) => Ok(Found {
+                        provider_ref: id.to_owned(),
+                        client_id: client_id.to_owned(),
+                        device_key: client.device_key().map(str::to_owned),
+                        enabled: client.enabled(),
+                    }),
+                    _ => Err(Error::Unreadable("a client has no id".to_owned())),
+                }
+            })
+            .collect()
+    }
+
+    /// Marks a client that has no owner yet as this device's.
+    ///
+    /// # Errors
+    /// [`Error::ClientMissing`]; [`Error::ForeignClient`] if it is another device's; every way that Keycloak can fail.
+    pub async fn claim(&self, client: Client<'_>) -> Result<(), Error> {
+        let deadline = self.0.caller.deadline();
+        let mut now = self
+            .look_up(client, deadline)
+            .await?
+            .ok_or_else(|| client_missing(client))?;
+        match now.device_key() {
+            Some(key) if key == client.device_key => return Ok(()),
+            Some(_) => return Err(foreign(client)),
+            None => {}
+        }
+        let id = now.id().map(str::to_owned).ok_or_else(|| client_missing(client))?;
+        now.set_device_key(client.device_key);
+        self.update(client, &id, now, deadline).await
+    }
+
+    /// The client by its id, or by its name where the id is not known or nobody's any more.
+    async fn look_up(&self, client: Client<'_>, deadline: Instant) -> Result<Option<Representation>, Error> {
+        if let Some(id) = client.provider_ref {
+            let path = format!("/clients/{id}");
+            let answer = self
+                .call("get_client", &Method::GET, &path, Body::None, deadline)
+                .await?;
+            match answer.status {
+                StatusCode::OK => return answer.json().map(|members| Some(Representation::new(members))),
+                StatusCode::NOT_FOUND => {}
+                _ => return Err(answer.refusal()),
+            }
+        }
+        self.find_by_name(client.client_id, deadline).await
+    }
+
+    /// The client of this name, if it was made for this device.
+    async fn find(&self, client: Client<'_>, deadline: Instant) -> Result<Option<(String, Representation)>, Error> {
+        match self.find_by_name(client.client_id, deadline).await? {
+            Some(now) => Ok(Some((self.ours(client, &now)?, now))),
+            None => Ok(None),
+        }
+    }
+
+    /// An exact match on a unique index.
+    async fn find_by_name(&self, client_id: &str, deadline: Instant) -> Result<Option<Representation>, Error> {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("clientId", client_id)
+            .finish();
+        let path = format!("/clients?{query}");
+        let answer = self
+            .call("find_client", &Method::GET, &path, Body::None, deadline)
+            .await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal());
+        }
+        let found: Vec<Map<String, Value>> = answer.json()?;
+        let exact = found.into_iter().map(Representation::new);
+        Ok(exact
+            .into_iter()
+            .find(|representation| representation.client_id() == Some(client_id)))
+    }
+
+    /// Keycloak's id of the client, if it was made for this device.
+    fn ours(&self, client: Client<'_>, now: &Representation) -> Result<String, Error> {
+        match (now.id().filter(|id| is_id(id)), now.device_key()) {
+            (None, _) => Err(Error::Unreadable("the client has no id".to_owned())),
+            (Some(id), Some(key)) if key == client.device_key => Ok(id.to_owned()),
+            (Some(_), _) => Err(foreign(client)),
+        }
+    }
+
+    async fn update(
+        &self,
+        client: Client<'_>,
+        id: &str,
+        wanted: Representation,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let path = format!("/clients/{id}");
+        let body = wanted.into_json();
+        let answer = self
+            .call("update_client", &Method::PUT, &path, Body::Json(&body), deadline)
+            .await?;
+        match answer.status {
+            StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
+            StatusCode::NOT_FOUND => Err(client_missing(client)),
+            _ => Err(answer.refusal()),
+        }
+    }
+
+    /// Gives the client the device scope; whether there is such a scope.
+    async fn add_scope(&self, client: Client<'_>, id: &str, deadline: Instant) -> Result<bool, Error> {
+        let Some(scope) = &self.0.device_scope else {
+            return Ok(false);
+        };
+        let Some(scope_id) = self.scope_id(scope, deadline).await? else {
+            return Ok(false);
+        };
+        let path = format!("/clients/{id}/default-client-scopes/{scope_id}");
+        let answer = self
+            .call("add_client_scope", &Method::PUT, &path, Body::None, deadline)
+            .await?;
+        match answer.status {
+            StatusCode::NO_CONTENT | StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Err(client_missing(client)),
+            _ => Err(answer.refusal()),
+        }
+    }
+
+    async fn scope_id(&self, name: &str, deadline: Instant) -> Result<Option<String>, Error> {
+        let answer = self
+            .call(
+                "list_client_scopes",
+                &Method::GET,
+                "/client-scopes",
+                Body::None,
+                deadline,
+            )
+            .await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal());
+        }
+        let scopes: Vec<Scope> = answer.json()?;
+        Ok(scopes
+            .into_iter()
+            .find(|scope| scope.name == name && is_id(&scope.id))
+            .map(|scope| scope.id))
+    }
+
+    /// A call to the admin API with our token; with another one, once, if Keycloak does not take it.
+    async fn call(
+        &self,
+        name: &'static str,
+        method: &Method,
+        path: &str,
+        body: Body<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let url = format!("{}{path}", self.0.admin);
+        let call = Call {
+            name,
+            method,
+            url: &url,
+            body,
+        };
+        let caller = &self.0.caller;
+        let token = self.0.tokens.get(caller, deadline).await?;
+        let answer = caller.call(call, Some(token.text.expose()), deadline).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let token = self.0.tokens.replace(Some(&token), caller, deadline).await?;
+        caller.call(call, Some(token.text.expose()), deadline).await
+    }
+}
+
+/// An id of Keycloak's becomes part of a path, so it may hold nothing that means something there.
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn client_missing(client: Client<'_>) -> Error {
+    Error::ClientMissing {
+        client_id: client.client_id.to_owned(),
+    }
+}
+
+fn foreign(client: Client<'_>) -> Error {
+    Error::ForeignClient {
+        client_id: client.client_id.to_owned(),
     }
 }

@@ -1,0 +1,182 @@
+//! One call to Keycloak: within a time limit, read up to a size limit, never redirected, and every way that it can fail
+//! told apart.
+
+use std::time::Duration;
+
+use reqwest::header::LOCATION;
+use reqwest::{Client, Method, StatusCode};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::Error;
+use crate::metrics::Metrics;
+
+/// The most that is read of an answer: a page of a hundred clients has a third of it.
+pub(super) const ANSWER_MAX: usize = 1024 * 1024;
+
+/// The rest before a second attempt.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Makes calls and keeps their connections.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) client: Client,
+    pub(super) metrics: Metrics,
+    pub(super) timeout: Duration,
+}
+
+/// What is asked of Keycloak.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    /// The name in the metrics.
+    pub(super) name: &'static str,
+    pub(super) method: &'a Method,
+    pub(super) url: &'a str,
+    pub(super) body: Body<'a>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Body<'a> {
+    None,
+    Json(&'a serde_json::Value),
+    Form(&'a [(&'a str, &'a str)]),
+}
+
+/// What Keycloak answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// The last segment of the path in `Location`.
+    pub(super) created: Option<String>,
+    /// It may hold secrets.
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// The body, read as the JSON that was asked for.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        // serde's text quotes strings of the body, which may be secrets; the place says enough.
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Error::Unreadable(format!(
+                "it is not the JSON that was asked for (line {}, column {})",
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+
+    /// The error that a status stands for that has no better meaning where it came.
+    pub(super) fn refusal(&self) -> Error {
+        let status = self.status.as_u16();
+        match self.status {
+            _ if self.status.is_redirection() => Error::Redirected { status },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Refused { status },
+            _ => Error::Failed { status },
+        }
+    }
+}
+
+impl Caller {
+    /// When an operation that begins now must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// Makes a call, and one more where it failed on the way and repeating it is safe.
+    pub(super) async fn call(&self, call: Call<'_>, token: Option<&str>, deadline: Instant) -> Result<Answer, Error> {
+        match self.attempt(call, token, deadline).await {
+            Err(Failure { error, repeat: true }) => {
+                tracing::debug!(call = call.name, %error, "a call to Keycloak is made again");
+                let rested = tokio::time::timeout_at(deadline, tokio::time::sleep(PAUSE)).await;
+                rested.map_err(|_| self.timed_out())?;
+                self.attempt(call, token, deadline)
+                    .await
+                    .map_err(|failure| failure.error)
+            }
+            result => result.map_err(|failure| failure.error),
+        }
+    }
+
+    async fn attempt(&self, call: Call<'_>, token: Option<&str>, deadline: Instant) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let outcome = tokio::time::timeout_at(deadline, self.exchange(call, token))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure {
+                    error: self.timed_out(),
+                    repeat: false,
+                })
+            });
+        let status = outcome.as_ref().map_or(0, |answer| answer.status.as_u16());
+        self.metrics.keycloak_call(call.name, status, started.elapsed());
+        match outcome {
+            // What a proxy says while Keycloak restarts.
+            Ok(answer)
+                if matches!(
+                    answer.status,
+                    StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+                ) =>
+            {
+                Err(Failure {
+                    error: answer.refusal(),
+                    repeat: call.method.is_idempotent(),
+                })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(&self, call: Call<'_>, token: Option<&str>) -> Result<Answer, Failure> {
+        let mut request = self.client.request(call.method.clone(), call.url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        request = match call.body {
+            Body::None => request,
+            Body::Json(json) => request.json(json),
+            Body::Form(form) => request.form(form),
+        };
+        let lost = |error: &reqwest::Error| Failure {
+            error: unreachable(error),
+            // What was never connected was never asked; what was asked and is the same when asked twice, may be.
+            repeat: error.is_connect() || call.method.is_idempotent(),
+        };
+        let mut response = request.send().await.map_err(|error| lost(&error))?;
+        let status = response.status();
+        let created = response
+            .headers()
+            .get(LOCATION)
+            .and_then(|location| location.to_str().ok()?.rsplit('/').next())
+            .map(str::to_owned);
+        let mut body = Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+            if body.len() + chunk.len() > ANSWER_MAX {
+                return Err(Failure {
+                    error: Error::TooLarge { limit: ANSWER_MAX },
+                    repeat: false,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, created, body })
+    }
+
+    fn timed_out(&self) -> Error {
+        Error::Timeout { after: self.timeout }
+    }
+}
+
+struct Failure {
+    error: Error,
+    /// Whether the call can be made again without harm.
+    repeat: bool,
+}
+
+/// The innermost cause: the outer ones only say that a request failed, and name its URL.
+fn unreachable(error: &reqwest::Error) -> Error {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    Error::Unreachable(cause.to_string())
+}
