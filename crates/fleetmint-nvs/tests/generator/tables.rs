@@ -384,13 +384,17 @@ impl Maker {
             return;
         }
         self.sta = true;
-        for (key, encoding, value) in [
+        let mut rows = [
             ("sta.ssid", "blob_sz_fill(32;0x00)", "Home, sweet"),
             ("ap.authmode", "u8", *self.random.pick(&["0", "3"])),
             ("sta.pswd", "string", "correct horse"),
-            ("ap.ssid", "string", "Café"),
+            ("ap.ssid", "string", *self.random.pick(&["Café", ""])),
             ("ap.passwd", "blob_fill(65;0x00)", "battery staple"),
-        ] {
+        ];
+        for i in 0..rows.len() {
+            rows.swap(i, self.random.between(0, 4));
+        }
+        for (key, encoding, value) in rows {
             self.row([key, "data", encoding, value]);
         }
         self.entries = self.entries.saturating_sub(30);
