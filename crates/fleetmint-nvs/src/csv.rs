@@ -59,6 +59,6 @@ mod writer;
 
 pub use error::{Error, ErrorKind, Place};
 pub use generator::Generator;
-pub use row::{Action, Encoding, Row, Source, read};
+pub use row::{Action, Encoding, Row, Source, read, read_changes};
 pub use value::Value;
 pub use writer::Writer;

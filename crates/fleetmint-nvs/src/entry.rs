@@ -20,7 +20,10 @@
 //! of them padded with 0xFF. A namespace is an entry of type u8 in namespace 0, its key the name, its value the index.
 
 use crate::key::{Key, Namespace, RawName};
-use crate::layout::{CHUNK_ANY, CHUNK_MAX, ENTRY_SIZE, NAME_FIELD, NAMESPACE_INDEX, crc32, data_entries};
+use crate::layout::{
+    BLOB_MAX, CHUNK_ANY, CHUNK_MAX, ENTRY_COUNT, ENTRY_SIZE, NAME_FIELD, NAMESPACE_INDEX, crc32, data_entries,
+};
+use core::fmt;
 
 /// The type byte of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -207,6 +210,18 @@ pub enum EntryFault {
     Size,
 }
 
+impl fmt::Display for EntryFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Crc => "its checksum doesn't fit",
+            Self::Type => "its type is unknown",
+            Self::Span => "its span is impossible",
+            Self::Chunk => "its chunk number is impossible",
+            Self::Size => "its size is impossible",
+        })
+    }
+}
+
 impl Entry {
     /// A number.
     #[must_use]
@@ -362,6 +377,43 @@ impl Entry {
             ns_index, type_byte, span, chunk, c0, c1, c2, c3, k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12,
             k13, k14, k15, d0, d1, d2, d3, d4, d5, d6, d7,
         ]
+    }
+
+    /// Why the firmware would throw this entry away as entry number `index` of a page (0 to 125). `None`: it is sound.
+    ///
+    /// The data that follows isn't looked at: the firmware checks it only when a value is read.
+    #[must_use]
+    #[inline]
+    pub fn fault(&self, index: usize) -> Option<EntryFault> {
+        if self.crc == entry_crc(&self.to_bytes()) {
+            self.field_fault(index)
+        } else {
+            Some(EntryFault::Crc)
+        }
+    }
+
+    /// [`Entry::fault`] for an entry whose checksum is known to fit.
+    #[inline]
+    pub(crate) fn field_fault(&self, index: usize) -> Option<EntryFault> {
+        let Some(item_type) = self.item_type() else {
+            return Some(EntryFault::Type);
+        };
+        match item_type {
+            ItemType::Str | ItemType::Blob | ItemType::BlobData => {
+                if self.type_byte == ItemType::BlobData.byte() && self.chunk == CHUNK_ANY {
+                    return Some(EntryFault::Chunk);
+                }
+                let left = ENTRY_COUNT.saturating_sub(index);
+                if self.data_size() > left.saturating_sub(1) * ENTRY_SIZE {
+                    return Some(EntryFault::Size);
+                }
+                let span = usize::from(self.span);
+                (span > left || span != 1 + data_entries(self.data_size())).then_some(EntryFault::Span)
+            }
+            ItemType::BlobIndex if self.span == 1 && self.chunk != CHUNK_ANY => Some(EntryFault::Chunk),
+            ItemType::BlobIndex if self.span == 1 && self.blob_size() as usize > BLOB_MAX => Some(EntryFault::Size),
+            _ => (self.span != 1).then_some(EntryFault::Span),
+        }
     }
 
     /// The type, if it is a known one.

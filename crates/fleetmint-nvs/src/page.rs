@@ -218,28 +218,59 @@ impl Bitmap {
         }
     }
 
+    /// Which of the bitmap's eight 32-bit words holds an entry. The firmware writes the bitmap word by word.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn word_number(entry: usize) -> usize {
+        entry / 16
+    }
+
+    /// One of the bitmap's eight 32-bit words, as its four bytes in flash.
+    #[must_use]
+    pub(crate) fn word_bytes(&self, number: usize) -> [u8; 4] {
+        let word = self.words.get(number / 2).copied().unwrap_or(u64::MAX);
+        ((word >> (32 * (number % 2))) as u32).to_le_bytes()
+    }
+
+    /// The entries of this state, as a set: bit n is entry n.
+    #[must_use]
+    pub(crate) fn set_of(&self, state: EntryState) -> u128 {
+        let mut set = 0;
+        for (word, shift) in self.words.iter().zip([0, 32, 64, 96]) {
+            set |= u128::from(even_bits(Self::hits(*word, state))) << shift;
+        }
+        set & ((1 << ENTRY_COUNT) - 1)
+    }
+
+    /// The low bit of each pair that has this state.
+    #[inline]
+    const fn hits(word: u64, state: EntryState) -> u64 {
+        let (low, high) = (word & LOW_BITS, word >> 1 & LOW_BITS);
+        match state {
+            EntryState::Erased => !(low | high) & LOW_BITS,
+            EntryState::Illegal => low & !high,
+            EntryState::Written => high & !low,
+            EntryState::Empty => low & high,
+        }
+    }
+
     /// How many of the 126 entries have this state.
     #[must_use]
     pub fn count(&self, state: EntryState) -> usize {
-        const LOW: u64 = 0x5555_5555_5555_5555;
-        let unused = (BITMAP_SIZE * 4) - ENTRY_COUNT;
-        let mut count = 0;
-        for word in self.words {
-            let (low, high) = (word & LOW, word >> 1 & LOW);
-            let hits = match state {
-                EntryState::Erased => !(low | high) & LOW,
-                EntryState::Illegal => low & !high,
-                EntryState::Written => high & !low,
-                EntryState::Empty => low & high,
-            };
-            count += hits.count_ones() as usize;
-        }
-        // The last two places of the 128 belong to no entry.
-        let spare = (ENTRY_COUNT..ENTRY_COUNT + unused)
-            .filter(|entry| self.get(*entry) == state)
-            .count();
-        count - spare
+        self.set_of(state).count_ones() as usize
     }
+}
+
+/// The low bit of each pair.
+const LOW_BITS: u64 = 0x5555_5555_5555_5555;
+
+/// Moves the 32 even bits of a word together.
+const fn even_bits(word: u64) -> u32 {
+    let word = (word | word >> 1) & 0x3333_3333_3333_3333;
+    let word = (word | word >> 2) & 0x0F0F_0F0F_0F0F_0F0F;
+    let word = (word | word >> 4) & 0x00FF_00FF_00FF_00FF;
+    let word = (word | word >> 8) & 0x0000_FFFF_0000_FFFF;
+    (word | word >> 16) as u32
 }
 
 #[cfg(test)]
@@ -294,6 +325,10 @@ mod tests {
         assert_eq!(bitmap.count(EntryState::Written), 1);
         assert_eq!(bitmap.count(EntryState::Erased), 1);
         assert_eq!(bitmap.count(EntryState::Illegal), 1);
+        assert_eq!(bitmap.set_of(EntryState::Erased), 1 << 33);
+        assert_eq!(bitmap.set_of(EntryState::Illegal), 1 << 125);
+        assert_eq!(bitmap.word_bytes(0), [0xFE, 0xFF, 0xFF, 0xFF]);
+        assert_eq!(bitmap.word_bytes(Bitmap::word_number(33)), [0xF3, 0xFF, 0xFF, 0xFF]);
         let mut spare = [0xFF; 32];
         spare[31] = 0x0F;
         assert_eq!(Bitmap::from_bytes(&spare).count(EntryState::Erased), 0);

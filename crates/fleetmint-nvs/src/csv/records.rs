@@ -16,21 +16,36 @@ pub(super) struct Record {
 pub(super) struct Records<'a> {
     rest: &'a str,
     line: usize,
+    line_ends: LineEnds,
+}
+
+/// What becomes of the line ends inside quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineEnds {
+    /// Each kind is LF, as Espressif's generator reads them.
+    AsLf,
+    /// They belong to the value, as CSV has it.
+    AsTheyAre,
 }
 
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
 impl<'a> Records<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Result<Self, Error> {
+    pub(super) fn new(text: &'a [u8], line_ends: LineEnds) -> Result<Self, Error> {
         match core::str::from_utf8(text) {
             Ok(text) => Ok(Self {
                 rest: text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text),
                 line: 1,
+                line_ends,
             }),
             Err(error) => {
                 let (valid, _) = text.split_at_checked(error.valid_up_to()).unwrap_or((text, &[]));
                 let valid = core::str::from_utf8(valid).unwrap_or_default();
-                let mut before = Records { rest: valid, line: 1 };
+                let mut before = Records {
+                    rest: valid,
+                    line: 1,
+                    line_ends,
+                };
                 while before.next_char().is_some() {}
                 Err(ErrorKind::NotUtf8.at(before.line))
             }
@@ -51,6 +66,25 @@ impl<'a> Records<'a> {
             self.line += 1;
         }
         Some(char)
+    }
+
+    /// The next character inside quotes.
+    fn next_quoted_char(&mut self) -> Option<char> {
+        if self.line_ends == LineEnds::AsTheyAre
+            && let Some(rest) = self.rest.strip_prefix("\r\n")
+        {
+            // The LF comes next, and counts the line.
+            let (_, lf_and_rest) = self.rest.split_at_checked(self.rest.len() - rest.len() - 1)?;
+            self.rest = lf_and_rest;
+            return Some('\r');
+        }
+        let is_cr = self.rest.starts_with('\r');
+        let char = self.next_char()?;
+        Some(if is_cr && self.line_ends == LineEnds::AsTheyAre {
+            '\r'
+        } else {
+            char
+        })
     }
 
     fn skip_blank_and_comment_lines(&mut self) {
@@ -92,7 +126,7 @@ impl Iterator for Records<'_> {
                 '"' if at_start => {
                     let opened = self.line;
                     loop {
-                        match self.next_char() {
+                        match self.next_quoted_char() {
                             Some('"') => match self.rest.strip_prefix('"') {
                                 Some(rest) => {
                                     field.push('"');
@@ -121,7 +155,7 @@ mod tests {
     use alloc::vec;
 
     fn records(text: &str) -> Vec<(usize, Vec<String>)> {
-        Records::new(text.as_bytes())
+        Records::new(text.as_bytes(), LineEnds::AsLf)
             .unwrap()
             .map(|record| record.map(|r| (r.line, r.fields)).unwrap())
             .collect()
@@ -152,6 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_of_values_as_they_are() {
+        let text = b"\"a\r\nb\rc\nd\"\r\ne";
+        let records: Vec<_> = Records::new(text, LineEnds::AsTheyAre)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(records[0].fields, ["a\r\nb\rc\nd"]);
+        assert_eq!((records[1].line, &records[1].fields[..]), (5, &["e".to_string()][..]));
+    }
+
+    #[test]
     fn comments_stand_between_rows_only() {
         assert_eq!(
             records("# a,\"b\nc\n #d\n"),
@@ -164,9 +209,14 @@ mod tests {
 
     #[test]
     fn broken_texts() {
-        let error = Records::new(b"a\nb\n\n,\"\xFF\"").err().unwrap();
+        let error = Records::new(b"a\nb\n\n,\"\xFF\"", LineEnds::AsLf).err().unwrap();
         assert_eq!((error.line, error.kind), (4, ErrorKind::NotUtf8));
-        let error = Records::new(b"a\nb,\"c\nd\n").unwrap().nth(1).unwrap().err().unwrap();
+        let error = Records::new(b"a\nb,\"c\nd\n", LineEnds::AsLf)
+            .unwrap()
+            .nth(1)
+            .unwrap()
+            .err()
+            .unwrap();
         assert_eq!((error.line, error.kind), (2, ErrorKind::UnclosedQuote));
     }
 }

@@ -1,7 +1,7 @@
 //! Rows: what each line of a table asks for.
 
 use super::error::{Error, ErrorKind};
-use super::records::{Record, Records};
+use super::records::{LineEnds, Record, Records};
 use crate::layout::BLOB_MAX;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -184,7 +184,26 @@ impl Encoding {
 /// Text that isn't UTF-8, an unclosed quote, a header without the four columns, rows with too many or too few fields,
 /// types and encodings that aren't known.
 pub fn read(text: &[u8]) -> Result<Vec<Row>, Error> {
-    let mut records = Records::new(text)?;
+    rows(text, LineEnds::AsLf)
+}
+
+/// Reads a change list: as [`read`] reads a table, but line ends inside quotes are part of the value as they stand.
+///
+/// ```
+/// use fleetmint_nvs::csv::{self, Value};
+/// let rows = csv::read_changes(b"key,type,encoding,value\nnote,data,string,\"a\r\nb\"\n")?;
+/// assert_eq!(rows[0].value(|_| Err::<Vec<u8>, _>("no files"))?, Some(Value::Str("a\r\nb".into())));
+/// # Ok::<(), csv::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`read`].
+pub fn read_changes(text: &[u8]) -> Result<Vec<Row>, Error> {
+    rows(text, LineEnds::AsTheyAre)
+}
+
+fn rows(text: &[u8], line_ends: LineEnds) -> Result<Vec<Row>, Error> {
+    let mut records = Records::new(text, line_ends)?;
     let Some(header) = records.next() else {
         return Ok(Vec::new());
     };

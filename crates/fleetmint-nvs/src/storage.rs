@@ -1,1 +1,0 @@
-//! A model of ESP-IDF's NVS library.

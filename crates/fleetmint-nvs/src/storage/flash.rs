@@ -1,0 +1,297 @@
+//! The flash under the storage: what it must be able to do, one in memory, and the layer that encrypts and counts.
+
+use super::Repair;
+use crate::crypt::Xts;
+use crate::error::EspError;
+use crate::layout::{ENTRY_SIZE, PAGE_SIZE, entry_offset, page_offset};
+use alloc::vec::Vec;
+use core::fmt;
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+use zeroize::Zeroizing;
+
+/// A partition in memory that behaves as NOR flash does: a write only clears bits, an erase sets one page to 0xFF.
+///
+/// ```
+/// use embedded_storage::nor_flash::NorFlash;
+/// use fleetmint_nvs::storage::SliceFlash;
+/// let mut image = [0b1010_1010; 4096];
+/// SliceFlash::new(&mut image).write(0, &[0b1111_0000; 4])?;
+/// assert_eq!(image[..5], [0b1010_0000, 0b1010_0000, 0b1010_0000, 0b1010_0000, 0b1010_1010]);
+/// # Ok::<(), embedded_storage::nor_flash::NorFlashErrorKind>(())
+/// ```
+pub struct SliceFlash<'a> {
+    image: &'a mut [u8],
+}
+
+impl<'a> SliceFlash<'a> {
+    /// The flash that holds this image. What is written to it is written to the image.
+    pub fn new(image: &'a mut [u8]) -> Self {
+        Self { image }
+    }
+}
+
+/// A partition in memory that can't be changed: each write and erase is an error.
+///
+/// The storage opened read-only never tries, so this is all that reading needs.
+#[derive(Clone, Copy)]
+pub struct ReadOnlySlice<'a> {
+    image: &'a [u8],
+}
+
+impl<'a> ReadOnlySlice<'a> {
+    /// The flash that holds this image.
+    #[must_use]
+    pub fn new(image: &'a [u8]) -> Self {
+        Self { image }
+    }
+}
+
+macro_rules! quiet_debug {
+    ($($name:ident),*) => {$(
+        /// Says nothing about what the image holds.
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("size", &self.image.len()).finish_non_exhaustive()
+            }
+        }
+
+        impl ErrorType for $name<'_> {
+            type Error = NorFlashErrorKind;
+        }
+
+        impl ReadNorFlash for $name<'_> {
+            const READ_SIZE: usize = 1;
+
+            #[inline]
+            fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+                let from = self.image.get(offset as usize..).and_then(|rest| rest.get(..bytes.len()));
+                bytes.copy_from_slice(from.ok_or(NorFlashErrorKind::OutOfBounds)?);
+                Ok(())
+            }
+
+            fn capacity(&self) -> usize {
+                self.image.len()
+            }
+        }
+    )*};
+}
+quiet_debug!(SliceFlash, ReadOnlySlice);
+
+impl NorFlash for SliceFlash<'_> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = PAGE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        if !(from as usize).is_multiple_of(PAGE_SIZE) || !(to as usize).is_multiple_of(PAGE_SIZE) {
+            return Err(NorFlashErrorKind::NotAligned);
+        }
+        let range = self
+            .image
+            .get_mut(from as usize..to as usize)
+            .ok_or(NorFlashErrorKind::OutOfBounds)?;
+        range.fill(0xFF);
+        Ok(())
+    }
+
+    #[inline]
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        if !offset.is_multiple_of(4) || !bytes.len().is_multiple_of(4) {
+            return Err(NorFlashErrorKind::NotAligned);
+        }
+        let to = self
+            .image
+            .get_mut(offset as usize..)
+            .and_then(|rest| rest.get_mut(..bytes.len()));
+        for (to, from) in to.ok_or(NorFlashErrorKind::OutOfBounds)?.iter_mut().zip(bytes) {
+            *to &= *from;
+        }
+        Ok(())
+    }
+}
+
+impl NorFlash for ReadOnlySlice<'_> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = PAGE_SIZE;
+
+    fn erase(&mut self, _from: u32, _to: u32) -> Result<(), NorFlashErrorKind> {
+        Err(NorFlashErrorKind::Other)
+    }
+
+    fn write(&mut self, _offset: u32, _bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        Err(NorFlashErrorKind::Other)
+    }
+}
+
+/// How a partition is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// As `nvs_flash_init` does: repairs what needs it, and needs a free page.
+    ReadWrite,
+    /// As a partition with the flag `readonly`: a repair is an error (`ESP_ERR_NOT_ALLOWED`).
+    ReadOnly,
+}
+
+/// What was done to the flash, counted in the firmware's own calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlashOps {
+    /// Write calls, of 4 bytes to a page.
+    pub writes: usize,
+    /// Erases of a page.
+    pub erases: usize,
+}
+
+/// A step that failed: the firmware's code, and where in the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fail {
+    pub(super) code: EspError,
+    pub(super) offset: usize,
+}
+
+pub(super) type Step<T> = Result<T, Fail>;
+
+/// The flash with its cipher. Entries are encrypted, headers and bitmaps aren't.
+pub(super) struct Medium<F> {
+    flash: F,
+    cipher: Option<Xts>,
+    mode: Mode,
+    pub(super) ops: FlashOps,
+    /// Pages that were written to or erased, one bit each.
+    touched: Vec<u64>,
+    pub(super) repairs: Vec<Repair>,
+}
+
+impl<F: NorFlash> Medium<F> {
+    pub(super) fn new(flash: F, cipher: Option<Xts>, mode: Mode) -> Self {
+        Self {
+            flash,
+            cipher,
+            mode,
+            ops: FlashOps::default(),
+            touched: Vec::new(),
+            repairs: Vec::new(),
+        }
+    }
+
+    pub(super) fn read_only(&self) -> bool {
+        self.mode == Mode::ReadOnly
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.flash.capacity()
+    }
+
+    pub(super) fn into_flash(self) -> F {
+        self.flash
+    }
+
+    pub(super) fn touched(&self) -> impl Iterator<Item = usize> + '_ {
+        let pages = self.touched.iter().enumerate();
+        pages.flat_map(|(word, bits)| {
+            (0..64)
+                .filter(move |bit| bits >> bit & 1 == 1)
+                .map(move |bit| word * 64 + bit)
+        })
+    }
+
+    /// Reads what isn't encrypted.
+    #[inline]
+    pub(super) fn read_raw(&mut self, offset: usize, bytes: &mut [u8]) -> Step<()> {
+        let place = u32::try_from(offset).map_err(|_| failed(offset))?;
+        self.flash.read(place, bytes).map_err(|_| failed(offset))
+    }
+
+    /// Reads one entry, decrypted.
+    #[inline]
+    pub(super) fn read_entry(&mut self, page: usize, entry: usize) -> Step<[u8; ENTRY_SIZE]> {
+        let offset = entry_offset(page, entry);
+        let mut bytes = [0; ENTRY_SIZE];
+        self.read_raw(offset, &mut bytes)?;
+        if let Some(cipher) = &self.cipher {
+            cipher.decrypt_entry(offset as u32, &mut bytes);
+        }
+        Ok(bytes)
+    }
+
+    /// Appends the `size` bytes of data that begin at this entry, decrypted.
+    #[inline]
+    pub(super) fn read_data(&mut self, page: usize, entry: usize, size: usize, to: &mut Vec<u8>) -> Step<()> {
+        let offset = entry_offset(page, entry);
+        let begin = to.len();
+        let stored = if self.cipher.is_some() {
+            size.next_multiple_of(ENTRY_SIZE)
+        } else {
+            size
+        };
+        to.resize(begin + stored, 0);
+        let bytes = to.get_mut(begin..).unwrap_or_default();
+        self.read_raw(offset, bytes)?;
+        if let Some(cipher) = &self.cipher {
+            let (entries, _) = bytes.as_chunks_mut();
+            cipher.decrypt_entries(offset as u32, entries);
+            to.truncate(begin + size);
+        }
+        Ok(())
+    }
+
+    fn before_change(&mut self, offset: usize) -> Step<u32> {
+        if self.mode == Mode::ReadOnly {
+            return Err(Fail {
+                code: EspError::NotAllowed,
+                offset,
+            });
+        }
+        let page = offset / PAGE_SIZE;
+        let words = page / 64 + 1;
+        if self.touched.len() < words {
+            self.touched.resize(words, 0);
+        }
+        if let Some(word) = self.touched.get_mut(page / 64) {
+            *word |= 1 << (page % 64);
+        }
+        u32::try_from(offset).map_err(|_| failed(offset))
+    }
+
+    /// Writes what isn't encrypted, or what no longer means anything.
+    pub(super) fn write_raw(&mut self, offset: usize, bytes: &[u8]) -> Step<()> {
+        let place = self.before_change(offset)?;
+        self.ops.writes += 1;
+        self.flash.write(place, bytes).map_err(|_| failed(offset))
+    }
+
+    /// Writes entries in a row, encrypted, in one call. `bytes` is a multiple of 32 long.
+    pub(super) fn write_entries(&mut self, page: usize, entry: usize, bytes: &[u8]) -> Step<()> {
+        let offset = entry_offset(page, entry);
+        let Some(cipher) = &self.cipher else {
+            return self.write_raw(offset, bytes);
+        };
+        let mut sealed = Zeroizing::new(bytes.to_vec());
+        let (entries, _) = sealed.as_chunks_mut();
+        cipher.encrypt_entries(offset as u32, entries);
+        self.write_raw(offset, &sealed)
+    }
+
+    pub(super) fn erase_page(&mut self, page: usize) -> Step<()> {
+        let offset = page_offset(page);
+        let place = self.before_change(offset)?;
+        self.ops.erases += 1;
+        self.flash
+            .erase(place, place + PAGE_SIZE as u32)
+            .map_err(|_| failed(offset))
+    }
+}
+
+impl<F> fmt::Debug for Medium<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Medium")
+            .field("mode", &self.mode)
+            .field("ops", &self.ops)
+            .finish_non_exhaustive()
+    }
+}
+
+fn failed(offset: usize) -> Fail {
+    Fail {
+        code: EspError::FlashOpFail,
+        offset,
+    }
+}

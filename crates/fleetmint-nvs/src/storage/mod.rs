@@ -1,0 +1,236 @@
+//! A model of ESP-IDF's NVS library: what it reads, repairs, writes and erases, call by call.
+//!
+//! ```text
+//!    open ── load each page ── order by sequence number ── repair ── namespaces ── blobs ──► Storage
+//!                                                                                              │
+//!            list, get ◄── find: pages in order, in a page from its first item ────────────────┤
+//!            set, erase ◄── write the new item, close the page, move one, erase the old ───────┘
+//! ```
+//!
+//! [`Storage`] stands on a flash that can be read, written (bits only clear) and erased by page: embedded-storage's
+//! `NorFlash`. [`SliceFlash`] is one in memory. After each call the flash holds, bit for bit, what the library would
+//! have left there: at commit 102122904ade of ESP-IDF (July 2026) with its default options.
+//!
+//! Source: `components/nvs_flash/src` of ESP-IDF, and images that the library itself wrote.
+//!
+//! ```
+//! use fleetmint_nvs::storage::{Mode, SliceFlash, Storage, Value};
+//! use fleetmint_nvs::{Error, Key, Namespace};
+//!
+//! let mut image = vec![0xFF; 0x6000];
+//! let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, None)?;
+//! let prov = storage.open_namespace(&Namespace::new("prov")?)?;
+//! storage.set_str(prov, &Key::new("client_id")?, "iotdevice-tempsensor-k3x9a2b7")?;
+//!
+//! let listed = storage.list()?;
+//! assert_eq!(listed[0].namespace.as_bytes(), b"prov");
+//! assert!(matches!(&listed[0].value, Ok(Value::Str(text)) if text.starts_with(b"iotdevice-")));
+//! # Ok::<(), Error>(())
+//! ```
+
+mod blob;
+mod find;
+mod flash;
+mod get;
+mod key_check;
+mod list;
+mod load;
+mod page;
+mod pages;
+mod patch;
+mod raw;
+mod repair;
+mod set;
+
+pub use flash::{FlashOps, Mode, ReadOnlySlice, SliceFlash};
+pub use key_check::check_key;
+pub use list::{Listed, Value, ValueType};
+pub use patch::{PatchError, PatchFault, Patched};
+pub use raw::{PageFault, RawPage, RawSlot, SlotContent, pages, slots};
+pub use repair::{Repair, RepairKind};
+pub use set::NamespaceIndex;
+
+use crate::crypt::Xts;
+use crate::error::{Error, EspError};
+use crate::key::RawName;
+use crate::layout::{ENTRY_COUNT, PAGE_SIZE, PARTITION_MAX, page_offset};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use embedded_storage::nor_flash::NorFlash;
+use flash::{Fail, Medium};
+use page::Page;
+
+/// A partition as the firmware has it open.
+///
+/// `F` is the flash; a `&mut` of one is one too. The first page of the partition is at the flash's offset 0.
+pub struct Storage<F> {
+    medium: Medium<F>,
+    /// By page number.
+    pages: Vec<Page>,
+    /// Numbers of the pages in use, by rising sequence number.
+    order: Vec<usize>,
+    /// Numbers of the free pages, in the order in which they will be taken.
+    free: VecDeque<usize>,
+    next_sequence: u32,
+    /// Name and index, in the order of their entries.
+    namespaces: Vec<(RawName, u8)>,
+    index: find::Index,
+}
+
+/// How full a partition is, in entries of 32 bytes: the figures of `nvs_get_stats`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Entries that hold something.
+    pub used_entries: usize,
+    /// All others, erased ones included.
+    pub free_entries: usize,
+    /// Free ones without the page that always stays free.
+    pub available_entries: usize,
+    /// All entries of all pages.
+    pub total_entries: usize,
+    /// Namespaces.
+    pub namespace_count: usize,
+}
+
+impl<F: NorFlash> Storage<F> {
+    /// Opens a partition as the firmware's start does, with `cipher` as an encrypted one.
+    ///
+    /// Read-write, this repairs the flash. A wrong or missing key makes it erase every entry: see [`check_key`].
+    ///
+    /// # Errors
+    /// [`Error::PartitionSize`]; where the firmware's start fails, [`Error::NewVersion`], [`Error::NoFreePages`],
+    /// [`Error::NotAllowed`], [`Error::Firmware`], [`Error::Flash`]. What was repaired until then stays repaired.
+    pub fn open(flash: F, mode: Mode, cipher: Option<Xts>) -> Result<Self, Error> {
+        let size = flash.capacity();
+        if size == 0 || !size.is_multiple_of(PAGE_SIZE) || size > PARTITION_MAX {
+            return Err(Error::PartitionSize { size });
+        }
+        let mut storage = Self {
+            medium: Medium::new(flash, cipher, mode),
+            pages: Vec::new(),
+            order: Vec::new(),
+            free: VecDeque::new(),
+            next_sequence: 0,
+            namespaces: Vec::new(),
+            index: find::Index::default(),
+        };
+        storage
+            .start(size / PAGE_SIZE)
+            .map_err(|fail| storage.open_error(fail))?;
+        Ok(storage)
+    }
+
+    fn start(&mut self, pages: usize) -> Result<(), Fail> {
+        self.load_pages(pages)?;
+        self.load_namespaces()?;
+        self.repair_blobs()
+    }
+
+    fn open_error(&mut self, fail: Fail) -> Error {
+        let page = fail.offset / PAGE_SIZE;
+        match fail.code {
+            EspError::NoFreePages => Error::NoFreePages {
+                pages: self.medium.capacity() / PAGE_SIZE,
+            },
+            EspError::NewVersionFound => {
+                let mut version = [0];
+                // It could be read a moment ago; if not now, 0 is no known version either.
+                let _ = self.medium.read_raw(page_offset(page) + 8, &mut version);
+                let [version] = version;
+                Error::NewVersion { page, version }
+            }
+            _ => plain_error(fail),
+        }
+    }
+
+    /// What was done to the flash so far, the repairs of [`Storage::open`] included.
+    #[must_use]
+    pub fn ops(&self) -> FlashOps {
+        self.medium.ops
+    }
+
+    /// What the firmware repaired so far: at its start, or because a value that was read was damaged.
+    #[must_use]
+    pub fn repairs(&self) -> &[Repair] {
+        &self.medium.repairs
+    }
+
+    /// Numbers of the pages that were written to or erased so far, rising.
+    pub fn touched_pages(&self) -> impl Iterator<Item = usize> + '_ {
+        self.medium.touched()
+    }
+
+    /// The namespaces with their indices, in the order of their entries.
+    pub fn namespaces(&self) -> impl Iterator<Item = (RawName, u8)> + '_ {
+        self.namespaces.iter().copied()
+    }
+
+    /// How full the partition is.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let total = self.pages.len() * ENTRY_COUNT;
+        let used = self.order.iter().map(|number| self.page(*number).used).sum();
+        let free = total.saturating_sub(used);
+        Stats {
+            used_entries: used,
+            free_entries: free,
+            available_entries: free.saturating_sub(ENTRY_COUNT),
+            total_entries: total,
+            namespace_count: self.namespaces.len(),
+        }
+    }
+
+    /// Gives the flash back.
+    #[must_use]
+    pub fn into_flash(self) -> F {
+        self.medium.into_flash()
+    }
+
+    #[inline]
+    fn page(&self, number: usize) -> &Page {
+        #[expect(clippy::indexing_slicing, reason = "order and free hold numbers of pages alone")]
+        &self.pages[number]
+    }
+
+    #[inline]
+    fn page_and_medium(&mut self, number: usize) -> (&mut Page, &mut Medium<F>) {
+        #[expect(clippy::indexing_slicing, reason = "order and free hold numbers of pages alone")]
+        (&mut self.pages[number], &mut self.medium)
+    }
+
+    fn add_namespace(&mut self, name: RawName, index: u8) {
+        self.namespaces.push((name, index));
+    }
+
+    fn note_page(&mut self, page: usize, kind: RepairKind) {
+        self.medium.repairs.push(Repair {
+            page,
+            entry: None,
+            ns_index: 0,
+            name: RawName::EMPTY,
+            kind,
+        });
+    }
+}
+
+/// The error of a step, where nothing more is known of it.
+fn plain_error(fail: Fail) -> Error {
+    let Fail { code, offset } = fail;
+    match code {
+        EspError::NotAllowed => Error::NotAllowed { offset },
+        EspError::FlashOpFail => Error::Flash { offset },
+        _ => Error::Firmware { code, offset },
+    }
+}
+
+/// Says nothing about what the partition holds.
+impl<F> fmt::Debug for Storage<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage")
+            .field("pages", &self.pages.len())
+            .field("namespaces", &self.namespaces.len())
+            .field("medium", &self.medium)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! Taking a new page, and making room by moving one.
+
+use super::flash::{Fail, Step};
+use super::page::State;
+use super::{RepairKind, Storage};
+use crate::error::EspError;
+use crate::layout::{ENTRY_COUNT, page_offset};
+use crate::page::PageState;
+use embedded_storage::nor_flash::NorFlash;
+
+impl<F: NorFlash> Storage<F> {
+    /// The page that is written to: the last in order.
+    pub(super) fn current_page(&self) -> Step<usize> {
+        self.order.last().copied().ok_or(Fail {
+            code: EspError::InvalidState,
+            offset: 0,
+        })
+    }
+
+    /// Takes the first free page. Its header is written with its first item.
+    pub(super) fn activate_page(&mut self) -> Step<()> {
+        let Some(number) = self.free.front().copied() else {
+            return Err(Fail {
+                code: EspError::NotEnoughSpace,
+                offset: 0,
+            });
+        };
+        let (page, medium) = self.page_and_medium(number);
+        page.settle(medium)?;
+        if page.state == State::Corrupt {
+            page.erase(medium)?;
+            self.note_page(number, RepairKind::DirtyPage);
+        }
+        self.free.pop_front();
+        self.order.push(number);
+        let sequence = self.next_sequence;
+        let (page, _) = self.page_and_medium(number);
+        if page.state == State::Uninitialized {
+            page.sequence = sequence;
+        }
+        self.next_sequence = sequence.wrapping_add(1);
+        Ok(())
+    }
+
+    /// A new page for writing. With one page left, the one with the most unused entries is moved there.
+    pub(super) fn request_page(&mut self) -> Step<()> {
+        match self.free.len() {
+            0 => {
+                return Err(Fail {
+                    code: EspError::InvalidState,
+                    offset: 0,
+                });
+            }
+            1 => {}
+            _ => return self.activate_page(),
+        }
+        let mut victim = None;
+        let mut most_unused = 0;
+        for number in &self.order {
+            let unused = ENTRY_COUNT.saturating_sub(self.page(*number).used);
+            if unused > most_unused {
+                (victim, most_unused) = (Some(*number), unused);
+            }
+        }
+        let offset = self.order.last().map_or(0, |last| page_offset(*last));
+        let victim = victim.ok_or(Fail {
+            code: EspError::NotEnoughSpace,
+            offset,
+        })?;
+        let (page, medium) = self.page_and_medium(victim);
+        page.mark(medium, PageState::Freeing)?;
+        self.move_items(victim)
+    }
+
+    /// Copies a page's items to a fresh one, erases it and puts it at the end of the free pages.
+    pub(super) fn move_items(&mut self, from: usize) -> Step<()> {
+        self.activate_page()?;
+        let to = self.current_page()?;
+        let source = self.page(from).clone();
+        let (target, medium) = self.page_and_medium(to);
+        source.copy_items(medium, target)?;
+        self.index_page(to)?;
+        let (page, medium) = self.page_and_medium(from);
+        page.erase(medium)?;
+        self.order.retain(|number| *number != from);
+        self.free.push_back(from);
+        Ok(())
+    }
+}

@@ -1,0 +1,297 @@
+//! Writing as the firmware does: the new item first, then the old one is erased.
+
+use super::find::Found;
+use super::flash::{Fail, Step};
+use super::get::NOT_FOUND;
+use super::page::{Page, Query, State, TYPE_ANY};
+use super::{Storage, plain_error};
+use crate::entry::{Entry, ItemType, Number};
+use crate::error::{Error, EspError};
+use crate::key::{Key, Namespace, RawName};
+use crate::layout::{
+    BLOB_CHUNKS_MAX, CHUNK_MAX, CHUNK_START_0, CHUNK_START_1, NAME_FIELD, NAMESPACE_FIRST, NAMESPACE_LAST, STRING_MAX,
+    crc32, data_entries,
+};
+use crate::page::PageState;
+use alloc::vec::Vec;
+use embedded_storage::nor_flash::NorFlash;
+use zeroize::Zeroizing;
+
+/// A namespace that is open: what the firmware's handle stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NamespaceIndex(pub(super) u8);
+
+impl NamespaceIndex {
+    /// The index under which the flash holds the namespace's items.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// An item to be written.
+pub(super) struct Item<'a> {
+    pub(super) head: Entry,
+    pub(super) data: &'a [u8],
+}
+
+impl<F: NorFlash> Storage<F> {
+    /// `nvs_open` for reading and writing: the namespace of this name, made if there is none.
+    ///
+    /// A new one gets the lowest index that no namespace's entry holds, and with it the items that an earlier
+    /// namespace of that index may have left.
+    ///
+    /// # Errors
+    /// [`Error::TooManyNamespaces`], [`Error::NotEnoughSpace`], [`Error::NotAllowed`] read-only, [`Error::Flash`].
+    pub fn open_namespace(&mut self, name: &Namespace) -> Result<NamespaceIndex, Error> {
+        let raw = name.raw();
+        if let Some((_, index)) = self.namespaces.iter().find(|(known, _)| *known == raw) {
+            return Ok(NamespaceIndex(*index));
+        }
+        let mut taken = [false; 256];
+        for (_, index) in &self.namespaces {
+            if let Some(taken) = taken.get_mut(usize::from(*index)) {
+                *taken = true;
+            }
+        }
+        let free = (NAMESPACE_FIRST..=NAMESPACE_LAST).find(|index| taken.get(usize::from(*index)) == Some(&false));
+        let index = free.ok_or(Error::TooManyNamespaces { namespace: raw })?;
+        let head = Entry::namespace(name, index);
+        self.write(&Item { head, data: &[] })
+            .map_err(|fail| self.write_error(fail, raw, 1))?;
+        self.add_namespace(raw, index);
+        Ok(NamespaceIndex(index))
+    }
+
+    /// `nvs_set_u8` and its like. The same bytes of the same type write nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotANumber`] for NaN, [`Error::NotEnoughSpace`], [`Error::NotAllowed`] read-only, [`Error::Flash`],
+    /// [`Error::Firmware`].
+    pub fn set_number(&mut self, namespace: NamespaceIndex, key: &Key, number: Number) -> Result<(), Error> {
+        if matches!(number, Number::Float(n) if n.is_nan()) || matches!(number, Number::Double(n) if n.is_nan()) {
+            return Err(Error::NotANumber { key: key.raw() });
+        }
+        let head = Entry::number(namespace.0, key, number);
+        self.write(&Item { head, data: &[] })
+            .map_err(|fail| self.write_error(fail, key.raw(), 1))
+    }
+
+    /// `nvs_set_str`: up to 3999 bytes, none of them NUL.
+    ///
+    /// # Errors
+    /// [`Error::ValueHasNul`], [`Error::ValueTooLong`], [`Error::NotEnoughSpace`], [`Error::NotAllowed`] read-only,
+    /// [`Error::Flash`], [`Error::Firmware`].
+    pub fn set_str(&mut self, namespace: NamespaceIndex, key: &Key, text: impl AsRef<[u8]>) -> Result<(), Error> {
+        let text = text.as_ref();
+        if let Some(offset) = text.iter().position(|byte| *byte == 0) {
+            return Err(Error::ValueHasNul { key: key.raw(), offset });
+        }
+        let size = text.len() + 1;
+        if size > STRING_MAX {
+            return Err(Error::ValueTooLong {
+                key: key.raw(),
+                size,
+                limit: STRING_MAX,
+            });
+        }
+        let mut data = Zeroizing::new(Vec::with_capacity(size));
+        data.extend_from_slice(text);
+        data.push(0);
+        let head = Entry::string(namespace.0, key, &data);
+        let needed = 1 + data_entries(size);
+        self.write(&Item { head, data: &data })
+            .map_err(|fail| self.write_error(fail, key.raw(), needed))
+    }
+
+    /// `nvs_set_blob`: up to 4000 bytes for each page but one, at most 508,000.
+    ///
+    /// # Errors
+    /// [`Error::ValueTooLong`], [`Error::NotEnoughSpace`], [`Error::NotAllowed`] read-only, [`Error::Flash`],
+    /// [`Error::Firmware`].
+    pub fn set_blob(&mut self, namespace: NamespaceIndex, key: &Key, blob: &[u8]) -> Result<(), Error> {
+        let limit = self.pages.len().saturating_sub(1).min(BLOB_CHUNKS_MAX) * CHUNK_MAX;
+        if blob.len() > limit {
+            return Err(Error::ValueTooLong {
+                key: key.raw(),
+                size: blob.len(),
+                limit,
+            });
+        }
+        let needed = 2 + data_entries(blob.len());
+        self.write_blob(namespace.0, key, blob)
+            .map_err(|fail| self.write_error(fail, key.raw(), needed))
+    }
+
+    /// `nvs_erase_key`: whatever its type. Of several the one that the firmware finds first goes.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotAllowed`] read-only, [`Error::Flash`], [`Error::Firmware`].
+    pub fn erase_key(&mut self, namespace: NamespaceIndex, key: &Key) -> Result<(), Error> {
+        let query = Query::of(namespace.0, TYPE_ANY, *key.field());
+        let erased = self.find(&query).and_then(|found| {
+            let found = found.ok_or(NOT_FOUND)?;
+            self.erase_value(&found)
+        });
+        erased.map_err(|fail| self.write_error(fail, key.raw(), 0))
+    }
+
+    /// `nvs_erase_all`: every item of the namespace. The namespace itself stays.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] read-only, [`Error::Flash`], [`Error::Firmware`].
+    pub fn erase_all(&mut self, namespace: NamespaceIndex) -> Result<(), Error> {
+        let query = Query {
+            ns_index: namespace.0,
+            ..Query::any()
+        };
+        for number in self.order.clone() {
+            let (page, medium) = self.page_and_medium(number);
+            // Each search begins anew, as the firmware's: what it erased may have been its first item.
+            while let Some((index, _)) = page.find(medium, &query, 0).map_err(plain_error)? {
+                page.erase_item(medium, index, false).map_err(plain_error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `nvs_commit`: everything is in the flash already.
+    ///
+    /// # Errors
+    /// None today; the firmware's call has an answer too.
+    pub fn commit(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn erase_value(&mut self, found: &Found) -> Step<()> {
+        if found.entry.item_type() == Some(ItemType::BlobIndex) {
+            let key = *found.entry.name().field();
+            return self.erase_blob(found.entry.ns_index, &key, found.entry.chunk_start(), false);
+        }
+        self.erase_found(found, false)
+    }
+
+    /// Writes an item that isn't a blob, unless it is there already, and erases the one that it replaces.
+    fn write(&mut self, item: &Item<'_>) -> Step<()> {
+        let Entry {
+            ns_index, type_byte, ..
+        } = item.head;
+        let key = *item.head.name().field();
+        let same_type = self.find(&Query::of(ns_index, type_byte, key))?;
+        if let Some(found) = &same_type
+            && self.holds(found, item)?
+        {
+            return Ok(());
+        }
+        let old = match same_type {
+            None => self.find(&Query::of(ns_index, TYPE_ANY, key))?,
+            found => found,
+        };
+        let sequence = old.as_ref().map(|old| self.page(old.page).sequence);
+        self.write_to_current(item)?;
+        self.erase_old(old, sequence)
+    }
+
+    /// Whether an item of the same type holds exactly this.
+    fn holds(&mut self, found: &Found, item: &Item<'_>) -> Step<bool> {
+        let old = &found.entry;
+        if !item.head.item_type().is_some_and(ItemType::has_data) {
+            let size = item.head.item_type().and_then(ItemType::number_size).unwrap_or(0);
+            return Ok(old
+                .data
+                .iter()
+                .zip(&item.head.data)
+                .take(size)
+                .all(|(old, new)| old == new));
+        }
+        // A longer value that begins with the stored one would pass for it, were it not for the checksum of its start:
+        // a string's NUL tells them apart.
+        let Some(start) = item.data.get(..old.data_size()) else {
+            return Ok(false);
+        };
+        self.data_is(found, start)
+    }
+
+    /// Whether an item's data is undamaged and exactly this.
+    pub(super) fn data_is(&mut self, found: &Found, data: &[u8]) -> Step<bool> {
+        if crc32(data) != found.entry.data_crc() {
+            return Ok(false);
+        }
+        let mut stored = Zeroizing::new(Vec::new());
+        self.medium
+            .read_data(found.page, found.index + 1, found.entry.data_size(), &mut stored)?;
+        Ok(**stored == *data)
+    }
+
+    fn write_to_current(&mut self, item: &Item<'_>) -> Step<()> {
+        if self.write_to_page(item)? {
+            return Ok(());
+        }
+        self.close_current()?;
+        self.request_page()?;
+        if self.write_to_page(item)? {
+            return Ok(());
+        }
+        let page = self.current_page()?;
+        Err(self.page(page).fail(EspError::NotEnoughSpace))
+    }
+
+    /// Writes to the page that is written to. `false`: it is full.
+    pub(super) fn write_to_page(&mut self, item: &Item<'_>) -> Step<bool> {
+        let number = self.current_page()?;
+        let (page, medium) = self.page_and_medium(number);
+        let Some(index) = page.write_item(medium, &item.head, item.data)? else {
+            return Ok(false);
+        };
+        self.index_item(number, index, &item.head);
+        Ok(true)
+    }
+
+    pub(super) fn close_current(&mut self) -> Step<()> {
+        let number = self.current_page()?;
+        let (page, medium) = self.page_and_medium(number);
+        if page.state == State::Full {
+            Ok(())
+        } else {
+            page.mark(medium, PageState::Full)
+        }
+    }
+
+    /// Erases what was replaced. Its page may have been moved meanwhile: `sequence` is the one that it had.
+    pub(super) fn erase_old(&mut self, old: Option<Found>, sequence: Option<u32>) -> Step<()> {
+        let Some(mut old) = old else { return Ok(()) };
+        let key: [u8; NAME_FIELD] = *old.entry.name().field();
+        let ns_index = old.entry.ns_index;
+        if old.entry.item_type() == Some(ItemType::BlobIndex) {
+            return self.erase_blob(ns_index, &key, old.entry.chunk_start(), false);
+        }
+        let stayed = |page: &Page| matches!(page.state, State::Active | State::Full) && Some(page.sequence) == sequence;
+        if !stayed(self.page(old.page)) {
+            old = self
+                .find(&Query::of(ns_index, old.entry.type_byte, key))?
+                .ok_or(NOT_FOUND)?;
+        }
+        self.erase_found(&old, false)
+    }
+
+    fn write_error(&self, fail: Fail, name: RawName, needed: usize) -> Error {
+        match fail.code {
+            EspError::NotEnoughSpace => Error::NotEnoughSpace {
+                key: name,
+                needed,
+                free: self.stats().available_entries,
+            },
+            EspError::NotFound => Error::NotFound { name },
+            _ => plain_error(fail),
+        }
+    }
+}
+
+/// The half of the chunk numbers that a blob's next life uses.
+pub(super) fn next_start(start: u8) -> Option<u8> {
+    match start {
+        CHUNK_START_0 => Some(CHUNK_START_1),
+        CHUNK_START_1 => Some(CHUNK_START_0),
+        _ => None,
+    }
+}

@@ -1,0 +1,12 @@
+//! `storage` against images that Espressif's own library wrote: `reference/` says where they come from.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod golden;
+mod patch;
+mod reference;
