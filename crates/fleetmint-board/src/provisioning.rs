@@ -38,6 +38,14 @@ pub const WIFI_PASSWORD_MAX: usize = 63;
 /// The digits of a Wi-Fi key that is given in hexadecimal instead of a passphrase.
 pub const WIFI_KEY_DIGITS: usize = 64;
 
+/// Whether an image can have this size in bytes: a multiple of 4096 from 4096 to 16 MiB.
+///
+/// # Errors
+/// [`Error::Image`].
+pub fn check_partition_size(size: usize) -> Result<(), Error> {
+    fleetmint_nvs::image::check_size(size).map_err(Error::Image)
+}
+
 /// One value of the namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Setting {
@@ -156,6 +164,22 @@ pub enum Error {
     },
     #[error("{0}")]
     Image(fleetmint_nvs::Error),
+}
+
+impl Error {
+    /// The value that is wrong, where it is one value's doing.
+    #[must_use]
+    pub const fn setting(&self) -> Option<Setting> {
+        match self {
+            Self::Required { setting, .. }
+            | Self::TooLong { setting, .. }
+            | Self::HasNul { setting, .. }
+            | Self::DoesNotFit { setting, .. } => Some(*setting),
+            Self::WifiSsid { .. } => Some(Setting::WifiSsid),
+            Self::WifiPassword { .. } => Some(Setting::WifiPassword),
+            Self::Image(_) => None,
+        }
+    }
 }
 
 /// How a required value is missing.

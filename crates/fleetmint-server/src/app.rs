@@ -48,6 +48,7 @@ impl Deref for App {
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// The time in whole microseconds, as the database keeps it.
     fn now(&self) -> Timestamp;
 }
 
@@ -71,7 +72,8 @@ impl Clock for SystemClock {
         reason = "this is the one place where the program reads the time"
     )]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 }
 

@@ -19,6 +19,14 @@ impl<T> Change<T> {
         }
     }
 
+    /// The same change of something made of it.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Keep => Change::Keep,
+            Self::Set(value) => Change::Set(value.map(make)),
+        }
+    }
+
     /// What becomes of a value that is `now`.
     pub fn apply(self, now: Option<T>) -> Option<T> {
         match self {

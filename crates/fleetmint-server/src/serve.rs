@@ -5,10 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 
 use crate::access::{self, Access, TokenError};
@@ -17,7 +15,7 @@ use crate::audit::Audit;
 use crate::config::{Provider, Settings};
 use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Database, OpenError};
-use crate::http::router;
+use crate::http::{self, router};
 use crate::identity::Identity;
 use crate::identity::builtin::{Builtin, KeyError};
 use crate::identity::keycloak::{self, Keycloak};
@@ -25,10 +23,7 @@ use crate::instance;
 use crate::metrics::Metrics;
 use crate::seal::{MasterKey, Seal};
 
-/// How long calls that are under way may take to end, once the service is told to stop.
-const FAREWELL: Duration = Duration::from_secs(10);
-
-/// Why the service does not start, or had to stop. One line each, for the terminal.
+/// Why the service does not start. One line each, for the terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -57,8 +52,8 @@ pub enum Error {
     Token(#[from] TokenError),
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
-    #[error("the service stopped: {0}")]
-    Stopped(io::Error),
+    #[error("the system gives no thread: {0}")]
+    NoThread(io::Error),
 }
 
 /// A service that is ready to answer.
@@ -98,7 +93,7 @@ impl Service {
         };
         let bootstrap_token = settings.access.bootstrap_token.as_ref();
         let (access, token) = Access::start(&database, &folder, bootstrap_token, &*random)?;
-        let audit = Audit::start(database.clone()).map_err(Error::Stopped)?;
+        let audit = Audit::start(database.clone()).map_err(Error::NoThread)?;
         let app = App::new(Parts {
             database,
             identity,
@@ -141,38 +136,9 @@ impl Service {
         &self.app
     }
 
-    /// Answers until `stop` resolves. Calls that are under way then have [`FAREWELL`] to end.
-    ///
-    /// # Errors
-    /// The listener failed.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        let (told, telling) = tokio::sync::oneshot::channel();
-        let listener = self.listener.tap_io(|connection| {
-            // Answers are written whole: waiting to fill a packet only delays them.
-            let _ = connection.set_nodelay(true);
-        });
-        let answering = axum::serve(
-            listener,
-            self.router.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(async move {
-            stop.await;
-            let _ = told.send(());
-        });
-        let enough = async {
-            if telling.await.is_ok() {
-                tokio::time::sleep(FAREWELL).await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            result = answering.into_future() => result.map_err(Error::Stopped),
-            () = enough => {
-                tracing::warn!("calls that did not end within {} s were cut off", FAREWELL.as_secs());
-                Ok(())
-            }
-        }
+    /// Answers until `stop` resolves. Calls that are under way then have ten seconds to end.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        http::serve(self.listener, self.router, stop).await;
     }
 }
 

@@ -41,7 +41,8 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
             .map_err(Failure::no)?;
         let stop = stop().map_err(Failure::no)?;
         announce(&service);
-        service.serve(stop).await.map_err(Failure::no)
+        service.serve(stop).await;
+        Ok(())
     })
 }
 

@@ -9,7 +9,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
 use crate::enrolment::{self, NewDevice};
-use crate::http::extract::{Id, Json, MergePatch, Query};
+use crate::http::extract::{Id, Json, MergePatch, Object, Query};
 use crate::http::page::{ListParameters, Page, listing};
 use crate::http::problem::Problem;
 use crate::models::ChangeOverrides;
@@ -60,7 +60,8 @@ pub(crate) struct New {
     #[schema(example = "Kitchen")]
     name: String,
     #[serde(default)]
-    provisioning: Option<ChangeOverrides>,
+    #[schema(value_type = Option<ChangeOverrides>)]
+    provisioning: Option<Object<ChangeOverrides>>,
 }
 
 /// What is to be changed of a device: a JSON merge patch.
@@ -85,7 +86,7 @@ pub(crate) struct ChangeMembers {
     name: Change<String>,
     #[schema(value_type = Option<ChangeOverrides>)]
     #[serde(default)]
-    provisioning: Change<ChangeOverrides>,
+    provisioning: Change<Object<ChangeOverrides>>,
 }
 
 /// Makes a device and its client at the identity provider.
@@ -112,7 +113,7 @@ pub(crate) async fn create_device(
     let new = NewDevice {
         device_model_id,
         name,
-        overrides: provisioning.unwrap_or_default(),
+        overrides: provisioning.unwrap_or_default().0,
     };
     let device = enrolment::create_device(&app, &caller, new).await?;
     let location = format!("/api/devices/{}", device.id);
@@ -176,7 +177,7 @@ pub(crate) async fn update_device(
         name,
         provisioning,
     } = change;
-    let overrides = ChangeOverrides::from_member(provisioning);
+    let overrides = ChangeOverrides::from_member(provisioning.map(|Object(change)| change));
     let change = ChangeDevice {
         key,
         client_id,

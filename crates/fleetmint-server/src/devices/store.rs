@@ -75,7 +75,7 @@ impl From<Row> for Device {
     }
 }
 
-pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device>, database::Error> {
+pub(crate) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device>, database::Error> {
     let query = dsl::devices.find(id).filter(dsl::state.eq(ACTIVE)).select(COLUMNS);
     Ok(query.get_result::<Row>(connection).optional()?.map(Device::from))
 }

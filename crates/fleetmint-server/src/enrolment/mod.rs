@@ -1,5 +1,7 @@
 //! A device and its client come and go together.
 
+pub mod credential;
+pub(crate) mod http;
 mod store;
 
 use crate::access::Caller;
@@ -89,7 +91,7 @@ async fn create_with_key(app: &App, caller: &Caller, new: NewDevice, key: String
                 .write(move |connection| row_with_client(connection, &builtin, &caller, &row, &secret))
                 .await
         }
-        Identity::Keycloak(_) => Err(identity::Error::Unreachable("not built yet".to_owned()).into()),
+        Identity::Keycloak(_) => Err(unsupported()),
     }
 }
 
@@ -129,8 +131,13 @@ pub async fn delete_device(app: &App, caller: &Caller, id: i64) -> Result<(), Er
                 })
                 .await
         }
-        Identity::Keycloak(_) => Err(identity::Error::Unreachable("not built yet".to_owned()).into()),
+        Identity::Keycloak(_) => Err(unsupported()),
     }
+}
+
+/// The Keycloak side of enrolment.
+fn unsupported() -> Error {
+    identity::Error::Unreachable("not supported by this version".to_owned()).into()
 }
 
 fn no_such_model() -> Error {

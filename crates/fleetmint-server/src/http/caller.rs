@@ -14,7 +14,12 @@ use crate::app::App;
 
 /// Stands before every route that is not public.
 pub(super) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let mut lines = request.headers().get_all(header::AUTHORIZATION).iter();
+    // Of two, a proxy before us may have checked the other.
+    let authorization = lines
+        .next()
+        .filter(|_| lines.next().is_none())
+        .map(HeaderValue::as_bytes);
     let principal = match app.access.authenticate(authorization, &app.identity, app.clock.now()) {
         Ok(principal) => principal,
         Err(error) => return Problem::from(error).into_response(),

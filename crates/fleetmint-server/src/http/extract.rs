@@ -1,11 +1,16 @@
 //! What handlers take from a request, with every rejection a [`Problem`].
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::problem::{Kind, Problem};
 use crate::violation::Violation;
@@ -61,6 +66,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MergePatch<T> {
     }
 }
 
+/// A JSON object, and nothing else: serde would also take an array for the members of a struct.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
 fn expect_media_type(headers: &HeaderMap, accepted: &[&str], advertise: Option<HeaderName>) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.map(|given| given.split(';').next().unwrap_or(given).trim());
@@ -102,10 +129,10 @@ pub(crate) fn body_problem(rejection: &BytesRejection) -> Problem {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let mut track = serde_path_to_error::Track::new();
-    let parsed = T::deserialize(serde_path_to_error::Deserializer::new(&mut deserializer, &mut track))
+    let parsed = Object::<T>::deserialize(serde_path_to_error::Deserializer::new(&mut deserializer, &mut track))
         .and_then(|value| deserializer.end().map(|()| value));
     let error = match parsed {
-        Ok(value) => return Ok(value),
+        Ok(Object(value)) => return Ok(value),
         Err(error) => error,
     };
     if error.is_data() {
@@ -149,7 +176,7 @@ fn describe(at: &str, error: &serde_json::Error) -> (String, String) {
     } else if text.starts_with("unknown field") {
         (at.to_owned(), "there is no such member, or it cannot be set".to_owned())
     } else if text.starts_with("duplicate field") {
-        (at.to_owned(), "the member comes twice".to_owned())
+        (format!("{at}/{named}"), "the member comes twice".to_owned())
     } else {
         let expected = text
             .rsplit_once(", expected ")

@@ -1,6 +1,6 @@
 //! The router and what every answer has in common.
 
-mod accept;
+pub(crate) mod accept;
 pub(crate) mod caller;
 pub(crate) mod extract;
 mod health;
@@ -9,5 +9,7 @@ mod openapi;
 pub(crate) mod page;
 pub mod problem;
 mod router;
+mod server;
 
 pub use router::router;
+pub use server::serve;

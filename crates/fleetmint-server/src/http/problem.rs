@@ -304,3 +304,33 @@ impl From<crate::access::Error> for Problem {
         }
     }
 }
+
+impl From<crate::provisioning::Error> for Problem {
+    fn from(error: crate::provisioning::Error) -> Self {
+        use crate::provisioning::Error;
+        use fleetmint_board::provisioning::Error as BoardError;
+        match error {
+            Error::NotFound => no_such_device(),
+            Error::Value { cause, level } => {
+                let kind = match cause {
+                    BoardError::Required { .. } => Kind::ValueMissing,
+                    BoardError::TooLong { .. } => Kind::ValueTooLong,
+                    BoardError::DoesNotFit { .. } => Kind::DoesNotFit,
+                    _ => Kind::InvalidValue,
+                };
+                let detail = Error::explain(&cause, level);
+                let pointer = cause.setting().map(|setting| format!("/provisioning/{setting}"));
+                let errors = pointer.map(|pointer| Violation::new(pointer, detail.clone()));
+                Self::new(kind, detail).with_errors(errors.into_iter().collect())
+            }
+            Error::Identity(error) => error.into(),
+            Error::Seal(error) => Self::internal(&error),
+            Error::Audit(error) => Self::new(
+                Kind::Unavailable,
+                "The audit record of the disclosure could not be written, so nothing is disclosed.",
+            )
+            .with_cause(&error),
+            Error::Database(error) => error.into(),
+        }
+    }
+}

@@ -18,7 +18,7 @@ use super::problem::{Kind, Problem};
 use super::{accept, caller, health, openapi};
 use crate::app::{App, NoRandomness};
 use crate::identity::builtin;
-use crate::{audit, devices, models};
+use crate::{audit, devices, enrolment, models, provisioning};
 
 pub(super) const OPENAPI_PATH: &str = "/api/openapi.json";
 
@@ -40,8 +40,18 @@ fn api() -> OpenApiRouter<App> {
             devices::http::update_device,
             devices::http::delete_device
         ))
+        .routes(routes!(enrolment::http::get_identity))
+        .routes(routes!(enrolment::http::sync_identity))
+        .routes(routes!(enrolment::http::disable_identity))
+        .routes(routes!(enrolment::http::enable_identity))
         .routes(routes!(audit::http::list_audit))
         .route_layer(middleware::from_fn(accept::json))
+        .merge(negotiated())
+}
+
+/// For callers who have shown who they are, answered as they like it.
+fn negotiated() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(provisioning::http::get_provisioning))
 }
 
 /// For everybody; nothing here tells a secret.

@@ -9,7 +9,7 @@ use super::{ChangeDeviceModel, ChangeOverrides, NewDeviceModel, Sort};
 use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
-use crate::http::extract::{Id, Json, MergePatch, Query};
+use crate::http::extract::{Id, Json, MergePatch, Object, Query};
 use crate::http::page::{ListParameters, Page, only_listing};
 use crate::http::problem::Problem;
 
@@ -54,7 +54,8 @@ pub(crate) struct New {
     #[schema(example = "Temperature sensor")]
     name: String,
     #[serde(default)]
-    provisioning: Option<ChangeOverrides>,
+    #[schema(value_type = Option<ChangeOverrides>)]
+    provisioning: Option<Object<ChangeOverrides>>,
 }
 
 /// What is to be changed of a model: a JSON merge patch.
@@ -72,7 +73,7 @@ pub(crate) struct ChangeModel {
     name: Change<String>,
     #[schema(value_type = Option<ChangeOverrides>)]
     #[serde(default)]
-    provisioning: Change<ChangeOverrides>,
+    provisioning: Change<Object<ChangeOverrides>>,
 }
 
 /// Makes a device model.
@@ -97,7 +98,7 @@ pub(crate) async fn create_device_model(
     let new = NewDeviceModel {
         code,
         name,
-        overrides: provisioning.unwrap_or_default(),
+        overrides: provisioning.unwrap_or_default().0,
     };
     let model = super::create(&app, &caller, new).await?;
     let location = format!("/api/device-models/{}", model.id);
@@ -157,7 +158,7 @@ pub(crate) async fn update_device_model(
     let change = ChangeDeviceModel {
         code,
         name,
-        overrides: ChangeOverrides::from_member(provisioning),
+        overrides: ChangeOverrides::from_member(provisioning.map(|Object(change)| change)),
     };
     Ok(axum::Json(super::update(&app, &caller, id, change).await?.into()))
 }

@@ -1,1 +1,235 @@
 //! Model, device and secret become an image.
+
+pub(crate) mod http;
+mod store;
+
+use std::borrow::Cow;
+
+use fleetmint_board::provisioning::{self as board, Lack, Setting, Values};
+use zeroize::Zeroizing;
+
+use crate::access::Caller;
+use crate::app::App;
+use crate::config::Settings;
+use crate::identity::{self, Client, Identity};
+use crate::models::Overrides;
+use crate::operation::Operation;
+use crate::seal::{OpenError, Place};
+use crate::{audit, database, devices, models};
+
+/// The size of an image when the caller does not say: one page, which belongs at the start of an erased partition.
+pub const SIZE_DEFAULT: usize = 4096;
+
+/// What goes onto the chip.
+pub struct Image {
+    pub device_key: String,
+    /// The whole partition: unused bytes are 0xFF.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Image")
+            .field("size", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no image. Nothing was disclosed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no such device")]
+    NotFound,
+    /// A value is missing, breaks a rule, or there is no room for it.
+    #[error("{cause}")]
+    Value { cause: board::Error, level: Option<Level> },
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    #[error("{0}")]
+    Seal(#[from] OpenError),
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
+    #[error(transparent)]
+    Database(#[from] database::Error),
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Device,
+    Model,
+    Settings,
+}
+
+/// Makes the image of a device's NVS partition: `size` bytes, a multiple of 4096 from 4096 to 16 MiB.
+///
+/// It discloses the device's secret, so it returns only when the audit record of that is on the disk.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Image, Error> {
+    let record = caller.record(app.clock.now(), Operation::GetProvisioning, Some(id));
+    match &app.identity {
+        Identity::Builtin(builtin) => {
+            let (material, secret) = app.database.read(|connection| {
+                let material = store::find(connection, id)?.ok_or(Error::NotFound)?;
+                match builtin.secret(connection, &material.client_id) {
+                    Ok(secret) => Ok((material, secret)),
+                    // The device may have gone with its client between the two reads.
+                    Err(_) if store::find(connection, id)?.is_none() => Err(Error::NotFound),
+                    Err(error) => Err(error.into()),
+                }
+            })?;
+            let image = encode(app, material, secret.expose(), size)?;
+            app.audit.record(record).await?;
+            Ok(image)
+        }
+        Identity::Keycloak(keycloak) => {
+            let material = app
+                .database
+                .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound))?;
+            let client = Client {
+                client_id: &material.client_id,
+                device_key: &material.device_key,
+                provider_ref: material.provider_ref.as_deref(),
+            };
+            // The record becomes durable while Keycloak is asked; both are done before anything is disclosed.
+            let (secret, recorded) = tokio::join!(keycloak.secret(client), app.audit.record(record));
+            let image = encode(app, material, secret?.expose(), size)?;
+            recorded?;
+            Ok(image)
+        }
+    }
+}
+
+fn encode(app: &App, material: store::Material, secret: &str, size: usize) -> Result<Image, Error> {
+    let chosen = Chosen::new(app, &material)?;
+    let mut bytes = vec![0; size];
+    match chosen.values(&material, secret).encode_into(&mut bytes) {
+        Ok(()) => {}
+        // An empty secret is not the caller's to mend: the provider has lost it.
+        Err(board::Error::Required {
+            setting: Setting::ClientSecret,
+            ..
+        }) => {
+            return Err(identity::Error::SecretMissing {
+                client_id: material.client_id,
+            }
+            .into());
+        }
+        Err(cause) => {
+            let level = cause.setting().and_then(|setting| chosen.level(setting));
+            return Err(Error::Value { cause, level });
+        }
+    }
+    Ok(Image {
+        device_key: material.device_key,
+        bytes,
+    })
+}
+
+/// The values that the three levels give: device over model over settings.
+struct Chosen<'a> {
+    base_url: (Option<Cow<'a, str>>, Level),
+    token_url: (Option<Cow<'a, str>>, Level),
+    mqtt_url: (Option<Cow<'a, str>>, Level),
+    wifi_ssid: (Option<Cow<'a, str>>, Level),
+    wifi_password: (Option<Zeroizing<String>>, Level),
+}
+
+impl<'a> Chosen<'a> {
+    fn new(app: &'a App, material: &'a store::Material) -> Result<Self, Error> {
+        let settings: &Settings = &app.settings;
+        let (device, model) = (&material.device, &material.model);
+        let choose =
+            |of: fn(&Overrides) -> &Option<String>, default: Option<Cow<'a, str>>| match (of(device), of(model)) {
+                (Some(value), _) => (Some(Cow::Borrowed(value.as_str())), Level::Device),
+                (None, Some(value)) => (Some(Cow::Borrowed(value.as_str())), Level::Model),
+                (None, None) => (default, Level::Settings),
+            };
+        let wifi_password = match (&device.wifi_password, &model.wifi_password) {
+            (Some(sealed), _) => (
+                open(app, devices::password_place(&material.device_key), sealed)?,
+                Level::Device,
+            ),
+            (None, Some(sealed)) => (
+                open(app, models::password_place(&material.model_code), sealed)?,
+                Level::Model,
+            ),
+            (None, None) => {
+                let password = settings.provisioning.wifi_password.as_ref();
+                (
+                    password.map(|password| Zeroizing::new(password.expose().to_owned())),
+                    Level::Settings,
+                )
+            }
+        };
+        let provisioning = &settings.provisioning;
+        let borrowed = |value: &'a Option<String>| value.as_deref().map(Cow::Borrowed);
+        let base_url = provisioning.base_url.as_ref().or(settings.server.public_url.as_ref());
+        let token_url = borrowed(&provisioning.token_url).or_else(|| app.identity.token_url().map(Cow::Owned));
+        Ok(Self {
+            base_url: choose(
+                |overrides| &overrides.base_url,
+                base_url.map(|url| Cow::Borrowed(url.as_str())),
+            ),
+            token_url: choose(|overrides| &overrides.token_url, token_url),
+            mqtt_url: choose(|overrides| &overrides.mqtt_url, borrowed(&provisioning.mqtt_url)),
+            wifi_ssid: choose(|overrides| &overrides.wifi_ssid, borrowed(&provisioning.wifi_ssid)),
+            wifi_password,
+        })
+    }
+
+    fn values(&'a self, material: &'a store::Material, secret: &'a str) -> Values<'a> {
+        Values {
+            device_key: Some(&material.device_key),
+            client_id: Some(&material.client_id),
+            client_secret: Some(secret),
+            token_url: self.token_url.0.as_deref(),
+            base_url: self.base_url.0.as_deref(),
+            mqtt_url: self.mqtt_url.0.as_deref(),
+            wifi_ssid: self.wifi_ssid.0.as_deref(),
+            wifi_password: self.wifi_password.0.as_deref().map(String::as_str),
+        }
+    }
+
+    fn level(&self, setting: Setting) -> Option<Level> {
+        match setting {
+            Setting::BaseUrl => Some(self.base_url.1),
+            Setting::TokenUrl => Some(self.token_url.1),
+            Setting::MqttUrl => Some(self.mqtt_url.1),
+            Setting::WifiSsid => Some(self.wifi_ssid.1),
+            Setting::WifiPassword => Some(self.wifi_password.1),
+            Setting::DeviceKey | Setting::ClientId | Setting::ClientSecret => None,
+        }
+    }
+}
+
+fn open(app: &App, place: Place<'_>, sealed: &[u8]) -> Result<Option<Zeroizing<String>>, Error> {
+    let bytes = app.seal.open(place, sealed)?;
+    // Only UTF-8 is ever sealed as a password.
+    Ok(std::str::from_utf8(&bytes)
+        .ok()
+        .map(|text| Zeroizing::new(text.to_owned())))
+}
+
+impl Error {
+    /// What is wrong with a value, where it comes from, and which setting stands behind it.
+    pub(crate) fn explain(cause: &board::Error, level: Option<Level>) -> String {
+        let (Some(level), Some(setting)) = (level, cause.setting()) else {
+            return cause.to_string();
+        };
+        let source = match level {
+            Level::Device => "from the device's own override",
+            Level::Model => "from its model's override",
+            Level::Settings => "from the settings",
+        };
+        let hint = match (cause, setting) {
+            (board::Error::Required { lack: Lack::Absent, .. }, Setting::BaseUrl | Setting::TokenUrl) => {
+                ", and server.public_url, its default, has no value either"
+            }
+            _ => "",
+        };
+        format!("{cause} ({source}; the setting is provisioning.{setting}{hint})")
+    }
+}

@@ -1,0 +1,134 @@
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Image, SIZE_DEFAULT};
+use crate::access::Caller;
+use crate::app::App;
+use crate::http::accept::negotiate;
+use crate::http::extract::{Id, Query};
+use crate::http::problem::Problem;
+
+const JSON: &str = "application/json";
+const BYTES: &str = "application/octet-stream";
+
+/// What an answer adds around the base64, and some.
+const FRAME: usize = 64;
+
+/// The image of a device's NVS partition.
+#[derive(Serialize, ToSchema)]
+struct Provisioning<'a> {
+    /// The partition's name.
+    #[schema(example = "nvs")]
+    partition: &'static str,
+    /// The image's size in bytes, which is the partition's.
+    #[schema(example = 4096)]
+    size: usize,
+    /// The image in standard padded base64; unused bytes are 0xFF.
+    #[schema(format = Byte)]
+    data: &'a str,
+}
+
+/// The image that gives a device its identity and its settings.
+///
+/// It holds the device's secret. The answer comes only when its audit record is on the disk, and is not to be cached.
+#[utoipa::path(
+    get, path = "/api/devices/{id}/provisioning", tag = "provisioning",
+    params(
+        ("id" = i64, Path),
+        ("partition_size" = Option<String>, Query, example = "0x6000",
+            description = "The size of the device's NVS partition in bytes, decimal or hexadecimal: a multiple of 4096 \
+                           from 4096 to 16 MiB. From 0x3000 up at least one page stays free, as the firmware needs for \
+                           writing. Without it the image is one page of 4096 bytes, which belongs at the start of an \
+                           *erased* partition; the partition's real size is always right."),
+    ),
+    responses(
+        (status = 200, description = "The image, as the caller accepts it", content(
+            (Provisioning = "application/json"), (Vec<u8> = "application/octet-stream"),
+        )),
+        (status = 422, description = "A value or setting is missing, too long, or does not fit into the partition"),
+        (status = 502, description = "The identity provider could not do its part, or has no usable secret"),
+        (status = 504, description = "The identity provider did not answer in time"),
+    )
+)]
+pub(crate) async fn get_provisioning(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    mut query: Query,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let media_type = negotiate(&headers, &[JSON, BYTES])?;
+    let size = query.parse("partition_size", parse_size).unwrap_or(SIZE_DEFAULT);
+    query.finish()?;
+    let image = super::get(&app, &caller, id, size).await?;
+    Ok(render(image, media_type))
+}
+
+fn render(image: Image, media_type: &'static str) -> Response {
+    let common = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::VARY, HeaderValue::from_static("accept")),
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+    ];
+    if media_type == BYTES {
+        let file = format!("attachment; filename=\"nvs-{}.bin\"", image.device_key);
+        return (common, [(header::CONTENT_DISPOSITION, file)], image.bytes).into_response();
+    }
+    // Written by hand around the base64: nothing in it needs escaping, and it is large.
+    let size = image.bytes.len();
+    let mut json = String::with_capacity(size.div_ceil(3) * 4 + FRAME);
+    json.push_str(&format!("{{\"partition\":\"nvs\",\"size\":{size},\"data\":\""));
+    BASE64_STANDARD.encode_string(&image.bytes, &mut json);
+    json.push_str("\"}");
+    (common, json).into_response()
+}
+
+/// A size in decimal, or in hexadecimal after `0x`.
+fn parse_size(text: &str) -> Result<usize, String> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = digits.map_or((text, 10), |digits| (digits, 16));
+    let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let size = usize::from_str_radix(digits, radix).ok().filter(|_| plain);
+    size.filter(|size| fleetmint_board::provisioning::check_partition_size(*size).is_ok())
+        .ok_or_else(|| "must be a multiple of 4096 from 4096 to 16777216, in decimal or as 0x…".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_decimal_or_hexadecimal_and_a_whole_number_of_pages() {
+        for (text, size) in [
+            ("4096", 4096),
+            ("24576", 24576),
+            ("0x6000", 24576),
+            ("0X6000", 24576),
+            ("16777216", 1 << 24),
+        ] {
+            assert_eq!(parse_size(text), Ok(size), "{text}");
+        }
+        for text in [
+            "0",
+            "",
+            "0x",
+            "4095",
+            "4097",
+            "-4096",
+            "+4096",
+            "0x+1000",
+            "16781312",
+            "1000",
+            "6000h",
+            "4096 ",
+            "9".repeat(40).as_str(),
+        ] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}

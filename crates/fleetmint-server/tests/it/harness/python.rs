@@ -1,0 +1,31 @@
+//! The Python that has the independent parts: Espressif's generator, esptool, a JOSE library.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The interpreter, if it has this module. `None` is said, and is a failure under CI.
+pub(crate) fn with(module: &str, test: &str) -> Option<OsString> {
+    let python = std::env::var_os("FLEETMINT_TEST_PYTHON").unwrap_or_else(|| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../.tools/venv/bin/python")
+            .into_os_string()
+    });
+    let has_module = Command::new(&python)
+        .args(["-c", &format!("import {module}")])
+        .stderr(Stdio::null())
+        .status();
+    if has_module.is_ok_and(|status| status.success()) {
+        return Some(python);
+    }
+    let why = format!(
+        "SKIPPED: {test}: {} has no module {module}. `tools/install python` installs it; FLEETMINT_TEST_PYTHON names \
+         another Python.\n",
+        Path::new(&python).display()
+    );
+    assert!(std::env::var_os("CI").is_none(), "{why}");
+    // Not by a macro, whose output the test harness would keep to itself.
+    let _ = std::io::stderr().write_all(why.as_bytes());
+    None
+}

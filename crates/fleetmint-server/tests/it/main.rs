@@ -1,0 +1,21 @@
+//! The service over HTTP, one file per noun. One binary: it links once, and all tests share one log, in which no secret
+//! may be found.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test panics where it fails"
+)]
+
+mod harness;
+
+mod access;
+mod devices;
+mod first_device;
+mod identity;
+mod models;
+mod openapi;
+mod problems;
+mod provisioning;

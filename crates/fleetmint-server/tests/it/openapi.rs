@@ -1,0 +1,115 @@
+//! The OpenAPI document: a snapshot, in which every change of the interface shows.
+
+use std::fs;
+use std::path::Path;
+
+use fleetmint_server::http::problem::Kind;
+use fleetmint_server::operation::Operation;
+use serde_json::Value;
+
+use crate::harness::Server;
+
+/// Compares with the committed file; with `FLEETMINT_UPDATE_SNAPSHOTS=1` writes it.
+fn assert_snapshot(path: &str, actual: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("FLEETMINT_UPDATE_SNAPSHOTS").is_some() {
+        fs::write(&file, actual).unwrap();
+    }
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    let hint = "if the change is meant, run the test with FLEETMINT_UPDATE_SNAPSHOTS=1 and commit the file";
+    for (line, (actual, expected)) in actual.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(actual, expected, "{path}, line {}; {hint}", line + 1);
+    }
+    assert_eq!(actual.lines().count(), expected.lines().count(), "{path}; {hint}");
+}
+
+#[tokio::test]
+async fn the_document_is_the_committed_one() {
+    let server = Server::start().await;
+    assert_snapshot(
+        "openapi.json",
+        &format!("{}\n", serde_json::to_string_pretty(server.document()).unwrap()),
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_operation_is_documented_under_its_name_with_its_errors() {
+    let server = Server::start().await;
+    let mut names = Vec::new();
+    for (path, item) in server.document()["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            names.push(operation["operationId"].as_str().unwrap().to_owned());
+            let place = format!("{method} {path}");
+            assert!(
+                !operation["summary"].as_str().unwrap_or_default().is_empty(),
+                "{place} says not what it does"
+            );
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{place}");
+            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+                assert!(
+                    !response["description"].as_str().unwrap().is_empty(),
+                    "{place} {status}"
+                );
+                let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                let own = path == "/oauth2/token" || path == "/readyz" && status == "503";
+                assert!(own || problem == "#/components/schemas/Problem", "{place} {status}");
+            }
+            if path.starts_with("/api/") && path != "/api/openapi.json" {
+                for status in ["401", "403", "405", "406", "500", "503"] {
+                    assert!(responses.contains_key(status), "{place} {status}");
+                }
+            }
+        }
+    }
+    names.sort();
+    let mut known: Vec<&str> = Operation::ALL.iter().map(|operation| operation.name()).collect();
+    known.sort_unstable();
+    assert_eq!(names, known);
+    assert_references(server.document(), server.document());
+    server.stop().await;
+}
+
+/// Every `$ref` leads somewhere.
+fn assert_references(value: &Value, document: &Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get("$ref") {
+                let pointer = reference.strip_prefix('#').unwrap();
+                assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+            }
+            members.values().for_each(|value| assert_references(value, document));
+        }
+        Value::Array(items) => items.iter().for_each(|value| assert_references(value, document)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_list_of_problems_is_the_committed_one() {
+    let mut text = String::from(
+        "# Problems\n\n\
+         Every error of the HTTP interface, except at `/oauth2/token`, is an RFC 9457 `application/problem+json`:\n\n\
+         ```json\n\
+         {\n  \"type\": \"urn:fleetmint:problem:invalid-value\",\n  \"title\": \"A value breaks a rule\",\n  \
+         \"status\": 422,\n  \"detail\": \"wifi_ssid has 33 bytes, at most 32 are allowed\",\n  \
+         \"errors\": [\n    {\n      \"pointer\": \"/provisioning/wifi_ssid\",\n      \
+         \"detail\": \"wifi_ssid has 33 bytes, at most 32 are allowed\"\n    }\n  ],\n  \"retryable\": false\n}\n\
+         ```\n\n\
+         `type` never changes its meaning. `errors` names each wrong value: `pointer` is a JSON pointer into the body, \
+         or `/` and the name of a query parameter. `retryable` says whether the same call may succeed later without \
+         anybody changing anything. The header `X-Request-Id` of every answer finds its lines in the log.\n\n\
+         | `type`: `urn:fleetmint:problem:` … | Status | Meaning | Retryable |\n|---|---|---|---|\n",
+    );
+    for kind in Kind::ALL {
+        let name = kind.uri().strip_prefix("urn:fleetmint:problem:").unwrap();
+        let retryable = if kind.is_retryable() { "yes" } else { "no" };
+        text += &format!(
+            "| `{name}` | {} | {} | {retryable} |\n",
+            kind.status().as_u16(),
+            kind.title()
+        );
+    }
+    assert_snapshot("../../docs/problems.md", &text);
+}

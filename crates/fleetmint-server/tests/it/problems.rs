@@ -1,0 +1,188 @@
+//! What every answer has in common when something is wrong.
+
+use reqwest::Method;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use serde_json::json;
+
+use crate::harness::{Server, problem};
+
+#[tokio::test]
+async fn unknown_paths_and_malformed_ids_are_404() {
+    let server = Server::start().await;
+    for path in [
+        "/",
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "/api/devices/",
+        "/api/devices/1",
+        "/api/devices/one",
+        "/api/devices/-1",
+        "/api/devices/+1",
+        "/api/devices/1.0",
+        "/api/devices/%31%00",
+        "/api/devices/%ff",
+        "/api/devices/99999999999999999999",
+        "/api/devices/one/provisioning",
+        "/api/device-models/one",
+    ] {
+        assert_eq!(
+            server.get(path).await.problem(),
+            problem(404, "not-found", &[]),
+            "{path}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_405_and_says_which_are_right() {
+    let server = Server::start().await;
+    for (method, path, allowed) in [
+        (Method::PUT, "/api/devices", ["GET", "HEAD", "POST"].as_slice()),
+        (Method::POST, "/api/devices/1", &["DELETE", "GET", "HEAD", "PATCH"]),
+        (Method::DELETE, "/api/devices/1/provisioning", &["GET", "HEAD"]),
+        (Method::POST, "/livez", &["GET", "HEAD"]),
+        (Method::DELETE, "/metrics", &["GET", "HEAD"]),
+        (Method::PATCH, "/api/openapi.json", &["GET", "HEAD"]),
+    ] {
+        let answer = server.call(method.clone(), path, |request| request).await;
+        assert_eq!(
+            answer.problem(),
+            problem(405, "method-not-allowed", &[]),
+            "{method} {path}"
+        );
+        let mut named: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
+        named.sort_unstable();
+        assert_eq!(named, allowed, "{method} {path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_400_and_one_of_another_kind_415() {
+    let server = Server::start().await;
+    server.keep_secret("hunter2-hunter2");
+    for (body, expected) in [
+        ("", problem(400, "unreadable-body", &[])),
+        ("{", problem(400, "unreadable-body", &[])),
+        (
+            "{\"code\": \"a\", \"name\": \"b\"} x",
+            problem(400, "unreadable-body", &[]),
+        ),
+        ("{\"name\": hunter2-hunter2}", problem(400, "unreadable-body", &[])),
+        ("\u{0}", problem(400, "unreadable-body", &[])),
+        ("[]", problem(422, "invalid-value", &[""])),
+        ("[\"code\", \"name\"]", problem(422, "invalid-value", &[""])),
+        ("null", problem(422, "invalid-value", &[""])),
+        ("\"hunter2-hunter2\"", problem(422, "invalid-value", &[""])),
+        (
+            "{\"name\": {\"hunter2-hunter2\": 1}}",
+            problem(422, "invalid-value", &["/name"]),
+        ),
+        (
+            "{\"name\": \"a\", \"name\": \"b\"}",
+            problem(422, "invalid-value", &["/name"]),
+        ),
+        (
+            "{\"code\": \"a\", \"name\": \"b\", \"a/b~c\": 1}",
+            problem(422, "invalid-value", &["/a~1b~0c"]),
+        ),
+    ] {
+        let answer = server
+            .call(Method::POST, "/api/device-models", |request| {
+                request.header(CONTENT_TYPE, "application/json").body(body)
+            })
+            .await;
+        assert_eq!(answer.problem(), expected, "{body}");
+    }
+    let invalid_utf8 = server
+        .call(Method::POST, "/api/device-models", |request| {
+            request
+                .header(CONTENT_TYPE, "application/json")
+                .body(b"{\"name\":\"\xff\"}".to_vec())
+        })
+        .await;
+    assert_eq!(invalid_utf8.problem(), problem(400, "unreadable-body", &[]));
+
+    let untyped = server
+        .call(Method::POST, "/api/devices", |request| request.body("{}"))
+        .await;
+    assert_eq!(untyped.problem(), problem(415, "unsupported-media-type", &[]));
+    let text = server
+        .call(Method::POST, "/api/devices", |request| {
+            request.header(CONTENT_TYPE, "text/json").body("{}")
+        })
+        .await;
+    assert_eq!(text.problem(), problem(415, "unsupported-media-type", &[]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_413() {
+    let server = Server::start().await;
+    let body = json!({"code": "a", "name": "x".repeat(300 * 1024)});
+    let answer = server.post("/api/device-models", &body).await;
+    assert_eq!(answer.problem(), problem(413, "body-too-large", &[]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_take_json_gets_406() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let provisioning = format!("/api/devices/{}/provisioning", device["id"]);
+    for (path, accept, status) in [
+        ("/api/devices", "text/html", 406),
+        ("/api/devices", "application/octet-stream", 406),
+        ("/api/devices", "application/json;q=0", 406),
+        ("/api/devices", "application/*", 200),
+        ("/api/devices", "text/html, */*;q=0.1", 200),
+        (&provisioning, "image/png", 406),
+        (&provisioning, "application/octet-stream", 200),
+        (&provisioning, "application/json", 200),
+    ] {
+        let answer = server
+            .call(Method::GET, path, |request| request.header(ACCEPT, accept))
+            .await;
+        assert_eq!(answer.status, status, "{path} {accept}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_id_is_taken_over_if_it_is_plain() {
+    let server = Server::start().await;
+    let ask = async |id: &str| {
+        let answer = server
+            .call(Method::GET, "/livez", |request| request.header("x-request-id", id))
+            .await;
+        answer.header("x-request-id").to_owned()
+    };
+    assert_eq!(ask("7b9c-42/a").await, "7b9c-42/a");
+    let made = [
+        ask("with blank").await,
+        ask("<script>").await,
+        ask(&"x".repeat(65)).await,
+        ask("").await,
+    ];
+    for id in &made {
+        assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'), "{id}");
+    }
+    let mut distinct = made.to_vec();
+    distinct.dedup();
+    assert_eq!(distinct.len(), made.len());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_is_a_get_without_its_body() {
+    let server = Server::start().await;
+    let answer = server.call(Method::HEAD, "/api/devices", |request| request).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.is_empty());
+    let answer = server.call(Method::HEAD, "/api/devices/1", |request| request).await;
+    assert_eq!(answer.status, 404);
+    server.stop().await;
+}

@@ -1,0 +1,425 @@
+use reqwest::Method;
+use reqwest::header::ACCEPT;
+use serde_json::{Value, json};
+
+use crate::harness::nvs::{Espressif, strings};
+use crate::harness::{Answer, Server, problem};
+
+/// The settings and overrides of a device that has them all; not only ASCII.
+const SSID: &str = "Werkstatt-Süd 🛠";
+const PASSWORD: &str = "größer als acht";
+
+#[tokio::test]
+async fn the_image_is_what_espressifs_generator_makes_of_the_same_values() {
+    let Some(mut espressif) = Espressif::start("provisioning") else {
+        return;
+    };
+    let settings = [
+        ("provisioning.base_url", "https://api.example"),
+        ("provisioning.mqtt_url", "mqtts://broker.example"),
+    ];
+    let server = Server::start_with(&settings).await;
+    server.keep_secret(PASSWORD);
+    let model = server.model("tempsensor").await;
+    let body = json!({
+        "device_model_id": model["id"], "name": "Kitchen", "provisioning": {"wifi_ssid": SSID, "wifi_password": PASSWORD},
+    });
+    let device = server.post("/api/devices", &body).await.expect(201);
+
+    let mut secrets = Vec::new();
+    for size in [0x1000, 0x6000] {
+        let image = server.image(&device, size).await;
+        assert_eq!(image.status, 200);
+        assert_eq!(image.body.len(), size);
+        let values = strings(&image.body);
+        let keys: Vec<&str> = values.iter().map(|(key, _)| key.as_str()).collect();
+        let order = "device_key client_id client_secret token_url base_url mqtt_url wifi_ssid wifi_password";
+        assert_eq!(keys.join(" "), order);
+        let value = |key: &str| values.iter().find(|(known, _)| known == key).unwrap().1.clone();
+        assert_eq!(value("device_key"), device["key"].as_str().unwrap());
+        assert_eq!(value("client_id"), device["client_id"].as_str().unwrap());
+        assert_eq!(value("token_url"), format!("{}/oauth2/token", server.base));
+        assert_eq!(value("base_url"), "https://api.example");
+        assert_eq!(value("wifi_ssid"), SSID);
+        assert_eq!(value("wifi_password"), PASSWORD);
+        server.keep_secret(&value("client_secret"));
+        assert_eq!(value("client_secret").len(), 43, "32 bytes as base64url");
+        secrets.push(value("client_secret"));
+
+        // Below 0x3000 the generator's file holds only the pages used; the endpoint's image is padded with 0xFF.
+        let mut expected = espressif.generate("prov", &values, size);
+        expected.resize(size, 0xFF);
+        assert!(image.body == expected, "the images of {size:#x} bytes differ");
+    }
+    assert_eq!(secrets[0], secrets[1], "reading a secret does not change it");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn json_and_bytes_hold_the_same_image() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}/provisioning", device["id"]);
+    for (query, size) in [
+        ("", 4096),
+        ("?partition_size=4096", 4096),
+        ("?partition_size=0x6000", 0x6000),
+        ("?partition_size=24576", 0x6000),
+    ] {
+        let json = server.get(&format!("{path}{query}")).await;
+        assert_eq!(json.header("content-type"), "application/json");
+        assert_eq!(json.header("cache-control"), "no-store");
+        assert_eq!(json.header("vary"), "accept");
+        let json = json.expect(200);
+        assert_eq!(json["partition"], "nvs");
+        assert_eq!(json["size"], size);
+        assert_eq!(json.as_object().unwrap().len(), 3);
+
+        let bytes = server
+            .call(Method::GET, &format!("{path}{query}"), |request| {
+                request.header(ACCEPT, "application/octet-stream")
+            })
+            .await;
+        assert_eq!(bytes.status, 200);
+        assert_eq!(bytes.header("content-type"), "application/octet-stream");
+        assert_eq!(bytes.header("cache-control"), "no-store");
+        let file = format!("attachment; filename=\"nvs-{}.bin\"", device["key"].as_str().unwrap());
+        assert_eq!(bytes.header("content-disposition"), file);
+        assert_eq!(bytes.body.len(), size);
+        assert_eq!(json["data"], base64(&bytes.body));
+    }
+    server.stop().await;
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::prelude::BASE64_STANDARD.encode(bytes)
+}
+
+#[tokio::test]
+async fn a_size_that_no_partition_has_is_422() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}/provisioning", device["id"]);
+    for size in [
+        "0",
+        "4095",
+        "4097",
+        "100",
+        "-4096",
+        "0x1001",
+        "0x",
+        "big",
+        "16781312",
+        "0x1001000",
+        "4096.0",
+        "99999999999999999999",
+    ] {
+        let answer = server.get(&format!("{path}?partition_size={size}")).await;
+        assert_eq!(
+            answer.problem(),
+            problem(422, "invalid-value", &["/partition_size"]),
+            "{size}"
+        );
+    }
+    let misspelt = server.get(&format!("{path}?partition_sise=24576")).await;
+    assert_eq!(misspelt.problem(), problem(422, "invalid-value", &["/partition_sise"]));
+    assert_eq!(server.image(&device, 16 << 20).await.body.len(), 16 << 20);
+    assert_eq!(
+        server.image(&json!({"id": 999}), 4096).await.problem(),
+        problem(404, "not-found", &[])
+    );
+    server.stop().await;
+}
+
+/// What an image says under a key.
+fn value(answer: &Answer, key: &str) -> Option<String> {
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    strings(&answer.body)
+        .into_iter()
+        .find(|(known, _)| known == key)
+        .map(|(_, value)| value)
+}
+
+#[tokio::test]
+async fn device_overrides_model_and_model_overrides_settings() {
+    let settings = [
+        ("provisioning.base_url", "https://base.settings.example"),
+        ("provisioning.token_url", "https://token.settings.example"),
+        ("provisioning.mqtt_url", "mqtts://settings.example"),
+        ("provisioning.wifi_ssid", "ssid of the settings"),
+        ("provisioning.wifi_password", "password of the settings"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let model_path = format!("/api/device-models/{}", model["id"]);
+    let device_path = format!("/api/devices/{}", device["id"]);
+    for (setting, optional) in [
+        ("base_url", false),
+        ("token_url", false),
+        ("mqtt_url", true),
+        ("wifi_ssid", true),
+        ("wifi_password", true),
+    ] {
+        let of = |level: &str| match setting {
+            "wifi_ssid" => format!("ssid of the {level}"),
+            "wifi_password" => format!("password of the {level}"),
+            "mqtt_url" => format!("mqtts://{level}.example"),
+            url => format!("https://{}.{level}.example", url.trim_end_matches("_url")),
+        };
+        let set = async |path: &str, value: Value| {
+            server
+                .patch(path, &json!({"provisioning": {setting: value}}))
+                .await
+                .expect(200);
+        };
+        let now = async || value(&server.image(&device, 4096).await, setting);
+
+        assert_eq!(now().await, Some(of("settings")), "{setting}");
+        set(&model_path, json!(of("model"))).await;
+        assert_eq!(now().await, Some(of("model")), "{setting}");
+        set(&device_path, json!(of("device"))).await;
+        assert_eq!(now().await, Some(of("device")), "{setting}");
+        set(&model_path, Value::Null).await;
+        assert_eq!(now().await, Some(of("device")), "{setting}");
+
+        // An empty text is a level's own answer.
+        for path in [&device_path, &model_path] {
+            set(&device_path, Value::Null).await;
+            set(path, json!("")).await;
+            if optional {
+                assert_eq!(now().await, None, "{setting}");
+            } else {
+                let answer = server.image(&device, 4096).await;
+                assert_eq!(
+                    answer.problem(),
+                    problem(422, "value-missing", &[&format!("/provisioning/{setting}")])
+                );
+                let detail = answer.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+                assert!(detail.contains(&format!("provisioning.{setting}")), "{detail}");
+                assert!(detail.contains("empty"), "{detail}");
+                assert!(
+                    detail.contains(if path == &device_path {
+                        "device's own"
+                    } else {
+                        "model's"
+                    }),
+                    "{detail}"
+                );
+            }
+        }
+        set(&device_path, Value::Null).await;
+        set(&model_path, Value::Null).await;
+        assert_eq!(now().await, Some(of("settings")), "{setting}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn optional_values_that_are_not_set_or_empty_have_no_key() {
+    for settings in [
+        &[][..],
+        &[
+            ("provisioning.mqtt_url", ""),
+            ("provisioning.wifi_ssid", ""),
+            ("provisioning.wifi_password", ""),
+        ],
+    ] {
+        let server = Server::start_with(settings).await;
+        let model = server.model("m").await;
+        let device = server.device(&model).await;
+        let image = server.image(&device, 4096).await;
+        for key in ["mqtt_url", "wifi_ssid", "wifi_password"] {
+            assert_eq!(value(&image, key), None);
+        }
+        assert_eq!(
+            value(&image, "base_url"),
+            Some(server.base.clone()),
+            "server.public_url stands in"
+        );
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn settings_that_no_device_can_be_given_are_422_by_name() {
+    let long = format!("https://e/{}", "x".repeat(3990)); // 4000 bytes, 4001 with NUL
+    let cases = [
+        ("", "value-missing", "empty"),
+        ("  ", "value-missing", "blank"),
+        (long.as_str(), "value-too-long", "4001 bytes"),
+    ];
+    for setting in ["base_url", "token_url"] {
+        for (text, kind, word) in cases {
+            let name = if setting == "base_url" {
+                "provisioning.base_url"
+            } else {
+                "provisioning.token_url"
+            };
+            let server = Server::start_with(&[(name, text)]).await;
+            let model = server.model("m").await;
+            let device = server.device(&model).await;
+            for size in [0x1000, 0x6000] {
+                let answer = server.image(&device, size).await;
+                assert_eq!(
+                    answer.problem(),
+                    problem(422, kind, &[&format!("/provisioning/{setting}")])
+                );
+                let detail = answer.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+                assert!(detail.contains(name) && detail.contains(word), "{detail}");
+            }
+            server.stop().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wildcard_listener_without_a_public_url_has_nothing_to_give() {
+    let server = Server::start_with(&[("server.listen", "0.0.0.0:0")]).await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let answer = server.image(&device, 4096).await;
+    assert_eq!(
+        answer.problem(),
+        problem(422, "value-missing", &["/provisioning/token_url"])
+    );
+    let detail = answer.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.contains("server.public_url") && detail.contains("not set"),
+        "{detail}"
+    );
+    let path = format!("/api/devices/{}", device["id"]);
+    let urls = json!({"base_url": "https://a.example", "token_url": "https://b.example"});
+    server.patch(&path, &json!({"provisioning": urls})).await.expect(200);
+    assert_eq!(server.image(&device, 4096).await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn four_thousand_bytes_with_nul_pass_and_what_does_not_fit_is_told_apart() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}", device["id"]);
+    let longest = format!("https://e/{}", "x".repeat(3989)); // 3999 bytes, 4000 with NUL
+    server
+        .patch(&path, &json!({"provisioning": {"mqtt_url": longest}}))
+        .await
+        .expect(200);
+    assert_eq!(
+        value(&server.image(&device, 0x6000).await, "mqtt_url"),
+        Some(longest.clone())
+    );
+
+    let answer = server.image(&device, 0x1000).await;
+    assert_eq!(
+        answer.problem(),
+        problem(422, "does-not-fit", &["/provisioning/mqtt_url"])
+    );
+    let detail = answer.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.contains("needs 126 entries") && detail.contains("are free"),
+        "{detail}"
+    );
+
+    let refused = server
+        .patch(&path, &json!({"provisioning": {"mqtt_url": format!("{longest}x")}}))
+        .await;
+    assert_eq!(
+        refused.problem(),
+        problem(422, "invalid-value", &["/provisioning/mqtt_url"])
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_image_has_its_audit_record_and_what_is_refused_has_none() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let records = async || {
+        let path = format!("/api/audit?action=get_provisioning&device={}", device["id"]);
+        server.get(&path).await.expect(200)["items"].as_array().unwrap().clone()
+    };
+    assert!(records().await.is_empty());
+    for n in 1..=3 {
+        assert_eq!(server.image(&device, 4096).await.status, 200);
+        assert_eq!(records().await.len(), n);
+    }
+    let newest = &records().await[0];
+    assert_eq!(newest["actor"], "administrator");
+    assert_eq!(newest["source"], "127.0.0.1");
+    server
+        .patch(
+            &format!("/api/devices/{}", device["id"]),
+            &json!({"provisioning": {"base_url": ""}}),
+        )
+        .await
+        .expect(200);
+    assert_eq!(server.image(&device, 4096).await.status, 422);
+    assert_eq!(server.image(&device, 4097).await.status, 422);
+    assert_eq!(records().await.len(), 3);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_disclosed_when_the_audit_record_cannot_be_written() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let trigger = "CREATE TRIGGER no_room BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
+    server.execute(trigger);
+    let answer = server.image(&device, 4096).await;
+    assert_eq!(answer.problem(), problem(503, "unavailable", &[]));
+    assert_eq!(answer.json()["retryable"], true);
+    server.execute("DROP TRIGGER no_room");
+    assert_eq!(server.image(&device, 4096).await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_credential_that_is_gone_or_emptied_behind_our_back_is_502() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    for (change, kind) in [
+        ("UPDATE client_secrets SET secret = x''", "client-secret-missing"),
+        ("DELETE FROM client_secrets", "client-secret-missing"),
+        ("DELETE FROM clients", "client-missing"),
+    ] {
+        server.execute(change);
+        assert_eq!(
+            server.image(&device, 4096).await.problem(),
+            problem(502, kind, &[]),
+            "{change}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_was_tampered_with_is_never_flashed() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let (one, two) = (server.device(&model).await, server.device(&model).await);
+    // One device's sealed secret in another's row does not open there.
+    server.execute(&format!(
+        "UPDATE client_secrets SET secret = (SELECT secret FROM client_secrets WHERE client_id = {}) \
+             WHERE client_id = {}",
+        quoted(&one["client_id"]),
+        quoted(&two["client_id"])
+    ));
+    assert_eq!(
+        server.image(&two, 4096).await.problem(),
+        problem(500, "internal-error", &[])
+    );
+    assert_eq!(server.image(&one, 4096).await.status, 200);
+    server.stop().await;
+}
+
+fn quoted(text: &Value) -> String {
+    format!("'{}'", text.as_str().unwrap())
+}
