@@ -1,3 +1,4 @@
 //! What an ESP32 board is and needs, without I/O.
 
+pub mod partition_table;
 pub mod provisioning;

@@ -1,0 +1,231 @@
+//! The partition table: which part of the flash is whose.
+//!
+//! ```text
+//!   flash   0        0x8000   0x8C00  0x9000          0xF000
+//!           ┌────────┬────────┬───────┬───────────────┬────────┬──────────
+//!           │ boot-  │ table  │       │ nvs           │ phy_   │ factory …
+//!           │ loader │        │       │ (0x6000)      │ init   │
+//!           └────────┴────────┴───────┴───────────────┴────────┴──────────
+//!
+//!   a row   AA 50 | type | subtype | offset, 4 bytes | size, 4 bytes | name, 16 bytes | flags, 4 bytes
+//! ```
+//!
+//! The table ends with a row of 0xFF; before it a row EB EB may hold the MD5 of the rows, which then has to fit. Sources:
+//! the "Partition Tables" chapter of the ESP-IDF programming guide, `components/partition_table/gen_esp32part.py`.
+//!
+//! ```
+//! use fleetmint_board::partition_table::{self, PartitionTable};
+//! # let mut flash = vec![0xFF; 0x10000];
+//! # flash[0x8000..0x8020].copy_from_slice(b"\xaa\x50\x01\x02\0\x90\0\0\0\x60\0\0nvs\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+//! # flash[0x8020..0x8040].copy_from_slice(b"\xaa\x50\0\0\0\0\x01\0\0\0\x10\0factory\0\0\0\0\0\0\0\0\0\0\0\0\0");
+//! let table = PartitionTable::in_flash(&flash, partition_table::OFFSET)?;
+//! let nvs = table.find("nvs")?;
+//! assert_eq!((nvs.offset, nvs.size, nvs.is_nvs()), (0x9000, 0x6000, true));
+//! assert_eq!(nvs.within(flash.len())?, 0x9000..0xF000);
+//! # Ok::<(), partition_table::Error>(())
+//! ```
+
+use std::ops::Range;
+
+use md5::{Digest, Md5};
+
+/// Where the table lies in the flash, unless the project's configuration says otherwise.
+pub const OFFSET: usize = 0x8000;
+
+/// The most bytes that the table takes.
+pub const SIZE: usize = 0xC00;
+
+const ROW: usize = 32;
+const ROW_MAGIC: [u8; 2] = [0xAA, 0x50];
+const MD5_MAGIC: [u8; 2] = [0xEB, 0xEB];
+const TYPE_DATA: u8 = 0x01;
+const SUBTYPE_NVS: u8 = 0x02;
+const FLAG_ENCRYPTED: u32 = 1 << 0;
+const FLAG_READONLY: u32 = 1 << 1;
+
+/// The partitions of a flash, in the order of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionTable {
+    partitions: Vec<Partition>,
+}
+
+/// A partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// The label.
+    pub name: String,
+    /// Where it begins in the flash, in bytes.
+    pub offset: usize,
+    /// Its size in bytes.
+    pub size: usize,
+    /// Whether flash encryption covers it. An NVS partition must not carry this flag: NVS encrypts by itself.
+    pub encrypted: bool,
+    /// Whether the firmware may only read it.
+    pub readonly: bool,
+    nvs: bool,
+}
+
+/// Why there is no such partition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nothing that looks like a table.
+    #[error("there is no partition table at offset {offset:#x}: the first row would begin with AA 50")]
+    NoTable {
+        /// Where it was looked for.
+        offset: usize,
+    },
+    /// Something that looks like a table and isn't one.
+    #[error("the partition table at offset {offset:#x} is unusable: {reason}")]
+    Unusable {
+        /// Where the table is.
+        offset: usize,
+        /// The rule that it breaks.
+        reason: String,
+    },
+    /// No partition of this name.
+    #[error("the partition table has no partition {name:?}; it has {}", names.join(", "))]
+    NotFound {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        names: Vec<String>,
+    },
+    /// The flash, or the dump of it, ends before the partition does.
+    #[error("partition {name:?} ends at offset {end:#x}, the flash dump at {len:#x}")]
+    CutOff {
+        /// The partition.
+        name: String,
+        /// Where it ends.
+        end: usize,
+        /// Where the flash ends.
+        len: usize,
+    },
+}
+
+impl PartitionTable {
+    /// Whether a flash seems to have a table at this offset. No NVS page can begin with these bytes.
+    #[must_use]
+    pub fn is_at(flash: &[u8], offset: usize) -> bool {
+        flash.get(offset..).is_some_and(|bytes| bytes.starts_with(&ROW_MAGIC))
+    }
+
+    /// Reads the table of a flash that is there from its first byte on.
+    ///
+    /// # Errors
+    /// [`Error::NoTable`], [`Error::Unusable`].
+    pub fn in_flash(flash: &[u8], offset: usize) -> Result<Self, Error> {
+        if !Self::is_at(flash, offset) {
+            return Err(Error::NoTable { offset });
+        }
+        let unusable = |reason: String| Error::Unusable { offset, reason };
+        let end = flash.len().min(offset.saturating_add(SIZE));
+        let (rows, _) = flash.get(offset..end).unwrap_or_default().as_chunks::<ROW>();
+        let mut partitions: Vec<Partition> = Vec::new();
+        let mut md5 = Md5::new();
+        for (number, row) in rows.iter().enumerate() {
+            if row.starts_with(&ROW_MAGIC) {
+                let partition =
+                    Partition::from_row(row).map_err(|reason| unusable(format!("row {number} {reason}")))?;
+                if partitions.iter().any(|known| known.name == partition.name) {
+                    return Err(unusable(format!("two partitions have the name {:?}", partition.name)));
+                }
+                md5.update(row);
+                partitions.push(partition);
+            } else if row.starts_with(&MD5_MAGIC) {
+                if !row.ends_with(&md5.clone().finalize()) {
+                    return Err(unusable("its MD5 does not fit its rows".to_string()));
+                }
+            } else if row.iter().all(|byte| *byte == 0xFF) {
+                return Ok(Self { partitions });
+            } else {
+                return Err(unusable(format!(
+                    "row {number} begins with neither AA 50 nor EB EB nor FF FF"
+                )));
+            }
+        }
+        Err(unusable(format!("no row of 0xFF ends it within {SIZE:#x} bytes")))
+    }
+
+    /// The partitions, in the order of the table.
+    #[must_use]
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    /// The partition of this name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], with the names that there are.
+    pub fn find(&self, name: &str) -> Result<&Partition, Error> {
+        self.partitions
+            .iter()
+            .find(|partition| partition.name == name)
+            .ok_or_else(|| Error::NotFound {
+                name: name.to_string(),
+                names: self.partitions.iter().map(|partition| partition.name.clone()).collect(),
+            })
+    }
+}
+
+impl Partition {
+    fn from_row(row: &[u8; ROW]) -> Result<Self, &'static str> {
+        let [
+            _,
+            _,
+            kind,
+            subtype,
+            o0,
+            o1,
+            o2,
+            o3,
+            s0,
+            s1,
+            s2,
+            s3,
+            name @ ..,
+            f0,
+            f1,
+            f2,
+            f3,
+        ] = *row;
+        let (offset, size) = (
+            u32::from_le_bytes([o0, o1, o2, o3]),
+            u32::from_le_bytes([s0, s1, s2, s3]),
+        );
+        if offset.checked_add(size).is_none() {
+            return Err("ends beyond 4 GiB");
+        }
+        let flags = u32::from_le_bytes([f0, f1, f2, f3]);
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        Ok(Self {
+            name: String::from_utf8_lossy(name).into_owned(),
+            offset: offset as usize,
+            size: size as usize,
+            encrypted: flags & FLAG_ENCRYPTED != 0,
+            readonly: flags & FLAG_READONLY != 0,
+            nvs: (kind, subtype) == (TYPE_DATA, SUBTYPE_NVS),
+        })
+    }
+
+    /// Whether its type is data, NVS.
+    #[must_use]
+    pub fn is_nvs(&self) -> bool {
+        self.nvs
+    }
+
+    /// Where it lies in a flash of `len` bytes.
+    ///
+    /// # Errors
+    /// [`Error::CutOff`].
+    pub fn within(&self, len: usize) -> Result<Range<usize>, Error> {
+        let end = self.offset.saturating_add(self.size);
+        if end > len {
+            return Err(Error::CutOff {
+                name: self.name.clone(),
+                end,
+                len,
+            });
+        }
+        Ok(self.offset..end)
+    }
+}
