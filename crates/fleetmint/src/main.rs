@@ -1,11 +1,18 @@
 //! The program: one file per subcommand.
 
+#[cfg(feature = "serve")]
 mod admin;
+mod completions;
 mod exit;
+mod files;
+#[cfg(feature = "serve")]
 mod log;
 mod nvs;
+#[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
 mod settings;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -21,26 +28,31 @@ struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "serve")]
     Serve(serve::Serve),
     /// Look after a server's data, also beside the running server
+    #[cfg(feature = "serve")]
     #[command(subcommand)]
     Admin(admin::Command),
-    /// Make and read NVS partition images, without a server
     #[command(subcommand)]
     Nvs(nvs::Command),
+    Completions(completions::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Program::parse().command {
+        #[cfg(feature = "serve")]
         Command::Serve(command) => serve::run(&command),
+        #[cfg(feature = "serve")]
         Command::Admin(command) => admin::run(&command),
         Command::Nvs(command) => nvs::run(&command),
+        Command::Completions(arguments) => completions::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.message.is_empty() {
-                eprintln!("fleetmint: {}", failure.message);
+                terminal::say(format_args!("fleetmint: {}", failure.message));
             }
             ExitCode::from(failure.exit)
         }

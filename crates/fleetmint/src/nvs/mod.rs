@@ -1,12 +1,35 @@
-//! `fleetmint nvs`: one file per subcommand.
+//! `fleetmint nvs`: one file per subcommand; `arguments` holds what several of them take.
+
+mod arguments;
+mod decrypt;
+mod encrypt;
+mod generate;
+mod generate_key;
 
 use clap::Subcommand;
 
 use crate::exit::Failure;
 
+/// Make, read, check, repair and change NVS partition images
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {}
+#[command(
+    long_about = "Makes, reads, checks, repairs and changes images of ESP-IDF's NVS partitions, without a server.\n\n\
+        generate, generate-key, encrypt and decrypt take the arguments of Espressif's nvs_partition_gen.py and write the \
+        same bytes. The others see an image as the firmware's own NVS library does.\n\n\
+        Exit codes: 0 done, 1 the answer is no, 2 the input or the call is unusable."
+)]
+pub(crate) enum Command {
+    Generate(generate::Arguments),
+    GenerateKey(generate_key::Arguments),
+    Encrypt(encrypt::Arguments),
+    Decrypt(decrypt::Arguments),
+}
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
-    match *command {}
+    match command {
+        Command::Generate(arguments) => generate::run(arguments),
+        Command::GenerateKey(arguments) => generate_key::run(arguments),
+        Command::Encrypt(arguments) => encrypt::run(arguments),
+        Command::Decrypt(arguments) => decrypt::run(arguments),
+    }
 }

@@ -1,0 +1,34 @@
+//! `fleetmint completions`: what a shell needs to complete commands and options.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use crate::exit::Failure;
+use crate::terminal;
+
+/// Print the completions for a shell
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Prints the completions for a shell: with them, Tab completes commands, options and file names.",
+    after_long_help = "\
+Examples:
+  source <(fleetmint completions bash)                                    for this session
+  fleetmint completions bash > ~/.local/share/bash-completion/completions/fleetmint
+  fleetmint completions zsh > ~/.zfunc/_fleetmint                         with ~/.zfunc in $fpath
+  fleetmint completions fish > ~/.config/fish/completions/fleetmint.fish"
+)]
+pub(crate) struct Arguments {
+    /// The shell
+    shell: Shell,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        arguments.shell,
+        &mut crate::Program::command(),
+        "fleetmint",
+        &mut script,
+    );
+    terminal::print(&String::from_utf8_lossy(&script))
+}

@@ -1,0 +1,126 @@
+//! Encryption keys: read from files, or made.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use fleetmint_nvs::crypt::{HmacKey, Keys};
+use zeroize::Zeroizing;
+
+use super::outdir::Outdir;
+use crate::exit::Failure;
+use crate::files::{self, Readers};
+use crate::terminal::say;
+
+/// The keys in a key partition's file.
+pub(crate) fn read(path: &Path) -> Result<Keys, Failure> {
+    let content = Zeroizing::new(files::read(path)?);
+    Keys::decode(&content).map_err(|error| Failure::unusable(format_args!("{}: {error}", path.display())))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewKeys {
+    /// File for the encryption keys, in the folder keys of the output folder [default: keys-<month-day_hour-minute>.bin]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyfile: Option<PathBuf>,
+
+    /// Derive the keys from an HMAC key in the chip's eFuse, instead of a key partition that flash encryption protects
+    #[arg(long = "key_protect_hmac", requires = "hmac_key")]
+    key_protect_hmac: bool,
+
+    /// Make a new HMAC key
+    #[arg(long = "kp_hmac_keygen", group = "hmac_key", requires = "key_protect_hmac")]
+    kp_hmac_keygen: bool,
+
+    /// File for the new HMAC key, beside the encryption keys [default: hmac-<name of the key file>]
+    #[arg(long = "kp_hmac_keyfile", value_name = "FILE", requires = "kp_hmac_keygen")]
+    kp_hmac_keyfile: Option<PathBuf>,
+
+    /// Take the HMAC key from this file of 32 bytes
+    #[arg(
+        long = "kp_hmac_inputkey",
+        value_name = "FILE",
+        group = "hmac_key",
+        requires = "key_protect_hmac"
+    )]
+    kp_hmac_inputkey: Option<PathBuf>,
+}
+
+impl NewKeys {
+    /// Makes the keys and writes their files, which only the owner can read.
+    pub(crate) fn make(&self, outdir: &Outdir) -> Result<Keys, Failure> {
+        let keyfile = match &self.keyfile {
+            Some(file) => outdir.place_keys(file),
+            None => unused(outdir)?,
+        };
+        let hmac_key = match &self.kp_hmac_inputkey {
+            Some(path) => {
+                let content = Zeroizing::new(files::read(path)?);
+                let key = HmacKey::decode(&content)
+                    .map_err(|error| Failure::unusable(format_args!("{}: {error}", path.display())))?;
+                Some(key)
+            }
+            None if self.kp_hmac_keygen => {
+                let key = HmacKey::generate(getrandom::fill).map_err(no_randomness)?;
+                let path = match &self.kp_hmac_keyfile {
+                    Some(file) => outdir.place_keys(file),
+                    None => beside(&keyfile),
+                };
+                files::write(&path, key.as_bytes(), Readers::OwnerOnly)?;
+                say(format_args!(
+                    "created {}: HMAC key, for an eFuse block with the purpose HMAC_UP",
+                    path.display()
+                ));
+                Some(key)
+            }
+            None => None,
+        };
+        let keys = match &hmac_key {
+            Some(key) => key.nvs_keys(),
+            None => Keys::generate(getrandom::fill).map_err(no_randomness)?,
+        };
+        files::write(&keyfile, keys.encode().as_slice(), Readers::OwnerOnly)?;
+        let purpose = match hmac_key {
+            Some(_) => "for this program's --keys; the chip derives the same from the HMAC key",
+            None => "for the partition nvs_keys, to be flashed with flash encryption",
+        };
+        say(format_args!(
+            "created {}: encryption keys, {purpose}",
+            keyfile.display()
+        ));
+        Ok(keys)
+    }
+}
+
+fn no_randomness(error: getrandom::Error) -> Failure {
+    Failure::unusable(format_args!("the operating system gives no randomness: {error}"))
+}
+
+/// `hmac-` and the name of the key file, in its folder.
+fn beside(keyfile: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from("hmac-");
+    name.push(keyfile.file_name().unwrap_or_default());
+    keyfile.with_file_name(name)
+}
+
+/// The generator's default name, `keys-<month-day_hour-minute>.bin`. Keys that are there already are never replaced: what
+/// was encrypted with them would be lost. So a second one in the same minute gets a number.
+fn unused(outdir: &Outdir) -> Result<PathBuf, Failure> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program is where the clock is read; the time names a file alone"
+    )]
+    let now = jiff::ZonedDateTime::now().strftime("%m-%d_%H-%M").to_string();
+    for number in 1..1000 {
+        let name = match number {
+            1 => format!("keys-{now}.bin"),
+            _ => format!("keys-{now}-{number}.bin"),
+        };
+        let path = outdir.place_keys(Path::new(&name));
+        if !path.exists() {
+            return Ok(path);
+        }
+    }
+    Err(Failure::unusable(format_args!(
+        "keys-{now}.bin to keys-{now}-999.bin exist: name the file with --keyfile"
+    )))
+}

@@ -1,0 +1,6 @@
+//! What several subcommands take.
+
+pub(super) mod keys;
+pub(super) mod outdir;
+pub(super) mod size;
+pub(super) mod tables;

@@ -1,0 +1,45 @@
+//! Where output files go: as Espressif's generator places them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::terminal::warn;
+
+#[derive(Debug, Args)]
+pub(crate) struct Outdir {
+    /// Folder for the files that are made [default: the current folder]
+    #[arg(long, value_name = "DIR")]
+    outdir: Option<PathBuf>,
+}
+
+impl Outdir {
+    /// Where the file goes that the caller gave this name.
+    pub(crate) fn place(&self, file: &Path) -> PathBuf {
+        match &self.outdir {
+            Some(folder) if file.is_absolute() => {
+                warn(format_args!(
+                    "{}: is absolute, so --outdir {} does not apply to it",
+                    file.display(),
+                    folder.display()
+                ));
+                file.to_path_buf()
+            }
+            Some(folder) => folder.join(file),
+            None => file.to_path_buf(),
+        }
+    }
+
+    /// Where a file of keys goes: into the folder `keys`. A name without an extension gets `.bin`.
+    pub(crate) fn place_keys(&self, file: &Path) -> PathBuf {
+        let mut file = file.to_path_buf();
+        if file.extension().is_none() {
+            file.set_extension("bin");
+        }
+        if file.is_absolute() {
+            self.place(&file)
+        } else {
+            self.place(&Path::new("keys").join(file))
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Tables and the image that they make: `IN.csv… OUT.bin SIZE`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use fleetmint_nvs::csv::Generator;
+use fleetmint_nvs::image;
+use fleetmint_nvs::layout::{PAGE_SIZE, READ_WRITE_MIN, Version};
+
+use super::outdir::Outdir;
+use super::size;
+use crate::exit::Failure;
+use crate::files;
+use crate::terminal::{Progress, warn};
+
+/// How the positional arguments read in the help.
+pub(crate) const FILES: [&str; 3] = ["IN.csv", "OUT.bin", "SIZE"];
+
+#[derive(Debug, Args)]
+pub(crate) struct Tables {
+    /// One table or more (columns key, type, encoding, value), the image to write, and the partition's size in bytes: a
+    /// multiple of 4096, as 0x6000, 24576 or 24K
+    #[arg(required = true, num_args = 3.., value_names = FILES)]
+    files: Vec<PathBuf>,
+
+    /// Version of the page format: 2 has blobs over several pages, 1 keeps each in one item of at most 1984 bytes
+    #[arg(long = "version", value_name = "VERSION", default_value = "2")]
+    format: Format,
+
+    #[command(flatten)]
+    pub(crate) outdir: Outdir,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    #[value(name = "1")]
+    V1,
+    #[value(name = "2")]
+    V2,
+}
+
+/// An image, not written yet.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// Where it goes.
+    pub(crate) path: PathBuf,
+    /// What goes there.
+    pub(crate) image: Vec<u8>,
+    /// One line on how full it is.
+    pub(crate) summary: String,
+}
+
+impl Tables {
+    /// Makes the image.
+    pub(crate) fn build(&self) -> Result<Built, Failure> {
+        let [tables @ .., out, size_text] = self.files.as_slice() else {
+            return Err(Failure::unusable("tables, an image and a size are needed"));
+        };
+        let size = size::parse(&size_text.to_string_lossy()).map_err(Failure::unusable)?;
+        image::check_size(size).map_err(Failure::unusable)?;
+        if size < READ_WRITE_MIN {
+            warn(format_args!(
+                "below {READ_WRITE_MIN:#x} bytes the firmware can only read: the partition needs the flag readonly, or must be larger"
+            ));
+        }
+        let version = match self.format {
+            Format::V1 => Version::V1,
+            Format::V2 => Version::V2,
+        };
+        let mut bytes = vec![0xFF; size];
+        let mut generator = Generator::new(&mut bytes, version).map_err(Failure::unusable)?;
+        let mut progress = Progress::new("tables", tables.len());
+        for path in tables {
+            let table = files::read(path)?;
+            generator
+                .add(&table, read_file)
+                .map_err(|error| Failure::unusable(format_args!("{}: {error}", path.display())))?;
+            progress.step();
+        }
+        let used = generator.finish();
+        bytes.truncate(image::file_len(size, used));
+        Ok(Built {
+            path: self.outdir.place(out),
+            summary: format!(
+                "{} bytes, {} of {} pages used",
+                bytes.len(),
+                used / PAGE_SIZE,
+                size / PAGE_SIZE
+            ),
+            image: bytes,
+        })
+    }
+}
+
+/// The file of a `file` row; relative paths count from the current folder.
+pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, String> {
+    // The row's error names the path already.
+    files::read(Path::new(path)).map_err(|failure| match failure.message.strip_prefix(&format!("{path}: ")) {
+        Some(reason) => reason.to_string(),
+        None => failure.message,
+    })
+}

@@ -1,0 +1,163 @@
+//! What people read: messages, tables, progress. Messages and progress go to standard error, so that standard output
+//! holds the answer alone.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use comfy_table::{CellAlignment, ColumnConstraint, Table};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::exit::Failure;
+
+/// Says what was done.
+pub(crate) fn say(message: impl Display) {
+    // A closed standard error is no reason to fail.
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Says what may not have been meant.
+pub(crate) fn warn(message: impl Display) {
+    say(format_args!("warning: {message}"));
+}
+
+/// Prints the answer. Whoever closes the pipe early (`| head`) has enough of it.
+pub(crate) fn print(answer: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(answer.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unusable(format_args!(
+            "standard output: {}",
+            crate::files::reason(&error)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Prints the answer as JSON, indented.
+#[expect(dead_code, reason = "for the subcommands that read images")]
+pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(answer)
+        .map_err(|error| Failure::unusable(format_args!("the answer can't be written as JSON: {error}")))?;
+    text.push('\n');
+    print(&text)
+}
+
+/// A table with a header, columns two blanks apart. Columns named in `right` are aligned to the right.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the subcommands that read images"))]
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    right: &[usize],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_preset(comfy_table::presets::NOTHING).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if place + 1 == N { 0 } else { 2 }));
+        column.set_constraint(ColumnConstraint::ContentWidth);
+        if right.contains(&place) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Text as it can be shown on a terminal: control characters escaped, at most `limit` characters.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the subcommands that read images"))]
+pub(crate) fn shown(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    for (count, char) in text.chars().enumerate() {
+        if count == limit {
+            shown.push('…');
+            break;
+        }
+        if char.is_control() || ('\u{202A}'..='\u{202E}').contains(&char) || ('\u{2066}'..='\u{2069}').contains(&char) {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// How far long work is: a bar on a terminal, a line now and then elsewhere. Short work shows nothing.
+pub(crate) struct Progress {
+    what: &'static str,
+    total: u64,
+    done: u64,
+    started: Instant,
+    said: Instant,
+    bar: Option<ProgressBar>,
+}
+
+/// Work that takes less shows no progress.
+const PATIENCE: Duration = Duration::from_millis(700);
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+impl Progress {
+    /// Begins work of `total` steps; `what` are they, in the plural.
+    pub(crate) fn new(what: &'static str, total: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            what,
+            total: total as u64,
+            done: 0,
+            started: now,
+            said: now,
+            bar: None,
+        }
+    }
+
+    /// One step is done.
+    pub(crate) fn step(&mut self) {
+        self.done += 1;
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done);
+        } else if self.started.elapsed() >= PATIENCE {
+            if io::stderr().is_terminal() {
+                let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());
+                if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}, {eta} left") {
+                    bar.set_style(style);
+                }
+                bar.set_message(self.what);
+                bar.set_position(self.done);
+                self.bar = Some(bar);
+            } else if self.said.elapsed() >= LINE_EVERY {
+                self.said = Instant::now();
+                say(format_args!("{} of {} {}", self.done, self.total, self.what));
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [["k", "9", "ä"], ["longer", "10", ""]].map(|row| row.map(String::from));
+        assert_eq!(
+            table(["KEY", "SIZE", "VALUE"], &[1], rows),
+            "KEY     SIZE  VALUE\nk          9  ä\nlonger    10\n"
+        );
+    }
+
+    #[test]
+    fn what_a_flash_holds_does_not_drive_the_terminal() {
+        assert_eq!(shown("a\x1b[31mb\n\u{202E}c", 99), "a\\u{1b}[31mb\\n\\u{202e}c");
+        assert_eq!(shown("äöü", 2), "äö…");
+        assert_eq!(shown("äöü", 3), "äöü");
+    }
+}

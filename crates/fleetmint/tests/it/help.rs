@@ -1,0 +1,47 @@
+//! The help of every command is a snapshot, so that each change of the interface shows in review.
+//! After a change: UPDATE_EXPECT=1 cargo test -p fleetmint --test it help
+
+use expect_test::expect_file;
+
+use crate::command_tree::subcommands;
+use crate::folder::Folder;
+
+fn whole_help(command: &[&str], text: &mut String) {
+    let help = Folder::new().run(command.iter().chain(&["--help"])).done().stdout;
+    let line = format!("$ fleetmint {} --help", command.join(" "));
+    text.push_str(&format!("{line}\n{help}\n\n"));
+    for name in subcommands(command) {
+        whole_help(&[command, &[&name]].concat(), text);
+    }
+}
+
+fn of(command: &str) -> String {
+    let mut text = String::new();
+    whole_help(&[command], &mut text);
+    text
+}
+
+#[test]
+fn nvs() {
+    expect_file!["help/nvs.txt"].assert_eq(&of("nvs"));
+}
+
+#[test]
+fn completions() {
+    expect_file!["help/completions.txt"].assert_eq(&of("completions"));
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn serve_and_admin() {
+    expect_file!["help/serve.txt"].assert_eq(&of("serve"));
+    expect_file!["help/admin.txt"].assert_eq(&of("admin"));
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn the_program_and_no_command_without_a_snapshot() {
+    let help = Folder::new().run(["--help"]).done().stdout;
+    expect_file!["help/fleetmint.txt"].assert_eq(&help);
+    assert_eq!(subcommands(&[]), ["serve", "admin", "nvs", "completions"]);
+}

@@ -1,0 +1,188 @@
+//! `fleetmint nvs generate`.
+
+use std::fs;
+
+use crate::espressif::generator;
+use crate::folder::Folder;
+
+const TABLE: &str = "\
+key,type,encoding,value
+prov,namespace,,
+device_key,data,string,k1234567
+# a comment
+interval,data,u16,30
+ca,file,binary,certs/ca.der
+";
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("device.csv", TABLE);
+    folder.write("certs/ca.der", [0x30, 0x82, 0, 0xFF].repeat(300));
+    folder
+}
+
+#[test]
+fn the_same_file_as_espressif_s_generator() {
+    let folder = folder();
+    for (size, version) in [
+        ("0x3000", ""),
+        ("24576", "--version 2"),
+        ("0x4000", "--version 1"),
+        ("0x2000", ""),
+    ] {
+        let ours = folder
+            .line(&format!("fleetmint nvs generate device.csv ours.bin {size} {version}"))
+            .done();
+        assert!(ours.stderr.contains("created ours.bin: "), "{}", ours.stderr);
+        let Some(theirs) = generator(
+            folder.path(),
+            &format!("generate device.csv theirs.bin {size} {version}"),
+        ) else {
+            return;
+        };
+        theirs.done();
+        assert!(folder.read("ours.bin") == folder.read("theirs.bin"), "{size} {version}");
+    }
+}
+
+#[test]
+fn several_tables_are_one_after_the_other() {
+    let folder = folder();
+    folder.write(
+        "site.csv",
+        "key,type,encoding,value\nsite,namespace,,\nname,data,string,Hamburg\n",
+    );
+    folder
+        .line("fleetmint nvs generate --outdir out site.csv device.csv both.bin 24K")
+        .done();
+    let image = folder.read("out/both.bin");
+    assert_eq!(image.len(), 0x6000);
+    for text in [&b"Hamburg\0"[..], b"k1234567\0"] {
+        assert!(image.windows(text.len()).any(|window| window == text));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_line_and_nothing_is_written() {
+    let folder = folder();
+    for (rows, said) in [
+        (
+            "a,data,u8,256",
+            "bad.csv: line 3: key \"a\": the value is out of range for u8, which goes from 0 to 255",
+        ),
+        (
+            "a,file,binary,gone.der",
+            "bad.csv: line 3: key \"a\": file \"gone.der\": no such file or directory",
+        ),
+        (
+            "a,data,u8,1\na,data,u8,2",
+            "bad.csv: line 4: key \"a\" is in namespace \"prov\" already, by line 3",
+        ),
+        ("sixteen_bytes_16,data,u8,1", "has 16 bytes, at most 15 are allowed"),
+        ("a,delete,,", "delete rows are for the change lists of `nvs patch`"),
+    ] {
+        folder.write(
+            "bad.csv",
+            format!("key,type,encoding,value\nprov,namespace,,\n{rows}\n"),
+        );
+        let line = folder.line("fleetmint nvs generate bad.csv out.bin 0x3000").refused(2);
+        assert!(line.contains(said), "{line}");
+    }
+    folder.write(
+        "big.csv",
+        format!(
+            "key,type,encoding,value\nprov,namespace,,\na,data,hex2bin,{}\n",
+            "00".repeat(9000)
+        ),
+    );
+    let line = folder.line("fleetmint nvs generate big.csv out.bin 0x3000").refused(2);
+    assert!(line.contains("big.csv: line 3: \"a\" does not fit"), "{line}");
+    let line = folder.line("fleetmint nvs generate gone.csv out.bin 0x3000").refused(2);
+    assert_eq!(line, "fleetmint: gone.csv: no such file or directory");
+    assert_eq!(folder.names(), ["bad.csv", "big.csv", "certs", "device.csv"]);
+}
+
+#[test]
+fn sizes_that_no_partition_has() {
+    let folder = folder();
+    for (size, said) in [
+        ("abc", "\"abc\" is no number of bytes"),
+        (
+            "0x3001",
+            "a partition of 12289 bytes: the size must be a multiple of 4096",
+        ),
+        ("0x800", "from 4096 to 16777216"),
+        ("0", "a partition of 0 bytes"),
+        ("32M", "a partition of 33554432 bytes"),
+    ] {
+        let line = folder
+            .line(&format!("fleetmint nvs generate device.csv out.bin {size}"))
+            .refused(2);
+        assert!(line.contains(said), "{line}");
+    }
+    let small = folder.line("fleetmint nvs generate device.csv out.bin 0x2000").done();
+    assert!(
+        small
+            .stderr
+            .contains("warning: below 0x3000 bytes the firmware can only read"),
+        "{}",
+        small.stderr
+    );
+}
+
+#[test]
+fn an_output_file_is_replaced_whole_or_not_at_all() {
+    let folder = folder();
+    folder.write("out.bin", "before");
+    folder.write("bad.csv", "key,type,encoding,value\na,data,u8,1\n");
+    folder.line("fleetmint nvs generate bad.csv out.bin 0x3000").refused(2);
+    assert_eq!(folder.read("out.bin"), b"before");
+    folder.line("fleetmint nvs generate device.csv out.bin 0x3000").done();
+    assert_eq!(folder.read("out.bin").len(), 0x3000);
+
+    fs::create_dir(folder.file("folder")).unwrap();
+    let line = folder
+        .line("fleetmint nvs generate device.csv folder 0x3000")
+        .refused(2);
+    assert!(line.contains("folder: not written: "), "{line}");
+    let line = folder
+        .line("fleetmint nvs generate device.csv out.bin/sub.bin 0x3000")
+        .refused(2);
+    assert!(line.contains("out.bin/sub.bin: not written: "), "{line}");
+    assert_eq!(folder.names(), ["bad.csv", "certs", "device.csv", "folder", "out.bin"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn through_links_and_into_devices() {
+    let folder = folder();
+    std::os::unix::fs::symlink("real.bin", folder.file("link.bin")).unwrap();
+    folder.write("real.bin", "");
+    folder.line("fleetmint nvs generate device.csv link.bin 0x3000").done();
+    assert!(fs::symlink_metadata(folder.file("link.bin")).unwrap().is_symlink());
+    assert_eq!(folder.read("real.bin").len(), 0x3000);
+    folder.line("fleetmint nvs generate device.csv /dev/null 0x3000").done();
+}
+
+#[test]
+fn an_absolute_output_stands_above_outdir() {
+    let folder = folder();
+    let out = folder.file("abs.bin");
+    let run = folder
+        .run([
+            "nvs",
+            "generate",
+            "device.csv",
+            out.to_str().unwrap(),
+            "0x3000",
+            "--outdir",
+            "elsewhere",
+        ])
+        .done();
+    assert!(
+        run.stderr.contains("is absolute, so --outdir elsewhere does not apply"),
+        "{}",
+        run.stderr
+    );
+    assert!(out.is_file());
+}

@@ -1,0 +1,4 @@
+mod decrypt;
+mod encrypt;
+mod generate;
+mod generate_key;
