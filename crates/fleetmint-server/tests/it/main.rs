@@ -15,6 +15,7 @@ mod access;
 mod devices;
 mod first_device;
 mod identity;
+mod keycloak;
 mod models;
 mod openapi;
 mod problems;

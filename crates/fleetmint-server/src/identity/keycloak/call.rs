@@ -65,6 +65,15 @@ impl Answer {
         })
     }
 
+    /// The body, read as a JSON object. To serde a list of its members' values would be as good.
+    pub(super) fn object<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        if self.body.trim_ascii_start().starts_with(b"{") {
+            self.json()
+        } else {
+            Err(Error::Unreadable("it is no JSON object".to_owned()))
+        }
+    }
+
     /// The error that a status stands for that has no better meaning where it came.
     pub(super) fn refusal(&self) -> Error {
         let status = self.status.as_u16();

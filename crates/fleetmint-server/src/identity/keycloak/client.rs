@@ -51,6 +51,8 @@ pub(super) fn new(client: Client<'_>, secret: &Secret, device_scope: Option<&str
     set("clientAuthenticatorType", AUTHENTICATOR.into());
     set("secret", secret.expose().into());
     set("attributes", json!({ ATTRIBUTE: client.device_key }));
+    // Its tokens carry what its scopes say, not every role that its account happens to have.
+    set("fullScopeAllowed", false.into());
     for (member, right) in FLOWS {
         set(member, right.into());
     }
@@ -99,6 +101,12 @@ impl Representation {
     /// The key of the device that the client was made for.
     pub(super) fn device_key(&self) -> Option<&str> {
         self.0.get("attributes")?.get(ATTRIBUTE)?.as_str()
+    }
+
+    /// Whether our service account may change and make clients, as Keycloak says of each client that it shows.
+    pub(super) fn is_manageable(&self) -> bool {
+        let access = self.0.get("access").and_then(|access| access.get("manage"));
+        access.and_then(Value::as_bool).unwrap_or_default()
     }
 
     fn has_flows(&self) -> bool {

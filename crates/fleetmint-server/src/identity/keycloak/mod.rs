@@ -101,8 +101,7 @@ impl Keycloak {
     /// # Errors
     /// See [`StartError`].
     pub fn start(settings: &config::Keycloak, metrics: &Metrics, random: Arc<dyn Random>) -> Result<Self, StartError> {
-        // reqwest takes the process's provider. One that is there already is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_cryptography();
         let mut client = reqwest::Client::builder()
             .redirect(Policy::none())
             .no_proxy()
@@ -198,7 +197,7 @@ impl Keycloak {
             StatusCode::NOT_FOUND => return Err(missing()),
             _ => return Err(answer.refusal()),
         }
-        let secret = answer.json::<SecretAnswer>()?.value.map(Zeroizing::new);
+        let secret = answer.object::<SecretAnswer>()?.value.map(Zeroizing::new);
         match shown(secret.as_ref().map(|value| value.as_str())) {
             Shown::Secret(secret) => Ok(secret),
             Shown::Masked => Err(Error::SecretMasked {
@@ -299,13 +298,13 @@ impl Keycloak {
         }
     }
 
-    /// One page of the realm's clients whose ids begin with `prefix`, from the `first` on; an empty page is the end.
+    /// One page of the realm's clients whose ids contain `text`, from the `first` on; an empty page is the end.
     ///
     /// # Errors
     /// Every way that Keycloak can fail.
-    pub async fn list(&self, prefix: &str, first: u32) -> Result<Vec<Found>, Error> {
+    pub async fn list(&self, text: &str, first: u32) -> Result<Vec<Found>, Error> {
         let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("clientId", prefix)
+            .append_pair("clientId", text)
             .append_pair("search", "true")
             .append_pair("first", &first.to_string())
             .append_pair("max", &PAGE.to_string())
@@ -496,6 +495,11 @@ impl Keycloak {
         let token = self.0.tokens.replace(Some(&token), caller, deadline).await?;
         caller.call(call, Some(token.text.expose()), deadline).await
     }
+}
+
+/// Makes ring what rustls computes with, unless the process has chosen already. Without a choice reqwest makes no client.
+fn install_cryptography() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// An id of Keycloak's becomes part of a path, so it may hold nothing that means something there.

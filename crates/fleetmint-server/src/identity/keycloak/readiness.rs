@@ -12,9 +12,6 @@ const KEPT: Duration = Duration::from_secs(5);
 /// Probes give up after a second or so; they are told what is known by then.
 const PATIENCE: Duration = Duration::from_millis(900);
 
-/// The role that everything here needs.
-const MANAGE_CLIENTS: &str = "manage-clients";
-
 /// The last answer.
 #[derive(Debug, Default)]
 pub(super) struct Readiness(tokio::sync::Mutex<Option<(Instant, Vec<String>)>>);
@@ -37,34 +34,32 @@ impl Keycloak {
     }
 
     async fn check(&self) -> Vec<String> {
-        let deadline = self.0.caller.deadline();
-        let mut problems = Vec::new();
-        let scope = self.0.device_scope.as_deref();
-        // Any scope's name will do to see whether we get an answer.
-        match self.scope_id(scope.unwrap_or_default(), deadline).await {
-            Ok(found) => {
-                if let (Some(scope), None) = (scope, found) {
-                    problems.push(format!(
-                        "the realm has no client scope {scope:?}, which identity.keycloak.device_scope names"
-                    ));
-                }
-            }
-            Err(Error::Refused { status: 403 }) => {
-                problems.push(
-                    "the service account may not see client scopes: it needs realm-management's manage-clients"
-                        .to_owned(),
-                );
-            }
-            Err(error) => problems.push(error.to_string()),
+        match self.missing().await {
+            Ok(missing) => missing,
+            Err(Error::Refused { status: 403 }) => vec![no_right()],
+            Err(error) => vec![error.to_string()],
         }
-        let roles = self.0.tokens.last().and_then(|token| token.roles.clone());
-        if let Some(roles) = roles
-            && !roles.iter().any(|role| role == MANAGE_CLIENTS || role == "realm-admin")
+    }
+
+    async fn missing(&self) -> Result<Vec<String>, Error> {
+        let deadline = self.0.caller.deadline();
+        // The one client that is there for sure is our own.
+        let own = self.find_by_name(&self.0.tokens.client_id, deadline).await?;
+        let mut missing = Vec::new();
+        if !own.is_some_and(|own| own.is_manageable()) {
+            missing.push(no_right());
+        }
+        if let Some(scope) = &self.0.device_scope
+            && self.scope_id(scope, deadline).await?.is_none()
         {
-            problems.push(format!(
-                "the service account lacks realm-management's role {MANAGE_CLIENTS}"
+            missing.push(format!(
+                "the realm has no client scope {scope:?}, which identity.keycloak.device_scope names"
             ));
         }
-        problems
+        Ok(missing)
     }
+}
+
+fn no_right() -> String {
+    "the service account lacks realm-management's role manage-clients".to_owned()
 }

@@ -23,8 +23,6 @@ pub(super) struct Token {
     pub(super) text: Secret,
     /// Who issued it: the address of the realm as devices should see it.
     pub(super) issuer: Option<String>,
-    /// The roles of `realm-management` in it, if it tells.
-    pub(super) roles: Option<Vec<String>>,
     renew_at: Instant,
     expires_at: Instant,
 }
@@ -33,7 +31,7 @@ pub(super) struct Token {
 #[derive(Debug)]
 pub(super) struct Tokens {
     url: String,
-    client_id: String,
+    pub(super) client_id: String,
     client_secret: Secret,
     current: Mutex<Option<Arc<Token>>>,
     fetching: tokio::sync::Mutex<()>,
@@ -52,13 +50,6 @@ struct Granted {
 #[derive(Default, Deserialize)]
 struct Claims {
     iss: Option<String>,
-    #[serde(default)]
-    resource_access: std::collections::HashMap<String, Access>,
-}
-
-#[derive(Deserialize)]
-struct Access {
-    roles: Vec<String>,
 }
 
 impl Tokens {
@@ -143,20 +134,15 @@ impl Tokens {
             StatusCode::BAD_REQUEST => return Err(Error::Refused { status: 400 }),
             _ => return Err(answer.refusal()),
         }
-        let granted: Granted = answer.json()?;
+        let granted: Granted = answer.object()?;
         if granted.access_token.is_empty() {
             return Err(Error::Unreadable("it has no access_token".to_owned()));
         }
-        let claims = claims(&granted.access_token);
+        let issuer = claims(&granted.access_token).iss;
         let life = Duration::from_secs(granted.expires_in.into());
         let token = Arc::new(Token {
             text: Secret::new(granted.access_token),
-            issuer: claims.iss,
-            roles: claims
-                .resource_access
-                .into_iter()
-                .find(|(client, _)| client == "realm-management")
-                .map(|(_, access)| access.roles),
+            issuer,
             renew_at: asked + life.mul_f64(1.0 - RENEWAL),
             expires_at: asked + life,
         });

@@ -1,0 +1,346 @@
+//! Everything that can go wrong between us and Keycloak, one by one.
+
+use std::time::{Duration, Instant};
+
+use fleetmint_server::identity::Error;
+use fleetmint_server::secret::Secret;
+
+use super::stand_in::{ID, Reply, StandIn};
+use super::{client, settings, start};
+
+const LIMIT: Duration = Duration::from_millis(700);
+/// What a machine under load may add.
+const MARGIN: Duration = Duration::from_millis(500);
+
+fn html(status: &str) -> Reply {
+    let page = "<html><body>Welcome</body></html>";
+    Reply::Raw(
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n{page}",
+            page.len()
+        )
+        .into_bytes(),
+    )
+}
+
+fn huge() -> Reply {
+    let mut answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"value\": \"".to_vec();
+    answer.resize(10 * 1024 * 1024, b'x');
+    Reply::Raw(answer)
+}
+
+fn redirect() -> Reply {
+    Reply::Raw(
+        b"HTTP/1.1 301 Moved Permanently\r\nlocation: http://127.0.0.1:1/elsewhere\r\ncontent-length: 0\r\n\r\n"
+            .to_vec(),
+    )
+}
+
+fn cut_off() -> Reply {
+    Reply::Raw(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 60\r\n\r\n{\"type\": \"secret\", \"val"
+            .to_vec(),
+    )
+}
+
+/// A fault, the error that it ends in, and how often the call is made.
+struct Case {
+    name: &'static str,
+    reply: fn() -> Reply,
+    is_right: fn(&Error) -> bool,
+    calls: usize,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "hangs",
+        reply: || Reply::Hang,
+        is_right: |error| matches!(error, Error::Timeout { .. }),
+        calls: 1,
+    },
+    Case {
+        name: "trickles",
+        reply: || Reply::Trickle,
+        is_right: |error| matches!(error, Error::Timeout { .. }),
+        calls: 1,
+    },
+    Case {
+        name: "closes",
+        reply: || Reply::Close,
+        is_right: |error| matches!(error, Error::Unreachable(_)),
+        calls: 2,
+    },
+    Case {
+        name: "is cut off",
+        reply: cut_off,
+        is_right: |error| matches!(error, Error::Unreachable(_)),
+        calls: 2,
+    },
+    Case {
+        name: "fails",
+        reply: || Reply::Json(500, "{}".to_owned()),
+        is_right: |error| matches!(error, Error::Failed { status: 500 }),
+        calls: 1,
+    },
+    Case {
+        name: "is unavailable",
+        reply: || html("503 Service Unavailable"),
+        is_right: |error| matches!(error, Error::Failed { status: 503 }),
+        calls: 2,
+    },
+    Case {
+        name: "redirects",
+        reply: redirect,
+        is_right: |error| matches!(error, Error::Redirected { status: 301 }),
+        calls: 1,
+    },
+    Case {
+        name: "forbids",
+        reply: || Reply::Json(403, "{}".to_owned()),
+        is_right: |error| matches!(error, Error::Refused { status: 403 }),
+        calls: 1,
+    },
+    Case {
+        name: "answers in broken JSON",
+        reply: || Reply::Json(200, "{\"type\": \"secret\", \"val".to_owned()),
+        is_right: |error| matches!(error, Error::Unreadable(_)),
+        calls: 1,
+    },
+    Case {
+        name: "answers in other JSON",
+        reply: || Reply::Json(200, "[\"a list\"]".to_owned()),
+        is_right: |error| matches!(error, Error::Unreadable(_)),
+        calls: 1,
+    },
+    Case {
+        name: "answers in HTML",
+        reply: || html("200 OK"),
+        is_right: |error| matches!(error, Error::Unreadable(_)),
+        calls: 1,
+    },
+    Case {
+        name: "answers without end",
+        reply: huge,
+        is_right: |error| matches!(error, Error::TooLarge { .. }),
+        calls: 1,
+    },
+];
+
+/// What only the answer with the secret can get wrong.
+const SECRETS: &[Case] = &[
+    Case {
+        name: "masks the secret",
+        reply: || Reply::Json(200, r#"{"type": "secret", "value": "**********"}"#.to_owned()),
+        is_right: |error| matches!(error, Error::SecretMasked { .. }),
+        calls: 1,
+    },
+    Case {
+        name: "has an empty secret",
+        reply: || Reply::Json(200, r#"{"type": "secret", "value": ""}"#.to_owned()),
+        is_right: |error| matches!(error, Error::SecretMissing { .. }),
+        calls: 1,
+    },
+    Case {
+        name: "has a blank secret",
+        reply: || Reply::Json(200, r#"{"type": "secret", "value": "  "}"#.to_owned()),
+        is_right: |error| matches!(error, Error::SecretMissing { .. }),
+        calls: 1,
+    },
+    Case {
+        name: "has no secret",
+        reply: || Reply::Json(200, r#"{"type": "secret"}"#.to_owned()),
+        is_right: |error| matches!(error, Error::SecretMissing { .. }),
+        calls: 1,
+    },
+    Case {
+        name: "does not know the client",
+        reply: || Reply::Json(404, r#"{"error": "Could not find client"}"#.to_owned()),
+        is_right: |error| matches!(error, Error::ClientMissing { .. }),
+        calls: 1,
+    },
+];
+
+async fn check(case: &Case, path: &'static str) {
+    let reply = case.reply;
+    let stand_in = StandIn::start(move |request, _| request.ends_with(path).then(reply)).await;
+    let (keycloak, metrics) = start(&settings(&stand_in.base, LIMIT));
+    let began = Instant::now();
+    let error = keycloak.secret(client("c", "k", Some(ID))).await.unwrap_err();
+    let took = began.elapsed();
+    assert!((case.is_right)(&error), "{path} {}: {error:?}", case.name);
+    assert!(took < LIMIT + MARGIN, "{path} {}: it took {took:?}", case.name);
+    assert_eq!(stand_in.count(path), case.calls, "{path} {}", case.name);
+    let text = metrics.encode().unwrap();
+    assert!(
+        text.contains("fleetmint_keycloak_calls_total{operation=\"get_token\""),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn every_fault_of_the_call_for_the_secret_has_its_error_within_the_limit() {
+    for case in CASES.iter().chain(SECRETS) {
+        check(case, "/client-secret").await;
+    }
+}
+
+#[tokio::test]
+async fn every_fault_of_the_token_endpoint_has_its_error_within_the_limit() {
+    for case in CASES {
+        // A POST that may have arrived is not made again, though one that asks for a token would do no harm.
+        let calls = case.calls.min(1);
+        check(&Case { calls, ..*case }, "/token").await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_listens_and_no_such_host() {
+    for base in ["http://127.0.0.1:1", "http://keycloak.invalid"] {
+        let (keycloak, metrics) = start(&settings(base, Duration::from_secs(5)));
+        let error = keycloak.secret(client("c", "k", Some(ID))).await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
+        let text = metrics.encode().unwrap();
+        assert!(
+            text.contains("fleetmint_keycloak_calls_total{operation=\"get_token\",status=\"0\"} 2"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_attempt_helps_where_it_may_be_made() {
+    let stand_in =
+        StandIn::start(|request, before| (request.ends_with("/client-secret") && before == 0).then_some(Reply::Close))
+            .await;
+    let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+    let secret = keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
+    assert_eq!(secret.expose(), "the secret of the stand-in");
+    assert_eq!(stand_in.count("/client-secret"), 2);
+}
+
+#[tokio::test]
+async fn a_create_that_may_have_arrived_is_not_made_again() {
+    let stand_in = StandIn::start(|request, _| request.ends_with("/clients").then_some(Reply::Close)).await;
+    let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+    let error = keycloak
+        .create(client("c", "k", None), &Secret::new("secret".to_owned()))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
+    assert_eq!(stand_in.count("POST /admin/realms/fleet/clients"), 1);
+}
+
+#[tokio::test]
+async fn a_create_without_a_usable_location_is_an_error() {
+    for location in ["", "location: http://127.0.0.1/clients/..%2Fusers\r\n"] {
+        let head = format!("HTTP/1.1 201 Created\r\n{location}content-length: 0\r\n\r\n");
+        let stand_in = StandIn::start(move |request, _| {
+            request
+                .ends_with("/clients")
+                .then(|| Reply::Raw(head.clone().into_bytes()))
+        })
+        .await;
+        let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+        let error = keycloak
+            .create(client("c", "k", None), &Secret::new("secret".to_owned()))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::Unreadable(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_replaced_once() {
+    let stand_in = StandIn::start(|request, before| {
+        (request.ends_with("/client-secret") && before == 0).then(|| Reply::Json(401, "{}".to_owned()))
+    })
+    .await;
+    let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+    keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
+    assert_eq!(stand_in.count("/token"), 2);
+    assert_eq!(stand_in.count("/client-secret"), 2);
+
+    let stand_in = StandIn::start(|request, _| {
+        request
+            .ends_with("/client-secret")
+            .then(|| Reply::Json(401, "{}".to_owned()))
+    })
+    .await;
+    let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+    let error = keycloak.secret(client("c", "k", Some(ID))).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 401 }), "{error:?}");
+    assert_eq!(stand_in.count("/token"), 2);
+    assert_eq!(stand_in.count("/client-secret"), 2);
+}
+
+fn short_lived(request: &str) -> Option<Reply> {
+    request
+        .ends_with("/token")
+        .then(|| Reply::Json(200, r#"{"access_token": "e30.e30.e30", "expires_in": 2}"#.to_owned()))
+}
+
+#[tokio::test]
+async fn a_token_is_kept_and_renewed_before_it_expires() {
+    let stand_in = StandIn::start(|request, _| short_lived(request)).await;
+    let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+    let secret = || async { keycloak.secret(client("c", "k", Some(ID))).await.unwrap() };
+    for _ in 0..5 {
+        secret().await;
+    }
+    assert_eq!(stand_in.count("/token"), 1);
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    secret().await;
+    assert_eq!(stand_in.count("/token"), 2, "it had a quarter of its life left");
+}
+
+#[tokio::test]
+async fn many_calls_at_once_fetch_one_token() {
+    let stand_in = StandIn::start(|_, _| None).await;
+    let (keycloak, _) = start(&settings(&stand_in.base, Duration::from_secs(5)));
+    let calls = (0..32).map(|_| {
+        let keycloak = keycloak.clone();
+        tokio::spawn(async move { keycloak.secret(client("c", "k", Some(ID))).await.map(drop) })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(stand_in.count("/token"), 1);
+    assert_eq!(stand_in.count("/client-secret"), 32);
+}
+
+#[tokio::test]
+async fn one_call_that_hangs_keeps_no_other_waiting() {
+    let stand_in = StandIn::start(|request, _| request.contains("/clients/hangs/").then_some(Reply::Hang)).await;
+    let (keycloak, _) = start(&settings(&stand_in.base, Duration::from_secs(5)));
+    keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
+    let hanging: Vec<_> = (0..16)
+        .map(|_| {
+            let keycloak = keycloak.clone();
+            tokio::spawn(async move { keycloak.secret(client("c", "k", Some("hangs"))).await.map(drop) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let began = Instant::now();
+    for _ in 0..20 {
+        keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    for call in hanging {
+        call.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_readiness_probe_is_told_in_time() {
+    let stand_in = StandIn::start(|_, _| Some(Reply::Hang)).await;
+    let (keycloak, _) = start(&settings(&stand_in.base, Duration::from_secs(5)));
+    let began = Instant::now();
+    let problems = keycloak.problems().await;
+    assert!(began.elapsed() < Duration::from_millis(1_500));
+    assert_eq!(problems, ["Keycloak did not answer within 900 ms"]);
+    // And the next probe asks nothing anew.
+    let began = Instant::now();
+    assert_eq!(keycloak.problems().await, problems);
+    assert!(began.elapsed() < Duration::from_millis(500));
+    assert_eq!(stand_in.requests().len(), 1);
+}

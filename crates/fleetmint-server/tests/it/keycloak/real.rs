@@ -1,0 +1,476 @@
+//! What we do to a real Keycloak, and what others do to it behind our back.
+
+use std::time::Duration;
+
+use fleetmint_server::app::SystemRandom;
+use fleetmint_server::identity::{Error, Repair, Status, new_secret};
+use fleetmint_server::secret::Secret;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::realm::{Realm, tls, unique};
+use super::{client, start};
+
+const HEALTHY: Status = Status {
+    exists: true,
+    enabled: true,
+    ours: true,
+    flows: true,
+    scope: true,
+    secret: true,
+};
+
+struct Device {
+    key: String,
+    client_id: String,
+    secret: Secret,
+}
+
+impl Device {
+    fn new() -> Self {
+        let key = unique();
+        Self {
+            client_id: format!("iotdevice-test-{key}"),
+            key,
+            secret: new_secret(&SystemRandom::default()).unwrap(),
+        }
+    }
+
+    fn client<'a>(&'a self, id: Option<&'a str>) -> fleetmint_server::identity::Client<'a> {
+        client(&self.client_id, &self.key, id)
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_made_used_and_deleted() {
+    let Some(realm) = Realm::find("a client is made, used and deleted") else {
+        return;
+    };
+    let (keycloak, metrics) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    assert_eq!(realm.id_of(&device.client_id).await.unwrap(), id);
+
+    let secret = keycloak.secret(device.client(Some(&id))).await.unwrap();
+    assert_eq!(secret, device.secret);
+    let claims = realm.device_token(&device.client_id, secret.expose()).await.unwrap();
+    assert_eq!(claims["azp"], device.client_id);
+    assert_eq!(claims["aud"], "fleetmint");
+    assert!(claims["sub"].is_string(), "{claims}");
+    assert_eq!(claims["resource_access"], Value::Null, "{claims}");
+    assert_eq!(keycloak.status(device.client(Some(&id))).await.unwrap(), HEALTHY);
+    // Without its id, by its name.
+    assert_eq!(keycloak.status(device.client(None)).await.unwrap(), HEALTHY);
+    assert_eq!(keycloak.secret(device.client(None)).await.unwrap(), device.secret);
+
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+    assert_eq!(realm.id_of(&device.client_id).await, None);
+    assert!(realm.device_token(&device.client_id, secret.expose()).await.is_err());
+    let error = keycloak.secret(device.client(Some(&id))).await.unwrap_err();
+    assert!(matches!(error, Error::ClientMissing { .. }), "{error:?}");
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+
+    let text = metrics.encode().unwrap();
+    for call in [
+        "get_token",
+        "create_client",
+        "get_client_secret",
+        "get_client",
+        "delete_client",
+    ] {
+        assert!(text.contains(&format!("operation=\"{call}\"")), "{call}: {text}");
+    }
+    assert!(!text.contains(&device.key), "{text}");
+}
+
+#[tokio::test]
+async fn the_new_client_may_do_one_thing_only() {
+    let Some(realm) = Realm::find("the new client may do one thing only") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let made = realm.client(&id).await;
+    for (member, right) in [
+        ("publicClient", false),
+        ("serviceAccountsEnabled", true),
+        ("standardFlowEnabled", false),
+        ("implicitFlowEnabled", false),
+        ("directAccessGrantsEnabled", false),
+        ("fullScopeAllowed", false),
+        ("enabled", true),
+    ] {
+        assert_eq!(made[member], right, "{member}");
+    }
+    assert_eq!(made["attributes"]["fleetmint.device"], device.key);
+    assert_eq!(made["defaultClientScopes"], json!(["fleetmint-device"]));
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_of_an_attempt_before_is_taken_and_another_is_left_alone() {
+    let Some(realm) = Realm::find("a client of an attempt before is taken") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let other_secret = new_secret(&SystemRandom::default()).unwrap();
+    assert_eq!(keycloak.create(device.client(None), &other_secret).await.unwrap(), id);
+    assert_eq!(keycloak.secret(device.client(Some(&id))).await.unwrap(), device.secret);
+
+    for attributes in [json!({}), json!({"fleetmint.device": "z9999999"})] {
+        let theirs = Device::new();
+        let new = json!({"clientId": theirs.client_id, "description": "not yours", "attributes": attributes});
+        realm.operator(Method::POST, "/clients", Some(&new)).await;
+        let their_id = realm.id_of(&theirs.client_id).await.unwrap();
+        let before = realm.client(&their_id).await;
+        let foreign = |error: Error| assert!(matches!(error, Error::ForeignClient { .. }), "{error:?}");
+        foreign(keycloak.create(theirs.client(None), &theirs.secret).await.unwrap_err());
+        foreign(keycloak.sync(theirs.client(None)).await.unwrap_err());
+        foreign(keycloak.set_enabled(theirs.client(None), false).await.unwrap_err());
+        foreign(keycloak.secret(theirs.client(None)).await.unwrap_err());
+        keycloak.delete(theirs.client(None)).await.unwrap();
+        assert!(!keycloak.status(theirs.client(None)).await.unwrap().ours);
+        assert_eq!(realm.client(&their_id).await, before);
+    }
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_was_deleted_behind_our_back_is_made_anew() {
+    let Some(realm) = Realm::find("a client that was deleted is made anew") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    realm.operator(Method::DELETE, &format!("/clients/{id}"), None).await;
+
+    assert_eq!(keycloak.status(device.client(Some(&id))).await.unwrap(), Status::ABSENT);
+    let error = keycloak.secret(device.client(Some(&id))).await.unwrap_err();
+    assert!(matches!(error, Error::ClientMissing { .. }), "{error:?}");
+    let error = keycloak.set_enabled(device.client(Some(&id)), false).await.unwrap_err();
+    assert!(matches!(error, Error::ClientMissing { .. }), "{error:?}");
+
+    let synced = keycloak.sync(device.client(Some(&id))).await.unwrap();
+    assert_eq!(synced.repairs, [Repair::Created]);
+    assert_ne!(synced.provider_ref, id);
+    let secret = keycloak
+        .secret(device.client(Some(&synced.provider_ref)))
+        .await
+        .unwrap();
+    assert_ne!(secret, device.secret);
+    realm.device_token(&device.client_id, secret.expose()).await.unwrap();
+    // Whoever still has the old id finds it, and deletes it, under the new one.
+    assert_eq!(keycloak.status(device.client(Some(&id))).await.unwrap(), HEALTHY);
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+    assert_eq!(realm.id_of(&device.client_id).await, None);
+}
+
+#[tokio::test]
+async fn what_was_changed_behind_our_back_is_seen_and_mended() {
+    let Some(realm) = Realm::find("what was changed is seen and mended") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let us = || device.client(Some(&id));
+    assert_eq!(keycloak.sync(us()).await.unwrap().repairs, []);
+
+    // Disabled: the secret is still there for the image.
+    realm
+        .change(&id, &[("enabled", json!(false)), ("description", json!("on the roof"))])
+        .await;
+    assert_eq!(keycloak.secret(us()).await.unwrap(), device.secret);
+    let disabled = Status {
+        enabled: false,
+        ..HEALTHY
+    };
+    assert_eq!(keycloak.status(us()).await.unwrap(), disabled);
+    assert!(
+        realm
+            .device_token(&device.client_id, device.secret.expose())
+            .await
+            .is_err()
+    );
+    assert_eq!(keycloak.sync(us()).await.unwrap().repairs, [Repair::Enabled]);
+    assert_eq!(keycloak.status(us()).await.unwrap(), HEALTHY);
+    realm
+        .device_token(&device.client_id, device.secret.expose())
+        .await
+        .unwrap();
+
+    // Other flows, and no scope.
+    realm
+        .change(
+            &id,
+            &[
+                ("standardFlowEnabled", json!(true)),
+                ("serviceAccountsEnabled", json!(false)),
+            ],
+        )
+        .await;
+    let scopes = realm.operator(Method::GET, "/client-scopes", None).await;
+    let scope = scopes
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|scope| scope["name"] == "fleetmint-device")
+        .unwrap();
+    let path = format!("/clients/{id}/default-client-scopes/{}", scope["id"].as_str().unwrap());
+    realm.operator(Method::DELETE, &path, None).await;
+    let broken = Status {
+        flows: false,
+        scope: false,
+        ..HEALTHY
+    };
+    assert_eq!(keycloak.status(us()).await.unwrap(), broken);
+    assert_eq!(
+        keycloak.sync(us()).await.unwrap().repairs,
+        [Repair::FlowsSet, Repair::ScopeSet]
+    );
+    assert_eq!(keycloak.status(us()).await.unwrap(), HEALTHY);
+    let claims = realm
+        .device_token(&device.client_id, device.secret.expose())
+        .await
+        .unwrap();
+    assert_eq!(claims["aud"], "fleetmint");
+
+    // What is none of our business stayed, and so did the secret.
+    assert_eq!(realm.client(&id).await["description"], "on the roof");
+    assert_eq!(keycloak.secret(us()).await.unwrap(), device.secret);
+
+    // Another secret: the next image has it.
+    let changed = realm
+        .operator(Method::POST, &format!("/clients/{id}/client-secret"), None)
+        .await;
+    assert_eq!(
+        keycloak.secret(us()).await.unwrap().expose(),
+        changed["value"].as_str().unwrap()
+    );
+    keycloak.delete(us()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_is_disabled_and_enabled() {
+    let Some(realm) = Realm::find("a client is disabled and enabled") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    for enabled in [false, false, true, true] {
+        keycloak.set_enabled(device.client(Some(&id)), enabled).await.unwrap();
+        let token = realm.device_token(&device.client_id, device.secret.expose()).await;
+        assert_eq!(token.is_ok(), enabled);
+    }
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_secret_of_the_service_account_is_said() {
+    let Some(realm) = Realm::find("a wrong secret of the service account is said") else {
+        return;
+    };
+    let mut settings = realm.settings();
+    settings.client_secret = Secret::new("hunter2hunter2".to_owned());
+    let (keycloak, _) = start(&settings);
+    let error = keycloak.secret(client("c", "k", Some("0"))).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    assert_eq!(keycloak.problems().await, [error.to_string()]);
+}
+
+#[tokio::test]
+async fn a_realm_that_is_not_there_is_said() {
+    let Some(realm) = Realm::find("a realm that is not there is said") else {
+        return;
+    };
+    let mut settings = realm.settings();
+    settings.realm = "nowhere".to_owned();
+    let (keycloak, _) = start(&settings);
+    let error = keycloak.secret(client("c", "k", Some("0"))).await.unwrap_err();
+    assert!(matches!(error, Error::Failed { status: 404 }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_in_mid_run_is_replaced() {
+    let Some(realm) = Realm::find("a token that is revoked in mid-run is replaced") else {
+        return;
+    };
+    let (client_id, client_secret) = realm.service_account(&["manage-clients"]).await;
+    let account = realm.id_of(&client_id).await.unwrap();
+    let mut settings = realm.settings();
+    settings.client_id = client_id;
+    settings.client_secret = Secret::new(client_secret);
+    let (keycloak, metrics) = start(&settings);
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    // Tokens of before this second are not taken any more.
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    realm.change(&account, &[("notBefore", json!(now - 1))]).await;
+    assert_eq!(keycloak.secret(device.client(Some(&id))).await.unwrap(), device.secret);
+    let text = metrics.encode().unwrap();
+    assert!(
+        text.contains("fleetmint_keycloak_calls_total{operation=\"get_client_secret\",status=\"401\"} 1"),
+        "{text}"
+    );
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_if_it_is_named() {
+    let Some(realm) = Realm::find("a private authority is trusted if it is named") else {
+        return;
+    };
+    let (base_url, ca_file) = tls();
+    let mut settings = realm.settings();
+    settings.base_url = base_url;
+    let (stranger, _) = start(&settings);
+    let error = stranger.secret(client("c", "k", Some("0"))).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Unreachable(cause) if cause.contains("certificate")),
+        "{error:?}"
+    );
+    settings.ca_file = Some(ca_file);
+    let (keycloak, _) = start(&settings);
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    assert_eq!(keycloak.secret(device.client(Some(&id))).await.unwrap(), device.secret);
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+}
+
+#[tokio::test]
+async fn devices_get_the_address_that_the_realm_names() {
+    let Some(realm) = Realm::find("devices get the address that the realm names") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    assert_eq!(keycloak.token_url(), None);
+    assert_eq!(keycloak.problems().await, Vec::<String>::new());
+    let usual = format!("{}/realms/{}/protocol/openid-connect/token", realm.base, realm.name);
+    assert_eq!(keycloak.token_url(), Some(usual));
+
+    let outside = realm
+        .another(|file| file["attributes"] = json!({"frontendUrl": "https://sso.example.com/auth"}))
+        .await;
+    let (keycloak, _) = start(&outside.settings());
+    assert_eq!(keycloak.problems().await, Vec::<String>::new());
+    let theirs = format!(
+        "https://sso.example.com/auth/realms/{}/protocol/openid-connect/token",
+        outside.name
+    );
+    assert_eq!(keycloak.token_url(), Some(theirs));
+
+    let mut settings = outside.settings();
+    settings.token_url = Some("https://tokens.example.com".to_owned());
+    assert_eq!(
+        start(&settings).0.token_url().as_deref(),
+        Some("https://tokens.example.com")
+    );
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_missing() {
+    let Some(realm) = Realm::find("readiness names what is missing") else {
+        return;
+    };
+    let mut settings = realm.settings();
+    settings.device_scope = Some("no-such-scope".to_owned());
+    let problems = start(&settings).0.problems().await;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains("no-such-scope") && problems[0].contains("device_scope"),
+        "{problems:?}"
+    );
+
+    for roles in [&[][..], &["view-clients"][..]] {
+        let (client_id, client_secret) = realm.service_account(roles).await;
+        let mut settings = realm.settings();
+        settings.client_id = client_id;
+        settings.client_secret = Secret::new(client_secret);
+        let problems = start(&settings).0.problems().await;
+        assert!(
+            problems.iter().any(|problem| problem.contains("manage-clients")),
+            "{roles:?}: {problems:?}"
+        );
+    }
+
+    let mut settings = realm.settings();
+    settings.base_url = "http://127.0.0.1:1".to_owned();
+    let problems = start(&settings).0.problems().await;
+    assert!(problems[0].contains("cannot be reached"), "{problems:?}");
+}
+
+#[tokio::test]
+async fn the_least_rights_of_the_realm_file_are_enough() {
+    let Some(realm) = Realm::find("the least rights of the realm file are enough") else {
+        return;
+    };
+    let account = realm.id_of(&realm.client_id).await.unwrap();
+    let user = realm
+        .operator(Method::GET, &format!("/clients/{account}/service-account-user"), None)
+        .await;
+    let management = realm.id_of("realm-management").await.unwrap();
+    let path = format!(
+        "/users/{}/role-mappings/clients/{management}",
+        user["id"].as_str().unwrap()
+    );
+    let roles = realm.operator(Method::GET, &path, None).await;
+    let roles: Vec<&str> = roles
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|role| role["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(roles, ["manage-clients"]);
+}
+
+#[tokio::test]
+async fn clients_are_listed_page_by_page_and_claimed() {
+    let Some(realm) = Realm::find("clients are listed page by page and claimed") else {
+        return;
+    };
+    // In a realm of its own, so that the pages hold nothing else.
+    let realm = realm.another(|_| {}).await;
+    let (keycloak, _) = start(&realm.settings());
+    let devices: Vec<Device> = (0..103).map(|_| Device::new()).collect();
+    for device in &devices {
+        keycloak.create(device.client(None), &device.secret).await.unwrap();
+    }
+    realm
+        .operator(
+            Method::POST,
+            "/clients",
+            Some(&json!({"clientId": "iotdevice-test-a0000000"})),
+        )
+        .await;
+    let (mut first, mut found) = (0, Vec::new());
+    loop {
+        let page = keycloak.list("iotdevice-", first).await.unwrap();
+        assert!(page.len() <= 100);
+        if page.is_empty() {
+            break;
+        }
+        first += u32::try_from(page.len()).unwrap();
+        found.extend(page);
+    }
+    assert_eq!(found.len(), 104);
+    for device in &devices {
+        let found = found.iter().find(|found| found.client_id == device.client_id).unwrap();
+        assert_eq!(found.device_key.as_ref(), Some(&device.key));
+        assert!(found.enabled);
+    }
+    let unowned = found.iter().find(|found| found.device_key.is_none()).unwrap();
+    let claimed = client("iotdevice-test-a0000000", "a0000000", Some(&unowned.provider_ref));
+    keycloak.claim(claimed).await.unwrap();
+    keycloak.claim(claimed).await.unwrap();
+    assert!(keycloak.status(claimed).await.unwrap().ours);
+    let other = client("iotdevice-test-a0000000", "b0000000", Some(&unowned.provider_ref));
+    let error = keycloak.claim(other).await.unwrap_err();
+    assert!(matches!(error, Error::ForeignClient { .. }), "{error:?}");
+}
