@@ -1,1 +1,393 @@
 //! Two images compared by namespace and key.
+//!
+//! [`diff`] takes two listings of [`Storage::list`](crate::storage::Storage::list). Values may be secrets: they are
+//! shown masked, with their type, size and a [`fingerprint`], by which equal values can be told from different ones.
+//!
+//! ```
+//! use fleetmint_nvs::diff::{self, Change};
+//! use fleetmint_nvs::image::{self, Item, Value};
+//! use fleetmint_nvs::storage::{Mode, ReadOnlySlice, Storage};
+//! use fleetmint_nvs::{Error, Key, Namespace};
+//!
+//! let list = |ssid| {
+//!     let item = Item::new(Namespace::new("wifi")?, Key::new("ssid")?, Value::Str(ssid));
+//!     let image = image::encode(&[item], 0x3000)?;
+//!     Storage::open(ReadOnlySlice::new(&image), Mode::ReadOnly, None)?.list()
+//! };
+//! let (before, after) = (list("workshop")?, list("showroom")?);
+//! let differences = diff::diff(&before, &after);
+//! assert_eq!(differences[0].change(), Change::Changed);
+//! let masked = differences[0].masked(b"salt").to_string();
+//! assert!(masked.starts_with("changed wifi/ssid: str of 9 bytes #") && !masked.contains("showroom"));
+//! # Ok::<(), Error>(())
+//! ```
+
+use crate::entry::Number;
+use crate::key::RawName;
+use crate::storage::{Listed, Value, ValueType};
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::fmt;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// What became of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// It is in the second image alone.
+    Added,
+    /// It is in the first image alone.
+    Removed,
+    /// It has another value of the same type.
+    Changed,
+    /// It has a value of another type.
+    TypeChanged,
+}
+
+impl Change {
+    /// A name for reports: `added`, `removed`, `changed`, `type-changed`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+            Self::TypeChanged => "type-changed",
+        }
+    }
+}
+
+/// A key that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference<'a> {
+    /// The key in the first image.
+    pub before: Option<&'a Listed>,
+    /// The key in the second image. At least one of the two is there.
+    pub after: Option<&'a Listed>,
+}
+
+impl<'a> Difference<'a> {
+    /// What became of the key.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        match (self.before, self.after) {
+            (None, _) => Change::Added,
+            (_, None) => Change::Removed,
+            (Some(before), Some(after)) if before.value_type == after.value_type => Change::Changed,
+            _ => Change::TypeChanged,
+        }
+    }
+
+    /// The key's entry: the second image's, or the first's if it was removed.
+    #[must_use]
+    pub fn entry(&self) -> Option<&'a Listed> {
+        self.after.or(self.before)
+    }
+
+    /// The difference in one line without the values: `changed wifi/ssid: str of 9 bytes #1a2b3c4d → …`.
+    ///
+    /// `salt` should be random and new for each report, so that nobody can try values against the fingerprints later.
+    pub fn masked(&self, salt: &[u8]) -> impl fmt::Display {
+        self.line(Some(salt))
+    }
+
+    /// The difference in one line with the values.
+    pub fn revealed(&self) -> impl fmt::Display {
+        self.line(None)
+    }
+
+    fn line(&self, salt: Option<&[u8]>) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            let Some(entry) = self.entry() else { return Ok(()) };
+            write!(f, "{} ", self.change().name())?;
+            if entry.orphan {
+                write!(f, "(namespace index {})/{}: ", entry.ns_index, entry.key)?;
+            } else {
+                write!(f, "{}/{}: ", entry.namespace, entry.key)?;
+            }
+            if let Some(before) = self.before {
+                side(f, before, salt)?;
+            }
+            if self.before.is_some() && self.after.is_some() {
+                f.write_str(" → ")?;
+            }
+            self.after.map_or(Ok(()), |after| side(f, after, salt))
+        })
+    }
+}
+
+fn side(f: &mut fmt::Formatter<'_>, listed: &Listed, salt: Option<&[u8]>) -> fmt::Result {
+    write!(f, "{}", listed.value_type)?;
+    if let Some(size) = listed.size {
+        write!(f, " of {size} bytes")?;
+    }
+    match (&listed.value, salt) {
+        (Err(code), _) => write!(f, " unreadable ({code})"),
+        (Ok(value), Some(salt)) => write!(f, " #{}", fingerprint(salt, value)),
+        (Ok(Value::Number(number)), None) => write!(f, " {}", Plain(*number)),
+        (Ok(Value::Str(text)), None) => write!(f, " \"{}\"", alloc::string::String::from_utf8_lossy(text)),
+        (Ok(Value::Blob(bytes)), None) => {
+            f.write_str(" ")?;
+            bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        }
+    }
+}
+
+struct Plain(Number);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Number::U8(n) => n.fmt(f),
+            Number::I8(n) => n.fmt(f),
+            Number::U16(n) => n.fmt(f),
+            Number::I16(n) => n.fmt(f),
+            Number::U32(n) => n.fmt(f),
+            Number::I32(n) => n.fmt(f),
+            Number::U64(n) => n.fmt(f),
+            Number::I64(n) => n.fmt(f),
+            Number::Float(n) => n.fmt(f),
+            Number::Double(n) => n.fmt(f),
+        }
+    }
+}
+
+/// A short mark of a value: equal values of one type have equal marks under one salt. 32 bits of HMAC-SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 4]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+/// The mark of a value under this salt.
+#[must_use]
+pub fn fingerprint<B: AsRef<[u8]>>(salt: &[u8], value: &Value<B>) -> Fingerprint {
+    // A key of any length will do for HMAC.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(salt) else {
+        return Fingerprint([0; 4]);
+    };
+    match value {
+        Value::Number(number) => {
+            mac.update(&[number.item_type().byte()]);
+            mac.update(&number.to_data());
+        }
+        Value::Str(bytes) => {
+            mac.update(b"s");
+            mac.update(bytes.as_ref());
+        }
+        Value::Blob(bytes) => {
+            mac.update(b"b");
+            mac.update(bytes.as_ref());
+        }
+    }
+    let mark = mac.finalize().into_bytes();
+    Fingerprint(mark.first_chunk().copied().unwrap_or_default())
+}
+
+/// What differs between two listings, by namespace, key and type.
+///
+/// Of a key that is listed more than once, the first of each type counts: the one that the firmware's getter gives.
+/// Orphans are compared by the index of their namespace.
+#[must_use]
+pub fn diff<'a>(before: &'a [Listed], after: &'a [Listed]) -> Vec<Difference<'a>> {
+    let (before, after) = (keys(before), keys(after));
+    let mut differences = Vec::new();
+    let (mut olds, mut news) = (
+        before.chunk_by(same_key).peekable(),
+        after.chunk_by(same_key).peekable(),
+    );
+    loop {
+        let order = match (olds.peek(), news.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => key_of(old).cmp(&key_of(new)),
+        };
+        let old = if order == Ordering::Greater {
+            &[][..]
+        } else {
+            olds.next().unwrap_or_default()
+        };
+        let new = if order == Ordering::Less {
+            &[][..]
+        } else {
+            news.next().unwrap_or_default()
+        };
+        diff_key(old, new, &mut differences);
+    }
+    differences
+}
+
+/// One key, which may have several types on each side.
+fn diff_key<'a>(old: &[&'a Listed], new: &[&'a Listed], to: &mut Vec<Difference<'a>>) {
+    if let ([before], [after]) = (old, new) {
+        if !same_value(before, after) {
+            to.push(Difference {
+                before: Some(before),
+                after: Some(after),
+            });
+        }
+        return;
+    }
+    let of_type = |side: &[&'a Listed], value_type: ValueType| {
+        side.iter().find(|listed| listed.value_type == value_type).copied()
+    };
+    for before in old {
+        let after = of_type(new, before.value_type);
+        if !after.is_some_and(|after| same_value(before, after)) {
+            to.push(Difference {
+                before: Some(before),
+                after,
+            });
+        }
+    }
+    for after in new {
+        if of_type(old, after.value_type).is_none() {
+            to.push(Difference {
+                before: None,
+                after: Some(after),
+            });
+        }
+    }
+}
+
+/// Equal, floats by their bits.
+fn same_value(before: &Listed, after: &Listed) -> bool {
+    let same = match (&before.value, &after.value) {
+        (Ok(Value::Number(before)), Ok(Value::Number(after))) => before.to_data() == after.to_data(),
+        (before, after) => before == after,
+    };
+    same && before.value_type == after.value_type
+}
+
+/// The entries that count, sorted.
+fn keys(listed: &[Listed]) -> Vec<&Listed> {
+    let mut keys: Vec<_> = listed.iter().filter(|listed| !listed.repeat).collect();
+    keys.sort_by_key(|listed| (id(listed), listed.value_type));
+    keys
+}
+
+type Id = (bool, u8, RawName, RawName);
+
+fn id(listed: &Listed) -> Id {
+    let index = if listed.orphan { listed.ns_index } else { 0 };
+    (listed.orphan, index, listed.namespace, listed.key)
+}
+
+fn key_of(run: &[&Listed]) -> Option<Id> {
+    run.first().map(|listed| id(listed))
+}
+
+fn same_key(a: &&Listed, b: &&Listed) -> bool {
+    id(a) == id(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec;
+    use zeroize::Zeroizing;
+
+    fn listed(key: &str, value: Value) -> Listed {
+        let value_type = match &value {
+            Value::Number(number) => ValueType::of(number.item_type()),
+            Value::Str(_) => ValueType::Str,
+            Value::Blob(_) => ValueType::Blob,
+        };
+        Listed {
+            namespace: crate::Namespace::new("ns").unwrap().raw(),
+            key: crate::Key::new(key).unwrap().raw(),
+            value_type,
+            ns_index: 1,
+            size: None,
+            value: Ok(value),
+            orphan: false,
+            repeat: false,
+            place: (0, 0),
+            iterated: true,
+        }
+    }
+
+    fn number(key: &str, number: Number) -> Listed {
+        listed(key, Value::Number(number))
+    }
+
+    fn changes(before: &[Listed], after: &[Listed]) -> Vec<(Change, alloc::string::String)> {
+        let differences = diff(before, after);
+        differences
+            .iter()
+            .map(|one| (one.change(), one.entry().unwrap().key.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn each_kind_of_change() {
+        let before = [
+            number("a", Number::U8(1)),
+            number("b", Number::U8(1)),
+            number("c", Number::U8(1)),
+            number("d", Number::U8(1)),
+        ];
+        let after = [
+            number("e", Number::U8(1)),
+            number("d", Number::I8(1)),
+            number("c", Number::U8(2)),
+            number("b", Number::U8(1)),
+        ];
+        let wanted = [
+            (Change::Removed, "a"),
+            (Change::Changed, "c"),
+            (Change::TypeChanged, "d"),
+            (Change::Added, "e"),
+        ];
+        assert_eq!(
+            changes(&before, &after),
+            wanted.map(|(change, key)| (change, key.to_string()))
+        );
+        assert_eq!(changes(&before, &before), []);
+    }
+
+    #[test]
+    fn floats_differ_by_their_bits() {
+        let (plus, minus) = ([number("f", Number::Float(0.0))], [number("f", Number::Float(-0.0))]);
+        assert_eq!(changes(&plus, &minus), [(Change::Changed, "f".to_string())]);
+        let nan = [number("f", Number::Double(f64::NAN))];
+        assert_eq!(changes(&nan, &nan), []);
+    }
+
+    #[test]
+    fn a_key_of_two_types_is_compared_type_by_type() {
+        let text = |text: &[u8]| listed("k", Value::Str(Zeroizing::new(text.to_vec())));
+        let before = [number("k", Number::U8(1)), text(b"x")];
+        assert_eq!(changes(&before, &[text(b"x")]), [(Change::Removed, "k".to_string())]);
+        assert_eq!(
+            changes(&[text(b"x")], &[text(b"y"), number("k", Number::U8(1))]).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn masked_lines_tell_equal_from_different_without_the_value() {
+        let text = |text: &[u8]| vec![listed("secret", Value::Str(Zeroizing::new(text.to_vec())))];
+        let (before, after) = (text(b"hunter2"), text(b"hunter3"));
+        let differences = diff(&before, &after);
+        let line = differences[0].masked(b"one").to_string();
+        assert!(
+            line.starts_with("changed ns/secret: str #") && !line.contains("hunter"),
+            "{line}"
+        );
+        assert_ne!(line, differences[0].masked(b"two").to_string());
+        assert_eq!(
+            differences[0].revealed().to_string(),
+            "changed ns/secret: str \"hunter2\" → str \"hunter3\""
+        );
+        let mark = |text: &[u8]| fingerprint(b"one", &Value::Str(text));
+        assert_eq!(mark(b"a"), mark(b"a"));
+        assert_ne!(mark(b"a"), mark(b"b"));
+        assert_ne!(mark(b"a"), fingerprint(b"one", &Value::Blob(b"a")));
+    }
+}

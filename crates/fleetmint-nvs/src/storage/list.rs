@@ -119,6 +119,8 @@ pub struct Listed<B: AsRef<[u8]> = Zeroizing<Vec<u8>>> {
     pub orphan: bool,
     /// The same namespace, key and type was listed before; the getter gives the one that the firmware finds first.
     pub repeat: bool,
+    /// The page and the entry where it lies: of a blob, where its first chunk does.
+    pub place: (usize, usize),
     /// Whether the firmware's iterator lists it. It leaves out blobs of the old format, which its getter returns.
     pub iterated: bool,
 }
@@ -211,6 +213,7 @@ impl<F: NorFlash> Storage<F> {
                     value,
                     orphan: named.is_none(),
                     repeat: head.repeat,
+                    place: (head.page, head.index),
                     iterated,
                 });
             }
@@ -252,6 +255,12 @@ impl<F: NorFlash> Storage<F> {
             _ => self.get_blob(ns_index, &key, to),
         }?;
         Ok(None)
+    }
+
+    /// Whether any item is of the namespace with this index.
+    pub(crate) fn uses_index(&mut self, ns_index: u8) -> bool {
+        self.heads()
+            .is_ok_and(|heads| heads.iter().any(|head| head.entry.ns_index == ns_index))
     }
 
     fn heads(&mut self) -> Result<Vec<Head>, Fail> {
@@ -310,6 +319,7 @@ impl Listed<&[u8]> {
             value,
             orphan,
             repeat,
+            place,
             iterated,
         } = self;
         let value = value.map(|value| match value {
@@ -326,6 +336,7 @@ impl Listed<&[u8]> {
             value,
             orphan,
             repeat,
+            place,
             iterated,
         }
     }

@@ -1,1 +1,0 @@
-//! What is wrong with an image, and what the firmware will do about it.

@@ -1,0 +1,387 @@
+//! A finding: where, what, and what the firmware does.
+
+use crate::entry::EntryFault;
+use crate::error::EspError;
+use crate::key::RawName;
+use crate::layout::{entry_offset, page_offset};
+use crate::storage::{Listed, Repair, RepairKind, ValueType};
+use core::fmt;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// It works, but not as one would think, or not for long.
+    Warning,
+    /// Something is lost, fails, or is changed by the firmware's start.
+    Error,
+}
+
+/// What the firmware does about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// It erases an entry, or an item with all its entries.
+    LosesEntry,
+    /// It erases a page.
+    ErasesPage,
+    /// It erases every entry, or its start fails and stock start-up code then erases the partition.
+    ErasesPartition,
+}
+
+impl Effect {
+    /// A name for reports: `nothing`, `loses-entry`, `erases-page`, `erases-partition`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::LosesEntry => "loses-entry",
+            Self::ErasesPage => "erases-page",
+            Self::ErasesPartition => "erases-partition",
+        }
+    }
+}
+
+/// When it does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum When {
+    /// At its next start.
+    Start,
+    /// When the value is read.
+    Read,
+    /// When it writes: the page is taken into use, or room is needed.
+    Write,
+}
+
+impl When {
+    /// A name for reports: `start`, `read`, `write`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// The encryption key seems wrong or missing.
+    WrongKey {
+        /// Entries that are marked written.
+        written: usize,
+        /// Whether a key was given.
+        encrypted: bool,
+    },
+    /// No page is free.
+    NoFreePages,
+    /// A page's format is newer than the firmware knows.
+    NewVersion {
+        /// Its version byte.
+        version: u8,
+    },
+    /// The start fails with this code.
+    StartFails {
+        /// The firmware's code.
+        code: EspError,
+    },
+    /// The checksum of a page's header doesn't fit.
+    PageHeader,
+    /// A page's state word names no state.
+    PageState {
+        /// The word.
+        word: u32,
+    },
+    /// A page without a header isn't blank.
+    PageNotBlank,
+    /// A repair of the firmware's start.
+    Repair(RepairKind),
+    /// A blob update was cut off between chunk and index: old and new value are lost.
+    BlobLost,
+    /// A value's getter fails.
+    Unreadable {
+        /// The firmware's code.
+        code: EspError,
+    },
+    /// An item's namespace has no name.
+    Orphan,
+    /// The key was there before with the same type: the getter gives the other one, which is the older.
+    Duplicate,
+    /// The key was there before with another type.
+    TwoTypes {
+        /// The type of the other.
+        other: ValueType,
+    },
+    /// An item or a namespace with the index 255, which means "any" to the firmware.
+    NamespaceAny,
+    /// A repair that a read-only start tries and can't make: the page vanishes, and the start says nothing.
+    ReadOnlyVanishes,
+    /// No entry is left beside the page that always stays free.
+    NoRoom,
+    /// A credential in namespace `prov` that no device can use.
+    Credential(CredentialFault),
+}
+
+/// What is wrong with a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CredentialFault {
+    /// The key isn't there, though others of its kind are.
+    Missing,
+    /// It isn't a string.
+    NotString,
+    /// An empty string, or blanks only.
+    Empty,
+    /// Asterisks only: a secret as a masked answer shows it.
+    Masked,
+}
+
+/// One finding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub kind: FindingKind,
+    /// The number of the page, from 0; `None` where it is about the whole partition or a value.
+    pub page: Option<usize>,
+    /// The number of the entry in its page, from 0.
+    pub entry: Option<usize>,
+    /// Where it is, in bytes from the start of the partition.
+    pub offset: usize,
+    /// The namespace's name, if it is known.
+    pub namespace: Option<RawName>,
+    /// The key as stored, if there is one.
+    pub key: Option<RawName>,
+    /// What the firmware does.
+    pub effect: Effect,
+    /// When it does it.
+    pub when: When,
+}
+
+impl Finding {
+    fn new(kind: FindingKind, severity: Severity, effect: Effect, when: When) -> Self {
+        Self {
+            severity,
+            kind,
+            page: None,
+            entry: None,
+            offset: 0,
+            namespace: None,
+            key: None,
+            effect,
+            when,
+        }
+    }
+
+    pub(super) fn of_partition(kind: FindingKind) -> Self {
+        match kind {
+            FindingKind::NoRoom => Self::new(kind, Severity::Warning, Effect::Nothing, When::Write),
+            FindingKind::NamespaceAny => Self::new(kind, Severity::Warning, Effect::LosesEntry, When::Start),
+            _ => Self::new(kind, Severity::Error, Effect::ErasesPartition, When::Start),
+        }
+    }
+
+    pub(super) fn of_page(page: usize, kind: FindingKind) -> Self {
+        let (severity, effect, when) = match kind {
+            FindingKind::NewVersion { .. } => (Severity::Error, Effect::ErasesPartition, When::Start),
+            FindingKind::PageNotBlank => (Severity::Warning, Effect::ErasesPage, When::Write),
+            _ => (Severity::Error, Effect::ErasesPage, When::Write),
+        };
+        Self {
+            page: Some(page),
+            offset: page_offset(page),
+            ..Self::new(kind, severity, effect, when)
+        }
+    }
+
+    pub(super) fn of_repair(repair: &Repair) -> Self {
+        let effect = match repair.kind {
+            RepairKind::HalfMoved | RepairKind::Moved | RepairKind::DirtyPage => Effect::ErasesPage,
+            _ => Effect::LosesEntry,
+        };
+        let place = Self::new(FindingKind::Repair(repair.kind), Severity::Error, effect, When::Start);
+        Self {
+            page: Some(repair.page),
+            entry: repair.entry,
+            offset: repair
+                .entry
+                .map_or(page_offset(repair.page), |entry| entry_offset(repair.page, entry)),
+            // The name in a damaged entry is as damaged as the rest.
+            key: Some(repair.name).filter(|_| repair.entry.is_some() && !is_guess(repair.kind)),
+            ..place
+        }
+    }
+
+    pub(super) fn of_lost_blob(repair: &Repair) -> Self {
+        Self {
+            kind: FindingKind::BlobLost,
+            key: Some(repair.name),
+            ..Self::of_repair(repair)
+        }
+    }
+
+    pub(super) fn of_read_only(repair: &Repair) -> Self {
+        Self {
+            kind: FindingKind::ReadOnlyVanishes,
+            severity: Severity::Warning,
+            effect: Effect::Nothing,
+            ..Self::of_repair(repair)
+        }
+    }
+
+    pub(super) fn of_value<B: AsRef<[u8]>>(listed: &Listed<B>, kind: FindingKind) -> Self {
+        let (severity, effect, when) = match kind {
+            FindingKind::Unreadable { .. } => (Severity::Error, Effect::LosesEntry, When::Read),
+            FindingKind::Orphan => (Severity::Error, Effect::Nothing, When::Read),
+            _ => (Severity::Warning, Effect::Nothing, When::Read),
+        };
+        let namespace = Some(listed.namespace).filter(|_| !listed.orphan);
+        let (page, entry) = listed.place;
+        Self {
+            page: Some(page),
+            entry: Some(entry),
+            offset: entry_offset(page, entry),
+            namespace,
+            key: Some(listed.key),
+            ..Self::new(kind, severity, effect, when)
+        }
+    }
+
+    pub(super) fn of_credential(
+        namespace: RawName,
+        key: RawName,
+        place: Option<(usize, usize)>,
+        fault: CredentialFault,
+    ) -> Self {
+        Self {
+            page: place.map(|(page, _)| page),
+            entry: place.map(|(_, entry)| entry),
+            offset: place.map_or(0, |(page, entry)| entry_offset(page, entry)),
+            namespace: Some(namespace),
+            key: Some(key),
+            ..Self::new(
+                FindingKind::Credential(fault),
+                Severity::Warning,
+                Effect::Nothing,
+                When::Read,
+            )
+        }
+    }
+}
+
+fn is_guess(kind: RepairKind) -> bool {
+    matches!(
+        kind,
+        RepairKind::HalfWritten | RepairKind::IllegalState | RepairKind::Damaged(EntryFault::Crc)
+    )
+}
+
+/// Where, what, and what the firmware does, in one line.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.page, self.entry) {
+            (Some(page), Some(entry)) => write!(f, "page {page} entry {entry} (offset {:#x}): ", self.offset),
+            (Some(page), None) => write!(f, "page {page} (offset {:#x}): ", self.offset),
+            (None, _) => Ok(()),
+        }?;
+        match (self.namespace, self.key) {
+            (Some(namespace), Some(key)) => write!(f, "key \"{key}\" of namespace \"{namespace}\": "),
+            (None, Some(key)) => write!(f, "key \"{key}\": "),
+            _ => Ok(()),
+        }?;
+        write!(f, "{}; ", self.kind)?;
+        f.write_str(match (self.effect, self.when, self.kind) {
+            (_, _, FindingKind::WrongKey { .. }) => "the firmware's next start erases every entry",
+            (Effect::ErasesPartition, ..) => {
+                "the firmware's next start fails, and stock start-up code erases the partition"
+            }
+            (_, _, FindingKind::Repair(RepairKind::Moved)) => "the firmware's next start moves it anew and erases it",
+            (Effect::ErasesPage, When::Start, _) => "the firmware's next start erases the page",
+            (Effect::ErasesPage, ..) => "the firmware erases the page before it uses it",
+            (_, _, FindingKind::BlobLost) => "the firmware's next start loses both",
+            (Effect::LosesEntry, When::Start, _) => "the firmware's next start erases it",
+            (Effect::LosesEntry, ..) => "the firmware erases it when it is read",
+            (Effect::Nothing, ..) => "the firmware does nothing about it",
+        })
+    }
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongKey { written, encrypted } => write!(
+                f,
+                "the encryption key seems {}: {written} entries are marked written and none passes its checksum",
+                if *encrypted { "wrong" } else { "missing" }
+            ),
+            Self::NoFreePages => {
+                write!(
+                    f,
+                    "no page is free, so it can only be opened read-only ({})",
+                    EspError::NoFreePages
+                )
+            }
+            Self::NewVersion { version } => {
+                write!(
+                    f,
+                    "format version {version:#04x}, newer than known ({})",
+                    EspError::NewVersionFound
+                )
+            }
+            Self::StartFails { code } => write!(f, "the start fails ({code})"),
+            Self::PageHeader => {
+                f.write_str("the checksum of the page's header doesn't fit, so all that it holds is lost")
+            }
+            Self::PageState { word } => write!(
+                f,
+                "the page's state word {word:#010x} names no state, so all that it holds is lost"
+            ),
+            Self::PageNotBlank => f.write_str("a page without a header isn't blank"),
+            Self::Repair(kind) => write!(f, "{kind}"),
+            Self::BlobLost => f.write_str(
+                "a blob update was cut off between its chunk and its index, with the old chunk on the same page",
+            ),
+            Self::Unreadable { code } => write!(f, "the value can't be read ({code})"),
+            Self::Orphan => {
+                f.write_str("its namespace has no name, so it can't be read; the next new namespace may take it over")
+            }
+            Self::Duplicate => f.write_str("the key is there twice, and the older value is the one that is read"),
+            Self::TwoTypes { other } => write!(f, "the key is there with another type too ({other})"),
+            Self::NamespaceAny => f.write_str(
+                "namespace index 255 means \"any\" to the firmware, which may then erase items of other namespaces",
+            ),
+            Self::ReadOnlyVanishes => {
+                f.write_str("opened read-only, its repair fails unnoticed and values of its page vanish")
+            }
+            Self::NoRoom => f.write_str("no entry is left, so any new value is refused (ESP_ERR_NVS_NOT_ENOUGH_SPACE)"),
+            Self::Credential(fault) => f.write_str(match fault {
+                CredentialFault::Missing => "a device needs it, and it is missing",
+                CredentialFault::NotString => "a device needs it as a string, and it isn't one",
+                CredentialFault::Empty => "a device needs it, and it is empty",
+                CredentialFault::Masked => "it is a masked secret, not the secret",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for RepairKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HalfWritten => f.write_str("a place that should be free was written to"),
+            Self::IllegalState => f.write_str("its state in the bitmap is impossible"),
+            Self::Damaged(fault) => write!(f, "{fault}"),
+            Self::Incomplete => f.write_str("not all entries of the item are marked written"),
+            Self::Duplicate => f.write_str("an older copy of an item that is there again"),
+            Self::BlobMismatch => f.write_str("a blob index that its chunks don't add up to"),
+            Self::OrphanChunk => f.write_str("a blob's chunk without an index"),
+            Self::DamagedValue => f.write_str("the checksum of its data doesn't fit"),
+            Self::MissingChunk => f.write_str("a chunk of the blob is missing"),
+            Self::HalfMoved => f.write_str("the half-filled copy of a page that was being moved"),
+            Self::Moved => f.write_str("a page whose move was interrupted"),
+            Self::DirtyPage => f.write_str("a page that isn't blank is taken into use"),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What is wrong with an image, and what the firmware will do about it.
+//!
+//! [`check`] lets the firmware's own start ([`crate::storage`]) run on a copy and tells what it had to do; then it
+//! reads every value and looks for the traps of ESP-IDF's library, which nothing tells of until they close.
+//!
+//! ```
+//! use fleetmint_nvs::check::{self, Effect, When};
+//! use fleetmint_nvs::image::{self, Item, Value};
+//! use fleetmint_nvs::{Error, Key, Namespace};
+//!
+//! let item = Item::new(Namespace::new("wifi")?, Key::new("ssid")?, Value::Str("workshop"));
+//! let mut image = image::encode(&[item], 0x3000)?;
+//! assert!(check::check(&image, None)?.findings.is_empty());
+//!
+//! image[0x64] ^= 1; // the checksum of the string's entry
+//! let report = check::check(&image, None)?;
+//! assert_eq!((report.findings[0].effect, report.findings[0].when), (Effect::LosesEntry, When::Start));
+//! # Ok::<(), Error>(())
+//! ```
+
+mod credentials;
+mod finding;
+mod traps;
+
+pub use finding::{CredentialFault, Effect, Finding, FindingKind, Severity, When};
+
+use crate::crypt::Xts;
+use crate::error::{Error, EspError};
+use crate::key::RawName;
+use crate::storage::{
+    FlashOps, Mode, PageFault, ReadOnlySlice, Repair, RepairKind, SliceFlash, Stats, Storage, check_key, pages,
+};
+use alloc::vec::Vec;
+use zeroize::Zeroizing;
+
+/// What [`check`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What is wrong, by place.
+    pub findings: Vec<Finding>,
+    /// Whether the firmware's read-write start succeeds, and else its error.
+    pub read_write: Result<(), EspError>,
+    /// The same for a partition with the flag `readonly`.
+    pub read_only: Result<(), EspError>,
+    /// How full the partition is after a read-write start; `None` if that fails.
+    pub stats: Option<Stats>,
+    /// What the read-write start writes and erases.
+    pub start: FlashOps,
+}
+
+impl Report {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// Whether something is lost, fails, or is changed by the firmware's start.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// Checks an image, encrypted if `cipher` is given. The image itself isn't changed.
+///
+/// # Errors
+/// [`Error::PartitionSize`]. All else is a finding.
+pub fn check(image: &[u8], cipher: Option<&Xts>) -> Result<Report, Error> {
+    let mut findings = Vec::new();
+    let mut copy = Zeroizing::new(image.to_vec());
+    let opened = Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, cipher.cloned());
+    if let Err(error @ Error::PartitionSize { .. }) = opened {
+        return Err(error);
+    }
+    let read_only = Storage::open(ReadOnlySlice::new(image), Mode::ReadOnly, cipher.cloned());
+    let mut report = Report {
+        findings: Vec::new(),
+        read_write: outcome(&opened),
+        read_only: outcome(&read_only),
+        stats: None,
+        start: FlashOps::default(),
+    };
+    page_faults(image, &mut findings);
+    let key = check_key(image, cipher);
+    if let Err(Error::WrongKey { written, encrypted }) = key {
+        findings.push(Finding::of_partition(FindingKind::WrongKey { written, encrypted }));
+    }
+    match opened {
+        Err(error) => findings.extend(start_failure(&error)),
+        Ok(mut storage) => {
+            report.stats = Some(storage.stats());
+            report.start = storage.ops();
+            // With the wrong key every entry is damaged, which is one finding and not thousands.
+            if key.is_ok() {
+                findings.extend(storage.repairs().iter().map(Finding::of_repair));
+                findings.extend(lost_blobs(storage.repairs()));
+                traps::of_values(&mut storage, &mut findings)?;
+            }
+            traps::of_space(&storage, &mut findings);
+        }
+    }
+    if let Ok(storage) = &read_only {
+        traps::of_read_only(storage, &mut findings);
+    }
+    findings.sort_by_key(|finding| (finding.offset, finding.entry));
+    report.findings = findings;
+    Ok(report)
+}
+
+fn outcome<T>(opened: &Result<T, Error>) -> Result<(), EspError> {
+    opened
+        .as_ref()
+        .map(|_| ())
+        .map_err(|error| error.esp().unwrap_or(EspError::Fail))
+}
+
+/// Why the start fails.
+fn start_failure(error: &Error) -> Option<Finding> {
+    let kind = match error {
+        Error::NoFreePages { .. } => FindingKind::NoFreePages,
+        Error::NewVersion { page, version } => {
+            return Some(Finding::of_page(*page, FindingKind::NewVersion { version: *version }));
+        }
+        _ => FindingKind::StartFails { code: error.esp()? },
+    };
+    Some(Finding::of_partition(kind))
+}
+
+fn page_faults(image: &[u8], findings: &mut Vec<Finding>) {
+    for page in pages(image) {
+        let kind = match page.fault {
+            Some(PageFault::HeaderCrc) => FindingKind::PageHeader,
+            Some(PageFault::State) => FindingKind::PageState {
+                word: page.header.state_word,
+            },
+            Some(PageFault::NotBlank) => FindingKind::PageNotBlank,
+            // The start fails over it, and that is told.
+            Some(PageFault::Version) | None => continue,
+        };
+        findings.push(Finding::of_page(page.number, kind));
+    }
+}
+
+/// Blobs of which both versions are lost: the power went between the new chunk and the new index, with the old chunk on
+/// the same page. The start takes the old chunk for a duplicate of the new one, and then neither index adds up.
+fn lost_blobs(repairs: &[Repair]) -> impl Iterator<Item = Finding> + '_ {
+    let name = |repair: &Repair| (repair.ns_index, repair.name);
+    let of_kind = |kind: RepairKind| repairs.iter().filter(move |repair| repair.kind == kind);
+    let mut duplicates: Vec<(u8, RawName)> = of_kind(RepairKind::Duplicate).map(name).collect();
+    duplicates.sort_unstable();
+    let lost = move |repair: &&Repair| duplicates.binary_search(&name(repair)).is_ok();
+    of_kind(RepairKind::BlobMismatch)
+        .filter(lost)
+        .map(Finding::of_lost_blob)
+}
