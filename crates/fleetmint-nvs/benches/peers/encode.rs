@@ -1,6 +1,7 @@
 //! The 8 provisioning strings into an image of 24 KiB.
 
 use crate::contest::Contest;
+use crate::floor::crc;
 use crate::provisioning::{NAMESPACE, SIZE, STRINGS, items};
 use esp_nvs_partition_tool::{DataValue, NvsEntry, NvsPartition};
 use fleetmint_nvs::image;
@@ -51,10 +52,4 @@ fn lay_out(image: &mut [u8], strings: &[(&str, &str)]) {
     for (key, value) in strings {
         entry(key, value.as_bytes());
     }
-}
-
-fn crc(bytes: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new_with_initial(0xFFFF_FFFF);
-    hasher.update(bytes);
-    hasher.finalize()
 }

@@ -11,11 +11,16 @@
 )]
 
 mod contest;
+mod decode;
 mod encode;
 mod encrypt;
+mod floor;
+mod patch;
 mod provisioning;
 
 fn main() {
     encode::measure();
+    decode::measure();
     encrypt::measure();
+    patch::measure();
 }

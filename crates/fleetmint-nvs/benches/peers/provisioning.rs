@@ -1,5 +1,7 @@
 //! What is written and read: the 8 provisioning strings, in a partition of 24 KiB.
 
+use esp_nvs::Nvs;
+use esp_nvs::mem_flash::MemFlash;
 use fleetmint_nvs::image::Item;
 use fleetmint_nvs::{Key, Namespace};
 
@@ -26,3 +28,29 @@ pub(crate) fn items() -> Vec<Item<'static>> {
         .map(|(key, value)| Item::new(namespace, Key::new(key).unwrap(), *value))
         .collect()
 }
+
+/// A partition of 24 KiB in use for a while, written by esp-nvs: the provisioning strings, with a secret of 64 bytes, among
+/// values of an application that were updated again and again, so that pages are full of erased entries.
+pub(crate) fn worn() -> Vec<u8> {
+    let mut nvs = Nvs::new(0, SIZE, MemFlash::new(SIZE / 4096)).unwrap();
+    let key = esp_nvs::Key::from_str;
+    for (name, value) in STRINGS {
+        let value = if name == SECRET {
+            "s".repeat(64)
+        } else {
+            value.to_owned()
+        };
+        nvs.set(&key(NAMESPACE), &key(name), value.as_str()).unwrap();
+    }
+    for i in 0..40_u32 {
+        nvs.set(&key("app"), &key(&format!("const{i}")), i).unwrap();
+    }
+    // Into the fifth page: all but the spare one have been used, and nothing was moved yet.
+    for round in 0..480_u32 {
+        nvs.set(&key("app"), &key(&format!("count{}", round % 7)), round)
+            .unwrap();
+    }
+    nvs.into_inner().into_inner()
+}
+
+pub(crate) const SECRET: &str = "client_secret";

@@ -1,0 +1,82 @@
+//! Reading: the 8 provisioning strings back out of their image, and all that a worn image lists.
+
+use crate::contest::Contest;
+use crate::floor;
+use crate::provisioning::{NAMESPACE, SIZE, STRINGS, items, worn};
+use esp_nvs::mem_flash::MemFlash;
+use esp_nvs::{ItemType, Nvs};
+use esp_nvs_partition_tool::NvsPartition;
+use fleetmint_nvs::image;
+use fleetmint_nvs::storage::{Mode, ReadOnlySlice, Storage, Value};
+use std::hint::black_box;
+
+pub(crate) fn measure() {
+    let image = image::encode(&items(), SIZE).unwrap();
+    let headers: Vec<usize> = floor::pages(&image).collect();
+    let entries = floor::items(&image);
+    let size: usize = STRINGS.iter().map(|(_, value)| 16 + value.len()).sum();
+    let (mut out, mut floor_out) = (vec![0; SIZE], vec![0; SIZE]);
+    let mut flash = Some(MemFlash::from_bytes(image.clone()));
+    let namespace = esp_nvs::Key::from_str(NAMESPACE);
+    let keys = STRINGS.map(|(key, _)| esp_nvs::Key::from_str(key));
+    Contest::new("decode 8 strings from 24 KiB")
+        .contender("storage", || {
+            let mut storage = Storage::open(ReadOnlySlice::new(black_box(&image)), Mode::ReadOnly, None).unwrap();
+            let mut at = 0;
+            storage
+                .visit(|listed| {
+                    let Ok(Value::Str(text)) = listed.value else {
+                        panic!("{listed:?}")
+                    };
+                    out[at..at + 16].copy_from_slice(listed.key.field());
+                    out[at + 16..at + 16 + text.len()].copy_from_slice(text);
+                    at += 16 + text.len();
+                })
+                .unwrap();
+            assert_eq!(black_box(at), size);
+        })
+        .contender("storage_list", || {
+            let mut storage = Storage::open(ReadOnlySlice::new(black_box(&image)), Mode::ReadOnly, None).unwrap();
+            assert_eq!(black_box(storage.list().unwrap()).len(), STRINGS.len());
+        })
+        .contender("esp_nvs_partition_tool", || {
+            black_box(NvsPartition::try_from_bytes(black_box(image.as_slice())).unwrap());
+        })
+        .contender("esp_nvs", || {
+            // The flash goes from run to run, so that nothing is copied.
+            let mut nvs = Nvs::new(0, SIZE, flash.take().unwrap()).unwrap();
+            for key in &keys {
+                black_box(nvs.get::<String>(&namespace, key).unwrap());
+            }
+            flash = Some(nvs.into_inner());
+        })
+        .contender("floor", || {
+            floor::decode(black_box(&image), &headers, &entries, &mut floor_out);
+        })
+        .goal("storage", "floor", 2.0)
+        .goal("storage", "esp_nvs_partition_tool", 0.1)
+        .run();
+
+    let image = worn();
+    let mut flash = Some(MemFlash::from_bytes(image.clone()));
+    Contest::new("list a worn image of 24 KiB")
+        .contender("storage", || {
+            let mut storage = Storage::open(ReadOnlySlice::new(black_box(&image)), Mode::ReadOnly, None).unwrap();
+            black_box(storage.list().unwrap());
+        })
+        .contender("esp_nvs", || {
+            let mut nvs = Nvs::new(0, SIZE, flash.take().unwrap()).unwrap();
+            let entries: Vec<_> = nvs.typed_entries().map(Result::unwrap).collect();
+            for (namespace, key, item_type) in &entries {
+                match item_type {
+                    ItemType::Sized => drop(black_box(nvs.get::<String>(namespace, key).unwrap())),
+                    _ => {
+                        black_box(nvs.get::<u32>(namespace, key).unwrap());
+                    }
+                }
+            }
+            flash = Some(nvs.into_inner());
+        })
+        .goal("storage", "esp_nvs", 0.1)
+        .run();
+}
