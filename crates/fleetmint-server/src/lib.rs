@@ -9,6 +9,7 @@ pub mod data_folder;
 pub mod database;
 pub mod devices;
 pub mod enrolment;
+pub mod failpoint;
 pub mod http;
 pub mod identity;
 pub mod instance;

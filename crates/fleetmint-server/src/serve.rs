@@ -15,6 +15,7 @@ use crate::audit::Audit;
 use crate::config::{Provider, Settings};
 use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Database, OpenError};
+use crate::enrolment::reconciler;
 use crate::http::{self, router};
 use crate::identity::Identity;
 use crate::identity::builtin::{Builtin, KeyError};
@@ -138,7 +139,10 @@ impl Service {
 
     /// Answers until `stop` resolves. Calls that are under way then have ten seconds to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let reconciler = tokio::spawn(reconciler::run(self.app));
         http::serve(self.listener, self.router, stop).await;
+        // A row that it was at work on is mended after the next start.
+        reconciler.abort();
     }
 }
 

@@ -1,27 +1,24 @@
 //! A device and its client come and go together.
 
+mod builtin;
 pub mod credential;
 pub(crate) mod http;
+mod key;
+mod keycloak;
+pub mod reconciler;
 mod store;
 
 use crate::access::Caller;
-use crate::app::{App, NoRandomness, Random};
-use crate::database::Connection;
-use crate::devices::store::ACTIVE;
+use crate::app::{App, NoRandomness};
 use crate::devices::{self, Device};
-use crate::identity::builtin::Builtin;
-use crate::identity::{self, Client, Identity};
-use crate::models::{self, ChangeOverrides, Overrides};
-use crate::operation::Operation;
-use crate::secret::Secret;
+use crate::identity::{self, Identity};
+use crate::models::{ChangeOverrides, Overrides};
 use crate::violation::Violation;
-use crate::{audit, database, name};
+use crate::{database, name};
+use keycloak::Work;
 
 /// How many keys are tried before giving up. There are 2·10¹² of them: one that is taken is rare, two never happen.
 const KEY_ATTEMPTS: usize = 4;
-
-/// The letters and digits of a device key after its first letter.
-const KEY_REST: usize = 7;
 
 /// What a new device is made of.
 #[derive(Clone, Debug)]
@@ -62,7 +59,7 @@ pub async fn create_device(app: &App, caller: &Caller, new: NewDevice) -> Result
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let key = new_key(&*app.random)?;
+        let key = key::new(&*app.random)?;
         match create_with_key(app, caller, new.clone(), key).await {
             Err(Error::Database(database::Error::Taken { columns }))
                 if attempt < KEY_ATTEMPTS && columns == "devices.key" => {}
@@ -72,7 +69,6 @@ pub async fn create_device(app: &App, caller: &Caller, new: NewDevice) -> Result
 }
 
 async fn create_with_key(app: &App, caller: &Caller, new: NewDevice, key: String) -> Result<Device, Error> {
-    let now = app.clock.now();
     let secret = identity::new_secret(&*app.random)?;
     let overrides = new
         .overrides
@@ -82,62 +78,24 @@ async fn create_with_key(app: &App, caller: &Caller, new: NewDevice, key: String
         device_model_id: new.device_model_id,
         name: new.name,
         overrides,
-        now,
+        now: app.clock.now(),
     };
     match &app.identity {
-        Identity::Builtin(builtin) => {
-            let (builtin, caller) = (builtin.clone(), caller.clone());
-            app.database
-                .write(move |connection| row_with_client(connection, &builtin, &caller, &row, &secret))
-                .await
-        }
-        Identity::Keycloak(_) => Err(unsupported()),
+        Identity::Builtin(provider) => builtin::create(app, provider, caller, row, secret).await,
+        Identity::Keycloak(provider) => Work::new(app, provider, caller).create(row, secret).await,
     }
 }
 
-/// The built-in provider's clients are rows too: device and client are made in one transaction.
-fn row_with_client(
-    connection: &mut Connection,
-    builtin: &Builtin,
-    caller: &Caller,
-    row: &store::NewRow,
-    secret: &Secret,
-) -> Result<Device, Error> {
-    let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
-    let device = store::insert(connection, row, &client_id(&code, &row.key), ACTIVE)?;
-    builtin.create(connection, Client::of(&device), secret, row.now)?;
-    audit::insert(
-        connection,
-        &caller.record(row.now, Operation::CreateDevice, Some(device.id)),
-    )?;
-    Ok(device)
-}
-
-/// Deletes a device and its client.
+/// Deletes a device and its client. One whose deletion was begun before is deleted to the end.
 ///
 /// # Errors
-/// [`Error::NotFound`], and the identity provider's.
+/// [`Error::NotFound`], [`Error::Busy`], and the identity provider's; after those the device is not seen any more, and
+/// its client is deleted as soon as the provider does its part.
 pub async fn delete_device(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
-    let record = caller.record(app.clock.now(), Operation::DeleteDevice, Some(id));
     match &app.identity {
-        Identity::Builtin(builtin) => {
-            let builtin = builtin.clone();
-            app.database
-                .write(move |connection| {
-                    let client_id = store::delete(connection, id)?.ok_or(Error::NotFound)?;
-                    builtin.delete(connection, &client_id)?;
-                    audit::insert(connection, &record)?;
-                    Ok(())
-                })
-                .await
-        }
-        Identity::Keycloak(_) => Err(unsupported()),
+        Identity::Builtin(provider) => builtin::delete(app, provider, caller, id).await,
+        Identity::Keycloak(provider) => Work::new(app, provider, caller).delete(id).await,
     }
-}
-
-/// The Keycloak side of enrolment.
-fn unsupported() -> Error {
-    identity::Error::Unreachable("not supported by this version".to_owned()).into()
 }
 
 fn no_such_model() -> Error {
@@ -145,26 +103,4 @@ fn no_such_model() -> Error {
         "/device_model_id",
         "there is no device model with this id",
     )])
-}
-
-/// The name of a device's client at its identity provider.
-pub(crate) fn client_id(model_code: &str, key: &str) -> String {
-    format!("iotdevice-{model_code}-{key}")
-}
-
-/// A letter and 7 of `[a-z0-9]`, each as likely as the others.
-fn new_key(random: &dyn Random) -> Result<String, NoRandomness> {
-    const DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let mut key = String::with_capacity(1 + KEY_REST);
-    while key.len() <= KEY_REST {
-        let choices = if key.is_empty() { 26 } else { 36 };
-        let mut byte = [0];
-        random.fill(&mut byte)?;
-        // The bytes from the last whole multiple on are thrown away: with them the first choices would be likelier.
-        let [byte] = byte.map(usize::from);
-        if byte < 256 / choices * choices {
-            key.extend(DIGITS.get(byte % choices).copied().map(char::from));
-        }
-    }
-    Ok(key)
 }

@@ -1,11 +1,25 @@
 use diesel::prelude::*;
 use jiff::Timestamp;
 
+use super::Error;
 use crate::database::schema::devices::dsl;
 use crate::database::{self, Connection};
-use crate::devices::Device;
 use crate::devices::store::{ACTIVE, COLUMNS, Row};
+use crate::devices::{self, Device};
 use crate::models::Overrides;
+
+/// The state of a row whose client is being made,
+pub(super) const CREATING: &str = "creating";
+/// and of one whose client is being deleted.
+const DELETING: &str = "deleting";
+
+/// The right to work on a row's client, which runs out.
+#[derive(Clone, Debug)]
+pub(super) struct Lease {
+    pub(super) owner: String,
+    pub(super) now: Timestamp,
+    pub(super) until: Timestamp,
+}
 
 /// What a device's row is made of.
 pub(super) struct NewRow {
@@ -21,6 +35,7 @@ pub(super) fn insert(
     row: &NewRow,
     client_id: &str,
     state: &str,
+    lease: Option<&Lease>,
 ) -> Result<Device, database::Error> {
     let device = diesel::insert_into(dsl::devices)
         .values((
@@ -30,6 +45,8 @@ pub(super) fn insert(
                 dsl::name.eq(&row.name),
                 dsl::client_id.eq(client_id),
                 dsl::state.eq(state),
+                dsl::lease_owner.eq(lease.map(|lease| &lease.owner)),
+                dsl::lease_until.eq(lease.map(|lease| lease.until.as_microsecond())),
             ),
             (
                 dsl::base_url.eq(&row.overrides.base_url),
@@ -54,4 +71,99 @@ pub(super) fn delete(connection: &mut Connection, id: i64) -> Result<Option<Stri
         .returning(dsl::client_id)
         .get_result(connection);
     Ok(deleted.optional()?)
+}
+
+/// The device with this id, unless its client is being made or deleted.
+pub(super) fn active(connection: &mut Connection, id: i64) -> Result<Option<Device>, database::Error> {
+    devices::store::find(connection, id)
+}
+
+/// Takes the lease of a row; with `deleting` its device is not seen from then on.
+pub(super) fn claim(connection: &mut Connection, id: i64, lease: &Lease, deleting: bool) -> Result<Device, Error> {
+    let found = dsl::devices
+        .find(id)
+        .select((dsl::state, dsl::lease_until, COLUMNS))
+        .get_result::<(String, Option<i64>, Row)>(connection)
+        .optional()
+        .map_err(database::Error::from)?;
+    let (state, lease_until, row) = found.ok_or(Error::NotFound)?;
+    if state == CREATING || (state == DELETING && !deleting) {
+        return Err(Error::NotFound);
+    }
+    if lease_until.is_some_and(|until| lease.now.as_microsecond() < until) {
+        return Err(Error::Busy);
+    }
+    let state = if deleting { DELETING } else { ACTIVE };
+    take(connection, id, lease)?;
+    diesel::update(dsl::devices.find(id))
+        .set(dsl::state.eq(state))
+        .execute(connection)
+        .map_err(database::Error::from)?;
+    Ok(row.into())
+}
+
+/// Takes the lease of the next row after this id that was cut short: its lease has run out, or was given back before the
+/// end. Gives its state too.
+pub(super) fn claim_stale(
+    connection: &mut Connection,
+    after: i64,
+    lease: &Lease,
+) -> Result<Option<(Device, String)>, database::Error> {
+    let unsettled = dsl::state.ne(ACTIVE).or(dsl::lease_owner.is_not_null());
+    let free = dsl::lease_until
+        .is_null()
+        .or(dsl::lease_until.le(lease.now.as_microsecond()));
+    let found = dsl::devices
+        .filter(dsl::id.gt(after).and(unsettled).and(free.assume_not_null()))
+        .order(dsl::id)
+        .limit(1)
+        .select((COLUMNS, dsl::state))
+        .get_result::<(Row, String)>(connection)
+        .optional()?;
+    let Some((row, state)) = found else { return Ok(None) };
+    let device = Device::from(row);
+    take(connection, device.id, lease)?;
+    Ok(Some((device, state)))
+}
+
+fn take(connection: &mut Connection, id: i64, lease: &Lease) -> Result<(), database::Error> {
+    diesel::update(dsl::devices.find(id))
+        .set((
+            dsl::lease_owner.eq(&lease.owner),
+            dsl::lease_until.eq(lease.until.as_microsecond()),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Makes a row active and gives its lease back, if it is still the owner's. Says whether it was.
+pub(super) fn settle(
+    connection: &mut Connection,
+    id: i64,
+    owner: &str,
+    provider_ref: Option<&str>,
+) -> Result<bool, database::Error> {
+    let settled = diesel::update(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner)))
+        .set((
+            dsl::state.eq(ACTIVE),
+            dsl::provider_ref.eq(provider_ref),
+            dsl::lease_owner.eq(None::<String>),
+            dsl::lease_until.eq(None::<i64>),
+        ))
+        .execute(connection)?;
+    Ok(settled == 1)
+}
+
+/// Gives a lease back, if it is still the owner's; the row's state stays.
+pub(super) fn release(connection: &mut Connection, id: i64, owner: &str) -> Result<(), database::Error> {
+    diesel::update(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner)))
+        .set((dsl::lease_owner.eq(None::<String>), dsl::lease_until.eq(None::<i64>)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Removes a row, if its lease is still the owner's.
+pub(super) fn remove(connection: &mut Connection, id: i64, owner: &str) -> Result<(), database::Error> {
+    diesel::delete(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner))).execute(connection)?;
+    Ok(())
 }

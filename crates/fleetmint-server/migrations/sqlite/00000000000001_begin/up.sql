@@ -32,8 +32,8 @@ CREATE TABLE devices (
     provider_ref    TEXT,    -- the client's own id at an outside provider
     -- What is being done to it; readers see active rows alone.
     state           TEXT    NOT NULL CHECK (state IN ('creating', 'active', 'deleting')),
-    lease_owner     TEXT,    -- who is mending this row,
-    lease_until     INTEGER, -- and until when nobody else may
+    lease_owner     TEXT,    -- who is at work on the client,
+    lease_until     INTEGER, -- and until when nobody else may be
     base_url        TEXT,
     token_url       TEXT,
     mqtt_url        TEXT,
@@ -45,7 +45,7 @@ CREATE TABLE devices (
 CREATE INDEX devices_by_model ON devices (device_model_id, id);
 CREATE INDEX devices_by_name ON devices (name, id);
 CREATE INDEX devices_by_created_at ON devices (created_at, id);
-CREATE INDEX devices_unsettled ON devices (id) WHERE state <> 'active';
+CREATE INDEX devices_unsettled ON devices (id) WHERE state <> 'active' OR lease_owner IS NOT NULL;
 
 -- The built-in identity provider: its clients, their secrets (several may be live at once), its signing keys.
 CREATE TABLE clients (

@@ -16,6 +16,7 @@ mod readiness;
 mod token;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Method, StatusCode};
@@ -145,6 +146,23 @@ impl Keycloak {
             let issuer = self.0.tokens.last()?.issuer.clone()?;
             Some(format!("{issuer}/protocol/openid-connect/token"))
         })
+    }
+
+    /// How long one operation may take at most, a second attempt included.
+    pub fn timeout(&self) -> Duration {
+        self.0.caller.timeout
+    }
+
+    /// Keycloak's id of the client, if there is one that was made for this device.
+    ///
+    /// # Errors
+    /// [`Error::ForeignClient`], and every way that Keycloak can fail.
+    pub async fn locate(&self, client: Client<'_>) -> Result<Option<String>, Error> {
+        let deadline = self.0.caller.deadline();
+        match self.look_up(client, deadline).await? {
+            Some(now) => self.ours(client, &now).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Makes a client with this secret, and gives Keycloak's id of it. A client of this name that was made for this

@@ -1,0 +1,100 @@
+//! With the built-in provider: its clients are rows too, so device, client and audit record change in one transaction.
+
+use super::{Error, key, no_such_model, store};
+use crate::access::Caller;
+use crate::app::App;
+use crate::audit;
+use crate::devices::Device;
+use crate::devices::store::ACTIVE;
+use crate::failpoint::{Step, reach};
+use crate::identity::builtin::Builtin;
+use crate::identity::{Client, Repair, Status};
+use crate::models;
+use crate::operation::Operation;
+use crate::secret::Secret;
+
+pub(super) async fn create(
+    app: &App,
+    builtin: &Builtin,
+    caller: &Caller,
+    row: store::NewRow,
+    secret: Secret,
+) -> Result<Device, Error> {
+    let (builtin, caller) = (builtin.clone(), caller.clone());
+    let write = move |connection: &mut _| {
+        let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
+        let device = store::insert(connection, &row, &key::client_id(&code, &row.key), ACTIVE, None)?;
+        reach(Step::BuiltinCreateRow);
+        builtin.create(connection, Client::of(&device), &secret, row.now)?;
+        reach(Step::BuiltinCreateClient);
+        audit::insert(
+            connection,
+            &caller.record(row.now, Operation::CreateDevice, Some(device.id)),
+        )?;
+        Ok(device)
+    };
+    let device = app.database.write::<_, Error>(write).await?;
+    reach(Step::BuiltinCreateDone);
+    Ok(device)
+}
+
+pub(super) async fn delete(app: &App, builtin: &Builtin, caller: &Caller, id: i64) -> Result<(), Error> {
+    let (builtin, record) = (
+        builtin.clone(),
+        caller.record(app.clock.now(), Operation::DeleteDevice, Some(id)),
+    );
+    let write = move |connection: &mut _| {
+        let client_id = store::delete(connection, id)?.ok_or(Error::NotFound)?;
+        reach(Step::BuiltinDeleteRow);
+        builtin.delete(connection, &client_id)?;
+        reach(Step::BuiltinDeleteClient);
+        Ok(audit::insert(connection, &record)?)
+    };
+    app.database.write::<_, Error>(write).await?;
+    reach(Step::BuiltinDeleteDone);
+    Ok(())
+}
+
+pub(super) fn status(app: &App, builtin: &Builtin, id: i64) -> Result<(Device, Status), Error> {
+    app.database.read(|connection| {
+        let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
+        let status = builtin.status(connection, Client::of(&device))?;
+        Ok((device, status))
+    })
+}
+
+pub(super) async fn sync(app: &App, builtin: &Builtin, caller: &Caller, id: i64) -> Result<Vec<Repair>, Error> {
+    let now = app.clock.now();
+    let (builtin, record) = (builtin.clone(), caller.record(now, Operation::SyncIdentity, Some(id)));
+    let write = move |connection: &mut _| {
+        let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
+        let repairs = builtin.sync(connection, Client::of(&device), now)?;
+        reach(Step::BuiltinSyncClient);
+        audit::insert(connection, &record)?;
+        Ok(repairs)
+    };
+    let repairs = app.database.write::<_, Error>(write).await?;
+    reach(Step::BuiltinSyncDone);
+    Ok(repairs)
+}
+
+pub(super) async fn set_enabled(
+    app: &App,
+    builtin: &Builtin,
+    caller: &Caller,
+    id: i64,
+    enabled: bool,
+) -> Result<(), Error> {
+    let operation = if enabled {
+        Operation::EnableIdentity
+    } else {
+        Operation::DisableIdentity
+    };
+    let (builtin, record) = (builtin.clone(), caller.record(app.clock.now(), operation, Some(id)));
+    let write = move |connection: &mut _| {
+        let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
+        builtin.set_enabled(connection, &device.client_id, enabled)?;
+        Ok(audit::insert(connection, &record)?)
+    };
+    app.database.write(write).await
+}

@@ -1,0 +1,225 @@
+//! With Keycloak: first a row with the intent, then Keycloak, then the final state.
+//!
+//! ```text
+//! create   row `creating`, leased ─► POST client ─► row `active`, with Keycloak's id of the client
+//! delete   row `deleting`, leased ─► DELETE client ─► no row
+//! sync     row leased ─► GET, PUT, POST what is wrong ─► row with Keycloak's id, lease given back
+//! ```
+//!
+//! Whatever dies on the way leaves a row whose lease runs out; the [reconciler](super::reconciler) then brings it to an
+//! end: what was being created or deleted is gone, what was being mended is found again.
+//!
+//! A lease is longer than any of these calls can take. So when it runs out after a creation whose answer never came,
+//! Keycloak has made the client by then, or will never do.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tracing::Instrument as _;
+
+use super::store::{self, Lease};
+use super::{Error, key, no_such_model};
+use crate::access::Caller;
+use crate::app::App;
+use crate::audit;
+use crate::database::{self, Connection};
+use crate::devices::Device;
+use crate::failpoint::{Step, reach};
+use crate::identity::keycloak::Keycloak;
+use crate::identity::{self, Client, Repair, Status};
+use crate::models;
+use crate::operation::Operation;
+use crate::secret::Secret;
+
+/// How many of Keycloak's total time limits a lease lasts.
+const LEASE_TIMEOUTS: u32 = 3;
+
+/// A lease from now on.
+pub(super) fn lease(app: &App, keycloak: &Keycloak) -> Result<Lease, Error> {
+    let mut owner = [0; 8];
+    app.random.fill(&mut owner)?;
+    let now = app.clock.now();
+    let length: Duration = keycloak.timeout() * LEASE_TIMEOUTS;
+    Ok(Lease {
+        owner: format!("{:016x}", u64::from_be_bytes(owner)),
+        now,
+        until: now.saturating_add(length).unwrap_or(now),
+    })
+}
+
+/// The client of this device as it is.
+pub(super) async fn status(app: &App, keycloak: &Keycloak, id: i64) -> Result<(Device, Status), Error> {
+    let device = app
+        .database
+        .read(|connection| store::active(connection, id)?.ok_or(Error::NotFound))?;
+    let status = keycloak.status(Client::of(&device)).await?;
+    Ok((device, status))
+}
+
+/// Something that a caller wants done at Keycloak. It is done to the end, also when the caller hangs up meanwhile.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    app: App,
+    keycloak: Keycloak,
+    caller: Caller,
+}
+
+impl Work {
+    pub(super) fn new(app: &App, keycloak: &Keycloak, caller: &Caller) -> Self {
+        Self {
+            app: app.clone(),
+            keycloak: keycloak.clone(),
+            caller: caller.clone(),
+        }
+    }
+
+    pub(super) async fn create(self, row: store::NewRow, secret: Secret) -> Result<Device, Error> {
+        to_the_end(async move {
+            let lease = lease(&self.app, &self.keycloak)?;
+            let (now, owner) = (row.now, lease.owner.clone());
+            let mut device = self
+                .write(move |connection| {
+                    let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
+                    let client_id = key::client_id(&code, &row.key);
+                    Ok(store::insert(
+                        connection,
+                        &row,
+                        &client_id,
+                        store::CREATING,
+                        Some(&lease),
+                    )?)
+                })
+                .await?;
+            reach(Step::KeycloakCreateIntent);
+
+            let id = device.id;
+            let provider_ref = match self.keycloak.create(Client::of(&device), &secret).await {
+                Ok(provider_ref) => provider_ref,
+                Err(foreign @ identity::Error::ForeignClient { .. }) => {
+                    // Nothing of ours was made, and nothing of theirs may be touched.
+                    self.write(move |connection| Ok(store::remove(connection, id, &owner)?))
+                        .await?;
+                    return Err(foreign.into());
+                }
+                // The client may be made even now: the row waits for the reconciler.
+                Err(error) => return Err(error.into()),
+            };
+            reach(Step::KeycloakCreateClient);
+
+            let record = self.caller.record(now, Operation::CreateDevice, Some(id));
+            let known = provider_ref.clone();
+            self.write(move |connection| {
+                settle(connection, id, &owner, Some(&known))?;
+                Ok(audit::insert(connection, &record)?)
+            })
+            .await?;
+            reach(Step::KeycloakCreateDone);
+            device.provider_ref = Some(provider_ref);
+            Ok(device)
+        })
+        .await
+    }
+
+    pub(super) async fn delete(self, id: i64) -> Result<(), Error> {
+        to_the_end(async move {
+            let (device, owner) = self.claim(id, Operation::DeleteDevice).await?;
+            reach(Step::KeycloakDeleteIntent);
+            let deleted = self.keycloak.delete(Client::of(&device)).await;
+            self.released_on_error(id, &owner, deleted).await?;
+            reach(Step::KeycloakDeleteClient);
+            self.write(move |connection| Ok(store::remove(connection, id, &owner)?))
+                .await?;
+            reach(Step::KeycloakDeleteDone);
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn sync(self, id: i64) -> Result<Vec<Repair>, Error> {
+        to_the_end(async move {
+            let (device, owner) = self.claim(id, Operation::SyncIdentity).await?;
+            reach(Step::KeycloakSyncIntent);
+            let synced = self.keycloak.sync(Client::of(&device)).await;
+            let synced = self.released_on_error(id, &owner, synced).await?;
+            reach(Step::KeycloakSyncClient);
+            let known = synced.provider_ref;
+            self.write(move |connection| settle(connection, id, &owner, Some(&known)))
+                .await?;
+            reach(Step::KeycloakSyncDone);
+            Ok(synced.repairs)
+        })
+        .await
+    }
+
+    pub(super) async fn set_enabled(self, id: i64, enabled: bool) -> Result<(), Error> {
+        let operation = if enabled {
+            Operation::EnableIdentity
+        } else {
+            Operation::DisableIdentity
+        };
+        to_the_end(async move {
+            let (device, owner) = self.claim(id, operation).await?;
+            let done = self.keycloak.set_enabled(Client::of(&device), enabled).await;
+            self.released_on_error(id, &owner, done).await?;
+            self.write(move |connection| Ok(store::release(connection, id, &owner)?))
+                .await
+        })
+        .await
+    }
+
+    /// Takes the lease of a row, and records who does what: Keycloak is changed only after that is durable.
+    async fn claim(&self, id: i64, operation: Operation) -> Result<(Device, String), Error> {
+        let lease = lease(&self.app, &self.keycloak)?;
+        let record = self.caller.record(lease.now, operation, Some(id));
+        self.write(move |connection| {
+            let device = store::claim(connection, id, &lease, operation == Operation::DeleteDevice)?;
+            audit::insert(connection, &record)?;
+            Ok((device, lease.owner))
+        })
+        .await
+    }
+
+    /// Gives the lease back if Keycloak did not do its part, so that the caller can try again at once.
+    async fn released_on_error<T>(&self, id: i64, owner: &str, result: Result<T, identity::Error>) -> Result<T, Error> {
+        if result.is_err() {
+            release(&self.app, id, owner.to_owned()).await;
+        }
+        Ok(result?)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.app.database.write(work).await
+    }
+}
+
+/// The row's final state; an error if its lease has run out and the reconciler has it.
+fn settle(connection: &mut Connection, id: i64, owner: &str, provider_ref: Option<&str>) -> Result<(), Error> {
+    if store::settle(connection, id, owner, provider_ref)? {
+        Ok(())
+    } else {
+        Err(Error::Busy)
+    }
+}
+
+/// Gives a lease back. If that fails it runs out by itself.
+pub(super) async fn release(app: &App, id: i64, owner: String) {
+    let released = app
+        .database
+        .write::<_, Error>(move |connection| Ok(store::release(connection, id, &owner)?))
+        .await;
+    if let Err(error) = released {
+        tracing::warn!(device = id, %error, "a lease could not be given back, and will run out");
+    }
+}
+
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(result) => result,
+        Err(ended) => Err(database::Error::Other(format!("work with Keycloak ended abnormally: {ended}")).into()),
+    }
+}

@@ -1,0 +1,66 @@
+//! Places where a test has the process killed, to see that whatever is half done then is mended after a restart.
+//!
+//! Only with the feature `failpoints`, which no release has; without it reaching a step does nothing.
+
+macro_rules! steps {
+    ($($variant:ident = $name:literal, $provider:ident;)*) => {
+        /// A step of a workflow, named for what has just been done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Step { $($variant,)* }
+
+        /// Which identity provider a step is taken with.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum With { Builtin, Keycloak }
+
+        impl Step {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            pub const fn provider(self) -> With {
+                match self { $(Self::$variant => With::$provider,)* }
+            }
+        }
+    };
+}
+
+steps! {
+    BuiltinCreateRow = "builtin.create.row", Builtin;
+    BuiltinCreateClient = "builtin.create.client", Builtin;
+    BuiltinCreateDone = "builtin.create.done", Builtin;
+    BuiltinDeleteRow = "builtin.delete.row", Builtin;
+    BuiltinDeleteClient = "builtin.delete.client", Builtin;
+    BuiltinDeleteDone = "builtin.delete.done", Builtin;
+    BuiltinSyncClient = "builtin.sync.client", Builtin;
+    BuiltinSyncDone = "builtin.sync.done", Builtin;
+    KeycloakCreateIntent = "keycloak.create.intent", Keycloak;
+    KeycloakCreateClient = "keycloak.create.client", Keycloak;
+    KeycloakCreateDone = "keycloak.create.done", Keycloak;
+    KeycloakDeleteIntent = "keycloak.delete.intent", Keycloak;
+    KeycloakDeleteClient = "keycloak.delete.client", Keycloak;
+    KeycloakDeleteDone = "keycloak.delete.done", Keycloak;
+    KeycloakSyncIntent = "keycloak.sync.intent", Keycloak;
+    KeycloakSyncClient = "keycloak.sync.client", Keycloak;
+    KeycloakSyncDone = "keycloak.sync.done", Keycloak;
+}
+
+/// The environment variable that names the step at which the process is killed.
+pub const VARIABLE: &str = "FLEETMINT_FAILPOINT";
+
+/// Goes on; with the feature, and if the environment names this step, the process is killed here.
+#[inline]
+pub fn reach(step: Step) {
+    #[cfg(feature = "failpoints")]
+    if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == step.name()) {
+        let id = std::process::id().to_string();
+        let _ = std::process::Command::new("kill").args(["-9", &id]).status();
+        // The signal is on its way.
+        loop {
+            std::thread::park();
+        }
+    }
+    #[cfg(not(feature = "failpoints"))]
+    let _ = step;
+}
