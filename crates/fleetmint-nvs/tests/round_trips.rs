@@ -7,11 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
+use embedded_storage::nor_flash::NorFlash;
+use fleetmint_nvs::check;
 use fleetmint_nvs::crypt::{self, Keys};
 use fleetmint_nvs::csv::{self, Generator, Writer};
 use fleetmint_nvs::entry::Number;
 use fleetmint_nvs::image::{self, Item, Value};
 use fleetmint_nvs::layout::{PAGE_SIZE, Version};
+use fleetmint_nvs::storage::{self, Mode, ReadOnlySlice, SliceFlash, Storage};
 use fleetmint_nvs::{Key, Namespace};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -20,7 +23,7 @@ use std::collections::BTreeMap;
 const SIZE: usize = 0x1_0000;
 
 /// A value that owns what it holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Owned {
     Number(Number),
     Str(String),
@@ -98,11 +101,81 @@ fn named_files(path: &str) -> Result<Vec<u8>, &'static str> {
     }
 }
 
+/// All that the storage lists, in the order of the map that the image was made from.
+fn listed<F: NorFlash>(storage: &mut Storage<F>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
+    let mut list: Vec<_> = storage
+        .list()
+        .unwrap()
+        .into_iter()
+        .map(|listed| {
+            assert!(!listed.orphan && !listed.repeat);
+            let value = match listed.value.unwrap() {
+                storage::Value::Number(number) => Owned::Number(number),
+                storage::Value::Str(text) => Owned::Str(String::from_utf8(text.to_vec()).unwrap()),
+                storage::Value::Blob(bytes) => Owned::Blob(bytes.to_vec()),
+            };
+            (
+                listed.namespace.as_bytes().to_vec(),
+                listed.key.as_bytes().to_vec(),
+                value,
+            )
+        })
+        .collect();
+    list.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    list
+}
+
+fn wanted(namespaces: &BTreeMap<String, BTreeMap<String, Owned>>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
+    let mut list = Vec::new();
+    for (namespace, values) in namespaces {
+        for (key, value) in values {
+            list.push((namespace.as_bytes().to_vec(), key.as_bytes().to_vec(), value.clone()));
+        }
+    }
+    list
+}
+
 fn no_files(_: &str) -> Result<Vec<u8>, &'static str> {
     Err("no files here")
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn what_was_encoded_is_what_the_firmware_reads(namespaces in namespaces(), key: Option<[u8; 32]>) {
+        let Ok(mut image) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
+        let keys = key.map(|key| Keys::from_bytes([key, key.map(|byte| !byte)].concat().try_into().unwrap()));
+        if let Some(keys) = &keys {
+            crypt::encrypt(&mut image, keys).unwrap();
+        }
+        let cipher = || keys.as_ref().map(Keys::xts);
+        let before = image.clone();
+        let mut read_only = Storage::open(ReadOnlySlice::new(&image), Mode::ReadOnly, cipher()).unwrap();
+        prop_assert_eq!(listed(&mut read_only), wanted(&namespaces));
+        let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, cipher()).unwrap();
+        prop_assert_eq!(listed(&mut storage), wanted(&namespaces));
+        prop_assert!(storage.repairs().is_empty());
+        prop_assert!(image == before, "there is nothing to repair");
+        let report = check::check(&image, cipher().as_ref()).unwrap();
+        prop_assert!(!report.has_errors(), "{:?}", report);
+    }
+
+    #[test]
+    fn what_was_encoded_in_version_1_is_what_the_firmware_reads(namespaces in namespaces()) {
+        let mut image = vec![0; SIZE];
+        let mut writer = image::Writer::new(&mut image, Version::V1).unwrap();
+        for item in items(&namespaces) {
+            if writer.set(&item.namespace, &item.key, item.value).is_err() {
+                return Ok(());
+            }
+        }
+        writer.finish();
+        let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, None).unwrap();
+        prop_assert_eq!(listed(&mut storage), wanted(&namespaces));
+        prop_assert!(storage.repairs().is_empty());
+    }
+
     #[test]
     fn a_written_table_makes_the_same_image(namespaces in namespaces()) {
         let items = items(&namespaces);

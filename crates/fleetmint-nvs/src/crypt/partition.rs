@@ -1,10 +1,11 @@
 //! Encrypting and decrypting the image of a partition.
 
 use super::keys::Keys;
-use crate::entry::crc_fits;
 use crate::error::Error;
-use crate::layout::{BITMAP_OFFSET, BITMAP_SIZE, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE, PARTITION_MAX};
+use crate::image::check_size;
+use crate::layout::{BITMAP_OFFSET, BITMAP_SIZE, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
 use crate::page::{Bitmap, EntryState};
+use crate::storage::check_key;
 
 /// Encrypts a plain image in place, from the start of its partition: every entry that the bitmap marks written, and
 /// what is left of erased ones. Blank entries (all 0xFF) and wiped ones (all zero) stay as they are, as the firmware
@@ -27,35 +28,18 @@ pub fn encrypt(image: &mut [u8], keys: &Keys) -> Result<(), Error> {
 /// (all 0xFF) before it or not.
 ///
 /// # Errors
-/// [`Error::PartitionSize`]: the length isn't a multiple of 4096 from 4096 to 16 MiB. [`Error::WrongKey`]: the image has
-/// entries marked written, and none of them passes its checksum; the image then holds nothing of use.
+/// [`Error::PartitionSize`]: the length isn't a multiple of 4096 from 4096 to 16 MiB. [`Error::WrongKey`]: by the rule of
+/// [`check_key`], this isn't the image's key. The image is as it was then.
 pub fn decrypt(image: &mut [u8], keys: &Keys) -> Result<(), Error> {
+    check_size(image.len())?;
     let xts = keys.xts();
+    check_key(image, Some(&xts))?;
     // Data that happens to encrypt to all 0xFF doesn't occur; a written entry of 0xFF is a torn write.
     each_run(
         image,
         |written, entry| is_coded(written, false, entry),
         |offset, run| xts.decrypt_entries(offset, run),
-    )?;
-    let (mut written, mut sound) = (0, 0);
-    let (pages, _) = image.as_chunks::<PAGE_SIZE>();
-    for page in pages {
-        let bitmap = bitmap(page);
-        let (entries, _) = page.split_at(ENTRIES_OFFSET).1.as_chunks::<ENTRY_SIZE>();
-        for (index, entry) in entries.iter().enumerate() {
-            if bitmap.get(index) == EntryState::Written {
-                written += 1;
-                sound += usize::from(crc_fits(entry));
-            }
-        }
-    }
-    if written > 0 && sound == 0 {
-        return Err(Error::WrongKey {
-            written,
-            encrypted: true,
-        });
-    }
-    Ok(())
+    )
 }
 
 /// Whether an entry goes through the cipher. Of written ones all do, save blank ones where `blank` says so.
@@ -78,13 +62,8 @@ fn each_run(
     wanted: impl Fn(bool, &[u8; ENTRY_SIZE]) -> bool,
     mut run: impl FnMut(u32, &mut [[u8; ENTRY_SIZE]]),
 ) -> Result<(), Error> {
-    let size = image.len();
-    let (pages, []) = image.as_chunks_mut::<PAGE_SIZE>() else {
-        return Err(Error::PartitionSize { size });
-    };
-    if size == 0 || size > PARTITION_MAX {
-        return Err(Error::PartitionSize { size });
-    }
+    check_size(image.len())?;
+    let (pages, _) = image.as_chunks_mut::<PAGE_SIZE>();
     let mut page_start = 0;
     for page in pages {
         let bitmap = bitmap(page);
