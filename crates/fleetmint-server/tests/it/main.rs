@@ -12,6 +12,7 @@
 mod harness;
 
 mod access;
+mod audit;
 mod devices;
 mod first_device;
 mod identity;
@@ -20,3 +21,4 @@ mod models;
 mod openapi;
 mod problems;
 mod provisioning;
+mod token;

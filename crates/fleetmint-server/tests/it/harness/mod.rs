@@ -140,6 +140,17 @@ impl Server {
         .await
     }
 
+    /// A call without a token, as `shape` makes it.
+    pub(crate) async fn anonymous_with(
+        &self,
+        method: Method,
+        path: &str,
+        shape: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) -> Answer {
+        let request = self.client.request(method.clone(), format!("{}{path}", self.base));
+        self.send(method, path, shape(request)).await
+    }
+
     /// A call of the administrator, as `shape` makes it.
     pub(crate) async fn call(
         &self,

@@ -1,0 +1,205 @@
+//! Who saw or changed what.
+
+use serde_json::Value;
+
+use crate::harness::{Server, problem};
+
+async fn items(server: &Server, query: &str) -> Vec<Value> {
+    let page = server.get(&format!("/api/audit?{query}")).await.expect(200);
+    page["items"].as_array().unwrap().clone()
+}
+
+fn actions(items: &[Value]) -> Vec<&str> {
+    items.iter().map(|item| item["action"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn it_tells_who_did_what_to_which_device_when_and_from_where() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    server.image(&device, 4096).await;
+    server
+        .delete(&format!("/api/devices/{}", device["id"]))
+        .await
+        .expect(204);
+
+    let all = items(&server, "").await;
+    assert_eq!(
+        actions(&all),
+        [
+            "delete_device",
+            "get_provisioning",
+            "create_device",
+            "create_device_model"
+        ]
+    );
+    for (item, device_id) in all
+        .iter()
+        .zip([&device["id"], &device["id"], &device["id"], &Value::Null])
+    {
+        assert_eq!(item["actor"], "administrator");
+        assert_eq!(item["source"], "127.0.0.1");
+        assert_eq!(&item["device_id"], device_id);
+        let at: jiff::Timestamp = item["at"].as_str().unwrap().parse().unwrap();
+        assert!(item["at"].as_str().unwrap().ends_with('Z'));
+        assert!(at.as_second() > 1_700_000_000);
+    }
+    assert!(
+        all.windows(2)
+            .all(|pair| pair[0]["id"].as_i64() > pair[1]["id"].as_i64())
+    );
+    // Reading it, and what was refused, is not in it.
+    server.get("/api/devices/999/provisioning").await;
+    assert_eq!(items(&server, "").await, all);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn it_is_filtered_by_device_action_and_time() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let (one, two) = (server.device(&model).await, server.device(&model).await);
+    for device in [&one, &two, &one] {
+        server.image(device, 4096).await;
+    }
+    let device = format!("device={}", one["id"]);
+    assert_eq!(
+        actions(&items(&server, &device).await),
+        ["get_provisioning", "get_provisioning", "create_device"]
+    );
+    assert_eq!(items(&server, "action=get_provisioning").await.len(), 3);
+    assert_eq!(items(&server, &format!("{device}&action=create_device")).await.len(), 1);
+    assert_eq!(items(&server, "device=999").await, [Value::Null; 0]);
+
+    // `from` is the first moment that counts, `to` the first that does not.
+    let all = items(&server, "").await;
+    let time = |index: usize| all[index]["at"].as_str().unwrap();
+    assert_eq!(items(&server, &format!("from={}", time(2))).await, all[..3]);
+    assert_eq!(items(&server, &format!("to={}", time(2))).await, all[3..]);
+    assert_eq!(
+        items(&server, &format!("from={}&to={}", time(4), time(2))).await,
+        all[3..5]
+    );
+    // Another zone's clock shows the same moments.
+    let shifted: jiff::Timestamp = time(2).parse().unwrap();
+    let shifted = (shifted + jiff::SignedDuration::from_hours(2)).to_string();
+    let shifted = shifted.replace('Z', "%2B02:00");
+    assert_eq!(items(&server, &format!("from={shifted}")).await, all[..3]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn it_is_read_page_by_page_while_more_comes() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    for _ in 0..6 {
+        server.device(&model).await;
+    }
+    let all = items(&server, "").await;
+    assert_eq!(all.len(), 7);
+    let (mut read, mut query) = (Vec::new(), "limit=3".to_owned());
+    loop {
+        let page = server.get(&format!("/api/audit?{query}")).await.expect(200);
+        read.extend(page["items"].as_array().unwrap().clone());
+        // What comes meanwhile is newer than the cursor.
+        server.device(&model).await;
+        match page["next_cursor"].as_str() {
+            Some(cursor) => query = format!("limit=3&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(read, all);
+    // A page that ends with the last record says so.
+    assert_eq!(
+        server.get("/api/audit?limit=10").await.expect(200)["next_cursor"],
+        Value::Null
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_parameter_that_breaks_a_rule_is_named() {
+    let server = Server::start().await;
+    for (query, pointer) in [
+        ("device=one", "/device"),
+        ("action=get_provisionin", "/action"),
+        ("from=yesterday", "/from"),
+        ("to=2026-01-01", "/to"),
+        ("limit=0", "/limit"),
+        ("limit=501", "/limit"),
+        ("cursor=x", "/cursor"),
+        ("q=x", "/q"),
+        ("device=1&device=2", "/device"),
+    ] {
+        let answer = server.get(&format!("/api/audit?{query}")).await;
+        assert_eq!(answer.problem(), problem(422, "invalid-value", &[pointer]), "{query}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_disclosure_is_on_the_disk_before_it_is_answered() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let path = server.folder.path().join("data/fleetmint.db");
+    // What a process that reads the file itself finds, the moment that the answer is there.
+    for n in 1..=5 {
+        server.image(&device, 4096).await;
+        let other = fleetmint_server::database::Database::attach(&path).unwrap();
+        assert_eq!(count(&other), n);
+    }
+    // Many at once: none is lost, and none is answered without its record.
+    let server = std::sync::Arc::new(server);
+    let calls: Vec<_> = (0..64)
+        .map(|_| {
+            let (server, device) = (std::sync::Arc::clone(&server), device.clone());
+            tokio::spawn(async move { server.image(&device, 4096).await.status.as_u16() })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+    let other = fleetmint_server::database::Database::attach(&path).unwrap();
+    assert_eq!(count(&other), 69);
+    std::sync::Arc::into_inner(server).unwrap().stop().await;
+}
+
+fn count(database: &fleetmint_server::database::Database) -> i64 {
+    use diesel::prelude::*;
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        n: i64,
+    }
+    database
+        .read::<_, fleetmint_server::database::Error>(|connection| {
+            let query = "SELECT count(*) AS n FROM audit WHERE action = 'get_provisioning'";
+            Ok(diesel::sql_query(query).get_result::<Count>(connection)?.n)
+        })
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_disclosures_until_there_is_room() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    // The one connection that writes may have no more pages; filling the last of them takes some records.
+    server.execute("PRAGMA max_page_count = 1");
+    let mut refused = None;
+    for _ in 0..2_000 {
+        let answer = server.image(&device, 4096).await;
+        if answer.status != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("the disk never filled up");
+    assert_eq!(refused.problem(), problem(503, "unavailable", &[]));
+    assert_eq!(refused.json()["retryable"], true);
+    // The connection that met the limit is gone, and the limit with it: somebody made room.
+    assert_eq!(server.image(&device, 4096).await.status, 200);
+    server.stop().await;
+}
