@@ -5,12 +5,11 @@ use super::finding::{Finding, FindingKind};
 use crate::error::Error;
 use crate::key::RawName;
 use crate::layout::NAMESPACE_ANY;
-use crate::storage::{Storage, ValueType};
+use crate::storage::{Flash, Storage, ValueType};
 use alloc::vec::Vec;
-use embedded_storage::nor_flash::NorFlash;
 
 /// Reads every value.
-pub(super) fn of_values<F: NorFlash>(storage: &mut Storage<F>, findings: &mut Vec<Finding>) -> Result<(), Error> {
+pub(super) fn of_values<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<Finding>) -> Result<(), Error> {
     let mut names: Vec<(RawName, RawName, ValueType, usize)> = Vec::new();
     let mut credentials = credentials::Credentials::default();
     let mut found = Vec::new();
@@ -58,13 +57,13 @@ pub(super) fn of_values<F: NorFlash>(storage: &mut Storage<F>, findings: &mut Ve
 }
 
 /// How much is left.
-pub(super) fn of_space<F: NorFlash>(storage: &Storage<F>, findings: &mut Vec<Finding>) {
+pub(super) fn of_space<F: Flash>(storage: &Storage<F>, findings: &mut Vec<Finding>) {
     if storage.stats().available_entries == 0 {
         findings.push(Finding::of_partition(FindingKind::NoRoom));
     }
 }
 
 /// Repairs that a read-only start tried, failed at, and ignored.
-pub(super) fn of_read_only<F: NorFlash>(storage: &Storage<F>, findings: &mut Vec<Finding>) {
+pub(super) fn of_read_only<F: Flash>(storage: &Storage<F>, findings: &mut Vec<Finding>) {
     findings.extend(storage.repairs().iter().map(Finding::of_read_only));
 }

@@ -10,7 +10,7 @@
 
 use super::Storage;
 use super::find::Found;
-use super::flash::Step;
+use super::flash::{Flash, Step};
 use super::page::{Query, TYPE_ANY};
 use super::set::{Item, next_start};
 use crate::entry::{Entry, ItemType};
@@ -18,9 +18,8 @@ use crate::error::EspError;
 use crate::key::Key;
 use crate::layout::{CHUNK_MAX, CHUNK_START_0, ENTRY_SIZE};
 use alloc::vec::Vec;
-use embedded_storage::nor_flash::NorFlash;
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     pub(super) fn write_blob(&mut self, ns_index: u8, key: &Key, blob: &[u8]) -> Step<()> {
         let field = *key.field();
         let mut start = CHUNK_START_0;

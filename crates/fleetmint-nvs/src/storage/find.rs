@@ -4,12 +4,11 @@
 //! which only says which pages are worth asking: the answer is the pages' own in either case.
 
 use super::Storage;
-use super::flash::Step;
+use super::flash::{Flash, Step};
 use super::page::{Bits, Page, Query, START_ANY};
 use crate::entry::{Entry, ItemType};
 use crate::layout::{ENTRY_COUNT, NAME_FIELD};
 use alloc::vec::Vec;
-use embedded_storage::nor_flash::NorFlash;
 
 /// Where an item was found.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +97,7 @@ impl Index {
     }
 }
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     /// The first page's first item that matches.
     pub(super) fn find(&mut self, query: &Query) -> Step<Option<Found>> {
         let Some(key) = query.hashed_key() else {

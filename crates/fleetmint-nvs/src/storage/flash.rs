@@ -122,6 +122,38 @@ impl NorFlash for ReadOnlySlice<'_> {
     }
 }
 
+/// A flash that a partition lies in: embedded-storage's `NorFlash`, and a shortcut for one that is in memory.
+///
+/// ```ignore
+/// impl Flash for MyFlash {}
+/// ```
+pub trait Flash: NorFlash {
+    /// The whole partition, if it can be looked at without reading it. A flash behind a wire says `None`.
+    fn memory(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+impl Flash for SliceFlash<'_> {
+    #[inline]
+    fn memory(&self) -> Option<&[u8]> {
+        Some(self.image)
+    }
+}
+
+impl Flash for ReadOnlySlice<'_> {
+    #[inline]
+    fn memory(&self) -> Option<&[u8]> {
+        Some(self.image)
+    }
+}
+
+impl<F: Flash> Flash for &mut F {
+    fn memory(&self) -> Option<&[u8]> {
+        (**self).memory()
+    }
+}
+
 /// How a partition is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -160,7 +192,7 @@ pub(super) struct Medium<F> {
     pub(super) repairs: Vec<Repair>,
 }
 
-impl<F: NorFlash> Medium<F> {
+impl<F: Flash> Medium<F> {
     pub(super) fn new(flash: F, cipher: Option<Xts>, mode: Mode) -> Self {
         Self {
             flash,

@@ -1,16 +1,15 @@
 //! Reading values as the firmware's getters do, which erase a value whose data they find damaged.
 
 use super::find::Found;
-use super::flash::{Fail, Step};
+use super::flash::{Fail, Flash, Step};
 use super::page::{Query, START_ANY};
 use super::{RepairKind, Storage};
 use crate::entry::{ItemType, Number};
 use crate::error::EspError;
 use crate::layout::{CHUNK_START_0, CHUNK_START_1, NAME_FIELD, crc32, entry_offset};
 use alloc::vec::Vec;
-use embedded_storage::nor_flash::NorFlash;
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     /// `nvs_get_u8` and its like.
     pub(super) fn get_number(&mut self, ns_index: u8, item_type: ItemType, key: &[u8; NAME_FIELD]) -> Step<Number> {
         let found = self

@@ -1,7 +1,7 @@
 //! Listing all values: what the firmware's iterator gives, each read by its getter.
 
 use super::find::{Found, name_hash};
-use super::flash::Fail;
+use super::flash::{Fail, Flash};
 use super::page::{Bits, START_ANY};
 use super::{Storage, plain_error};
 use crate::entry::{Entry, ItemType, Number};
@@ -10,7 +10,6 @@ use crate::key::RawName;
 use crate::layout::{CHUNK_ANY, CHUNK_START_0, CHUNK_START_1, NAMESPACE_ANY, NAMESPACE_INDEX};
 use alloc::vec::Vec;
 use core::fmt;
-use embedded_storage::nor_flash::NorFlash;
 use zeroize::Zeroizing;
 
 /// The type of a value, as a user of NVS sees it.
@@ -158,7 +157,7 @@ struct Names {
     by_index: Vec<Option<(RawName, u8)>>,
 }
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     /// All values, in the order of the firmware's iterator, the ones that it leaves out at the end.
     ///
     /// Reading a value whose data is damaged erases it, as in the firmware: read-write in the flash, read-only in

@@ -3,7 +3,7 @@
 //! Each step follows `Page::load`, `PageManager::load` and `Storage::init` of ESP-IDF, what they ignore included: in
 //! read-only mode some repairs fail unnoticed, and the page then vanishes.
 
-use super::flash::{Fail, Medium, Step};
+use super::flash::{Fail, Flash, Medium, Step};
 use super::page::{Bits, NO_ENTRY, Page, Query, State};
 use super::{RepairKind, Storage};
 use crate::entry::{Entry, ItemType};
@@ -15,11 +15,10 @@ use crate::layout::{
 };
 use crate::page::{Bitmap, EntryState, PageHeader, PageState};
 use alloc::vec::Vec;
-use embedded_storage::nor_flash::NorFlash;
 
 impl Page {
     /// Loads one page and repairs it by itself.
-    pub(super) fn load<F: NorFlash>(medium: &mut Medium<F>, number: usize) -> Step<Self> {
+    pub(super) fn load<F: Flash>(medium: &mut Medium<F>, number: usize) -> Step<Self> {
         let mut page = Self::new(number);
         let mut bytes = [0; HEADER_SIZE + BITMAP_SIZE];
         medium.read_raw(page_offset(number), &mut bytes)?;
@@ -61,7 +60,7 @@ impl Page {
     }
 
     /// A page that is written to may end in the middle of something.
-    fn load_active<F: NorFlash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
+    fn load_active<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
         let empty = self.bitmap.set_of(EntryState::Empty);
         self.next_free = Bits(empty).next().unwrap_or(NO_ENTRY);
         // An entry may have been written without its place in the bitmap.
@@ -134,7 +133,7 @@ impl Page {
         Ok(())
     }
 
-    fn load_closed<F: NorFlash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
+    fn load_closed<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
         let mut index = self.first_used;
         while index < ENTRY_COUNT {
             let place = index;
@@ -214,7 +213,7 @@ impl HashTable {
     }
 }
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     /// Loads all pages and repairs what one page alone doesn't show.
     pub(super) fn load_pages(&mut self, count: usize) -> Step<()> {
         self.pages.reserve_exact(count);

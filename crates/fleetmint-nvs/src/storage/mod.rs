@@ -42,7 +42,7 @@ mod raw;
 mod repair;
 mod set;
 
-pub use flash::{FlashOps, Mode, ReadOnlySlice, SliceFlash};
+pub use flash::{Flash, FlashOps, Mode, ReadOnlySlice, SliceFlash};
 pub use key_check::check_key;
 pub use list::{Listed, Value, ValueType};
 pub use patch::{PatchError, PatchFault, Patched};
@@ -57,7 +57,6 @@ use crate::layout::{ENTRY_COUNT, PAGE_SIZE, PARTITION_MAX, page_offset};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
-use embedded_storage::nor_flash::NorFlash;
 use flash::{Fail, Medium};
 use page::Page;
 
@@ -93,7 +92,7 @@ pub struct Stats {
     pub namespace_count: usize,
 }
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     /// Opens a partition as the firmware's start does, with `cipher` as an encrypted one.
     ///
     /// Read-write, this repairs the flash. A wrong or missing key makes it erase every entry: see [`check_key`].

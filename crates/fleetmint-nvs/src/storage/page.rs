@@ -1,6 +1,6 @@
 //! A page as the firmware holds it in memory, and what can be done to it alone.
 
-use super::flash::{Fail, Medium, Step};
+use super::flash::{Fail, Flash, Medium, Step};
 use super::{Repair, RepairKind};
 use crate::entry::{Entry, ItemType};
 use crate::error::EspError;
@@ -9,7 +9,6 @@ use crate::layout::{
     data_entries, entry_offset, page_offset,
 };
 use crate::page::{Bitmap, EntryState, PageHeader, PageState};
-use embedded_storage::nor_flash::NorFlash;
 
 /// The type byte that stands for "any" in a search.
 pub(super) const TYPE_ANY: u8 = 0xFF;
@@ -173,7 +172,7 @@ impl Page {
     }
 
     /// Settles whether a page with an erased state word is blank.
-    pub(super) fn settle<F: NorFlash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
+    pub(super) fn settle<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
         if self.state != State::Unchecked {
             return Ok(());
         }
@@ -190,7 +189,7 @@ impl Page {
         Ok(())
     }
 
-    pub(super) fn read<F: NorFlash>(&self, medium: &mut Medium<F>, index: usize) -> Step<Entry> {
+    pub(super) fn read<F: Flash>(&self, medium: &mut Medium<F>, index: usize) -> Step<Entry> {
         Ok(Entry::from_bytes(&medium.read_entry(self.number, index)?))
     }
 
@@ -205,7 +204,7 @@ impl Page {
     }
 
     /// The first item that the query matches from this entry on.
-    pub(super) fn find<F: NorFlash>(
+    pub(super) fn find<F: Flash>(
         &self,
         medium: &mut Medium<F>,
         query: &Query,
@@ -229,7 +228,7 @@ impl Page {
         Ok(None)
     }
 
-    fn alter<F: NorFlash>(&mut self, medium: &mut Medium<F>, index: usize, state: EntryState) -> Step<()> {
+    fn alter<F: Flash>(&mut self, medium: &mut Medium<F>, index: usize, state: EntryState) -> Step<()> {
         self.bitmap.set(index, state);
         let written = self.write_bitmap_word(medium, Bitmap::word_number(index));
         if written.is_err() {
@@ -240,7 +239,7 @@ impl Page {
 
     /// Alters a range of entries, the last word of the bitmap first. A failure leaves the words before as they were,
     /// in memory too, and the page valid: that is the firmware's way.
-    fn alter_range<F: NorFlash>(
+    fn alter_range<F: Flash>(
         &mut self,
         medium: &mut Medium<F>,
         begin: usize,
@@ -257,13 +256,13 @@ impl Page {
         Ok(())
     }
 
-    fn write_bitmap_word<F: NorFlash>(&mut self, medium: &mut Medium<F>, word: usize) -> Step<()> {
+    fn write_bitmap_word<F: Flash>(&mut self, medium: &mut Medium<F>, word: usize) -> Step<()> {
         let offset = page_offset(self.number) + BITMAP_OFFSET + word * 4;
         medium.write_raw(offset, &self.bitmap.word_bytes(word))
     }
 
     /// Writes zeros over entries.
-    fn purge<F: NorFlash>(&mut self, medium: &mut Medium<F>, begin: usize, end: usize) -> Step<()> {
+    fn purge<F: Flash>(&mut self, medium: &mut Medium<F>, begin: usize, end: usize) -> Step<()> {
         for index in begin..end {
             let purged = medium.write_raw(entry_offset(self.number, index), &[0; ENTRY_SIZE]);
             if purged.is_err() {
@@ -275,7 +274,7 @@ impl Page {
     }
 
     /// Marks an item erased; `purge` also writes zeros over it, as the firmware's repairs do.
-    pub(super) fn erase_item<F: NorFlash>(&mut self, medium: &mut Medium<F>, index: usize, purge: bool) -> Step<()> {
+    pub(super) fn erase_item<F: Flash>(&mut self, medium: &mut Medium<F>, index: usize, purge: bool) -> Step<()> {
         let mut span = 1;
         if self.bitmap.get(index) == EntryState::Written {
             let entry = self.read(medium, index)?;
@@ -315,17 +314,12 @@ impl Page {
     }
 
     /// [`Page::erase_item`] as a repair: with zeros, and told in the list of repairs.
-    pub(super) fn repair_item<F: NorFlash>(
-        &mut self,
-        medium: &mut Medium<F>,
-        index: usize,
-        kind: RepairKind,
-    ) -> Step<()> {
+    pub(super) fn repair_item<F: Flash>(&mut self, medium: &mut Medium<F>, index: usize, kind: RepairKind) -> Step<()> {
         self.note(medium, index, kind)?;
         self.erase_item(medium, index, true)
     }
 
-    pub(super) fn note<F: NorFlash>(&self, medium: &mut Medium<F>, index: usize, kind: RepairKind) -> Step<()> {
+    pub(super) fn note<F: Flash>(&self, medium: &mut Medium<F>, index: usize, kind: RepairKind) -> Step<()> {
         let entry = self.read(medium, index)?;
         medium.repairs.push(Repair {
             page: self.number,
@@ -338,7 +332,7 @@ impl Page {
     }
 
     /// Marks a place that holds something without being marked written.
-    pub(super) fn clear_half_written<F: NorFlash>(&mut self, medium: &mut Medium<F>, index: usize) -> Step<()> {
+    pub(super) fn clear_half_written<F: Flash>(&mut self, medium: &mut Medium<F>, index: usize) -> Step<()> {
         self.note(medium, index, RepairKind::HalfWritten)?;
         if self.bitmap.get(index) == EntryState::Written {
             self.used -= 1.min(self.used);
@@ -347,7 +341,7 @@ impl Page {
         self.purge(medium, index, index + 1)
     }
 
-    fn initialize<F: NorFlash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
+    fn initialize<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
         self.state = State::Active;
         let header = PageHeader::encode(PageState::Active, self.sequence, self.version);
         let written = medium.write_raw(page_offset(self.number), &header);
@@ -360,7 +354,7 @@ impl Page {
         Ok(())
     }
 
-    fn write_entry<F: NorFlash>(&mut self, medium: &mut Medium<F>, bytes: &[u8; ENTRY_SIZE]) -> Step<()> {
+    fn write_entry<F: Flash>(&mut self, medium: &mut Medium<F>, bytes: &[u8; ENTRY_SIZE]) -> Step<()> {
         let index = self.next_free;
         if index >= ENTRY_COUNT {
             return Err(self.fail(EspError::Fail));
@@ -379,7 +373,7 @@ impl Page {
         Ok(())
     }
 
-    fn write_data<F: NorFlash>(&mut self, medium: &mut Medium<F>, bytes: &[u8]) -> Step<()> {
+    fn write_data<F: Flash>(&mut self, medium: &mut Medium<F>, bytes: &[u8]) -> Step<()> {
         let index = self.next_free;
         let count = bytes.len() / ENTRY_SIZE;
         let written = medium.write_entries(self.number, index, bytes);
@@ -394,7 +388,7 @@ impl Page {
     }
 
     /// Writes an item. `Ok(None)`: the page is full. Else the entry where the item begins.
-    pub(super) fn write_item<F: NorFlash>(
+    pub(super) fn write_item<F: Flash>(
         &mut self,
         medium: &mut Medium<F>,
         head: &Entry,
@@ -431,7 +425,7 @@ impl Page {
     }
 
     /// Copies what is live to another page, entry by entry. Nothing live: nothing is written, not even a header.
-    pub(super) fn copy_items<F: NorFlash>(&self, medium: &mut Medium<F>, to: &mut Self) -> Step<()> {
+    pub(super) fn copy_items<F: Flash>(&self, medium: &mut Medium<F>, to: &mut Self) -> Step<()> {
         if self.first_used == NO_ENTRY {
             return Ok(());
         }
@@ -463,7 +457,7 @@ impl Page {
     }
 
     /// Erases the whole page. It keeps the version that it had.
-    pub(super) fn erase<F: NorFlash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
+    pub(super) fn erase<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
         let erased = medium.erase_page(self.number);
         if erased.is_err() {
             self.state = State::Invalid;
@@ -479,7 +473,7 @@ impl Page {
         Ok(())
     }
 
-    pub(super) fn mark<F: NorFlash>(&mut self, medium: &mut Medium<F>, state: PageState) -> Step<()> {
+    pub(super) fn mark<F: Flash>(&mut self, medium: &mut Medium<F>, state: PageState) -> Step<()> {
         let may = match state {
             PageState::Full => self.state == State::Active,
             _ => matches!(self.state, State::Active | State::Full),

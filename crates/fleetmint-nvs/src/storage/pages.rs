@@ -1,14 +1,13 @@
 //! Taking a new page, and making room by moving one.
 
-use super::flash::{Fail, Step};
+use super::flash::{Fail, Flash, Step};
 use super::page::State;
 use super::{RepairKind, Storage};
 use crate::error::EspError;
 use crate::layout::{ENTRY_COUNT, page_offset};
 use crate::page::PageState;
-use embedded_storage::nor_flash::NorFlash;
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     /// The page that is written to: the last in order.
     pub(super) fn current_page(&self) -> Step<usize> {
         self.order.last().copied().ok_or(Fail {

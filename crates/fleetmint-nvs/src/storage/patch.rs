@@ -1,12 +1,11 @@
 //! A list of changes, made call by call as an application would.
 
-use super::{NamespaceIndex, Storage};
+use super::{Flash, NamespaceIndex, Storage};
 use crate::csv::{self, Action, Row, Value};
 use crate::error::Error;
 use crate::key::{Key, Namespace};
 use alloc::vec::Vec;
 use core::fmt;
-use embedded_storage::nor_flash::NorFlash;
 
 /// What was changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +58,7 @@ impl fmt::Display for PatchError {
 
 impl core::error::Error for PatchError {}
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     /// Carries out a list of changes, row by row: `namespace` opens, `data` and `file` set, `delete` and `delete-all`
     /// erase; then commits. `read_file` gives a file's bytes for the path in a `file` row.
     ///

@@ -1,7 +1,7 @@
 //! Writing as the firmware does: the new item first, then the old one is erased.
 
 use super::find::Found;
-use super::flash::{Fail, Step};
+use super::flash::{Fail, Flash, Step};
 use super::get::NOT_FOUND;
 use super::page::{Page, Query, State, TYPE_ANY};
 use super::{Storage, plain_error};
@@ -14,7 +14,6 @@ use crate::layout::{
 };
 use crate::page::PageState;
 use alloc::vec::Vec;
-use embedded_storage::nor_flash::NorFlash;
 use zeroize::Zeroizing;
 
 /// A namespace that is open: what the firmware's handle stands for.
@@ -35,7 +34,7 @@ pub(super) struct Item<'a> {
     pub(super) data: &'a [u8],
 }
 
-impl<F: NorFlash> Storage<F> {
+impl<F: Flash> Storage<F> {
     /// `nvs_open` for reading and writing: the namespace of this name, made if there is none.
     ///
     /// A new one gets the lowest index that no namespace's entry holds, and with it the items that an earlier

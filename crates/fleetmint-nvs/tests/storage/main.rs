@@ -9,5 +9,8 @@
 
 mod check;
 mod golden;
+mod history;
 mod patch;
+mod power_cut;
+mod properties;
 mod reference;

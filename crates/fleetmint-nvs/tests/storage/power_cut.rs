@@ -1,0 +1,261 @@
+//! The power goes after any number of words: each entry then has its old or its new value, save where ESP-IDF's library
+//! itself loses it, and there exactly that is lost.
+
+use crate::history::{Call, Content, Model, call, calls, cipher, config, contents, key, namespace, of_model};
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+use fleetmint_nvs::crypt::Xts;
+use fleetmint_nvs::entry::{Entry, ItemType};
+use fleetmint_nvs::layout::PAGE_SIZE;
+use fleetmint_nvs::page::{EntryState, PageState};
+use fleetmint_nvs::storage::{Flash, Mode, SliceFlash, SlotContent, Storage, pages, slots};
+use fleetmint_nvs::{Error, RawName};
+use proptest::prelude::*;
+
+/// A flash whose power goes after so many words; an erase is one step.
+struct CutFlash {
+    bytes: Vec<u8>,
+    words: usize,
+}
+
+impl ErrorType for CutFlash {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for CutFlash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        bytes.copy_from_slice(&self.bytes[offset as usize..][..bytes.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl NorFlash for CutFlash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = PAGE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        self.words = self.words.checked_sub(1).ok_or(NorFlashErrorKind::Other)?;
+        self.bytes[from as usize..to as usize].fill(0xFF);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
+        for (at, word) in (offset as usize..).step_by(4).zip(bytes.chunks(4)) {
+            self.words = self.words.checked_sub(1).ok_or(NorFlashErrorKind::Other)?;
+            for (to, from) in self.bytes[at..].iter_mut().zip(word) {
+                *to &= *from;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Flash for CutFlash {}
+
+/// Whether the library's start takes the old chunk of this blob for a duplicate of the new one, and so loses both: the
+/// new chunk is the last thing on the page that is written to, complete, and an older chunk is on the same page.
+fn loses_blob(image: &[u8], cipher: Option<&Xts>, ns_index: u8, name: RawName) -> bool {
+    let active = pages(image).filter(|page| page.fault.is_none() && page.state == Some(PageState::Active));
+    let Some(active) = active.max_by_key(|page| page.header.sequence) else {
+        return false;
+    };
+    let slots: Vec<_> = slots(image, cipher).filter(|slot| slot.page == active.number).collect();
+    let end = slots
+        .iter()
+        .position(|slot| slot.state == EntryState::Empty)
+        .unwrap_or(slots.len());
+    let half_written = slots
+        .get(end)
+        .is_some_and(|slot| image[slot.offset..slot.offset + 4] != [0xFF; 4]);
+    let chunk = |slot: &fleetmint_nvs::storage::RawSlot| match slot.content {
+        SlotContent::Item { entry, fault: None } if slot.state == EntryState::Written => {
+            let is_chunk = entry.item_type() == Some(ItemType::BlobData);
+            (is_chunk && entry.ns_index == ns_index && entry.name() == name).then_some(entry)
+        }
+        _ => None,
+    };
+    let chunks: Vec<(usize, Entry)> = slots
+        .iter()
+        .filter_map(|slot| Some((slot.entry, chunk(slot)?)))
+        .collect();
+    let [.., _, (at, last)] = &chunks[..] else { return false };
+    !half_written && at + usize::from(last.span) == end
+}
+
+struct Cut<'a> {
+    before: &'a Model,
+    call: &'a Call,
+    after: &'a Model,
+    cipher: Option<Xts>,
+}
+
+impl Cut<'_> {
+    /// Judges what a start finds after the power went.
+    fn judge(&self, image: &[u8], words: usize) {
+        let mut repaired = image.to_vec();
+        let mut storage = Storage::open(SliceFlash::new(&mut repaired), Mode::ReadWrite, self.cipher.clone()).unwrap();
+        let found = contents(&storage.list().unwrap());
+        let spaces: Vec<_> = storage.namespaces().collect();
+        drop(storage);
+        let of = |name: (u8, u8)| {
+            found
+                .iter()
+                .filter(|(one, _)| *one == name)
+                .map(|(_, content)| content)
+                .collect::<Vec<_>>()
+        };
+        let names = self
+            .before
+            .keys()
+            .chain(self.after.keys())
+            .chain(found.iter().map(|(name, _)| name));
+        for name in names {
+            let (old, new) = (self.before.get(name), self.after.get(name));
+            let got = of(*name);
+            let said = format!("{name:?} after {words} words of {:?}: {got:?}, was {old:?}", self.call);
+            match got[..] {
+                [] if old.is_none() || new.is_none() => {}
+                [] => assert!(self.is_lost(image, &spaces, *name), "{said}"),
+                [one] if Some(one) == old && !self.call.names(*name) => {}
+                [one] => {
+                    assert!(
+                        self.call.names(*name) && (Some(one) == old || Some(one) == new),
+                        "{said}"
+                    );
+                    assert!(!self.is_lost(image, &spaces, *name), "the library loses this: {said}");
+                }
+                // A change of type, cut before the old one was erased: both are there.
+                [one, two] => {
+                    let both = [one, two].contains(&old.unwrap()) && [one, two].contains(&new.unwrap());
+                    assert!(both && kind(old.unwrap()) != kind(new.unwrap()), "{said}");
+                }
+                _ => panic!("{said}"),
+            }
+        }
+    }
+
+    fn is_lost(&self, image: &[u8], spaces: &[(RawName, u8)], name: (u8, u8)) -> bool {
+        let blob = |model: &Model| matches!(model.get(&name), Some(Content::Blob(_)));
+        if !(blob(self.before) && blob(self.after) && self.call.names(name)) {
+            return false;
+        }
+        let space = spaces
+            .iter()
+            .find(|(space, _)| space.as_bytes() == namespace(name.0).as_bytes());
+        loses_blob(image, self.cipher.as_ref(), space.unwrap().1, key(name.1).raw())
+    }
+}
+
+fn kind(content: &Content) -> u8 {
+    match content {
+        Content::Number(number) => number.item_type().byte(),
+        Content::Text(_) => 0,
+        Content::Blob(_) => 1,
+    }
+}
+
+/// Makes a call with power for so many words. Whether it was enough.
+fn cut(image: &[u8], cipher: Option<&Xts>, call: &Call, words: usize) -> (Vec<u8>, Result<usize, Error>) {
+    let mut flash = CutFlash {
+        bytes: image.to_vec(),
+        words,
+    };
+    let made =
+        Storage::open(&mut flash, Mode::ReadWrite, cipher.cloned()).and_then(|mut storage| call.make(&mut storage));
+    let left = flash.words;
+    (flash.bytes, made.map(|()| words - left))
+}
+
+fn cut_everywhere(history: &[Call], last: &Call, pages: usize, encrypted: bool) {
+    let mut image = vec![0xFF; pages * PAGE_SIZE];
+    let cipher = cipher(encrypted);
+    let mut before = Model::new();
+    let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, cipher.clone()).unwrap();
+    for call in history {
+        match call.make(&mut storage) {
+            Ok(()) => call.apply(&mut before),
+            Err(Error::NotEnoughSpace { .. } | Error::ValueTooLong { .. }) => return,
+            Err(error) => panic!("{call:?}: {error}"),
+        }
+    }
+    drop(storage);
+    let (_, Ok(words)) = cut(&image, cipher.as_ref(), last, usize::MAX) else {
+        return;
+    };
+    let mut after = before.clone();
+    last.apply(&mut after);
+    let judge = Cut {
+        before: &before,
+        call: last,
+        after: &after,
+        cipher,
+    };
+    // All of them if there are few, else each at the ends and some between.
+    let step = (words / 150).max(1);
+    let points = (0..words.min(40))
+        .chain((0..words).step_by(step))
+        .chain(words.saturating_sub(40)..=words);
+    for point in points {
+        let (cut_image, made) = cut(&image, judge.cipher.as_ref(), last, point);
+        assert_eq!(made.is_ok(), point >= words, "{point} of {words} words of {last:?}");
+        judge.judge(&cut_image, point);
+    }
+    let (whole, _) = cut(&image, judge.cipher.as_ref(), last, words);
+    let mut whole = whole;
+    let mut storage = Storage::open(SliceFlash::new(&mut whole), Mode::ReadWrite, judge.cipher.clone()).unwrap();
+    assert_eq!(contents(&storage.list().unwrap()), of_model(&after));
+}
+
+proptest! {
+    #![proptest_config(config(40))]
+
+    #[test]
+    fn old_or_new_wherever_the_power_goes(
+        pages in 3..6usize,
+        encrypted in prop::bool::weighted(0.2),
+        history in calls(5000, 40),
+        last in call(5000),
+    ) {
+        cut_everywhere(&history, &last, pages, encrypted);
+    }
+
+    #[test]
+    fn old_or_new_while_pages_are_moved(
+        rounds in 20..90usize,
+        texts in prop::collection::vec((0..7u8, 1..12usize), 7),
+        last in call(300),
+    ) {
+        // Few keys, changed so often that a page is being moved every other time.
+        let history: Vec<_> = (0..rounds)
+            .map(|round| {
+                let (key, size) = texts[round % texts.len()];
+                Call::Text(key % 3, key, format!("{round:03}").repeat(size * 6))
+            })
+            .collect();
+        cut_everywhere(&history, &last, 3, false);
+    }
+}
+
+/// The loss that the library is known for: a one-chunk blob replaced on its own page.
+#[test]
+fn the_library_s_own_loss_is_ours_too() {
+    let history = [Call::Blob(0, 0, vec![1; 40]), Call::Number(0, 1, 5)];
+    let last = Call::Blob(0, 0, vec![2; 40]);
+    cut_everywhere(&history, &last, 3, false);
+    let mut image = vec![0xFF; 3 * PAGE_SIZE];
+    let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, None).unwrap();
+    history.iter().for_each(|call| call.make(&mut storage).unwrap());
+    drop(storage);
+    let (_, words) = cut(&image, None, &last, usize::MAX);
+    let lost = (0..words.unwrap()).filter(|words| {
+        let (mut bytes, _) = cut(&image, None, &last, *words);
+        let mut storage = Storage::open(SliceFlash::new(&mut bytes), Mode::ReadWrite, None).unwrap();
+        !storage.list().unwrap().iter().any(|one| one.key == key(0).raw())
+    });
+    assert_eq!(lost.count(), 1);
+}
