@@ -76,7 +76,7 @@ pub(crate) async fn get_identity(State(app): State<App>, Id(id): Id) -> Result<J
     post, path = "/api/devices/{id}/identity/sync", tag = "identity", params(("id" = i64, Path)),
     responses(
         (status = 200, body = Synchronized),
-        (status = 409, description = "The identity provider has such a client, and it is not ours"),
+        (status = 409, description = "Another change of the device is under way, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
@@ -99,6 +99,7 @@ pub(crate) async fn sync_identity(
     post, path = "/api/devices/{id}/identity/disable", tag = "identity", params(("id" = i64, Path)),
     responses(
         (status = 200, body = Identity),
+        (status = 409, description = "Another change of the device is under way, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part, or does not know the client"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
@@ -116,6 +117,7 @@ pub(crate) async fn disable_identity(
     post, path = "/api/devices/{id}/identity/enable", tag = "identity", params(("id" = i64, Path)),
     responses(
         (status = 200, body = Identity),
+        (status = 409, description = "Another change of the device is under way, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part, or does not know the client"),
         (status = 504, description = "The identity provider did not answer in time"),
     )

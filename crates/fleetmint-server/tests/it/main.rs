@@ -14,6 +14,7 @@ mod harness;
 mod access;
 mod audit;
 mod devices;
+mod enrolment;
 mod first_device;
 mod identity;
 mod keycloak;

@@ -3,6 +3,7 @@
 
 pub(crate) mod log;
 pub(crate) mod nvs;
+pub(crate) mod proxy;
 pub(crate) mod python;
 
 use std::path::Path;
@@ -188,7 +189,7 @@ impl Server {
 
     /// What the token endpoint says to the secret in the device's image.
     pub(crate) async fn token_answer(&self, device: &Value) -> Answer {
-        let image = self.image(device, 4096).await;
+        let image = self.image(device, 0x6000).await;
         let values = nvs::strings(&image.body);
         let value = |key: &str| values.iter().find(|(known, _)| known == key).unwrap().1.as_str();
         self.keep_secret(value("client_secret"));
@@ -219,6 +220,38 @@ impl Server {
             .database
             .write_blocking::<_, database::Error>(|connection| Ok(connection.batch_execute(sql)?))
             .unwrap();
+    }
+
+    /// How many rows `FROM …` has.
+    pub(crate) fn count(&self, from: &str) -> i64 {
+        self.number(&format!("SELECT count(*) AS number FROM {from}"))
+    }
+
+    /// From now on the database may grow by so many pages and no more: the disk is full.
+    pub(crate) fn limit_pages(&self, room: i64) {
+        let pages = self.number("SELECT page_count AS number FROM pragma_page_count");
+        self.execute(&format!("PRAGMA max_page_count = {}", pages + room));
+    }
+
+    /// The column `number` of a query's one row.
+    fn number(&self, query: &str) -> i64 {
+        use diesel::prelude::*;
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            number: i64,
+        }
+        let read = |connection: &mut _| Ok(diesel::sql_query(query).get_result::<Row>(connection)?);
+        self.app.database.read::<_, database::Error>(read).unwrap().number
+    }
+
+    /// Waits until something is so.
+    pub(crate) async fn eventually(&self, what: &str, is_so: impl Fn() -> bool) {
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !is_so() {
+            assert!(std::time::Instant::now() < limit, "{what}: not after a minute");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -2,7 +2,7 @@
 
 mod faults;
 mod real;
-mod realm;
+pub(crate) mod realm;
 mod stand_in;
 
 use std::sync::Arc;

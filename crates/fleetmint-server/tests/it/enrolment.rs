@@ -1,0 +1,358 @@
+//! A device and its client come and go together: with a real Keycloak, with the disk full, with the wire cut.
+
+use std::time::Duration;
+
+use fleetmint_server::enrolment::reconciler;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::nvs::strings;
+use crate::harness::proxy::Proxy;
+use crate::harness::{Server, problem};
+use crate::keycloak::realm::{Realm, unique};
+
+/// A server whose devices are Keycloak's clients, with a wire between the two.
+async fn start(realm: &Realm) -> (Server, Proxy) {
+    let proxy = Proxy::start(&realm.base).await;
+    let server = Server::start_with(&settings(realm, &proxy)).await;
+    server.keep_secret(&realm.client_secret);
+    (server, proxy)
+}
+
+fn settings<'a>(realm: &'a Realm, proxy: &'a Proxy) -> [(&'static str, &'a str); 7] {
+    [
+        ("identity.provider", "keycloak"),
+        ("identity.keycloak.base_url", &proxy.base),
+        ("identity.keycloak.realm", &realm.name),
+        ("identity.keycloak.client_id", &realm.client_id),
+        ("identity.keycloak.client_secret", &realm.client_secret),
+        ("identity.keycloak.device_scope", "fleetmint-device"),
+        ("identity.keycloak.timeout_seconds", "2"),
+    ]
+}
+
+/// The secret that a device's image holds.
+async fn secret(server: &Server, device: &Value) -> String {
+    let image = server.image(device, 4096).await;
+    assert_eq!(image.status, 200, "{}", String::from_utf8_lossy(&image.body));
+    let values = strings(&image.body);
+    let secret = values.into_iter().find(|(key, _)| key == "client_secret").unwrap().1;
+    server.keep_secret(&secret);
+    secret
+}
+
+fn client_id(device: &Value) -> &str {
+    device["client_id"].as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_of_keycloak_lives_from_its_creation_to_its_deletion() {
+    let Some(realm) = Realm::find("a device of Keycloak lives from its creation to its deletion") else {
+        return;
+    };
+    let (server, proxy) = start(&realm).await;
+    let model = server.model(&unique()).await;
+    let device = server.device(&model).await;
+    let known = secret(&server, &device).await;
+    let claims = realm.device_token(client_id(&device), &known).await.unwrap();
+    assert_eq!(claims["azp"], device["client_id"]);
+
+    proxy.take();
+    assert_eq!(secret(&server, &device).await, known);
+    let calls = proxy.take();
+    assert_eq!(calls.len(), 1, "one call for an image once there is a token: {calls:?}");
+    assert!(calls[0].ends_with("/client-secret"), "{calls:?}");
+
+    let path = format!("/api/devices/{}", device["id"]);
+    server.delete(&path).await.expect(204);
+    assert_eq!(server.get(&path).await.problem(), problem(404, "not-found", &[]));
+    assert_eq!(realm.id_of(client_id(&device)).await, None);
+    assert_eq!(
+        realm.device_token(client_id(&device), &known).await.unwrap_err(),
+        StatusCode::UNAUTHORIZED
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_to_a_client_behind_our_back_is_told_and_mended() {
+    let Some(realm) = Realm::find("what was done to a client behind our back is told and mended") else {
+        return;
+    };
+    let (server, proxy) = start(&realm).await;
+    let model = server.model(&unique()).await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}/identity", device["id"]);
+    let before = secret(&server, &device).await;
+
+    // Gone.
+    let id = realm.id_of(client_id(&device)).await.unwrap();
+    realm.operator(Method::DELETE, &format!("/clients/{id}"), None).await;
+    assert_eq!(
+        server.image(&device, 4096).await.problem(),
+        problem(502, "client-missing", &[])
+    );
+    assert_eq!(server.get(&path).await.expect(200)["exists"], false);
+    let synced = server.post(&format!("{path}/sync"), &json!(null)).await.expect(200);
+    assert_eq!(
+        (&synced["repairs"], &synced["identity"]["healthy"]),
+        (&json!(["created"]), &json!(true))
+    );
+    let after = secret(&server, &device).await;
+    assert_ne!(after, before);
+    realm.device_token(client_id(&device), &after).await.unwrap();
+
+    // Disabled: the image is still served, with one call.
+    let id = realm.id_of(client_id(&device)).await.unwrap();
+    realm.change(&id, &[("enabled", json!(false))]).await;
+    proxy.take();
+    assert_eq!(secret(&server, &device).await, after);
+    assert_eq!(proxy.take().len(), 1);
+    assert_eq!(server.get(&path).await.expect(200)["enabled"], false);
+    let synced = server.post(&format!("{path}/sync"), &json!(null)).await.expect(200);
+    assert_eq!(synced["repairs"], json!(["enabled"]));
+    realm.device_token(client_id(&device), &after).await.unwrap();
+
+    // The secret changed.
+    realm.change(&id, &[("secret", json!("changed behind our back"))]).await;
+    assert_eq!(secret(&server, &device).await, "changed behind our back");
+
+    // Revoked and restored by ourselves.
+    let disabled = server.post(&format!("{path}/disable"), &json!(null)).await.expect(200);
+    assert_eq!(disabled["enabled"], false);
+    assert!(
+        realm
+            .device_token(client_id(&device), "changed behind our back")
+            .await
+            .is_err()
+    );
+    let enabled = server.post(&format!("{path}/enable"), &json!(null)).await.expect(200);
+    assert_eq!(enabled["healthy"], true);
+    realm
+        .device_token(client_id(&device), "changed behind our back")
+        .await
+        .unwrap();
+    let synced = server.post(&format!("{path}/sync"), &json!(null)).await.expect(200);
+    assert_eq!(synced["repairs"], json!([]));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_keycloak_what_does_not_need_it_goes_on_and_nothing_is_left_over() {
+    let Some(realm) = Realm::find("without Keycloak what does not need it goes on") else {
+        return;
+    };
+    let (server, proxy) = start(&realm).await;
+    let model = server.model(&unique()).await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}", device["id"]);
+    let before = secret(&server, &device).await;
+
+    proxy.cut(true);
+    let body = json!({"device_model_id": model["id"], "name": "Lost"});
+    assert_eq!(
+        server.post("/api/devices", &body).await.problem(),
+        problem(502, "identity-provider-failed", &[])
+    );
+    assert_eq!(
+        server.image(&device, 4096).await.problem(),
+        problem(502, "identity-provider-failed", &[])
+    );
+    let synced = server.post(&format!("{path}/identity/sync"), &json!(null)).await;
+    assert_eq!(synced.problem(), problem(502, "identity-provider-failed", &[]));
+    // What was not made is not seen, and everything else is as it was.
+    assert_eq!(server.get("/api/devices").await.expect(200)["items"], json!([device]));
+    server.patch(&path, &json!({"name": "Still here"})).await.expect(200);
+    assert_eq!(server.get("/readyz").await.status, 200);
+
+    // A deletion that was begun is not taken back: the device is not seen any more.
+    assert_eq!(
+        server.delete(&path).await.problem(),
+        problem(502, "identity-provider-failed", &[])
+    );
+    assert_eq!(server.get(&path).await.problem(), problem(404, "not-found", &[]));
+    assert_eq!(server.count("devices"), 2, "both rows wait for Keycloak");
+    realm.device_token(client_id(&device), &before).await.unwrap();
+
+    proxy.cut(false);
+    server
+        .eventually("no row is left", || server.count("devices") == 0)
+        .await;
+    assert_eq!(realm.id_of(client_id(&device)).await, None);
+    server
+        .delete(&format!("/api/device-models/{}", model["id"]))
+        .await
+        .expect(204);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keycloak_being_down_does_not_stop_the_start() {
+    let Some(realm) = Realm::find("Keycloak being down does not stop the start") else {
+        return;
+    };
+    let proxy = Proxy::start(&realm.base).await;
+    proxy.cut(true);
+    let server = Server::start_with(&settings(&realm, &proxy)).await;
+    let model = server.model(&unique()).await;
+    assert_eq!(server.get("/livez").await.status, 200);
+    let body = json!({"device_model_id": model["id"], "name": "A device"});
+    assert_eq!(server.post("/api/devices", &body).await.status, 502);
+    proxy.cut(false);
+    let device = server.device(&model).await;
+    secret(&server, &device).await;
+    server
+        .delete(&format!("/api/devices/{}", device["id"]))
+        .await
+        .expect(204);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_reconcilers_never_mend_the_same_row() {
+    let Some(realm) = Realm::find("two reconcilers never mend the same row") else {
+        return;
+    };
+    let (server, proxy) = start(&realm).await;
+    let model = server.model(&unique()).await;
+    const ROWS: usize = 12;
+    for n in 0..ROWS {
+        let key = unique();
+        server.execute(&format!(
+            "INSERT INTO devices (key, device_model_id, name, client_id, state, created_at, updated_at) \
+             VALUES ('{key}', {}, 'cut short', 'iotdevice-x-{key}', '{}', 0, 0)",
+            model["id"],
+            if n % 2 == 0 { "creating" } else { "deleting" },
+        ));
+    }
+    proxy.take();
+    // The server's own reconciler is a third.
+    let (one, two) = tokio::join!(reconciler::round(&server.app), reconciler::round(&server.app));
+    let mended = one.unwrap() + two.unwrap();
+    assert!(mended <= ROWS, "{mended}");
+    server
+        .eventually("no row is left", || server.count("devices") == 0)
+        .await;
+    let mut looked_for: Vec<String> = proxy
+        .take()
+        .into_iter()
+        .filter(|call| call.contains("clientId="))
+        .collect();
+    let calls = looked_for.len();
+    looked_for.sort();
+    looked_for.dedup();
+    assert_eq!(
+        (calls, looked_for.len()),
+        (ROWS, ROWS),
+        "each row's client was looked for once"
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_at_work_on_a_device_is_not_disturbed() {
+    let Some(realm) = Realm::find("who is at work on a device is not disturbed") else {
+        return;
+    };
+    let (server, _proxy) = start(&realm).await;
+    let model = server.model(&unique()).await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}", device["id"]);
+    server.execute("UPDATE devices SET lease_owner = 'somebody else', lease_until = 9223372036854775807");
+    assert_eq!(server.delete(&path).await.problem(), problem(409, "being-changed", &[]));
+    for action in ["sync", "disable", "enable"] {
+        let answer = server.post(&format!("{path}/identity/{action}"), &json!(null)).await;
+        assert_eq!(answer.problem(), problem(409, "being-changed", &[]), "{action}");
+        assert_eq!(answer.json()["retryable"], true);
+    }
+    secret(&server, &device).await;
+    // The lease has run out: the reconciler finds the client and settles the row.
+    server.execute("UPDATE devices SET lease_until = 0");
+    server
+        .eventually("the row is settled", || {
+            server.count("devices WHERE lease_owner IS NULL") == 1
+        })
+        .await;
+    secret(&server, &device).await;
+    server.delete(&path).await.expect(204);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_leaves_nothing_half_done() {
+    let Some(realm) = Realm::find("a caller who hangs up leaves nothing half done") else {
+        return;
+    };
+    let (server, _proxy) = start(&realm).await;
+    let model = server.model(&unique()).await;
+    let body = json!({"device_model_id": model["id"], "name": "A device"});
+    let sent = tokio::time::timeout(Duration::from_millis(2), server.post("/api/devices", &body)).await;
+    server
+        .eventually("the device is there", || {
+            server.count("devices WHERE state = 'active'") == 1
+        })
+        .await;
+    drop(sent);
+    let device = server.get("/api/devices").await.expect(200)["items"][0].clone();
+    let known = secret(&server, &device).await;
+    realm.device_token(client_id(&device), &known).await.unwrap();
+    server
+        .delete(&format!("/api/devices/{}", device["id"]))
+        .await
+        .expect(204);
+    server.stop().await;
+}
+
+/// With embedded defaults: no device without a client, no client without a device, nothing lost that was answered.
+#[tokio::test]
+async fn a_full_disk_leaves_nothing_half_done() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let path = |device: &Value| format!("/api/devices/{}", device["id"]);
+    let body = |n: usize| {
+        let fill = format!("https://e/{}", "x".repeat(3900));
+        json!({"device_model_id": model["id"], "name": format!("{n}"), "provisioning": {"base_url": fill}})
+    };
+    let mut devices: Vec<Value> = Vec::new();
+    let mut refused = 0;
+    for room in 0..8 {
+        // So many pages from now on, and then the disk is full.
+        server.execute("CREATE TABLE IF NOT EXISTS filler (x)");
+        server.limit_pages(room);
+        for n in 0..6 {
+            let answer = server.post("/api/devices", &body(n)).await;
+            if answer.status == 201 {
+                devices.push(answer.json());
+            } else {
+                assert_eq!(answer.problem(), problem(503, "unavailable", &[]));
+                assert_eq!(answer.json()["retryable"], true);
+                refused += 1;
+                server.limit_pages(room);
+            }
+        }
+        if let Some(device) = devices.pop() {
+            match server.delete(&path(&device)).await.status.as_u16() {
+                204 => assert_eq!(server.get(&path(&device)).await.status, 404),
+                503 => devices.push(device),
+                other => panic!("{other}"),
+            }
+        }
+        assert_eq!(server.count("devices"), devices.len() as i64);
+        assert_eq!(server.count("clients"), devices.len() as i64);
+        assert_eq!(server.count("client_secrets"), devices.len() as i64);
+    }
+    assert!(refused > 8, "the disk was full {refused} times");
+
+    let folder = server.stop().await;
+    let server = Server::start_in(folder, &[]).await;
+    for device in &devices {
+        assert_eq!(&server.get(&path(device)).await.expect(200), device);
+        assert_eq!(server.token_answer(device).await.status, 200);
+    }
+    assert_eq!(server.count("devices"), devices.len() as i64);
+    assert_eq!(
+        server.count("devices JOIN clients ON device_key = key"),
+        devices.len() as i64
+    );
+    server.stop().await;
+}

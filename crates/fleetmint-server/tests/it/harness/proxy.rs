@@ -1,0 +1,73 @@
+//! A wire between the service and Keycloak: it counts the requests, and it can be cut.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+pub(crate) struct Proxy {
+    pub(crate) base: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    cut: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    /// A wire to `http://host:port`.
+    pub(crate) async fn start(target: &str) -> Self {
+        let target = target.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (requests, cut) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (seen, is_cut) = (Arc::clone(&requests), Arc::clone(&cut));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if is_cut.load(Ordering::Relaxed) {
+                    continue; // which closes it
+                }
+                tokio::spawn(forward(stream, target.clone(), Arc::clone(&seen), Arc::clone(&is_cut)));
+            }
+        });
+        Self { base, requests, cut }
+    }
+
+    /// Cuts the wire, or mends it.
+    pub(crate) fn cut(&self, cut: bool) {
+        self.cut.store(cut, Ordering::Relaxed);
+    }
+
+    /// `METHOD path` of every request since the last time this was asked.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn forward(near: TcpStream, target: String, requests: Arc<Mutex<Vec<String>>>, cut: Arc<AtomicBool>) {
+    let Ok(far) = TcpStream::connect(target).await else {
+        return;
+    };
+    let (mut near_in, mut near_out) = near.into_split();
+    let (mut far_in, mut far_out) = far.into_split();
+    let answers = tokio::spawn(async move {
+        let _ = tokio::io::copy(&mut far_in, &mut near_out).await;
+    });
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = near_in.read(&mut buffer).await {
+        if cut.load(Ordering::Relaxed) {
+            break;
+        }
+        // A request's first line comes in one piece: our client writes head and body at once.
+        for line in String::from_utf8_lossy(&buffer[..read]).lines() {
+            if let Some(request) = line.strip_suffix(" HTTP/1.1") {
+                requests
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(request.to_owned());
+            }
+        }
+        if far_out.write_all(&buffer[..read]).await.is_err() {
+            break;
+        }
+    }
+    answers.abort();
+}
