@@ -34,7 +34,6 @@ pub(crate) fn print(answer: &str) -> Result<(), Failure> {
 }
 
 /// Prints the answer as JSON, indented.
-#[expect(dead_code, reason = "for the subcommands that read images")]
 pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(answer)
         .map_err(|error| Failure::unusable(format_args!("the answer can't be written as JSON: {error}")))?;
@@ -43,7 +42,6 @@ pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Failure> 
 }
 
 /// A table with a header, columns two blanks apart. Columns named in `right` are aligned to the right.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the subcommands that read images"))]
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     right: &[usize],
@@ -64,8 +62,16 @@ pub(crate) fn table<const N: usize>(
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// A number with what it counts: `1 page`, `2 pages`, `2 entries`.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    match (number, one.strip_suffix('y')) {
+        (1, _) => format!("1 {one}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {one}s"),
+    }
+}
+
 /// Text as it can be shown on a terminal: control characters escaped, at most `limit` characters.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the subcommands that read images"))]
 pub(crate) fn shown(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     for (count, char) in text.chars().enumerate() {
@@ -152,6 +158,12 @@ mod tests {
             table(["KEY", "SIZE", "VALUE"], &[1], rows),
             "KEY     SIZE  VALUE\nk          9  ä\nlonger    10\n"
         );
+    }
+
+    #[test]
+    fn one_and_many() {
+        let counted = [count(1, "page"), count(0, "page"), count(2, "entry"), count(1, "entry")];
+        assert_eq!(counted, ["1 page", "0 pages", "2 entries", "1 entry"]);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! `fleetmint nvs`: one file per subcommand; `arguments` holds what several of them take.
 
 mod arguments;
+mod check;
 mod decrypt;
+mod diff;
+mod differences;
+mod dump;
 mod encrypt;
 mod generate;
 mod generate_key;
+mod json;
+mod patch;
+mod repair;
 
 use clap::Subcommand;
 
@@ -23,6 +30,11 @@ pub(crate) enum Command {
     GenerateKey(generate_key::Arguments),
     Encrypt(encrypt::Arguments),
     Decrypt(decrypt::Arguments),
+    Dump(dump::Arguments),
+    Check(check::Arguments),
+    Repair(repair::Arguments),
+    Patch(patch::Arguments),
+    Diff(diff::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
@@ -31,5 +43,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::GenerateKey(arguments) => generate_key::run(arguments),
         Command::Encrypt(arguments) => encrypt::run(arguments),
         Command::Decrypt(arguments) => decrypt::run(arguments),
+        Command::Dump(arguments) => dump::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Repair(arguments) => repair::run(arguments),
+        Command::Patch(arguments) => patch::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
     }
 }

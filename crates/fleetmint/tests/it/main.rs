@@ -14,3 +14,4 @@ mod espressif;
 mod folder;
 mod help;
 mod nvs;
+mod reference;

@@ -1,4 +1,11 @@
+mod check;
 mod decrypt;
+mod diff;
+mod dump;
 mod encrypt;
+mod flash_dump;
 mod generate;
 mod generate_key;
+mod patch;
+mod repair;
+mod wrong_key;

@@ -1,0 +1,220 @@
+//! `fleetmint nvs check`: what is wrong with an image, and what the firmware will do about it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use fleetmint_nvs::EspError;
+use fleetmint_nvs::check::{Finding, FindingKind, Report, Severity, check};
+use fleetmint_nvs::crypt::Keys;
+use serde::Serialize;
+
+use super::arguments::image::{ImageKeys, Partition};
+use super::json::Name;
+use crate::exit::Failure;
+use crate::terminal::{self, count, shown, table};
+
+/// Say what is wrong with an image, and what the firmware will do about it
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Says what is wrong with an image, where, and what the firmware will do about it: nothing, erase an entry, a page or \
+        everything. It knows the traps of the firmware's library too: duplicates that read the old value, pages that vanish \
+        when opened read-only, a blob update that lost both versions, no free page. The image stays as it is.\n\n\
+        An error is lost, fails, or is changed by the firmware's start; a warning works, but not as one would think, or not \
+        for long.\n\n\
+        Exit codes: 0 clean, 1 findings, 2 unusable input.",
+    after_long_help = "\
+Examples:
+  fleetmint nvs check device.bin
+  fleetmint nvs check flash.bin --partition nvs --keys keys/device-keys.bin
+  fleetmint nvs check device.bin --format json | jq '.findings[].firmware'"
+)]
+pub(crate) struct Arguments {
+    /// The image: a partition, or a whole flash dump
+    image: PathBuf,
+
+    #[command(flatten)]
+    keys: ImageKeys,
+
+    /// How to show it
+    #[arg(long, default_value = "text")]
+    format: Format,
+
+    #[command(flatten)]
+    partition: Partition,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A line for each finding
+    Text,
+    /// For programs
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let image = arguments.partition.read(&arguments.image)?;
+    let keys = arguments.keys.read()?;
+    let path = arguments.image.display().to_string();
+    let report = check(image.bytes(), keys.as_ref().map(Keys::xts).as_ref())
+        .map_err(|error| Failure::unusable(format_args!("{path}: {error}")))?;
+    match arguments.format {
+        Format::Text => terminal::print(&text(&path, &report))?,
+        Format::Json => terminal::print_json(&json(image.offset(), &report))?,
+    }
+    if report.is_clean() {
+        Ok(())
+    } else {
+        Err(Failure::no(""))
+    }
+}
+
+fn text(path: &str, report: &Report) -> String {
+    let of = |severity: Severity| {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
+    let mut text = String::new();
+    for finding in &report.findings {
+        let line = shown(&finding.to_string(), 400);
+        text.push_str(&format!("{}: {line}\n", severity(finding.severity)));
+    }
+    let verdict = match (of(Severity::Error), of(Severity::Warning)) {
+        (0, 0) => String::from("clean"),
+        (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+    };
+    text.push_str(&format!("{path}: {verdict}\n"));
+    if let Some(stats) = &report.stats {
+        let figure = |name: &str, number: usize| [name.to_string(), number.to_string(), (number * 32).to_string()];
+        let figures = [
+            figure("in use", stats.used_entries),
+            figure("available", stats.available_entries),
+            figure("in all", stats.total_entries),
+        ];
+        text.push('\n');
+        text.push_str(&table(["", "ENTRIES", "BYTES"], &[1, 2], figures));
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    clean: bool,
+    /// Where the partition begins in the file.
+    partition_offset: usize,
+    /// The outcome of the firmware's start, read-write and as a partition with the flag readonly.
+    read_write: &'static str,
+    readonly: &'static str,
+    findings: Vec<Found<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    /// What the firmware's read-write start writes and erases.
+    start: Start,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    severity: &'static str,
+    rule: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<usize>,
+    offset: usize,
+    #[serde(flatten)]
+    name: Name<'a>,
+    what: String,
+    /// What the firmware does: nothing, loses-entry, erases-page, erases-partition.
+    firmware: &'static str,
+    /// When it does it: start, read, write.
+    when: &'static str,
+}
+
+#[derive(Serialize)]
+struct Usage {
+    used_entries: usize,
+    free_entries: usize,
+    available_entries: usize,
+    total_entries: usize,
+    namespaces: usize,
+}
+
+#[derive(Serialize)]
+struct Start {
+    writes: usize,
+    erases: usize,
+}
+
+fn json(partition_offset: usize, report: &Report) -> Checked<'_> {
+    Checked {
+        clean: report.is_clean(),
+        partition_offset,
+        read_write: outcome(report.read_write),
+        readonly: outcome(report.read_only),
+        findings: report.findings.iter().map(Found::from).collect(),
+        usage: report.stats.map(|stats| Usage {
+            used_entries: stats.used_entries,
+            free_entries: stats.free_entries,
+            available_entries: stats.available_entries,
+            total_entries: stats.total_entries,
+            namespaces: stats.namespace_count,
+        }),
+        start: Start {
+            writes: report.start.writes,
+            erases: report.start.erases,
+        },
+    }
+}
+
+fn outcome(start: Result<(), EspError>) -> &'static str {
+    start.map_or_else(EspError::name, |()| "ESP_OK")
+}
+
+impl<'a> From<&'a Finding> for Found<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            severity: severity(finding.severity),
+            rule: rule(finding.kind),
+            page: finding.page,
+            entry: finding.entry,
+            offset: finding.offset,
+            name: Name::new(finding.namespace.as_ref(), finding.key.as_ref()),
+            what: finding.kind.to_string(),
+            firmware: finding.effect.name(),
+            when: finding.when.name(),
+        }
+    }
+}
+
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+/// A name that stays, for programs.
+const fn rule(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::WrongKey { .. } => "wrong-key",
+        FindingKind::NoFreePages => "no-free-pages",
+        FindingKind::NewVersion { .. } => "new-version",
+        FindingKind::StartFails { .. } => "start-fails",
+        FindingKind::PageHeader => "page-header",
+        FindingKind::PageState { .. } => "page-state",
+        FindingKind::PageNotBlank => "page-not-blank",
+        FindingKind::Repair(_) => "repair",
+        FindingKind::BlobLost => "blob-lost",
+        FindingKind::Unreadable { .. } => "unreadable",
+        FindingKind::Orphan => "orphan",
+        FindingKind::Duplicate => "duplicate",
+        FindingKind::TwoTypes { .. } => "two-types",
+        FindingKind::NamespaceAny => "namespace-any",
+        FindingKind::ReadOnlyVanishes => "readonly-vanishes",
+        FindingKind::NoRoom => "no-room",
+        FindingKind::Credential(_) => "credential",
+        _ => "other",
+    }
+}

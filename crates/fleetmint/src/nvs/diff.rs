@@ -1,0 +1,95 @@
+//! `fleetmint nvs diff`: two images by namespace and key.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use fleetmint_nvs::diff::diff;
+use fleetmint_nvs::storage::{Listed, Mode};
+
+use super::arguments::image::{Partition, refusal};
+use super::arguments::keys;
+use super::differences::{self, Values};
+use super::json::lines;
+use crate::exit::Failure;
+use crate::terminal;
+
+/// Compare two images by namespace and key
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Compares what the firmware reads from two images, by namespace and key: added, removed, changed. Where the values lie, \
+        and what was erased before, makes no difference.\n\n\
+        Values are masked: a type, a size and a fingerprint, which is another one in each report. --reveal shows them.\n\n\
+        Exit codes: 0 the same, 1 different, 2 one of the images is unusable.",
+    after_long_help = "\
+Examples:
+  fleetmint nvs diff before.bin after.bin
+  fleetmint nvs diff flash-a.bin flash-b.bin --partition nvs --reveal
+  fleetmint nvs diff plain.bin encrypted.bin --keys-b keys/device-keys.bin"
+)]
+pub(crate) struct Arguments {
+    /// The first image: a partition, or a whole flash dump
+    a: PathBuf,
+
+    /// The second image: a partition, or a whole flash dump
+    b: PathBuf,
+
+    /// The keys of the first image, if it is encrypted
+    #[arg(long, value_name = "KEYS.bin")]
+    keys_a: Option<PathBuf>,
+
+    /// The keys of the second image, if it is encrypted
+    #[arg(long, value_name = "KEYS.bin")]
+    keys_b: Option<PathBuf>,
+
+    /// Show values, secrets too
+    #[arg(long)]
+    reveal: bool,
+
+    /// How to show it
+    #[arg(long, default_value = "text")]
+    format: Format,
+
+    #[command(flatten)]
+    partition: Partition,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A line for each key
+    Text,
+    /// For programs
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let a = list(&arguments.partition, &arguments.a, arguments.keys_a.as_deref())?;
+    let b = list(&arguments.partition, &arguments.b, arguments.keys_b.as_deref())?;
+    let differences = diff(&a, &b);
+    let values = if arguments.reveal {
+        Values::Revealed
+    } else {
+        Values::masked()?
+    };
+    match arguments.format {
+        Format::Text => terminal::print(&differences::text(&differences, &values))?,
+        Format::Json => terminal::print(&lines(differences::json(&differences, &values))?)?,
+    }
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::no(""))
+    }
+}
+
+/// What the firmware lists. Whatever keeps it from that makes the comparison impossible.
+fn list(partition: &Partition, path: &Path, keys: Option<&Path>) -> Result<Vec<Listed>, Failure> {
+    let listing = || {
+        let mut image = partition.read_side(path)?;
+        let keys = keys.map(keys::read).transpose()?;
+        let mut storage = image.open(Mode::ReadWrite, keys.as_ref(), false)?;
+        storage
+            .list()
+            .map_err(|error| refusal(&path.display().to_string(), &error))
+    };
+    listing().map_err(|failure| Failure::unusable(failure.message))
+}

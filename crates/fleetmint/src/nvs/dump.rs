@@ -1,0 +1,128 @@
+//! `fleetmint nvs dump`: what an image holds, as the firmware sees it.
+
+mod csv;
+mod json;
+mod raw;
+mod text;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use fleetmint_nvs::crypt::Keys;
+use fleetmint_nvs::storage::{Listed, Mode};
+
+use super::arguments::image::{ImageKeys, Partition, refusal};
+use crate::exit::Failure;
+use crate::terminal::{self, count, say};
+
+/// Show what an image holds, as the firmware sees it
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Shows all values of an image: what the firmware's iterator and getters give after its start, repairs included. The \
+        image itself stays as it is.\n\n\
+        Values are shown, secrets too. If the encryption keys seem wrong or missing, the firmware would erase everything: \
+        exit code 1, unless --force asks for just that. If the firmware's start would fail, so does this, with the \
+        firmware's error.",
+    after_long_help = "\
+Examples:
+  fleetmint nvs dump device.bin
+  fleetmint nvs dump device.bin --keys keys/device-keys.bin --format json
+  fleetmint nvs dump flash.bin --partition fctry --as readonly
+  fleetmint nvs dump device.bin --format csv > device.csv     and back: nvs generate device.csv …
+
+JSON is an array sorted by namespace, key and type. Each value has namespace, key, type (u8 i8 u16 i16
+u32 i32 u64 i64 float double str blob), value and ns_index; str and blob have their size as stored, a
+string's with its NUL. A blob's value is hexadecimal. What is not UTF-8 is in namespace_hex, key_hex,
+value_hex; float and double have their bits too. In place of a value there is the error that the
+firmware's getter gives. orphan: no namespace has that index. repeat: the same key and type came
+before. \"iterated\":false: a blob of the old format, which the iterator leaves out."
+)]
+pub(crate) struct Arguments {
+    /// The image: a partition, or a whole flash dump
+    image: PathBuf,
+
+    #[command(flatten)]
+    keys: ImageKeys,
+
+    /// Open the partition as this
+    #[arg(long = "as", value_name = "MODE", default_value = "read-write")]
+    mode: OpenedAs,
+
+    /// Show every slot of every page with its state and offset, whatever it holds, without opening the partition
+    #[arg(long)]
+    raw: bool,
+
+    /// Open it even if the firmware would erase everything
+    #[arg(long)]
+    force: bool,
+
+    /// How to show it
+    #[arg(long, default_value = "text")]
+    format: Format,
+
+    #[command(flatten)]
+    partition: Partition,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OpenedAs {
+    /// As a partition that the firmware may write to
+    ReadWrite,
+    /// As a partition with the flag readonly
+    Readonly,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A table for people
+    Text,
+    /// For programs
+    Json,
+    /// A table that generate takes back
+    Csv,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut image = arguments.partition.read(&arguments.image)?;
+    let keys = arguments.keys.read()?;
+    if arguments.raw {
+        let cipher = keys.as_ref().map(Keys::xts);
+        return match arguments.format {
+            Format::Text => terminal::print(&raw::text(image.bytes(), cipher.as_ref())),
+            Format::Json => terminal::print(&raw::json(image.bytes(), cipher.as_ref())?),
+            Format::Csv => Err(Failure::unusable(
+                "--raw can be shown as text or json, a csv table has values alone",
+            )),
+        };
+    }
+    let mode = match arguments.mode {
+        OpenedAs::ReadWrite => Mode::ReadWrite,
+        OpenedAs::Readonly => Mode::ReadOnly,
+    };
+    let path = arguments.image.display().to_string();
+    let mut storage = image.open(mode, keys.as_ref(), arguments.force)?;
+    let mut entries = storage.list().map_err(|error| refusal(&path, &error))?;
+    entries.sort_by(|a, b| order(a).cmp(&order(b)));
+    let repairs = storage.repairs().len();
+    if repairs > 0 {
+        say(format_args!(
+            "{path}: the firmware would repair this image in {}; `fleetmint nvs check` says what",
+            count(repairs, "place")
+        ));
+    }
+    let answer = match arguments.format {
+        Format::Text => text::listing(&entries, &storage.stats()),
+        Format::Json => json::listing(&entries)?,
+        Format::Csv => csv::listing(&path, &entries, storage.namespaces().map(|(name, _)| name))?,
+    };
+    terminal::print(&answer)
+}
+
+/// The order is by the bytes of namespace, key, type.
+fn order(entry: &Listed) -> (&[u8], &[u8], &str) {
+    (
+        entry.namespace.as_bytes(),
+        entry.key.as_bytes(),
+        entry.value_type.name(),
+    )
+}

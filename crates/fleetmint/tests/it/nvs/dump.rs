@@ -1,0 +1,306 @@
+//! `fleetmint nvs dump`.
+
+use expect_test::expect;
+use serde_json::Value as Json;
+
+use crate::folder::Folder;
+use crate::reference::{cases, folder, sorted};
+
+const TABLE: &str = "\
+key,type,encoding,value
+prov,namespace,,
+device_key,data,string,k1234567
+interval,data,u16,30
+offset,data,i64,-9007199254740993
+gain,data,float,0.1
+ratio,data,double,-inf
+pin,data,hex2bin,12ab
+note,data,string,\"two
+lines, \"\"quoted\"\", ünïcödé\"
+empty,data,string,
+other,namespace,,
+#hash,data,u8,1
+\"#hash\",data,u8,2
+unused,namespace,,
+";
+
+fn made() -> Folder {
+    let folder = Folder::new();
+    folder.write("device.csv", TABLE);
+    folder
+        .line("fleetmint nvs generate device.csv device.bin 0x3000")
+        .done();
+    folder
+}
+
+#[test]
+fn a_table_for_people() {
+    let text = made().line("fleetmint nvs dump device.bin").done().stdout;
+    expect![[r#"
+        NAMESPACE  KEY         TYPE    SIZE  VALUE
+        other      #hash       u8            2
+        prov       device_key  str        9  k1234567
+        prov       empty       str        1
+        prov       gain        float         0.1
+        prov       interval    u16           30
+        prov       note        str       33  two\nlines, "quoted", ünïcödé
+        prov       offset      i64           -9007199254740993
+        prov       pin         blob       2  12ab
+        prov       ratio       double        -inf
+
+        9 values in 3 namespaces; 18 of 378 entries in use, 234 available
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn json_for_programs() {
+    let text = made().line("fleetmint nvs dump device.bin --format json").done().stdout;
+    expect![[r##"
+        [
+         {"namespace":"other","key":"#hash","type":"u8","value":2,"ns_index":2},
+         {"namespace":"prov","key":"device_key","type":"str","value":"k1234567","size":9,"ns_index":1},
+         {"namespace":"prov","key":"empty","type":"str","value":"","size":1,"ns_index":1},
+         {"namespace":"prov","key":"gain","type":"float","value":0.1,"bits":"3dcccccd","ns_index":1},
+         {"namespace":"prov","key":"interval","type":"u16","value":30,"ns_index":1},
+         {"namespace":"prov","key":"note","type":"str","value":"two\nlines, \"quoted\", ünïcödé","size":33,"ns_index":1},
+         {"namespace":"prov","key":"offset","type":"i64","value":-9007199254740993,"ns_index":1},
+         {"namespace":"prov","key":"pin","type":"blob","value":"12ab","size":2,"ns_index":1},
+         {"namespace":"prov","key":"ratio","type":"double","value":"-inf","bits":"fff0000000000000","ns_index":1}
+        ]
+    "##]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn an_empty_partition_has_an_empty_listing() {
+    let folder = Folder::new();
+    folder.write("blank.bin", [0xFF; 0x3000]);
+    let json = folder.line("fleetmint nvs dump blank.bin --format json").done().stdout;
+    assert_eq!(serde_json::from_str::<Json>(&json).unwrap(), Json::Array(Vec::new()));
+    let text = folder.line("fleetmint nvs dump blank.bin").done().stdout;
+    assert!(text.starts_with("no values\n"), "{text}");
+    let csv = folder.line("fleetmint nvs dump blank.bin --format csv").done().stdout;
+    assert_eq!(csv, "key,type,encoding,value\n");
+}
+
+#[test]
+fn csv_that_generate_takes_back() {
+    let folder = made();
+    let csv = folder.line("fleetmint nvs dump device.bin --format csv").done().stdout;
+    folder.write("again.csv", &csv);
+    folder.line("fleetmint nvs generate again.csv again.bin 0x3000").done();
+    let json = |image: &str| {
+        let text = folder
+            .line(&format!("fleetmint nvs dump {image} --format json"))
+            .done()
+            .stdout;
+        let mut entries: Vec<Json> = serde_json::from_str(&text).unwrap();
+        // Sorted by name, the namespaces have other indices.
+        entries
+            .iter_mut()
+            .for_each(|entry| drop(entry.as_object_mut().unwrap().remove("ns_index")));
+        entries
+    };
+    assert_eq!(json("device.bin"), json("again.bin"));
+    assert!(csv.ends_with("unused,namespace,,\n"), "{csv}");
+    // From here on nothing changes any more, not even a byte.
+    assert_eq!(
+        folder.line("fleetmint nvs dump again.bin --format csv").done().stdout,
+        csv
+    );
+}
+
+/// Of every reference image that a table can carry: the table makes an image with the same values.
+#[test]
+fn csv_of_every_reference_image_comes_back() {
+    let folder = Folder::new();
+    let (mut carried, mut refused) = (0, 0);
+    for case in cases("golden").iter().filter(|case| case.text("init") == "ESP_OK") {
+        let keys = case.keys();
+        let dump = |image: &str, format: &str, keys: &[String]| {
+            let arguments = ["nvs", "dump", image, "--format", format, "--force"].map(String::from);
+            folder.run(arguments.iter().chain(keys))
+        };
+        let csv = dump(&case.image(), "csv", &keys);
+        if csv.exit == 1 {
+            assert!(
+                csv.stderr.contains("--format json shows it"),
+                "{}: {}",
+                case.name,
+                csv.stderr
+            );
+            refused += 1;
+            continue;
+        }
+        folder.write("again.csv", csv.done().stdout);
+        folder.line("fleetmint nvs generate again.csv again.bin 0x40000").done();
+        let values = |run: crate::folder::Run| {
+            let entries: Vec<Json> = serde_json::from_str(&run.done().stdout).unwrap();
+            let readable = entries.into_iter().filter(|entry| {
+                ["error", "orphan", "repeat"]
+                    .iter()
+                    .all(|field| entry.get(field).is_none())
+            });
+            let mut values: Vec<String> = readable
+                .map(|mut entry| {
+                    let fields = entry.as_object_mut().unwrap();
+                    fields.remove("ns_index");
+                    fields.remove("iterated");
+                    entry.to_string()
+                })
+                .collect();
+            values.sort();
+            values
+        };
+        assert_eq!(
+            values(dump(&case.image(), "json", &keys)),
+            values(dump("again.bin", "json", &[])),
+            "{}",
+            case.name
+        );
+        carried += 1;
+    }
+    // Refused: names and texts that are not UTF-8 or empty, control characters, a key of two types.
+    assert!(carried >= 100 && refused <= 15, "{carried} carried, {refused} refused");
+}
+
+#[test]
+fn every_reference_image_as_espressif_s_library_shows_it() {
+    let folder = Folder::new();
+    for case in cases("golden") {
+        let modes = [
+            ("read-write", case.text("init"), true),
+            (
+                "readonly",
+                case.json["readonly"]["init"].as_str().unwrap(),
+                case.json["readonly"]["entries_same_as_read_write"] == true,
+            ),
+        ];
+        for (mode, init, as_listed) in modes {
+            let name = format!("{} ({mode})", case.name);
+            let mut arguments = ["nvs", "dump", &case.image(), "--format", "json", "--as", mode]
+                .map(String::from)
+                .to_vec();
+            arguments.extend(case.keys());
+            if init != "ESP_OK" {
+                let line = folder.run(arguments).refused(1);
+                assert!(line.contains(init), "{name}: {line}");
+            } else if as_listed {
+                // Where the library reads nothing it may have erased everything, which takes --force.
+                arguments.extend(case.entries().is_empty().then(|| "--force".to_string()));
+                let run = folder.run(arguments).done();
+                let entries: Vec<Json> = serde_json::from_str(&run.stdout).unwrap();
+                assert_eq!(sorted(&entries), sorted(case.entries()), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn json_is_sorted_by_the_bytes_of_namespace_key_and_type() {
+    for case in cases("golden")
+        .iter()
+        .filter(|case| case.text("init") == "ESP_OK")
+        .take(40)
+    {
+        let image = case.image();
+        let mut arguments = vec!["nvs", "dump", &image, "--format", "json", "--force"];
+        let keys = case.keys();
+        arguments.extend(keys.iter().map(String::as_str));
+        let entries: Vec<Json> = serde_json::from_str(&Folder::new().run(arguments).done().stdout).unwrap();
+        let bytes = |entry: &Json, field: &str| match entry[field].as_str() {
+            Some(text) => text.as_bytes().to_vec(),
+            None => hex::decode(entry[format!("{field}_hex")].as_str().unwrap()).unwrap(),
+        };
+        let order: Vec<_> = entries
+            .iter()
+            .map(|entry| {
+                (
+                    bytes(entry, "namespace"),
+                    bytes(entry, "key"),
+                    entry["type"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        assert!(order.is_sorted(), "{}", case.name);
+    }
+}
+
+#[test]
+fn raw_shows_what_lies_there() {
+    let folder = made();
+    let text = folder.line("fleetmint nvs dump device.bin --raw").done().stdout;
+    let lines: Vec<&str> = text.lines().take(5).collect();
+    expect![[r#"
+        page 0 at 0x0: ACTIVE, sequence 0, version 0xfe
+                0  0x000040  written  ns 0 namespace "prov" span 1
+                1  0x000060  written  ns 1 str "device_key" span 2
+                2  0x000080  written  data of 1  6b3132333435363700ffffffffffffffffffffffffffffffffffffffffffffff
+                3  0x0000a0  written  ns 1 u16 "interval" span 1"#]]
+    .assert_eq(&lines.join("\n"));
+
+    let json = folder
+        .line("fleetmint nvs dump device.bin --raw --format json")
+        .done()
+        .stdout;
+    let pages: Vec<Json> = serde_json::from_str(&json).unwrap();
+    assert_eq!(pages.len(), 3);
+    for page in &pages {
+        assert_eq!(page["slots"].as_array().unwrap().len(), 126);
+    }
+    assert_eq!(pages[0]["slots"][1]["item"]["key"], "device_key");
+    assert_eq!(pages[0]["slots"][2]["data_of"], 1);
+    assert_eq!(pages[2]["state"], "UNINITIALIZED");
+
+    let line = folder
+        .line("fleetmint nvs dump device.bin --raw --format csv")
+        .refused(2);
+    assert!(line.contains("text or json"), "{line}");
+}
+
+#[test]
+fn raw_never_stops_at_what_the_firmware_would() {
+    for case in cases("golden") {
+        let image = case.image();
+        for format in ["text", "json"] {
+            let run = Folder::new().run(["nvs", "dump", &image, "--raw", "--format", format]);
+            assert_eq!(run.done().stderr, "", "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn a_repair_to_come_is_mentioned_and_the_image_stays_as_it_is() {
+    let test = Folder::new();
+    let damaged = std::fs::read(folder("golden").join("bad_strhdr_crc.bin")).unwrap();
+    test.write("damaged.bin", &damaged);
+    let run = test.line("fleetmint nvs dump damaged.bin").done();
+    assert!(
+        run.stderr.contains("damaged.bin: the firmware would repair this image"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(test.read("damaged.bin"), damaged);
+}
+
+#[test]
+fn what_is_no_image() {
+    let folder = made();
+    folder.write("short.bin", [0xFF; 4095]);
+    folder.write("empty.bin", []);
+    for (arguments, said) in [
+        (
+            "short.bin",
+            "short.bin: a partition of 4095 bytes: the size must be a multiple of 4096",
+        ),
+        ("empty.bin", "empty.bin: a partition of 0 bytes"),
+        ("gone.bin", "gone.bin: no such file or directory"),
+        ("device.bin --keys device.csv", "device.csv: not a file of NVS keys"),
+        ("device.bin --keys gone.bin", "gone.bin: no such file or directory"),
+        (".", "is a directory"),
+    ] {
+        let line = folder.line(&format!("fleetmint nvs dump {arguments}")).refused(2);
+        assert!(line.contains(said), "{line}");
+    }
+}
