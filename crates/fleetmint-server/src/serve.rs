@@ -153,23 +153,21 @@ fn seal(
     database: &Database,
     random: &Arc<dyn Random>,
 ) -> Result<Seal, Error> {
-    let (key, given): (MasterKey, String) = match (&settings.data.master_key, folder.master_key()?) {
-        (Some(key), _) => (key.clone(), "the one in data.master_key".to_owned()),
-        (None, Some(key)) => (key, format!("the one in {}", folder.master_key_path().display())),
-        (None, None) if database.read(instance::has_master_key)? => {
-            return Err(Error::NoMasterKey {
-                path: folder.master_key_path(),
-            });
-        }
-        (None, None) => {
-            let key = folder.make_master_key(&**random)?;
-            tracing::warn!(
-                "a master key was made and kept in {}: whoever has it and the database has every secret, and without \
-                 it the database is worth nothing; keep a copy of it in a safe place",
-                folder.master_key_path().display()
-            );
-            (key, String::new())
-        }
+    let path = folder.master_key_path();
+    let (key, given): (MasterKey, String) = if let Some(key) = &settings.data.master_key {
+        (key.clone(), "the one in data.master_key".to_owned())
+    } else if let Some(key) = folder.master_key()? {
+        (key, format!("the one in {}", path.display()))
+    } else if database.read(instance::has_master_key)? {
+        return Err(Error::NoMasterKey { path });
+    } else {
+        let key = folder.make_master_key(&**random)?;
+        tracing::warn!(
+            "a master key was made and kept in {}: whoever has it and the database has every secret, and without it \
+             the database is worth nothing; keep a copy of it in a safe place",
+            path.display()
+        );
+        (key, format!("the one in {}", path.display()))
     };
     let seal = Seal::new(&key, Arc::clone(random));
     database.write_blocking(|connection| instance::check_master_key(connection, &seal, &given))?;

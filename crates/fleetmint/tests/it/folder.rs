@@ -88,6 +88,14 @@ impl Run {
         self
     }
 
+    /// The last line of a run that had begun to log when it ended with this exit code.
+    #[cfg(feature = "serve")]
+    #[track_caller]
+    pub(crate) fn refused_with_log(self, exit: i32) -> String {
+        assert_eq!((self.exit, self.stdout.as_str()), (exit, ""), "{}", self.stderr);
+        self.stderr.lines().last().unwrap().to_string()
+    }
+
     /// The one line of a run that did not: with this exit code, and nothing on standard output.
     #[track_caller]
     pub(crate) fn refused(self, exit: i32) -> String {

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[cfg(feature = "serve")]
+mod admin;
 mod command_tree;
 mod completions;
 mod espressif;
@@ -15,3 +17,7 @@ mod folder;
 mod help;
 mod nvs;
 mod reference;
+#[cfg(feature = "serve")]
+mod running;
+#[cfg(feature = "serve")]
+mod serve;

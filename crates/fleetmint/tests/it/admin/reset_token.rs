@@ -1,0 +1,98 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::folder::Folder;
+use crate::running::{Running, token};
+
+#[test]
+fn it_takes_effect_at_once_beside_a_running_server() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let before = token(&folder);
+    assert_eq!(server.get("/api/devices", &before), 200);
+    let done = folder.line("fleetmint admin reset-token").done();
+    assert_eq!(
+        done.stdout,
+        "a new administrator token was made and kept in fleetmint-data/admin-token\n"
+    );
+    let after = token(&folder);
+    assert_ne!(after, before);
+    assert!(!done.stdout.contains(&after) && !done.stderr.contains(&after));
+    assert_eq!(server.get("/api/devices", &before), 401);
+    assert_eq!(server.get("/api/devices", &after), 200);
+    let mode = std::fs::metadata(folder.file("fleetmint-data/admin-token"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // And it lasts.
+    server.end("-TERM");
+    let server = Running::start(&folder, &[]);
+    assert_eq!(server.get("/api/devices", &after), 200);
+}
+
+#[test]
+fn it_brings_back_a_token_whose_file_was_lost() {
+    let folder = Folder::new();
+    Running::start(&folder, &[]).end("-TERM");
+    std::fs::remove_file(folder.file("fleetmint-data/admin-token")).unwrap();
+    let server = Running::start(&folder, &[]);
+    assert!(
+        server.said().contains("`fleetmint admin reset-token` makes another"),
+        "{}",
+        server.said()
+    );
+    folder.line("fleetmint admin reset-token").done();
+    assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+}
+
+#[test]
+fn it_is_refused_while_the_settings_name_the_token() {
+    let folder = Folder::new();
+    folder.write(
+        "fleetmint.toml",
+        "access.bootstrap_token = 'the-bootstrap-token-of-this-test'\n",
+    );
+    let server = Running::start(&folder, &[]);
+    let refusal = "the administrator token is the setting access.bootstrap_token";
+    let line = folder.line("fleetmint admin reset-token").refused(1);
+    assert!(line.contains(refusal) && !line.contains("of-this-test"), "{line}");
+    // Also where only the running server knows of the setting.
+    std::fs::remove_file(folder.file("fleetmint.toml")).unwrap();
+    let line = folder.line("fleetmint admin reset-token").refused(1);
+    assert!(line.contains(refusal), "{line}");
+    assert_eq!(server.get("/api/devices", "the-bootstrap-token-of-this-test"), 200);
+    assert!(!folder.file("fleetmint-data/admin-token").exists());
+    server.end("-TERM");
+
+    // Without the setting the next start makes a token, and the one of the setting opens nothing any more.
+    let server = Running::start(&folder, &[]);
+    assert!(
+        server.said().contains("an administrator token was made"),
+        "{}",
+        server.said()
+    );
+    assert_eq!(server.get("/api/devices", "the-bootstrap-token-of-this-test"), 401);
+    assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+    server.end("-TERM");
+
+    // With the setting again, the token that was made opens nothing.
+    let made = token(&folder);
+    let server = Running::start(
+        &folder,
+        &[("FLEETMINT_ACCESS__BOOTSTRAP_TOKEN", "another-token-of-this-test")],
+    );
+    assert_eq!(server.get("/api/devices", &made), 401);
+    assert_eq!(server.get("/api/devices", "another-token-of-this-test"), 200);
+    assert!(!folder.file("fleetmint-data/admin-token").exists());
+}
+
+#[test]
+fn where_no_server_ever_ran_there_is_nothing_to_reset() {
+    let folder = Folder::new();
+    let line = folder.line("fleetmint admin reset-token").refused(1);
+    assert_eq!(
+        line,
+        "fleetmint: fleetmint-data/fleetmint.db: there is no database; the server makes it at its first start"
+    );
+    assert_eq!(folder.names(), [""; 0]);
+}

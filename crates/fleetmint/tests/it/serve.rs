@@ -1,0 +1,190 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::folder::Folder;
+use crate::running::{Running, token};
+
+#[test]
+fn without_settings_it_serves_and_ends_when_told() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[("FLEETMINT_PORT", "tcp://10.0.0.1:80")]);
+    let secret = token(&folder);
+    assert_eq!(server.get("/readyz", ""), 200);
+    assert_eq!(server.get("/api/devices", &secret), 200);
+    assert_eq!(server.get("/api/devices", "x"), 401);
+    let mode = |name: &str| std::fs::metadata(folder.file(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("fleetmint-data"), 0o700);
+    assert_eq!(mode("fleetmint-data/admin-token"), 0o600);
+    assert_eq!(mode("fleetmint-data/master-key"), 0o600);
+    let said = server.said().to_owned();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        said,
+        format!(
+            "fleetmint {version} listens on http://{}\nan administrator token was made and kept in \
+             fleetmint-data/admin-token\n",
+            server.address
+        )
+    );
+    assert_eq!(server.end("-TERM"), (Some(0), said));
+
+    let again = Running::start(&folder, &[]);
+    assert!(
+        again
+            .said()
+            .contains("the administrator token is in fleetmint-data/admin-token")
+    );
+    assert_eq!(again.get("/api/devices", &secret), 200);
+    assert_eq!(again.end("-INT").0, Some(0));
+    for line in String::from_utf8(folder.read("stderr")).unwrap().lines() {
+        assert!(line.starts_with('{') && line.ends_with('}'), "{line} is not JSON");
+    }
+}
+
+#[test]
+fn a_second_server_in_the_same_folder_says_so_and_stops() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
+    assert_eq!(
+        line,
+        format!(
+            "fleetmint: fleetmint-data is used by another fleetmint server (process {}); stop it, or set data.dir to \
+             another folder",
+            server.id()
+        )
+    );
+    assert_eq!(server.get("/livez", ""), 200);
+    // However the first one ends, the folder is free then.
+    server.end("-KILL");
+    Running::start(&folder, &[]);
+}
+
+#[test]
+fn a_taken_port_is_a_clear_error() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let line = folder
+        .line(&format!("fleetmint serve --listen {address}"))
+        .refused_with_log(1);
+    assert_eq!(
+        line,
+        format!(
+            "fleetmint: server.listen: {address} is in use by another program; choose another address with --listen"
+        )
+    );
+}
+
+#[test]
+fn settings_that_cannot_be_used_stop_the_start() {
+    for (file, line) in [
+        (
+            "[server]\nport = 80\n",
+            "fleetmint.toml:2: unknown key server.port; [server] has listen, public_url",
+        ),
+        (
+            "[server]\nlisten = '127.0.0.1:http'\n",
+            "fleetmint.toml:2: server.listen: must end in a port from 0 to 65535; \"http\" is none",
+        ),
+        (
+            "identity.provider = 'keycloak'\n",
+            "settings: identity.keycloak.base_url: is required when identity.provider is keycloak",
+        ),
+    ] {
+        let folder = Folder::new();
+        folder.write("fleetmint.toml", file);
+        assert_eq!(folder.line("fleetmint serve").refused(2), format!("fleetmint: {line}"));
+        assert_eq!(folder.names(), ["fleetmint.toml"], "nothing was made");
+    }
+    let folder = Folder::new();
+    let line = folder.line("fleetmint serve --config elsewhere.toml").refused(2);
+    assert!(line.starts_with("fleetmint: elsewhere.toml: "), "{line}");
+    folder.write("other.toml", "[data]\ndir = 'elsewhere'\n[server]\nlisten = 'here'\n");
+    let line = folder.line("fleetmint serve --config other.toml").refused(2);
+    assert!(line.starts_with("fleetmint: other.toml:4: server.listen: "), "{line}");
+    let line = folder.line("fleetmint serve --listen here").refused(2);
+    assert!(line.starts_with("fleetmint: --listen: server.listen: "), "{line}");
+}
+
+#[test]
+fn another_master_key_stops_the_start() {
+    let folder = Folder::new();
+    Running::start(&folder, &[]).end("-TERM");
+    let key = folder.read("fleetmint-data/master-key");
+
+    std::fs::remove_file(folder.file("fleetmint-data/master-key")).unwrap();
+    let start = || folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
+    let line = start();
+    assert!(line.contains("fleetmint-data/master-key is missing"), "{line}");
+    assert!(
+        !folder.file("fleetmint-data/master-key").exists(),
+        "no other key was made"
+    );
+
+    folder.write(
+        "fleetmint-data/master-key",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+    );
+    let line = start();
+    assert!(line.contains("the database was made with another master key"), "{line}");
+    assert!(line.contains("fleetmint-data/master-key"), "{line}");
+
+    folder.write("fleetmint-data/master-key", "too short");
+    let line = start();
+    assert!(
+        line.contains("fleetmint-data/master-key: must be standard base64 of 32 bytes"),
+        "{line}"
+    );
+
+    // The right one, by another way.
+    folder.write("fleetmint-data/master-key", "");
+    let key = String::from_utf8(key).unwrap();
+    let server = Running::start(&folder, &[("FLEETMINT_DATA__MASTER_KEY", key.trim())]);
+    assert_eq!(server.get("/readyz", ""), 200);
+}
+
+#[test]
+fn no_secret_is_in_anything_that_it_prints() {
+    let folder = Folder::new();
+    folder.write("bootstrap", "the-bootstrap-token-of-this-test\n");
+    let environment = [
+        ("FLEETMINT_ACCESS__BOOTSTRAP_TOKEN_FILE", folder.file("bootstrap")),
+        ("FLEETMINT_PROVISIONING__WIFI_PASSWORD", "the wifi password".into()),
+    ];
+    let mut environment: Vec<_> = environment
+        .iter()
+        .map(|(name, value)| (*name, value.to_str().unwrap()))
+        .collect();
+    environment.push(("RUST_LOG", "trace"));
+    let server = Running::start(&folder, &environment);
+    let token = "the-bootstrap-token-of-this-test";
+    assert!(
+        server
+            .said()
+            .ends_with("the administrator token is the setting access.bootstrap_token\n")
+    );
+    assert!(!folder.file("fleetmint-data/admin-token").exists());
+    let post = |path: &str, body: &str| server.call("POST", path, token, body);
+    assert_eq!(post("/api/device-models", r#"{"code":"m","name":"M"}"#).0, 201);
+    let body = r#"{"device_model_id":1,"name":"D","provisioning":{"wifi_password":"of the device"}}"#;
+    assert_eq!(post("/api/devices", body).0, 201);
+    let (status, image) = server.call("GET", "/api/devices/1/provisioning", token, "");
+    assert_eq!(status, 200);
+    assert_eq!(post("/oauth2/token", "client_secret=of+nobody+at+all").0, 400);
+    let (_, said) = server.end("-TERM");
+    let everything = said + &String::from_utf8(folder.read("stderr")).unwrap();
+    let data = image.split('"').find(|part| part.len() > 1000).unwrap();
+    for secret in [
+        token,
+        "the wifi password",
+        "of the device",
+        "of+nobody",
+        &data[..64],
+        String::from_utf8(folder.read("fleetmint-data/master-key"))
+            .unwrap()
+            .trim(),
+    ] {
+        assert!(!everything.contains(secret));
+    }
+    assert!(everything.contains("create_device"), "the log holds what happened");
+}
