@@ -1,6 +1,7 @@
 mod check;
 mod decrypt;
 mod diff;
+mod documentation;
 mod dump;
 mod encrypt;
 mod flash_dump;

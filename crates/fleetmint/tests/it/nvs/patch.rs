@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::espressif::generator;
 use crate::folder::Folder;
 use crate::reference::cases;
 
@@ -222,4 +223,29 @@ fn the_reported_sectors_are_those_that_differ() {
             case.name
         );
     }
+}
+
+/// What a patch is for: a fresh image in place of the old one has none of what others stored.
+#[test]
+fn beside_a_fresh_image_of_espressif_s_generator() {
+    let test = Folder::new();
+    let case = cases("patch")
+        .into_iter()
+        .find(|case| case.name == "foreign_reprov")
+        .unwrap();
+    let (before, changes) = (case.path("foreign_reprov.before.bin"), case.path("foreign_reprov.csv"));
+    let lost = |image: &str| {
+        let run = test.run(["nvs", "diff", &before, image, "--format", "json"]);
+        let differences: Vec<Json> = serde_json::from_str(&run.stdout).unwrap();
+        let foreign = differences.iter().filter(|one| one["namespace"] != "prov");
+        foreign.filter(|one| one["change"] == "removed").count()
+    };
+    test.run(["nvs", "patch", &before, &changes, "patched.bin"]).done();
+    assert_eq!(lost("patched.bin"), 0);
+    test.write("changes.csv", std::fs::read(&changes).unwrap());
+    let Some(theirs) = generator(test.path(), "generate changes.csv fresh.bin 0x4000") else {
+        return;
+    };
+    theirs.done();
+    assert_eq!(lost("fresh.bin"), 22);
 }

@@ -44,7 +44,8 @@ fn each_repair_is_told() {
         repaired page 0 entry 21: its checksum doesn't fit
         repaired page 0 entry 22: its checksum doesn't fit
         created out.bin: 4 repairs
-    "#]].assert_eq(&run.stderr);
+    "#]]
+    .assert_eq(&run.stderr);
     // What was repaired stays so.
     let again = test.line("fleetmint nvs repair out.bin again.bin").done();
     assert_eq!(again.stderr, "created again.bin: there was nothing to repair\n");
