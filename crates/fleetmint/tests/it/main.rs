@@ -12,6 +12,7 @@
 mod admin;
 mod command_tree;
 mod completions;
+mod docs;
 mod espressif;
 mod folder;
 mod help;

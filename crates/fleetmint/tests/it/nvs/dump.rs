@@ -304,3 +304,44 @@ fn what_is_no_image() {
         assert!(line.contains(said), "{line}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_not() {
+    use std::process::{Command, Stdio};
+    let folder = made();
+    let dump = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleetmint"));
+        command
+            .args(["nvs", "dump", "device.bin"])
+            .current_dir(folder.path())
+            .stderr(Stdio::piped());
+        command
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = dump().stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "fleetmint: standard output: no space left on device\n"
+    );
+
+    let mut child = dump().stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait_with_output().unwrap().stderr.is_empty());
+}
+
+#[test]
+fn what_a_flash_holds_cannot_drive_the_terminal() {
+    let folder = Folder::new();
+    folder.write(
+        "t.csv",
+        "key,type,encoding,value\nn,namespace,,\nk,data,string,\u{1b}[31mred\u{7}\n",
+    );
+    folder.line("fleetmint nvs generate t.csv t.bin 0x3000").done();
+    let text = folder.line("fleetmint nvs dump t.bin").done().stdout;
+    assert!(
+        text.contains("\\u{1b}[31mred\\u{7}") && !text.contains('\u{1b}'),
+        "{text}"
+    );
+}
