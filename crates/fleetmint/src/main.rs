@@ -2,6 +2,8 @@
 
 #[cfg(feature = "serve")]
 mod admin;
+#[cfg(feature = "serve")]
+mod adopt;
 mod completions;
 mod exit;
 mod files;
@@ -34,6 +36,8 @@ enum Command {
     #[cfg(feature = "serve")]
     #[command(subcommand)]
     Admin(admin::Command),
+    #[cfg(feature = "serve")]
+    Adopt(adopt::Adopt),
     #[command(subcommand)]
     Nvs(nvs::Command),
     Completions(completions::Arguments),
@@ -45,6 +49,8 @@ fn main() -> ExitCode {
         Command::Serve(command) => serve::run(&command),
         #[cfg(feature = "serve")]
         Command::Admin(command) => admin::run(&command),
+        #[cfg(feature = "serve")]
+        Command::Adopt(command) => adopt::run(&command),
         Command::Nvs(command) => nvs::run(&command),
         Command::Completions(arguments) => completions::run(&arguments),
     };

@@ -22,9 +22,20 @@ pub(super) fn new(random: &dyn Random) -> Result<String, NoRandomness> {
     Ok(key)
 }
 
+/// What the name of every device's client begins with.
+pub(super) const PREFIX: &str = "iotdevice-";
+
 /// The name of a device's client at its identity provider.
 pub(super) fn client_id(model_code: &str, key: &str) -> String {
-    format!("iotdevice-{model_code}-{key}")
+    format!("{PREFIX}{model_code}-{key}")
+}
+
+/// The model's code and the device's key in the name of a client.
+pub(super) fn parse_client_id(client_id: &str) -> Option<(&str, &str)> {
+    let (code, key) = client_id.strip_prefix(PREFIX)?.rsplit_once('-')?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_key = key.len() == 1 + REST && key.starts_with(|first: char| first.is_ascii_lowercase());
+    (is_key && key.bytes().all(plain) && !code.is_empty()).then_some((code, key))
 }
 
 #[cfg(test)]
@@ -47,6 +58,27 @@ mod tests {
                 *byte = state.to_be_bytes()[0];
             }
             Ok(())
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_client_is_read_back() {
+        assert_eq!(
+            parse_client_id(&client_id("temp_1", "a1b2c3d4")),
+            Some(("temp_1", "a1b2c3d4"))
+        );
+        for wrong in [
+            "iotdevice-m-1bcdefgh",
+            "iotdevice-m-Abcdefgh",
+            "iotdevice-m-abcdefg",
+            "iotdevice-m-abcdefghi",
+            "iotdevice-m-abcdef_h",
+            "iotdevice--abcdefgh",
+            "iotdevice-abcdefgh",
+            "device-m-abcdefgh",
+            "",
+        ] {
+            assert_eq!(parse_client_id(wrong), None, "{wrong}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! A device and its client come and go together.
 
+pub mod adoption;
 mod builtin;
 pub mod credential;
 pub(crate) mod http;

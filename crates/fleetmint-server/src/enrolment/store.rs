@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use jiff::Timestamp;
 
@@ -63,6 +65,45 @@ pub(super) fn insert(
         .returning(COLUMNS)
         .get_result::<Row>(connection)?;
     Ok(device.into())
+}
+
+/// Makes an active row for a client that is there already.
+pub(super) fn adopt(
+    connection: &mut Connection,
+    row: &NewRow,
+    client_id: &str,
+    provider_ref: &str,
+) -> Result<Device, database::Error> {
+    let device = insert(connection, row, client_id, ACTIVE, None)?;
+    diesel::update(dsl::devices.find(device.id))
+        .set(dsl::provider_ref.eq(provider_ref))
+        .execute(connection)?;
+    Ok(Device {
+        provider_ref: Some(provider_ref.to_owned()),
+        ..device
+    })
+}
+
+/// Those of these clients that have a row, in whatever state.
+pub(super) fn known_clients(
+    connection: &mut Connection,
+    client_ids: &[&str],
+) -> Result<HashSet<String>, database::Error> {
+    let known = dsl::devices
+        .filter(dsl::client_id.eq_any(client_ids))
+        .select(dsl::client_id)
+        .load(connection)?;
+    Ok(known.into_iter().collect())
+}
+
+/// Whether a device has this key, in whatever state its row is.
+pub(super) fn has_key(connection: &mut Connection, key: &str) -> Result<bool, database::Error> {
+    let found = dsl::devices
+        .filter(dsl::key.eq(key))
+        .select(dsl::id)
+        .get_result::<i64>(connection)
+        .optional()?;
+    Ok(found.is_some())
 }
 
 /// Deletes an active row, and says which client was its.

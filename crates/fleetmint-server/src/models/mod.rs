@@ -200,6 +200,11 @@ pub(crate) fn code(connection: &mut Connection, id: i64) -> Result<Option<String
     store::code(connection, id)
 }
 
+/// The id of the model with this code.
+pub(crate) fn with_code(connection: &mut Connection, code: &str) -> Result<Option<i64>, database::Error> {
+    store::with_code(connection, code)
+}
+
 fn check_code(code: &str, violations: &mut Vec<Violation>) {
     let plain = code
         .bytes()

@@ -107,6 +107,14 @@ pub(super) fn code(connection: &mut Connection, id: i64) -> Result<Option<String
         .optional()?)
 }
 
+pub(super) fn with_code(connection: &mut Connection, code: &str) -> Result<Option<i64>, database::Error> {
+    Ok(dsl::device_models
+        .filter(dsl::code.eq(code))
+        .select(dsl::id)
+        .get_result(connection)
+        .optional()?)
+}
+
 pub(super) fn list(connection: &mut Connection, listing: &Listing<Sort>) -> Result<Vec<DeviceModel>, database::Error> {
     let mut query = dsl::device_models.select(COLUMNS).limit(listing.fetch()).into_boxed();
     if let Some(pattern) = listing.pattern() {

@@ -12,6 +12,7 @@
 mod harness;
 
 mod access;
+mod adoption;
 mod audit;
 mod devices;
 mod enrolment;

@@ -55,10 +55,20 @@ impl Folder {
 
     /// Runs the program here.
     pub(crate) fn run(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
+        self.run_with(arguments, &[])
+    }
+
+    /// Runs the program here, with these variables in its environment.
+    pub(crate) fn run_with(
+        &self,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        environment: &[(&str, &str)],
+    ) -> Run {
         let output = Command::new(env!("CARGO_BIN_EXE_fleetmint"))
             .args(arguments)
             .current_dir(self.path())
             .env("COLUMNS", "100")
+            .envs(environment.iter().copied())
             .output()
             .unwrap();
         Run::from(output)

@@ -33,9 +33,10 @@ fn completions() {
 
 #[cfg(feature = "serve")]
 #[test]
-fn serve_and_admin() {
+fn serve_admin_and_adopt() {
     expect_file!["help/serve.txt"].assert_eq(&of("serve"));
     expect_file!["help/admin.txt"].assert_eq(&of("admin"));
+    expect_file!["help/adopt.txt"].assert_eq(&of("adopt"));
 }
 
 #[cfg(feature = "serve")]
@@ -43,5 +44,5 @@ fn serve_and_admin() {
 fn the_program_and_no_command_without_a_snapshot() {
     let help = Folder::new().run(["--help"]).done().stdout;
     expect_file!["help/fleetmint.txt"].assert_eq(&help);
-    assert_eq!(subcommands(&[]), ["serve", "admin", "nvs", "completions"]);
+    assert_eq!(subcommands(&[]), ["serve", "admin", "adopt", "nvs", "completions"]);
 }

@@ -10,6 +10,8 @@
 
 #[cfg(feature = "serve")]
 mod admin;
+#[cfg(feature = "serve")]
+mod adopt;
 mod command_tree;
 mod completions;
 mod docs;

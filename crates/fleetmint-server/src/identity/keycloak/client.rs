@@ -94,6 +94,10 @@ impl Representation {
         self.text("clientId")
     }
 
+    pub(super) fn name(&self) -> Option<&str> {
+        self.text("name")
+    }
+
     pub(super) fn enabled(&self) -> bool {
         self.flag("enabled")
     }

@@ -70,6 +70,8 @@ pub struct Found {
     /// Keycloak's own id of it.
     pub provider_ref: String,
     pub client_id: String,
+    /// What people call it.
+    pub name: Option<String>,
     /// The device that it says it was made for.
     pub device_key: Option<String>,
     pub enabled: bool,
@@ -349,6 +351,7 @@ impl Keycloak {
                     (Some(id), Some(client_id)) => Ok(Found {
                         provider_ref: id.to_owned(),
                         client_id: client_id.to_owned(),
+                        name: client.name().map(str::to_owned),
                         device_key: client.device_key().map(str::to_owned),
                         enabled: client.enabled(),
                     }),

@@ -1,0 +1,179 @@
+//! Clients of Keycloak that no row knows: after a database was lost, or from a time before Fleetmint.
+
+use jiff::Timestamp;
+
+use super::{key, store};
+use crate::access::Principal;
+use crate::database::{self, Database};
+use crate::devices::Device;
+use crate::identity::keycloak::{Found, Keycloak};
+use crate::identity::{self, Client};
+use crate::models::Overrides;
+use crate::operation::Operation;
+use crate::violation::Violation;
+use crate::{audit, models, name};
+
+/// What the audit trail has in place of a caller's address.
+const SOURCE: &str = "fleetmint adopt";
+
+/// A client that looks like a device's and has no row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    pub found: Found,
+    pub verdict: Verdict,
+}
+
+/// What can be made of a stray client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A device of this model, with this key.
+    Adoptable { device_model_id: i64, key: String },
+    /// Nothing, because of this.
+    Obstacle(Obstacle),
+}
+
+/// Why a client cannot become a device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    #[error("its name is not iotdevice-<model code>-<device key>")]
+    Name,
+    #[error("there is no device model with the code {code:?}")]
+    NoModel { code: String },
+    #[error("it was made for another device, {key}")]
+    OtherDevice { key: String },
+    #[error("another device has its key")]
+    KeyTaken,
+}
+
+/// Why a client was not adopted. The realm may say whose it is; no row was made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Obstacle(#[from] Obstacle),
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    #[error(transparent)]
+    Database(#[from] database::Error),
+}
+
+/// Goes through the clients of the realm, page by page, and hands on those that have no row.
+#[derive(Debug)]
+pub struct Strays<'a> {
+    database: &'a Database,
+    keycloak: &'a Keycloak,
+    /// What every client's name begins with.
+    prefix: String,
+    first: u32,
+}
+
+impl<'a> Strays<'a> {
+    /// Of all models, or of the one with this code.
+    pub fn new(database: &'a Database, keycloak: &'a Keycloak, model_code: Option<&str>) -> Self {
+        Self {
+            database,
+            keycloak,
+            prefix: match model_code {
+                Some(code) => key::client_id(code, ""),
+                None => key::PREFIX.to_owned(),
+            },
+            first: 0,
+        }
+    }
+
+    /// The strays of the next page, which may be none; `None` after the last page.
+    ///
+    /// # Errors
+    /// The database's, and every way that Keycloak can fail.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Stray>>, Error> {
+        let page = self.keycloak.list(&self.prefix, self.first).await?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        self.first = self.first.saturating_add(u32::try_from(page.len()).unwrap_or(u32::MAX));
+        // Keycloak finds the prefix anywhere in a name.
+        let page: Vec<Found> = page
+            .into_iter()
+            .filter(|found| found.client_id.starts_with(&self.prefix))
+            .collect();
+        // The list comes first: a client whose row was not there yet when it was listed has one by now.
+        let strays = self.database.read(|connection| {
+            let ids: Vec<&str> = page.iter().map(|found| found.client_id.as_str()).collect();
+            let known = store::known_clients(connection, &ids)?;
+            let strays = page.into_iter().filter(|found| !known.contains(&found.client_id));
+            strays
+                .map(|found| {
+                    let verdict = judge(connection, &found)?;
+                    Ok(Stray { found, verdict })
+                })
+                .collect::<Result<_, database::Error>>()
+        })?;
+        Ok(Some(strays))
+    }
+}
+
+fn judge(connection: &mut database::Connection, found: &Found) -> Result<Verdict, database::Error> {
+    let Some((code, key)) = key::parse_client_id(&found.client_id) else {
+        return Ok(Verdict::Obstacle(Obstacle::Name));
+    };
+    if let Some(other) = found.device_key.as_ref().filter(|other| *other != key) {
+        return Ok(Verdict::Obstacle(Obstacle::OtherDevice { key: other.clone() }));
+    }
+    if store::has_key(connection, key)? {
+        return Ok(Verdict::Obstacle(Obstacle::KeyTaken));
+    }
+    match models::with_code(connection, code)? {
+        Some(device_model_id) => Ok(Verdict::Adoptable {
+            device_model_id,
+            key: key.to_owned(),
+        }),
+        None => Ok(Verdict::Obstacle(Obstacle::NoModel { code: code.to_owned() })),
+    }
+}
+
+/// Makes a device of a stray client: marks the client as that device's, then makes the row. Cut short between the two,
+/// the client is found again as a stray that says whose it is.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn adopt(database: &Database, keycloak: &Keycloak, stray: &Stray, now: Timestamp) -> Result<Device, Error> {
+    let (device_model_id, key) = match &stray.verdict {
+        Verdict::Adoptable { device_model_id, key } => (*device_model_id, key.clone()),
+        Verdict::Obstacle(obstacle) => return Err(obstacle.clone().into()),
+    };
+    let found = stray.found.clone();
+    keycloak
+        .claim(Client {
+            client_id: &found.client_id,
+            device_key: &key,
+            provider_ref: Some(&found.provider_ref),
+        })
+        .await?;
+    let mut violations: Vec<Violation> = Vec::new();
+    let given = found.name.unwrap_or_default();
+    name::check(&given, &mut violations);
+    let row = store::NewRow {
+        name: if violations.is_empty() { given } else { key.clone() },
+        key,
+        device_model_id,
+        overrides: Overrides::default(),
+        now,
+    };
+    let made = database
+        .write(move |connection| {
+            let device = store::adopt(connection, &row, &found.client_id, &found.provider_ref)?;
+            let record = audit::Entry {
+                at: now,
+                actor: Principal::Administrator.name().to_owned(),
+                action: Operation::CreateDevice,
+                device_id: Some(device.id),
+                source: SOURCE.to_owned(),
+            };
+            audit::insert(connection, &record)?;
+            Ok::<_, database::Error>(device)
+        })
+        .await;
+    made.map_err(|error| match error {
+        database::Error::Taken { .. } => Obstacle::KeyTaken.into(),
+        other => other.into(),
+    })
+}
