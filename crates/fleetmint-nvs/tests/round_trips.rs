@@ -7,14 +7,13 @@
     reason = "a test fails by panicking"
 )]
 
-use embedded_storage::nor_flash::NorFlash;
 use fleetmint_nvs::check;
 use fleetmint_nvs::crypt::{self, Keys};
 use fleetmint_nvs::csv::{self, Generator, Writer};
 use fleetmint_nvs::entry::Number;
 use fleetmint_nvs::image::{self, Item, Value};
 use fleetmint_nvs::layout::{PAGE_SIZE, Version};
-use fleetmint_nvs::storage::{self, Mode, ReadOnlySlice, SliceFlash, Storage};
+use fleetmint_nvs::storage::{self, Flash, Mode, ReadOnlySlice, SliceFlash, Storage};
 use fleetmint_nvs::{Key, Namespace};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -102,7 +101,7 @@ fn named_files(path: &str) -> Result<Vec<u8>, &'static str> {
 }
 
 /// All that the storage lists, in the order of the map that the image was made from.
-fn listed<F: NorFlash>(storage: &mut Storage<F>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
+fn listed<F: Flash>(storage: &mut Storage<F>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
     let mut list: Vec<_> = storage
         .list()
         .unwrap()

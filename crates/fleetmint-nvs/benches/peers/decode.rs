@@ -2,7 +2,7 @@
 
 use crate::contest::Contest;
 use crate::floor;
-use crate::provisioning::{NAMESPACE, SIZE, STRINGS, items, worn};
+use crate::provisioning::{NAMESPACE, SIZE, STRINGS, full, items, worn};
 use esp_nvs::mem_flash::MemFlash;
 use esp_nvs::{ItemType, Nvs};
 use esp_nvs_partition_tool::NvsPartition;
@@ -57,16 +57,38 @@ pub(crate) fn measure() {
         .goal("storage", "esp_nvs_partition_tool", 0.1)
         .run();
 
-    let image = worn();
-    let mut flash = Some(MemFlash::from_bytes(image.clone()));
-    Contest::new("list a worn image of 24 KiB")
+    list("list a worn image of 24 KiB", &worn());
+    list("list a full image of 24 KiB", &full());
+}
+
+/// All values of an image, each looked at and dropped; `storage_list` keeps them.
+fn list(name: &'static str, image: &[u8]) {
+    let mut flash = Some(MemFlash::from_bytes(image.to_vec()));
+    let count = Storage::open(ReadOnlySlice::new(image), Mode::ReadOnly, None)
+        .unwrap()
+        .list()
+        .unwrap()
+        .len();
+    Contest::new(name)
         .contender("storage", || {
-            let mut storage = Storage::open(ReadOnlySlice::new(black_box(&image)), Mode::ReadOnly, None).unwrap();
-            black_box(storage.list().unwrap());
+            let mut storage = Storage::open(ReadOnlySlice::new(black_box(image)), Mode::ReadOnly, None).unwrap();
+            let mut seen = 0;
+            storage
+                .visit(|listed| {
+                    black_box(&listed);
+                    seen += 1;
+                })
+                .unwrap();
+            assert_eq!(seen, count);
+        })
+        .contender("storage_list", || {
+            let mut storage = Storage::open(ReadOnlySlice::new(black_box(image)), Mode::ReadOnly, None).unwrap();
+            assert_eq!(black_box(storage.list().unwrap()).len(), count);
         })
         .contender("esp_nvs", || {
             let mut nvs = Nvs::new(0, SIZE, flash.take().unwrap()).unwrap();
             let entries: Vec<_> = nvs.typed_entries().map(Result::unwrap).collect();
+            assert_eq!(entries.len(), count);
             for (namespace, key, item_type) in &entries {
                 match item_type {
                     ItemType::Sized => drop(black_box(nvs.get::<String>(namespace, key).unwrap())),

@@ -2,7 +2,8 @@
 
 use esp_nvs::Nvs;
 use esp_nvs::mem_flash::MemFlash;
-use fleetmint_nvs::image::Item;
+use fleetmint_nvs::image::{self, Item};
+use fleetmint_nvs::layout::Version;
 use fleetmint_nvs::{Key, Namespace};
 
 pub(crate) const SIZE: usize = 0x6000;
@@ -51,6 +52,25 @@ pub(crate) fn worn() -> Vec<u8> {
             .unwrap();
     }
     nvs.into_inner().into_inner()
+}
+
+/// A fresh partition of 24 KiB without room for more: the provisioning strings, then numbers and short texts in turn.
+pub(crate) fn full() -> Vec<u8> {
+    let mut image = vec![0; SIZE];
+    let mut writer = image::Writer::new(&mut image, Version::V2).unwrap();
+    for item in items() {
+        writer.set(&item.namespace, &item.key, item.value).unwrap();
+    }
+    let app = Namespace::new("app").unwrap();
+    for i in 0_u32.. {
+        let key = Key::new(format!("key{i}")).unwrap();
+        let value = if i % 2 == 0 { i.into() } else { "a short text".into() };
+        if writer.set(&app, &key, value).is_err() {
+            break;
+        }
+    }
+    writer.finish();
+    image
 }
 
 pub(crate) const SECRET: &str = "client_secret";
