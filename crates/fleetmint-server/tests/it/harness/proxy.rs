@@ -15,9 +15,14 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// A wire to `http://host:port`.
     pub(crate) async fn start(target: &str) -> Self {
+        Self::start_below("", target).await
+    }
+
+    /// A wire to `http://host:port` that has it below a prefix of the path, as reverse proxies do.
+    pub(crate) async fn start_below(prefix: &'static str, target: &str) -> Self {
         let target = target.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
+        let base = format!("http://{}{prefix}", listener.local_addr().unwrap());
         let (requests, cut) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (seen, is_cut) = (Arc::clone(&requests), Arc::clone(&cut));
         tokio::spawn(async move {
@@ -25,7 +30,13 @@ impl Proxy {
                 if is_cut.load(Ordering::Relaxed) {
                     continue; // which closes it
                 }
-                tokio::spawn(forward(stream, target.clone(), Arc::clone(&seen), Arc::clone(&is_cut)));
+                tokio::spawn(forward(
+                    stream,
+                    prefix,
+                    target.clone(),
+                    Arc::clone(&seen),
+                    Arc::clone(&is_cut),
+                ));
             }
         });
         Self { base, requests, cut }
@@ -42,7 +53,13 @@ impl Proxy {
     }
 }
 
-async fn forward(near: TcpStream, target: String, requests: Arc<Mutex<Vec<String>>>, cut: Arc<AtomicBool>) {
+async fn forward(
+    near: TcpStream,
+    prefix: &str,
+    target: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    cut: Arc<AtomicBool>,
+) {
     let Ok(far) = TcpStream::connect(target).await else {
         return;
     };
@@ -65,7 +82,16 @@ async fn forward(near: TcpStream, target: String, requests: Arc<Mutex<Vec<String
                     .push(request.to_owned());
             }
         }
-        if far_out.write_all(&buffer[..read]).await.is_err() {
+        let request = &buffer[..read];
+        let passed = match request
+            .windows(prefix.len() + 1)
+            .position(|part| part == format!("{prefix}/").as_bytes())
+        {
+            Some(at) => [&request[..at], &request[at + prefix.len()..]].concat(),
+            None if prefix.is_empty() => request.to_vec(),
+            None => break, // nothing else is behind this proxy
+        };
+        if far_out.write_all(&passed).await.is_err() {
             break;
         }
     }

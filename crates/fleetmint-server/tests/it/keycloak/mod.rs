@@ -1,6 +1,7 @@
 //! Keycloak: the real one, and a stand-in beside it for the faults that the real one won't produce.
 
 mod faults;
+mod outage;
 mod real;
 pub(crate) mod realm;
 mod stand_in;

@@ -8,6 +8,8 @@ use fleetmint_server::secret::Secret;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::harness::proxy::Proxy;
+
 use super::realm::{Realm, tls, unique};
 use super::{client, start};
 
@@ -473,4 +475,24 @@ async fn clients_are_listed_page_by_page_and_claimed() {
     let other = client("iotdevice-test-a0000000", "b0000000", Some(&unowned.provider_ref));
     let error = keycloak.claim(other).await.unwrap_err();
     assert!(matches!(error, Error::ForeignClient { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn keycloak_may_be_below_a_prefix_of_the_path() {
+    let Some(realm) = Realm::find("Keycloak may be below a prefix of the path") else {
+        return;
+    };
+    let proxy = Proxy::start_below("/sso/auth", &realm.base).await;
+    let mut settings = realm.settings();
+    settings.base_url = proxy.base.clone();
+    let (keycloak, _) = start(&settings);
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    assert_eq!(keycloak.secret(device.client(Some(&id))).await.unwrap(), device.secret);
+    assert_eq!(keycloak.status(device.client(None)).await.unwrap(), HEALTHY);
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
+    assert_eq!(realm.id_of(&device.client_id).await, None);
+    let calls = proxy.take();
+    assert!(calls.len() >= 5, "{calls:?}");
+    assert!(calls.iter().all(|call| call.contains(" /sso/auth/")), "{calls:?}");
 }

@@ -45,21 +45,35 @@ impl Realm {
             let _ = std::io::stderr().write_all(why.as_bytes());
             return None;
         };
+        Some(Self::new(base, |name| variable(name).unwrap()))
+    }
+
+    /// The realm of the Keycloak that printed these lines: `export NAME=value`.
+    pub(crate) fn from_exports(lines: &str) -> Self {
+        let value = |name: &str| {
+            let start = format!("export FLEETMINT_TEST_KEYCLOAK{name}=");
+            let value = lines.lines().find_map(|line| line.strip_prefix(&start));
+            value.unwrap_or_else(|| panic!("{name}")).trim_matches('\'').to_owned()
+        };
+        Self::new(value(""), value)
+    }
+
+    fn new(base: String, value: impl Fn(&str) -> String) -> Self {
         // reqwest takes the process's provider; another test may have brought it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Some(Self {
+        Self {
             base,
-            name: variable("_REALM").unwrap(),
-            client_id: variable("_CLIENT_ID").unwrap(),
-            client_secret: variable("_CLIENT_SECRET").unwrap(),
-            admin: variable("_ADMIN").unwrap(),
-            admin_password: variable("_ADMIN_PASSWORD").unwrap(),
+            name: value("_REALM"),
+            client_id: value("_CLIENT_ID"),
+            client_secret: value("_CLIENT_SECRET"),
+            admin: value("_ADMIN"),
+            admin_password: value("_ADMIN_PASSWORD"),
             http: reqwest::Client::builder()
                 .no_proxy()
                 .timeout(Duration::from_secs(60))
                 .build()
                 .unwrap(),
-        })
+        }
     }
 
     /// Another realm of the same Keycloak, like the first but for what `change` makes of its file.
