@@ -325,34 +325,22 @@ impl Entry {
     /// The entry in these 32 bytes.
     #[must_use]
     #[inline]
-    pub const fn from_bytes(bytes: &[u8; ENTRY_SIZE]) -> Self {
-        let [
-            ns_index,
-            type_byte,
-            span,
-            chunk,
-            c0,
-            c1,
-            c2,
-            c3,
-            k0,
-            k1,
-            k2,
-            k3,
-            k4,
-            k5,
-            k6,
-            k7,
-            rest @ ..,
-        ] = *bytes;
-        let [k8, k9, k10, k11, k12, k13, k14, k15, data @ ..] = rest;
+    pub fn from_bytes(bytes: &[u8; ENTRY_SIZE]) -> Self {
+        let mut key = [0; NAME_FIELD];
+        let mut data = [0; 8];
+        let (head, rest) = bytes.split_at(8);
+        let (key_bytes, data_bytes) = rest.split_at(NAME_FIELD);
+        key.copy_from_slice(key_bytes);
+        data.copy_from_slice(data_bytes);
+        let [ns_index, type_byte, span, chunk, c0, c1, c2, c3] = *head.first_chunk().unwrap_or(&[0; 8]);
+        let crc = u32::from_le_bytes([c0, c1, c2, c3]);
         Self {
             ns_index,
             type_byte,
             span,
             chunk,
-            crc: u32::from_le_bytes([c0, c1, c2, c3]),
-            key: [k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12, k13, k14, k15],
+            crc,
+            key,
             data,
         }
     }
@@ -360,7 +348,7 @@ impl Entry {
     /// The 32 bytes of the entry, its stored checksum among them.
     #[must_use]
     #[inline]
-    pub const fn to_bytes(&self) -> [u8; ENTRY_SIZE] {
+    pub fn to_bytes(&self) -> [u8; ENTRY_SIZE] {
         let Self {
             ns_index,
             type_byte,
@@ -369,14 +357,15 @@ impl Entry {
             crc,
             key,
             data,
-        } = *self;
+        } = self;
         let [c0, c1, c2, c3] = crc.to_le_bytes();
-        let [k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12, k13, k14, k15] = key;
-        let [d0, d1, d2, d3, d4, d5, d6, d7] = data;
-        [
-            ns_index, type_byte, span, chunk, c0, c1, c2, c3, k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12,
-            k13, k14, k15, d0, d1, d2, d3, d4, d5, d6, d7,
-        ]
+        let mut bytes = [0; ENTRY_SIZE];
+        let (head, rest) = bytes.split_at_mut(8);
+        let (key_bytes, data_bytes) = rest.split_at_mut(NAME_FIELD);
+        head.copy_from_slice(&[*ns_index, *type_byte, *span, *chunk, c0, c1, c2, c3]);
+        key_bytes.copy_from_slice(key);
+        data_bytes.copy_from_slice(data);
+        bytes
     }
 
     /// Why the firmware would throw this entry away as entry number `index` of a page (0 to 125). `None`: it is sound.
@@ -475,13 +464,13 @@ impl Entry {
 #[must_use]
 #[inline]
 pub fn entry_crc(bytes: &[u8; ENTRY_SIZE]) -> u32 {
-    // One call over 28 bytes in a row is cheaper than two over the parts.
-    let [head @ .., _, _, _, _] = *bytes;
-    let mut covered: [u8; ENTRY_SIZE - 4] = head;
-    let [_, _, _, _, _, _, _, _, rest @ ..] = bytes;
-    let [_, _, _, _, to @ ..] = &mut covered;
-    *to = *rest;
-    crc32(&covered)
+    // In place: put together in a buffer first, the bytes would have to be waited for.
+    let (head, _) = bytes.split_at(4);
+    let (_, rest) = bytes.split_at(8);
+    let mut hasher = crc32fast::Hasher::new_with_initial(0xFFFF_FFFF);
+    hasher.update(head);
+    hasher.update(rest);
+    hasher.finalize()
 }
 
 /// Whether the stored checksum fits the bytes.

@@ -235,29 +235,47 @@ impl Bitmap {
     /// The entries of this state, as a set: bit n is entry n.
     #[must_use]
     pub(crate) fn set_of(&self, state: EntryState) -> u128 {
-        let mut set = 0;
-        for (word, shift) in self.words.iter().zip([0, 32, 64, 96]) {
-            set |= u128::from(even_bits(Self::hits(*word, state))) << shift;
-        }
-        set & ((1 << ENTRY_COUNT) - 1)
+        self.sets().of(state)
     }
 
-    /// The low bit of each pair that has this state.
+    /// The entries of each state, as sets.
+    #[must_use]
     #[inline]
-    const fn hits(word: u64, state: EntryState) -> u64 {
-        let (low, high) = (word & LOW_BITS, word >> 1 & LOW_BITS);
-        match state {
-            EntryState::Erased => !(low | high) & LOW_BITS,
-            EntryState::Illegal => low & !high,
-            EntryState::Written => high & !low,
-            EntryState::Empty => low & high,
+    pub(crate) fn sets(&self) -> StateSets {
+        let (mut low, mut high) = (0, 0);
+        for word in self.words.iter().rev() {
+            low = low << 32 | u128::from(even_bits(*word & LOW_BITS));
+            high = high << 32 | u128::from(even_bits(*word >> 1 & LOW_BITS));
         }
+        StateSets { low, high }
     }
 
     /// How many of the 126 entries have this state.
     #[must_use]
     pub fn count(&self, state: EntryState) -> usize {
         self.set_of(state).count_ones() as usize
+    }
+}
+
+/// The entries of a bitmap by state: the low and the high bit of each.
+#[derive(Clone, Copy)]
+pub(crate) struct StateSets {
+    low: u128,
+    high: u128,
+}
+
+impl StateSets {
+    #[inline]
+    pub(crate) const fn of(self, state: EntryState) -> u128 {
+        let Self { low, high } = self;
+        let set = match state {
+            EntryState::Erased => !(low | high),
+            EntryState::Illegal => low & !high,
+            EntryState::Written => high & !low,
+            EntryState::Empty => low & high,
+        };
+        // The last two places belong to no entry.
+        set & ((1 << ENTRY_COUNT) - 1)
     }
 }
 

@@ -136,10 +136,8 @@ impl<F: Flash> Storage<F> {
     }
 
     fn find_by_scan(&mut self, query: &Query) -> Step<Option<Found>> {
-        for position in 0..self.order.len() {
-            let Some(number) = self.order.get(position).copied() else {
-                break;
-            };
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
             let (page, medium) = self.page_and_medium(number);
             if let Some((index, entry)) = page.find(medium, query, 0)? {
                 return Ok(Some(Found {
@@ -167,10 +165,8 @@ impl<F: Flash> Storage<F> {
             built: true,
             ..Index::default()
         };
-        for position in 0..self.order.len() {
-            let Some(number) = self.order.get(position).copied() else {
-                break;
-            };
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
             let (page, medium, index) = (&self.pages.get(number), &mut self.medium, &mut self.index);
             let Some(page) = page else { continue };
             for head in Bits(page.heads_from(0)) {

@@ -186,6 +186,8 @@ pub(super) struct Medium<F> {
     flash: F,
     cipher: Option<Xts>,
     mode: Mode,
+    /// The entry that was read last, where it can't be looked at in place.
+    buffer: Option<Zeroizing<[u8; ENTRY_SIZE]>>,
     pub(super) ops: FlashOps,
     /// Pages that were written to or erased, one bit each.
     touched: Vec<u64>,
@@ -198,6 +200,7 @@ impl<F: Flash> Medium<F> {
             flash,
             cipher,
             mode,
+            buffer: None,
             ops: FlashOps::default(),
             touched: Vec::new(),
             repairs: Vec::new(),
@@ -232,16 +235,34 @@ impl<F: Flash> Medium<F> {
         self.flash.read(place, bytes).map_err(|_| failed(offset))
     }
 
-    /// Reads one entry, decrypted.
+    /// The memory, if what it holds is what it means.
     #[inline]
-    pub(super) fn read_entry(&mut self, page: usize, entry: usize) -> Step<[u8; ENTRY_SIZE]> {
+    fn plain_memory(&self) -> Option<&[u8]> {
+        self.flash.memory().filter(|_| self.cipher.is_none())
+    }
+
+    /// One entry, decrypted.
+    #[inline]
+    pub(super) fn entry(&mut self, page: usize, entry: usize) -> Step<&[u8; ENTRY_SIZE]> {
         let offset = entry_offset(page, entry);
+        if self.plain_memory().is_some() {
+            let entry = self
+                .plain_memory()
+                .and_then(|memory| memory.get(offset..)?.first_chunk());
+            return entry.ok_or(failed(offset));
+        }
         let mut bytes = [0; ENTRY_SIZE];
         self.read_raw(offset, &mut bytes)?;
         if let Some(cipher) = &self.cipher {
             cipher.decrypt_entry(offset as u32, &mut bytes);
         }
-        Ok(bytes)
+        Ok(self.buffer.insert(Zeroizing::new(bytes)))
+    }
+
+    /// The `size` bytes of data that begin at this entry, if they can be looked at in place.
+    #[inline]
+    pub(super) fn data(&self, page: usize, entry: usize, size: usize) -> Option<&[u8]> {
+        self.plain_memory()?.get(entry_offset(page, entry)..)?.get(..size)
     }
 
     /// Appends the `size` bytes of data that begin at this entry, decrypted.

@@ -6,14 +6,14 @@
 use super::flash::{Fail, Flash, Medium, Step};
 use super::page::{Bits, NO_ENTRY, Page, Query, State};
 use super::{RepairKind, Storage};
-use crate::entry::{Entry, ItemType};
+use crate::entry::{Entry, EntryFault, ItemType, crc_fits};
 use crate::error::EspError;
 use crate::key::RawName;
 use crate::layout::{
-    BITMAP_OFFSET, BITMAP_SIZE, CHUNK_ANY, ENTRY_COUNT, HEADER_SIZE, NAME_FIELD, NAMESPACE_INDEX, Version, crc32,
-    entry_offset, page_offset,
+    BITMAP_OFFSET, BITMAP_SIZE, CHUNK_ANY, ENTRY_COUNT, ENTRY_SIZE, HEADER_SIZE, NAME_FIELD, NAMESPACE_ANY,
+    NAMESPACE_INDEX, Version, entry_offset, page_offset,
 };
-use crate::page::{Bitmap, EntryState, PageHeader, PageState};
+use crate::page::{Bitmap, EntryState, PageHeader, PageState, StateSets};
 use alloc::vec::Vec;
 
 impl Page {
@@ -48,21 +48,21 @@ impl Page {
             Some(PageState::Uninitialized) | None => return Ok(page),
         };
         page.bitmap = Bitmap::from_bytes(bitmap);
-        let written = page.bitmap.set_of(EntryState::Written);
+        let sets = page.bitmap.sets();
+        let written = sets.of(EntryState::Written);
         page.used = written.count_ones() as usize;
         page.first_used = Bits(written).next().unwrap_or(NO_ENTRY);
         if page.state == State::Active {
-            page.load_active(medium)?;
+            page.load_active(medium, sets)?;
         } else {
-            page.load_closed(medium)?;
+            page.load_closed(medium, written)?;
         }
         Ok(page)
     }
 
     /// A page that is written to may end in the middle of something.
-    fn load_active<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
-        let empty = self.bitmap.set_of(EntryState::Empty);
-        self.next_free = Bits(empty).next().unwrap_or(NO_ENTRY);
+    fn load_active<F: Flash>(&mut self, medium: &mut Medium<F>, mut sets: StateSets) -> Step<()> {
+        self.next_free = Bits(sets.of(EntryState::Empty)).next().unwrap_or(NO_ENTRY);
         // An entry may have been written without its place in the bitmap.
         while self.next_free < ENTRY_COUNT {
             let mut word = [0; 4];
@@ -72,44 +72,40 @@ impl Page {
             }
             self.clear_half_written(medium, self.next_free)?;
             self.next_free += 1;
+            sets = self.bitmap.sets();
         }
 
+        let mut hash_24 = Hash24::of_namespace(NAMESPACE_INDEX);
         let mut hashes = HashTable::new();
+        self.distinct = true;
         // The last entry looked at, and where it is unless it is known to be incomplete.
         let mut last = None;
         let mut last_index = None;
         let end = self.next_free.min(ENTRY_COUNT);
+        // What a repair erases lies before the place that it is found at, or is skipped with it.
+        let kept = !sets.of(EntryState::Erased) & below(end);
+        let written = sets.of(EntryState::Written);
         let mut index = 0;
-        while index < end {
-            let place = index;
-            index += 1;
-            match self.bitmap.get(place) {
-                EntryState::Erased => {
-                    last_index = None;
-                    continue;
-                }
-                EntryState::Illegal => {
-                    last_index = None;
-                    self.repair_item(medium, place, RepairKind::IllegalState)?;
-                    continue;
-                }
-                EntryState::Empty | EntryState::Written => {}
+        while let Some(place) = Bits(kept & from(index)).next() {
+            index = place + 1;
+            if self.bitmap.get(place) == EntryState::Illegal {
+                last_index = None;
+                self.repair_item(medium, place, RepairKind::IllegalState)?;
+                continue;
             }
             last_index = Some(place);
-            let entry = self.read(medium, place)?;
+            let (entry, fault) = self.read_judged(medium, place)?;
             last = Some(entry);
-            if let Some(fault) = entry.fault(place) {
+            if let Some(fault) = fault {
                 self.repair_item(medium, place, RepairKind::Damaged(fault))?;
                 continue;
             }
-            self.heads |= 1 << place;
-            self.hashed |= 1 << place;
-            let hash = hash_24(&entry);
+            self.add_head(place, &entry);
+            let hash = hash_24.of(medium.entry(self.number, place)?);
             let earlier = hashes.find(hash, self.hashed & !(1 << place));
             if has_data(&entry) {
-                let after = place + usize::from(entry.span);
-                index = after;
-                if (place..after).any(|i| self.bitmap.get(i) != EntryState::Written) {
+                index = place + usize::from(entry.span);
+                if from(place) & below(index) & !written != 0 {
                     last_index = None;
                     // The firmware ignores a failure here: read-only, the page becomes invalid without an error.
                     let _ = self.repair_item(medium, place, RepairKind::Incomplete);
@@ -117,12 +113,18 @@ impl Page {
                 }
             }
             hashes.insert(hash, place);
+            self.distinct &= earlier.is_none() && entry.chunk == CHUNK_ANY && entry.key == *entry.name().field();
             if let Some(earlier) = earlier {
                 let _ = self.repair_item(medium, earlier, RepairKind::Duplicate);
             }
         }
+        if index < end {
+            last_index = None;
+        }
 
-        if let (Some(last), Some(last_index)) = (last, last_index) {
+        if let (Some(last), Some(last_index)) = (last, last_index)
+            && !self.is_known_alone(&last, last_index)
+        {
             let query = Query::of(last.ns_index, last.type_byte, *last.name().field());
             if let Some((found, _)) = self.find(medium, &query, 0)?
                 && found < last_index
@@ -133,28 +135,56 @@ impl Page {
         Ok(())
     }
 
-    fn load_closed<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
-        let mut index = self.first_used;
-        while index < ENTRY_COUNT {
-            let place = index;
-            index += 1;
-            if self.bitmap.get(place) != EntryState::Written {
-                continue;
-            }
-            let entry = self.read(medium, place)?;
-            if let Some(fault) = entry.fault(place) {
+    fn load_closed<F: Flash>(&mut self, medium: &mut Medium<F>, written: u128) -> Step<()> {
+        let mut index = 0;
+        while let Some(place) = Bits(written & from(index)).next() {
+            index = place + 1;
+            let (entry, fault) = self.read_judged(medium, place)?;
+            if let Some(fault) = fault {
                 self.repair_item(medium, place, RepairKind::Damaged(fault))?;
                 continue;
             }
-            self.heads |= 1 << place;
-            self.hashed |= 1 << place;
+            self.add_head(place, &entry);
             index = place + usize::from(entry.span);
-            if has_data(&entry) && (place + 1..index).any(|i| self.bitmap.get(i) != EntryState::Written) {
+            if has_data(&entry) && from(place + 1) & below(index) & !written != 0 {
                 let _ = self.repair_item(medium, place, RepairKind::Incomplete);
             }
         }
         Ok(())
     }
+
+    /// Whether the search for an earlier item of this name can only end at this one: the hash list has told them apart.
+    fn is_known_alone(&self, entry: &Entry, index: usize) -> bool {
+        self.hashed >> index & 1 == 1
+            && entry.chunk == CHUNK_ANY
+            && entry.ns_index != NAMESPACE_ANY
+            && entry.key == *entry.name().field()
+    }
+
+    /// An entry, and what is wrong with it.
+    #[inline]
+    fn read_judged<F: Flash>(&self, medium: &mut Medium<F>, place: usize) -> Step<(Entry, Option<EntryFault>)> {
+        let bytes = medium.entry(self.number, place)?;
+        let entry = Entry::from_bytes(bytes);
+        let fault = if crc_fits(bytes) {
+            entry.field_fault(place)
+        } else {
+            Some(EntryFault::Crc)
+        };
+        Ok((entry, fault))
+    }
+}
+
+/// The entries from this one on, as a set.
+#[inline]
+fn from(index: usize) -> u128 {
+    u128::MAX.checked_shl(index as u32).unwrap_or(0)
+}
+
+/// The entries before this one, as a set.
+#[inline]
+fn below(index: usize) -> u128 {
+    !from(index)
 }
 
 fn has_data(entry: &Entry) -> bool {
@@ -162,11 +192,32 @@ fn has_data(entry: &Entry) -> bool {
 }
 
 /// What the firmware's hash list knows of an item: 24 bits of a checksum over namespace, key field and chunk.
-fn hash_24(entry: &Entry) -> u32 {
-    let mut covered = [0; NAME_FIELD + 2];
-    let [first, key @ .., last] = &mut covered;
-    (*first, *key, *last) = (entry.ns_index, entry.key, entry.chunk);
-    crc32(&covered) & 0x00FF_FFFF
+struct Hash24 {
+    ns_index: u8,
+    /// The checksum so far, with the namespace alone.
+    begun: crc32fast::Hasher,
+}
+
+impl Hash24 {
+    fn of_namespace(ns_index: u8) -> Self {
+        let mut begun = crc32fast::Hasher::new_with_initial(0xFFFF_FFFF);
+        begun.update(&[ns_index]);
+        Self { ns_index, begun }
+    }
+
+    fn of(&mut self, bytes: &[u8; ENTRY_SIZE]) -> u32 {
+        let [ns_index, _, _, chunk, ..] = *bytes;
+        if ns_index != self.ns_index {
+            *self = Self::of_namespace(ns_index);
+        }
+        // In place, as in `entry_crc`.
+        let (_, key) = bytes.split_at(8);
+        let (key, _) = key.split_at(NAME_FIELD);
+        let mut hasher = self.begun.clone();
+        hasher.update(key);
+        hasher.update(&[chunk]);
+        hasher.finalize() & 0x00FF_FFFF
+    }
 }
 
 /// A page's hashes while it is loaded: open addressing over the 126 entries. Two names with one hash are the same to
@@ -185,30 +236,32 @@ impl HashTable {
         }
     }
 
-    fn slots(hash: u32) -> impl Iterator<Item = usize> {
-        (0..256).map(move |step| (hash as usize + step) % 256)
-    }
-
     /// The entry with this hash, if it is still among the live ones.
+    #[inline]
     fn find(&self, hash: u32, live: u128) -> Option<usize> {
-        for slot in Self::slots(hash) {
-            let place = usize::from(*self.places.get(slot)?).checked_sub(1)?;
-            if self.hashes.get(slot) == Some(&hash) {
+        let mut slot = hash as u8;
+        loop {
+            let place = usize::from(*self.places.get(usize::from(slot))?).checked_sub(1)?;
+            if self.hashes.get(usize::from(slot)) == Some(&hash) {
                 return (live >> place & 1 == 1).then_some(place);
             }
+            // Of 256 places 126 are taken at most.
+            slot = slot.wrapping_add(1);
         }
-        None
     }
 
+    #[inline]
     fn insert(&mut self, hash: u32, place: usize) {
-        for slot in Self::slots(hash) {
-            let (Some(to), Some(known)) = (self.places.get_mut(slot), self.hashes.get_mut(slot)) else {
-                return;
-            };
+        let mut slot = hash as u8;
+        while let (Some(to), Some(known)) = (
+            self.places.get_mut(usize::from(slot)),
+            self.hashes.get_mut(usize::from(slot)),
+        ) {
             if *to == 0 || *known == hash {
                 (*to, *known) = (place as u8 + 1, hash);
                 return;
             }
+            slot = slot.wrapping_add(1);
         }
     }
 }
@@ -217,20 +270,21 @@ impl<F: Flash> Storage<F> {
     /// Loads all pages and repairs what one page alone doesn't show.
     pub(super) fn load_pages(&mut self, count: usize) -> Step<()> {
         self.pages.reserve_exact(count);
+        self.queue.reserve_exact(count);
         for number in 0..count {
             let page = Page::load(&mut self.medium, number)?;
             if page.is_used() {
-                self.order.push(number);
+                // Before the free ones, and before the used ones with a higher number.
+                let used = self.queue.get(..self.in_use).unwrap_or_default();
+                let place = used.partition_point(|other| self.page(*other).sequence <= page.sequence);
+                self.queue.insert(place, number);
+                self.in_use += 1;
             } else {
-                self.free.push_back(number);
+                self.queue.push(number);
             }
             self.pages.push(page);
         }
-        let pages = &self.pages;
-        // Pages with the same number keep their physical order.
-        self.order
-            .sort_by_key(|number| pages.get(*number).map(|page| page.sequence));
-        let Some(last) = self.order.last().copied() else {
+        let Some(last) = self.last_page() else {
             return self.activate_page();
         };
         self.next_sequence = self.page(last).sequence.wrapping_add(1);
@@ -239,7 +293,7 @@ impl<F: Flash> Storage<F> {
         }
         self.erase_duplicate_of_last_item(last)?;
         self.finish_interrupted_move()?;
-        if self.free.is_empty() {
+        if self.in_use == self.queue.len() {
             return Err(Fail {
                 code: EspError::NoFreePages,
                 offset: 0,
@@ -273,7 +327,8 @@ impl<F: Flash> Storage<F> {
     }
 
     fn erase_first_before(&mut self, last: usize, query: &Query) -> Step<bool> {
-        for number in self.order.clone() {
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
             if number == last {
                 break;
             }
@@ -293,19 +348,16 @@ impl<F: Flash> Storage<F> {
     /// A page that was being moved is moved anew; a half-filled copy is erased first.
     fn finish_interrupted_move(&mut self) -> Step<()> {
         let freeing = self
-            .order
-            .iter()
-            .copied()
+            .used_pages()
             .find(|number| self.page(*number).state == State::Freeing);
         let Some(freeing) = freeing else { return Ok(()) };
-        if let Some(last) = self.order.last().copied()
+        if let Some(last) = self.last_page()
             && self.page(last).state == State::Active
         {
             self.note_page(last, RepairKind::HalfMoved);
             let (page, medium) = self.page_and_medium(last);
             page.erase(medium)?;
-            self.order.pop();
-            self.free.push_back(last);
+            self.free_page(last);
         }
         self.note_page(freeing, RepairKind::Moved);
         self.move_items(freeing)
@@ -313,23 +365,18 @@ impl<F: Flash> Storage<F> {
 
     /// The namespaces, by their entries.
     pub(super) fn load_namespaces(&mut self) -> Step<()> {
-        let query = Query {
-            ns_index: NAMESPACE_INDEX,
-            type_byte: ItemType::U8.byte(),
-            ..Query::any()
-        };
-        for number in self.order.clone() {
-            let mut from = 0;
-            let (page, medium) = self.page_and_medium(number);
-            let mut found = Vec::new();
-            // An entry of namespace 0 that isn't a u8 ends the search on its page.
-            while let Some((index, entry)) = page.find(medium, &query, from)? {
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
+            let page = self.page(number);
+            for index in Bits(page.name_heads & page.heads_from(0)) {
+                let (page, medium) = self.page_and_medium(number);
+                let entry = page.read(medium, index)?;
+                // An entry of namespace 0 that isn't a u8 ends the search on its page.
+                if entry.item_type() != Some(ItemType::U8) {
+                    break;
+                }
                 let [ns_index, ..] = entry.data;
-                found.push((entry.name(), ns_index));
-                from = index + 1;
-            }
-            for (name, ns_index) in found {
-                self.add_namespace(name, ns_index);
+                self.add_namespace(entry.name(), ns_index);
             }
         }
         Ok(())
@@ -337,10 +384,10 @@ impl<F: Flash> Storage<F> {
 
     /// Removes blob indexes that don't fit their chunks, then chunks without an index.
     pub(super) fn repair_blobs(&mut self) -> Step<()> {
-        let mut blobs = self.blob_indexes()?;
-        if blobs.is_empty() && !self.has_blob_data()? {
+        if self.used_pages().all(|number| self.page(number).blob_heads == 0) {
             return Ok(());
         }
+        let mut blobs = self.blob_indexes()?;
         // By name, in the order of the flash among equal names: the first that fits a chunk gets it.
         blobs.sort_by_key(|blob| (blob.ns_index, blob.name, blob.order));
         self.count_chunks(&mut blobs)?;
@@ -354,7 +401,8 @@ impl<F: Flash> Storage<F> {
                 ..Query::of(blob.ns_index, ItemType::BlobIndex.byte(), key)
             };
             // The firmware ignores what fails here, and in eraseOrphanDataBlobs.
-            for number in self.order.clone() {
+            for position in 0..self.in_use {
+                let Some(number) = self.used_page(position) else { break };
                 let (page, medium) = self.page_and_medium(number);
                 if let Some((index, _)) = page.find(medium, &query, 0)?
                     && page.repair_item(medium, index, RepairKind::BlobMismatch).is_ok()
@@ -373,7 +421,8 @@ impl<F: Flash> Storage<F> {
             type_byte: ItemType::BlobIndex.byte(),
             ..Query::any()
         };
-        for number in self.order.clone() {
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
             let mut from = 0;
             let (page, medium) = self.page_and_medium(number);
             while let Some((index, entry)) = page.find(medium, &query, from)? {
@@ -384,26 +433,13 @@ impl<F: Flash> Storage<F> {
         Ok(blobs)
     }
 
-    fn has_blob_data(&mut self) -> Step<bool> {
-        let query = Query {
-            type_byte: ItemType::BlobData.byte(),
-            ..Query::any()
-        };
-        for number in self.order.clone() {
-            let (page, medium) = self.page_and_medium(number);
-            if page.find(medium, &query, 0)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     fn count_chunks(&mut self, blobs: &mut [Blob]) -> Step<()> {
         let query = Query {
             type_byte: ItemType::BlobData.byte(),
             ..Query::any()
         };
-        for number in self.order.clone() {
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
             let mut from = 0;
             let (page, medium) = self.page_and_medium(number);
             while let Some((index, entry)) = page.find(medium, &query, from)? {
@@ -427,7 +463,8 @@ impl<F: Flash> Storage<F> {
             type_byte: ItemType::BlobData.byte(),
             ..Query::any()
         };
-        for number in self.order.clone() {
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
             let mut from = 0;
             let (page, medium) = self.page_and_medium(number);
             while let Some((index, entry)) = page.find(medium, &query, from)? {

@@ -41,6 +41,7 @@ mod patch;
 mod raw;
 mod repair;
 mod set;
+mod visit;
 
 pub use flash::{Flash, FlashOps, Mode, ReadOnlySlice, SliceFlash};
 pub use key_check::check_key;
@@ -54,7 +55,6 @@ use crate::crypt::Xts;
 use crate::error::{Error, EspError};
 use crate::key::RawName;
 use crate::layout::{ENTRY_COUNT, PAGE_SIZE, PARTITION_MAX, page_offset};
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 use flash::{Fail, Medium};
@@ -67,10 +67,10 @@ pub struct Storage<F> {
     medium: Medium<F>,
     /// By page number.
     pages: Vec<Page>,
-    /// Numbers of the pages in use, by rising sequence number.
-    order: Vec<usize>,
-    /// Numbers of the free pages, in the order in which they will be taken.
-    free: VecDeque<usize>,
+    /// Numbers of the pages: first those in use, by rising sequence number, then the free ones, in the order in which
+    /// they will be taken. So to take a page is to move the border.
+    queue: Vec<usize>,
+    in_use: usize,
     next_sequence: u32,
     /// Name and index, in the order of their entries.
     namespaces: Vec<(RawName, u8)>,
@@ -108,8 +108,8 @@ impl<F: Flash> Storage<F> {
         let mut storage = Self {
             medium: Medium::new(flash, cipher, mode),
             pages: Vec::new(),
-            order: Vec::new(),
-            free: VecDeque::new(),
+            queue: Vec::new(),
+            in_use: 0,
             next_sequence: 0,
             namespaces: Vec::new(),
             index: find::Index::default(),
@@ -169,7 +169,7 @@ impl<F: Flash> Storage<F> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let total = self.pages.len() * ENTRY_COUNT;
-        let used = self.order.iter().map(|number| self.page(*number).used).sum();
+        let used = self.used_pages().map(|number| self.page(number).used).sum();
         let free = total.saturating_sub(used);
         Stats {
             used_entries: used,
@@ -186,15 +186,31 @@ impl<F: Flash> Storage<F> {
         self.medium.into_flash()
     }
 
+    /// The pages in use, in order.
+    fn used_pages(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        self.queue.iter().take(self.in_use).copied()
+    }
+
+    /// The last page in use: the one that is written to.
+    fn last_page(&self) -> Option<usize> {
+        self.used_page(self.in_use.checked_sub(1)?)
+    }
+
+    /// The page in use at this position of the order.
+    #[inline]
+    fn used_page(&self, position: usize) -> Option<usize> {
+        self.queue.get(position).copied().filter(|_| position < self.in_use)
+    }
+
     #[inline]
     fn page(&self, number: usize) -> &Page {
-        #[expect(clippy::indexing_slicing, reason = "order and free hold numbers of pages alone")]
+        #[expect(clippy::indexing_slicing, reason = "the queue holds numbers of pages alone")]
         &self.pages[number]
     }
 
     #[inline]
     fn page_and_medium(&mut self, number: usize) -> (&mut Page, &mut Medium<F>) {
-        #[expect(clippy::indexing_slicing, reason = "order and free hold numbers of pages alone")]
+        #[expect(clippy::indexing_slicing, reason = "the queue holds numbers of pages alone")]
         (&mut self.pages[number], &mut self.medium)
     }
 

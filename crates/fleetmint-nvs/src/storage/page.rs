@@ -5,8 +5,8 @@ use super::{Repair, RepairKind};
 use crate::entry::{Entry, ItemType};
 use crate::error::EspError;
 use crate::layout::{
-    BITMAP_OFFSET, CHUNK_ANY, CHUNK_MAX, ENTRY_COUNT, ENTRY_SIZE, NAME_FIELD, NAMESPACE_ANY, PAGE_SIZE, Version,
-    data_entries, entry_offset, page_offset,
+    BITMAP_OFFSET, CHUNK_ANY, CHUNK_MAX, ENTRY_COUNT, ENTRY_SIZE, NAME_FIELD, NAMESPACE_ANY, NAMESPACE_INDEX,
+    PAGE_SIZE, Version, data_entries, entry_offset, page_offset,
 };
 use crate::page::{Bitmap, EntryState, PageHeader, PageState};
 
@@ -44,6 +44,11 @@ pub(super) struct Page {
     pub(super) heads: u128,
     /// Those of them that the firmware's hash list knows.
     pub(super) hashed: u128,
+    /// Known to hold each name once, nothing in chunks, and no name with more than its NUL behind it.
+    pub(super) distinct: bool,
+    /// Those of them that are or were namespaces, and those that are or were parts of blobs.
+    pub(super) name_heads: u128,
+    pub(super) blob_heads: u128,
     pub(super) first_used: usize,
     pub(super) next_free: usize,
     /// Entries marked written.
@@ -155,6 +160,9 @@ impl Page {
             bitmap: Bitmap::EMPTY,
             heads: 0,
             hashed: 0,
+            distinct: false,
+            name_heads: 0,
+            blob_heads: 0,
             first_used: NO_ENTRY,
             next_free: NO_ENTRY,
             used: 0,
@@ -190,7 +198,7 @@ impl Page {
     }
 
     pub(super) fn read<F: Flash>(&self, medium: &mut Medium<F>, index: usize) -> Step<Entry> {
-        Ok(Entry::from_bytes(&medium.read_entry(self.number, index)?))
+        Ok(Entry::from_bytes(medium.entry(self.number, index)?))
     }
 
     /// The item heads from this entry on, as a set.
@@ -354,6 +362,20 @@ impl Page {
         Ok(())
     }
 
+    /// Knows an item that is whole.
+    #[inline]
+    pub(super) fn add_head(&mut self, place: usize, entry: &Entry) {
+        let head = 1 << place;
+        self.heads |= head;
+        self.hashed |= head;
+        if entry.ns_index == NAMESPACE_INDEX {
+            self.name_heads |= head;
+        }
+        if matches!(entry.item_type(), Some(ItemType::BlobData | ItemType::BlobIndex)) {
+            self.blob_heads |= head;
+        }
+    }
+
     fn write_entry<F: Flash>(&mut self, medium: &mut Medium<F>, bytes: &[u8; ENTRY_SIZE]) -> Step<()> {
         let index = self.next_free;
         if index >= ENTRY_COUNT {
@@ -408,8 +430,8 @@ impl Page {
             return Ok(None);
         }
         self.write_entry(medium, &head.to_bytes())?;
-        self.heads |= 1 << index;
-        self.hashed |= 1 << index;
+        self.add_head(index, head);
+        self.distinct = false;
         let (whole, tail) = data.split_at(data.len() - data.len() % ENTRY_SIZE);
         if !whole.is_empty() {
             self.write_data(medium, whole)?;
@@ -441,14 +463,13 @@ impl Page {
             let head = self.read(medium, index)?;
             let place = to.next_free;
             to.write_entry(medium, &head.to_bytes())?;
-            to.heads |= 1 << place;
-            to.hashed |= 1 << place;
+            to.add_head(place, &head);
             let end = index + usize::from(head.span).max(1);
             if end > ENTRY_COUNT {
                 return Err(self.fail(EspError::Fail));
             }
             for data in index + 1..end {
-                let bytes = medium.read_entry(self.number, data)?;
+                let bytes = *medium.entry(self.number, data)?;
                 to.write_entry(medium, &bytes)?;
             }
             index = end;

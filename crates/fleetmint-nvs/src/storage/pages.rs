@@ -10,7 +10,7 @@ use crate::page::PageState;
 impl<F: Flash> Storage<F> {
     /// The page that is written to: the last in order.
     pub(super) fn current_page(&self) -> Step<usize> {
-        self.order.last().copied().ok_or(Fail {
+        self.last_page().ok_or(Fail {
             code: EspError::InvalidState,
             offset: 0,
         })
@@ -18,7 +18,7 @@ impl<F: Flash> Storage<F> {
 
     /// Takes the first free page. Its header is written with its first item.
     pub(super) fn activate_page(&mut self) -> Step<()> {
-        let Some(number) = self.free.front().copied() else {
+        let Some(number) = self.queue.get(self.in_use).copied() else {
             return Err(Fail {
                 code: EspError::NotEnoughSpace,
                 offset: 0,
@@ -30,8 +30,7 @@ impl<F: Flash> Storage<F> {
             page.erase(medium)?;
             self.note_page(number, RepairKind::DirtyPage);
         }
-        self.free.pop_front();
-        self.order.push(number);
+        self.in_use += 1;
         let sequence = self.next_sequence;
         let (page, _) = self.page_and_medium(number);
         if page.state == State::Uninitialized {
@@ -43,7 +42,7 @@ impl<F: Flash> Storage<F> {
 
     /// A new page for writing. With one page left, the one with the most unused entries is moved there.
     pub(super) fn request_page(&mut self) -> Step<()> {
-        match self.free.len() {
+        match self.queue.len() - self.in_use {
             0 => {
                 return Err(Fail {
                     code: EspError::InvalidState,
@@ -55,13 +54,13 @@ impl<F: Flash> Storage<F> {
         }
         let mut victim = None;
         let mut most_unused = 0;
-        for number in &self.order {
-            let unused = ENTRY_COUNT.saturating_sub(self.page(*number).used);
+        for number in self.used_pages() {
+            let unused = ENTRY_COUNT.saturating_sub(self.page(number).used);
             if unused > most_unused {
-                (victim, most_unused) = (Some(*number), unused);
+                (victim, most_unused) = (Some(number), unused);
             }
         }
-        let offset = self.order.last().map_or(0, |last| page_offset(*last));
+        let offset = self.last_page().map_or(0, page_offset);
         let victim = victim.ok_or(Fail {
             code: EspError::NotEnoughSpace,
             offset,
@@ -81,8 +80,18 @@ impl<F: Flash> Storage<F> {
         self.index_page(to)?;
         let (page, medium) = self.page_and_medium(from);
         page.erase(medium)?;
-        self.order.retain(|number| *number != from);
-        self.free.push_back(from);
+        self.free_page(from);
         Ok(())
+    }
+
+    /// Puts a page in use at the end of the free ones.
+    pub(super) fn free_page(&mut self, number: usize) {
+        let Some(position) = self.used_pages().position(|page| page == number) else {
+            return;
+        };
+        if let Some(rest) = self.queue.get_mut(position..) {
+            rest.rotate_left(1);
+            self.in_use -= 1;
+        }
     }
 }

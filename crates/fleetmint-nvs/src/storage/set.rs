@@ -144,7 +144,8 @@ impl<F: Flash> Storage<F> {
             ns_index: namespace.0,
             ..Query::any()
         };
-        for number in self.order.clone() {
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
             let (page, medium) = self.page_and_medium(number);
             // Each search begins anew, as the firmware's: what it erased may have been its first item.
             while let Some((index, _)) = page.find(medium, &query, 0).map_err(plain_error)? {

@@ -1,0 +1,386 @@
+//! Listing all values: what the firmware's iterator gives, each read by its getter.
+//!
+//! Where every name is there once and no blob is among them, a getter can only find the item that was listed, and it is
+//! read where it lies. Else the items are listed first and each is asked for, as an application would.
+
+use super::find::{Found, name_hash};
+use super::flash::{Fail, Flash, Step};
+use super::list::{Listed, Value, ValueType};
+use super::page::{Bits, START_ANY};
+use super::{Storage, plain_error};
+use crate::entry::{Entry, ItemType, Number};
+use crate::error::{Error, EspError};
+use crate::key::RawName;
+use crate::layout::{CHUNK_ANY, CHUNK_START_0, CHUNK_START_1, NAMESPACE_ANY, NAMESPACE_INDEX, crc32};
+use alloc::vec::Vec;
+use zeroize::Zeroizing;
+
+/// An item head as it lies in the flash.
+struct Head {
+    entry: Entry,
+    page: usize,
+    index: usize,
+    /// The same namespace, key and type is before it.
+    repeat: bool,
+}
+
+/// Whether an item stands for a value in a listing, be it that the iterator leaves it out.
+fn is_listed(entry: &Entry) -> bool {
+    let first_chunk = entry.chunk == CHUNK_START_0 || entry.chunk == CHUNK_START_1;
+    entry.ns_index != NAMESPACE_INDEX
+        && match entry.item_type() {
+            None | Some(ItemType::BlobIndex) => false,
+            Some(ItemType::BlobData) => first_chunk,
+            Some(_) => true,
+        }
+}
+
+/// More items or namespaces than this are listed the long way.
+const FEW_ITEMS: u32 = 256;
+const FEW_NAMESPACES: usize = 16;
+
+/// Which names were seen, near enough: a name that is new may seem known, never the other way round.
+struct Seen([u64; 128]);
+
+impl Seen {
+    /// Whether the name is new for sure.
+    fn add(&mut self, hash: u64) -> bool {
+        let mut new = false;
+        for part in [hash >> 20, hash >> 33, hash >> 46] {
+            if let Some(word) = self.0.get_mut(part as usize / 64 % 128) {
+                let bit = 1 << (part % 64);
+                new |= *word & bit == 0;
+                *word |= bit;
+            }
+        }
+        new
+    }
+}
+
+/// What the namespaces' entries say, by index.
+struct Names {
+    /// Name, and the index that opening it gives.
+    by_index: Vec<Option<(RawName, u8)>>,
+}
+
+impl<F: Flash> Storage<F> {
+    /// All values, in the order of the firmware's iterator, the ones that it leaves out at the end.
+    ///
+    /// Reading a value whose data is damaged erases it, as in the firmware: read-write in the flash, read-only in
+    /// what is known of it.
+    ///
+    /// # Errors
+    /// [`Error::Flash`]: the flash can't be read.
+    pub fn list(&mut self) -> Result<Vec<Listed>, Error> {
+        let items = self
+            .used_pages()
+            .map(|number| self.page(number).heads.count_ones() as usize)
+            .sum();
+        let mut list = Vec::with_capacity(items);
+        self.visit(|listed| list.push(listed.into_owned()))?;
+        Ok(list)
+    }
+
+    /// Calls `with` for each value, as [`Storage::list`] would list it, without keeping any.
+    ///
+    /// # Errors
+    /// [`Error::Flash`]: the flash can't be read.
+    pub fn visit(&mut self, with: impl FnMut(Listed<&[u8]>)) -> Result<(), Error> {
+        let plain = self.is_plain().map_err(plain_error)?;
+        if plain {
+            self.visit_in_place(with)
+        } else {
+            self.visit_by_name(with)
+        }
+        .map_err(plain_error)
+    }
+
+    /// Whether each name is there once, as the firmware writes it, and no blob is among them.
+    fn is_plain(&mut self) -> Step<bool> {
+        let mut items = 0;
+        for number in self.used_pages() {
+            let page = self.page(number);
+            items += page.heads.count_ones();
+            if page.blob_heads & page.heads != 0 || page.hashed != page.heads {
+                return Ok(false);
+            }
+        }
+        if items > FEW_ITEMS || self.namespaces.len() > FEW_NAMESPACES {
+            return Ok(false);
+        }
+        let mut rest = self.namespaces.as_slice();
+        while let [(name, index), others @ ..] = rest {
+            if others
+                .iter()
+                .any(|(other, other_index)| other == name || other_index == index)
+            {
+                return Ok(false);
+            }
+            rest = others;
+        }
+        if let (1, Some(only)) = (self.in_use, self.last_page())
+            && self.page(only).distinct
+        {
+            return Ok(true);
+        }
+        let mut seen = Seen([0; 128]);
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
+            let (page, medium) = self.page_and_medium(number);
+            for index in Bits(page.heads_from(0)) {
+                let entry = page.read(medium, index)?;
+                if entry.key != *entry.name().field()
+                    || entry.chunk != CHUNK_ANY
+                    || !seen.add(name_hash(entry.ns_index, &entry.key, CHUNK_ANY, START_ANY))
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn visit_in_place(&mut self, mut with: impl FnMut(Listed<&[u8]>)) -> Step<()> {
+        let mut bytes = Zeroizing::new(Vec::new());
+        let mut known: (u8, Option<RawName>) = (NAMESPACE_INDEX, None);
+        let mut old_blobs = false;
+        for iterated in [true, false] {
+            if !iterated && !old_blobs {
+                break;
+            }
+            for position in 0..self.in_use {
+                let Some(number) = self.used_page(position) else { break };
+                for index in Bits(self.page(number).heads_from(0)) {
+                    let (page, medium) = self.page_and_medium(number);
+                    let entry = page.read(medium, index)?;
+                    let Some(item_type) = entry.item_type().filter(|_| entry.ns_index != NAMESPACE_INDEX) else {
+                        continue;
+                    };
+                    let old_blob = item_type == ItemType::Blob;
+                    old_blobs |= old_blob;
+                    if old_blob == iterated {
+                        continue;
+                    }
+                    if known.0 != entry.ns_index {
+                        let mut names = self.namespaces.iter();
+                        known = (
+                            entry.ns_index,
+                            names.find(|(_, index)| *index == entry.ns_index).map(|(name, _)| *name),
+                        );
+                    }
+                    let head = Head {
+                        entry,
+                        page: number,
+                        index,
+                        repeat: false,
+                    };
+                    let entry = (&head, item_type, known.1, iterated);
+                    if let Some(value) = Number::from_data(item_type, head.entry.data) {
+                        with(listed(entry, Ok(Value::Number(value)), &[]));
+                        continue;
+                    }
+                    let size = head.entry.data_size();
+                    let data = self.medium.data(number, index + 1, size);
+                    if let Some(data) = data.filter(|data| crc32(data) == head.entry.data_crc()) {
+                        with(listed(entry, Ok(bytes_value(item_type, data)), data));
+                        continue;
+                    }
+                    bytes.clear();
+                    let found = Found {
+                        page: number,
+                        index,
+                        entry: head.entry,
+                    };
+                    let read = shown(self.read_checked(&found, &mut bytes))?;
+                    with(listed(entry, read.map(|()| bytes_value(item_type, &bytes)), &bytes));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_by_name(&mut self, mut with: impl FnMut(Listed<&[u8]>)) -> Step<()> {
+        let mut heads = self.heads()?;
+        mark_repeats(&mut heads);
+        let names = self.names();
+        let mut bytes = Zeroizing::new(Vec::new());
+        for iterated in [true, false] {
+            for head in heads.iter().filter(|head| is_listed(&head.entry)) {
+                let Some(item_type) = head.entry.item_type() else {
+                    continue;
+                };
+                if (item_type == ItemType::Blob) == iterated {
+                    continue;
+                }
+                let named = names.by_index.get(usize::from(head.entry.ns_index)).copied().flatten();
+                bytes.clear();
+                let read = shown(self.read_listed(head, item_type, named.map(|(_, index)| index), &mut bytes))?;
+                let value = read.map(|number| number.map_or_else(|| bytes_value(item_type, &bytes), Value::Number));
+                let entry = (head, item_type, named.map(|(name, _)| name), iterated);
+                with(listed(entry, value, &bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one value by its name: a number, or bytes into `to`.
+    fn read_listed(
+        &mut self,
+        head: &Head,
+        item_type: ItemType,
+        ns_index: Option<u8>,
+        to: &mut Vec<u8>,
+    ) -> Step<Option<Number>> {
+        // An orphan can't be asked for by name: it is shown as it is.
+        let direct = ns_index.is_none();
+        let ns_index = ns_index.unwrap_or(head.entry.ns_index);
+        let key = *head.entry.name().field();
+        if let Some(number) = Number::from_data(item_type, head.entry.data) {
+            return if direct {
+                Ok(number)
+            } else {
+                self.get_number(ns_index, item_type, &key)
+            }
+            .map(Some);
+        }
+        match item_type {
+            ItemType::Str | ItemType::Blob if direct => self.read_checked(
+                &Found {
+                    page: head.page,
+                    index: head.index,
+                    entry: head.entry,
+                },
+                to,
+            ),
+            ItemType::Str => self.get_str(ns_index, &key, to),
+            _ => self.get_blob(ns_index, &key, to),
+        }?;
+        Ok(None)
+    }
+
+    /// Whether any item is of the namespace with this index.
+    pub(crate) fn uses_index(&mut self, ns_index: u8) -> bool {
+        self.heads()
+            .is_ok_and(|heads| heads.iter().any(|head| head.entry.ns_index == ns_index))
+    }
+
+    fn heads(&mut self) -> Step<Vec<Head>> {
+        let count = self
+            .used_pages()
+            .map(|number| self.page(number).heads.count_ones() as usize)
+            .sum();
+        let mut heads = Vec::with_capacity(count);
+        for position in 0..self.in_use {
+            let Some(number) = self.used_page(position) else { break };
+            let (page, medium) = self.page_and_medium(number);
+            for index in Bits(page.heads_from(0)) {
+                let entry = page.read(medium, index)?;
+                heads.push(Head {
+                    entry,
+                    page: number,
+                    index,
+                    repeat: false,
+                });
+            }
+        }
+        Ok(heads)
+    }
+
+    fn names(&self) -> Names {
+        let mut by_index = alloc::vec![None; usize::from(NAMESPACE_ANY) + 1];
+        for (name, index) in &self.namespaces {
+            if let Some(known @ None) = by_index.get_mut(usize::from(*index)) {
+                // Opened by name, the first namespace of that name answers.
+                let opened = self
+                    .namespaces
+                    .iter()
+                    .find(|(other, _)| other == name)
+                    .map_or(*index, |(_, index)| *index);
+                *known = Some((*name, opened));
+            }
+        }
+        Names { by_index }
+    }
+}
+
+fn bytes_value(item_type: ItemType, bytes: &[u8]) -> Value<&[u8]> {
+    if item_type != ItemType::Str {
+        return Value::Blob(bytes);
+    }
+    // The getter's caller sees a C string. Its NUL is the last byte, unless others are before.
+    let text = match bytes {
+        [text @ .., 0] if !text.contains(&0) => text,
+        _ => bytes.split(|byte| *byte == 0).next().unwrap_or_default(),
+    };
+    Value::Str(text)
+}
+
+/// The firmware's error in place of a value is a part of the listing; a flash that fails ends it.
+fn shown<T>(read: Step<T>) -> Step<Result<T, EspError>> {
+    match read {
+        Ok(value) => Ok(Ok(value)),
+        Err(
+            fail @ Fail {
+                code: EspError::FlashOpFail,
+                ..
+            },
+        ) => Err(fail),
+        Err(fail) => Ok(Err(fail.code)),
+    }
+}
+
+/// An item with its type, its namespace's name and whether it is iterated; the value, and the bytes that it was read as.
+fn listed<'a>(
+    (head, item_type, namespace, iterated): (&Head, ItemType, Option<RawName>, bool),
+    value: Result<Value<&'a [u8]>, EspError>,
+    bytes: &[u8],
+) -> Listed<&'a [u8]> {
+    let size = matches!(value, Ok(Value::Str(_) | Value::Blob(_))).then_some(bytes.len());
+    Listed {
+        namespace: namespace.unwrap_or(RawName::EMPTY),
+        key: head.entry.name(),
+        value_type: ValueType::of(item_type),
+        ns_index: head.entry.ns_index,
+        size,
+        value,
+        orphan: namespace.is_none(),
+        repeat: head.repeat,
+        place: (head.page, head.index),
+        iterated,
+    }
+}
+
+/// Marks of the items with one name and type all but the first.
+fn mark_repeats(heads: &mut [Head]) {
+    let mut rows: Vec<(u64, u32)> = Vec::with_capacity(heads.len());
+    for (number, head) in (0..).zip(heads.iter()) {
+        rows.push((
+            name_hash(head.entry.ns_index, head.entry.name().field(), CHUNK_ANY, START_ANY),
+            number,
+        ));
+    }
+    rows.sort_unstable();
+    for run in rows.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+        // Sorted by the name itself, should two names have one hash, and then in the order of the flash.
+        let mut run: Vec<_> = run.iter().map(|(_, number)| *number as usize).collect();
+        run.sort_by_key(|number| heads.get(*number).map(|head| (head.entry.ns_index, head.entry.name())));
+        let mut before = None;
+        let mut seen = 0u16;
+        for number in run {
+            let Some(head) = heads.get_mut(number) else { continue };
+            let name = (head.entry.ns_index, head.entry.name());
+            if before != Some(name) {
+                (before, seen) = (Some(name), 0);
+            }
+            if let Some(item_type) = head
+                .entry
+                .item_type()
+                .filter(|item_type| is_listed(&head.entry) && *item_type != ItemType::Blob)
+            {
+                let bit = 1 << ValueType::of(item_type) as u16;
+                head.repeat = seen & bit != 0;
+                seen |= bit;
+            }
+        }
+    }
+}
