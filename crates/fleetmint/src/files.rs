@@ -21,9 +21,12 @@ pub(crate) enum Readers {
 /// A file's content.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |reason: &dyn std::fmt::Display| Failure::unusable(format_args!("{}: {reason}", path.display()));
-    let mut content = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(READ_MAX + 1).read_to_end(&mut content))
+    let file = File::open(path).map_err(|error| unreadable(&reason(&error)))?;
+    // Room for all of it at once: a buffer that grows leaves pieces of keys behind in memory.
+    let size = file.metadata().map_or(0, |metadata| metadata.len()).min(READ_MAX);
+    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+    file.take(READ_MAX + 1)
+        .read_to_end(&mut content)
         .map_err(|error| unreadable(&reason(&error)))?;
     if content.len() as u64 > READ_MAX {
         return Err(unreadable(&format_args!(

@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 
     /// Write nothing: show what would change, and how many sectors
-    #[arg(long, conflicts_with = "out")]
+    #[arg(long)]
     dry_run: bool,
 
     /// How to report what changed
@@ -128,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     );
 
     // Before the report, which says that it is there.
-    if let Some(out) = &arguments.out {
+    if let Some(out) = arguments.out.as_ref().filter(|_| !arguments.dry_run) {
         files::write(out, image.content(), Readers::ByUmask)?;
         say(format_args!("created {}: {summary}", out.display()));
     }
