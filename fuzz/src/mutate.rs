@@ -15,6 +15,30 @@ const TYPES: [u8; 16] = [
 ];
 const STATES: [u32; 6] = [0xFFFF_FFFF, 0xFFFF_FFFE, 0xFFFF_FFFC, 0xFFFF_FFF8, 0, 0xFFFF_FFF0];
 
+/// For `fuzz_mutator!`: what libFuzzer itself would do, or what this module knows, to an input of [`crate::image`].
+pub fn input(data: &mut [u8], size: usize, max: usize, seed: u32) -> usize {
+    let mut random = Random::new(u64::from(seed));
+    let mode = data[..size].chunks_exact(PAGE_SIZE).remainder().first().copied();
+    // Room for the mode at the end.
+    let max = max.saturating_sub(1);
+    let size = if random.one_in(8) {
+        let size = libfuzzer_sys::fuzzer_mutate(data, size.min(max), max);
+        let whole = size - size % PAGE_SIZE;
+        seal::image(&mut data[..whole]);
+        whole
+    } else {
+        image(data, size - size % PAGE_SIZE, max, random.next())
+    };
+    let mode = if random.one_in(16) { Some(random.byte()) } else { mode };
+    match mode {
+        Some(mode) if size < data.len() => {
+            data[size] = mode;
+            size + 1
+        }
+        _ => size,
+    }
+}
+
 /// One to four mutations of the image in `data[..size]`, which may grow by pages up to `max`; then, mostly, the CRCs
 /// are sealed again. Returns the new size.
 pub fn image(data: &mut [u8], size: usize, max: usize, seed: u64) -> usize {

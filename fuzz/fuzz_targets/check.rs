@@ -1,0 +1,38 @@
+//! Any bytes as an image: what is found agrees with what the firmware's start does. An image that the start changes,
+//! or on which it fails, has an error among its findings; an image without findings starts, unchanged.
+#![no_main]
+
+use fleetmint_fuzz::{image, mutate};
+use fleetmint_nvs::check::{Effect, Severity, When, check};
+use fleetmint_nvs::storage::{Mode, SliceFlash, Storage};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate::input(data, size, max_size, seed) });
+
+fuzz_target!(|data: &[u8]| {
+    let Some((mut image, cipher)) = image::of(data) else {
+        return;
+    };
+    let before = image.clone();
+    let report = check(&image, cipher.as_ref()).expect("1 to 8 whole pages");
+    assert_eq!(image, before, "checking changed the image");
+
+    let opened = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, cipher);
+    let starts = opened.is_ok();
+    drop(opened);
+    assert_eq!(starts, report.read_write.is_ok());
+    if !starts || image != before {
+        assert!(
+            report.has_errors(),
+            "the start fails or changes the image, and no finding says so: {report:?}"
+        );
+    }
+    for finding in &report.findings {
+        assert!(finding.offset < before.len(), "{finding:?} is outside of the image");
+        assert!(!finding.to_string().is_empty());
+        if finding.when == When::Start && finding.effect != Effect::Nothing {
+            assert_eq!(finding.severity, Severity::Error, "{finding:?}");
+            assert!(!starts || image != before, "{finding:?}, and the start changes nothing");
+        }
+    }
+});

@@ -1,0 +1,163 @@
+//! A random image from a random history, then random changes as a list: after each change the storage holds what a
+//! plain map holds, a change that fails changes nothing, and a restart finds the same with nothing to repair.
+//!
+//! One failure leaves its mark, in the firmware itself: a blob that does not fit. What was written of it is taken back
+//! from the pages that it was written to, although garbage collection may have moved it, and by chunk numbers from 0,
+//! although it may have begun at 0x80. So chunks may lie about until the next start, and an old blob may be lost. The
+//! key is left out then, and nothing follows.
+#![no_main]
+
+use std::collections::BTreeMap;
+
+use fleetmint_fuzz::history::{Change, Changes, Map};
+use fleetmint_nvs::crypt::Xts;
+use fleetmint_nvs::csv;
+use fleetmint_nvs::key::Key;
+use fleetmint_nvs::layout::PAGE_SIZE;
+use fleetmint_nvs::storage::{Mode, PatchFault, SliceFlash, Storage, Value};
+use fleetmint_nvs::{Error, EspError};
+use libfuzzer_sys::fuzz_target;
+
+// The first byte: 3 to 6 pages, encrypted or not, and how much of the rest is history.
+fuzz_target!(|data: &[u8]| {
+    let Some((&mode, rest)) = data.split_first() else {
+        return;
+    };
+    let mut image = vec![0xFF; (usize::from(mode) % 4 + 3) * PAGE_SIZE];
+    let cipher = (mode & 4 != 0).then(|| Xts::new(&[0x11; 32], &[0x22; 32]));
+    let (before, changes) = rest.split_at(rest.len() * usize::from(mode >> 3) / 32);
+    let mut map = Map::new();
+
+    let end = call(&mut image, cipher.clone(), before, &mut map);
+    restart(&mut image, cipher.clone(), &map, &end);
+    if end.half_written.is_none() {
+        let end = patch(&mut image, cipher.clone(), changes, &mut map);
+        restart(&mut image, cipher, &map, &end);
+    }
+});
+
+/// How a series of changes ended.
+#[derive(Default)]
+struct End {
+    /// A change found no room.
+    failed: bool,
+    /// It was this blob, of which something may lie about until the next start.
+    half_written: Option<(String, String)>,
+    /// The blob that stood there before may be lost.
+    lost: bool,
+}
+
+impl End {
+    fn after_failure(change: &Change, map: &Map) -> Self {
+        let half_written = match change {
+            Change::Set(namespace, key, csv::Value::Blob(_)) => Some((namespace.clone(), key.clone())),
+            _ => None,
+        };
+        let old = half_written.as_ref().and_then(|name| map.get(name));
+        Self {
+            failed: true,
+            lost: matches!(old, Some(csv::Value::Blob(_))),
+            half_written,
+        }
+    }
+}
+
+/// The history, call by call.
+fn call(image: &mut [u8], cipher: Option<Xts>, history: &[u8], map: &mut Map) -> End {
+    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).expect("a blank partition");
+    let mut end = End::default();
+    for change in Changes(history) {
+        match make(&mut storage, &change) {
+            Ok(()) => change.apply(map),
+            Err(error) => {
+                assert!(is_full(&error), "{change:?}: {error}");
+                end = End::after_failure(&change, map);
+            }
+        }
+        compare(&mut storage, map, end.half_written.as_ref());
+        if end.half_written.is_some() {
+            break;
+        }
+    }
+    end
+}
+
+fn make(storage: &mut Storage<SliceFlash<'_>>, change: &Change) -> Result<(), Error> {
+    let namespace = storage.open_namespace(&change.namespace())?;
+    let name = |key: &str| Key::new(key).expect("a short name");
+    match change {
+        Change::Set(_, key, csv::Value::Number(number)) => storage.set_number(namespace, &name(key), *number),
+        Change::Set(_, key, csv::Value::Str(text)) => storage.set_str(namespace, &name(key), text),
+        Change::Set(_, key, csv::Value::Blob(blob)) => storage.set_blob(namespace, &name(key), blob),
+        Change::Erase(_, key) => match storage.erase_key(namespace, &name(key)) {
+            Err(Error::NotFound { .. }) => Ok(()),
+            done => done,
+        },
+        Change::EraseAll(_) => storage.erase_all(namespace),
+    }
+}
+
+/// The changes as one list, which ends at the first row that fails.
+fn patch(image: &mut [u8], cipher: Option<Xts>, changes: &[u8], map: &mut Map) -> End {
+    let changes: Vec<Change> = Changes(changes).collect();
+    let rows: String = changes.iter().map(Change::rows).collect();
+    let rows =
+        csv::read_changes(format!("key,type,encoding,value\n{rows}").as_bytes()).expect("a list that was written");
+    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).expect("opened before");
+    let end = match storage.patch(&rows, |_| Err::<Vec<u8>, _>("no files here")) {
+        Ok(patched) => {
+            assert_eq!(patched.rows, rows.len());
+            changes.iter().for_each(|change| change.apply(map));
+            End::default()
+        }
+        Err(error) => {
+            assert!(
+                matches!(&error.cause, PatchFault::Call(error) if is_full(error)),
+                "{error}"
+            );
+            // Two rows for each change.
+            let made = (error.row - 1) / 2;
+            changes[..made].iter().for_each(|change| change.apply(map));
+            End::after_failure(&changes[made], map)
+        }
+    };
+    compare(&mut storage, map, end.half_written.as_ref());
+    end
+}
+
+fn restart(image: &mut [u8], cipher: Option<Xts>, map: &Map, end: &End) {
+    let before = image.to_vec();
+    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).expect("opened before");
+    compare(&mut storage, map, end.half_written.as_ref().filter(|_| end.lost));
+    drop(storage);
+    // A call that failed half-way may leave chunks of a blob without an index.
+    assert!(end.failed || image == before, "there was something to repair");
+}
+
+fn compare(storage: &mut Storage<SliceFlash<'_>>, map: &Map, without: Option<&(String, String)>) {
+    let mut listed = BTreeMap::new();
+    for one in storage.list().expect("a slice can be read") {
+        let name = (
+            one.namespace.to_string_lossy().to_string(),
+            one.key.to_string_lossy().to_string(),
+        );
+        if without == Some(&name) {
+            continue;
+        }
+        assert!(!one.orphan && !one.repeat && one.iterated, "{one:?}");
+        let value = match one.value.expect("no value is damaged") {
+            Value::Number(number) => csv::Value::Number(number),
+            Value::Str(text) => csv::Value::Str(String::from_utf8(text.to_vec()).expect("the text that was set")),
+            Value::Blob(blob) => csv::Value::Blob(blob.to_vec()),
+        };
+        listed.insert(name, value);
+    }
+    let mut expected = map.clone();
+    expected.retain(|name, _| without != Some(name));
+    assert_eq!(listed, expected);
+}
+
+/// What a call may fail with: no room.
+fn is_full(error: &Error) -> bool {
+    matches!(error.esp(), Some(EspError::NotEnoughSpace | EspError::ValueTooLong))
+}

@@ -1,0 +1,63 @@
+//! Any bytes as an image: the storage opens it or says why not, without panic; read-only it writes nothing; what it
+//! repairs stays repaired after a few starts; and a settled image reads the same at each start.
+#![no_main]
+
+use fleetmint_fuzz::{image, mutate};
+use fleetmint_nvs::crypt::Xts;
+use fleetmint_nvs::storage::{Listed, Mode, ReadOnlySlice, SliceFlash, Storage, Value};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+/// Starts until nothing is left to repair. The firmware needs a second one now and then; images made up of duplicates
+/// and broken blobs take one for each that comes to light.
+const STARTS: usize = 64;
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate::input(data, size, max_size, seed) });
+
+fuzz_target!(|data: &[u8]| {
+    let Some((mut image, cipher)) = image::of(data) else {
+        return;
+    };
+    read_only(&image, cipher.clone());
+    for _ in 0..STARTS {
+        let before = image.clone();
+        if start(&mut image, cipher.clone()).is_none() {
+            return;
+        }
+        if image == before {
+            assert_eq!(
+                start(&mut image, cipher.clone()),
+                start(&mut image, cipher),
+                "two starts of a settled image list different values"
+            );
+            assert_eq!(image, before, "a settled image was changed by another start");
+            return;
+        }
+    }
+    panic!("not settled after {STARTS} starts");
+});
+
+/// One start of the firmware that reads everything; `None` if the start fails.
+fn start(image: &mut [u8], cipher: Option<Xts>) -> Option<Vec<String>> {
+    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).ok()?;
+    let stats = storage.stats();
+    assert_eq!(stats.used_entries + stats.free_entries, stats.total_entries);
+    assert_eq!(stats.namespace_count, storage.namespaces().count());
+    Some(storage.list().expect("a slice can be read").iter().map(told).collect())
+}
+
+/// Everything about a value, a number by its bytes, since a stored float may be NaN.
+fn told(one: &Listed) -> String {
+    let bytes = one.value.as_ref().map(|value| match value {
+        Value::Number(number) => number.to_data().to_vec(),
+        Value::Str(bytes) | Value::Blob(bytes) => bytes.to_vec(),
+    });
+    format!("{one:?} {bytes:?}")
+}
+
+fn read_only(image: &[u8], cipher: Option<Xts>) {
+    // Each write to this flash is an error, so a storage that tried would not be able to list.
+    if let Ok(mut storage) = Storage::open(ReadOnlySlice::new(image), Mode::ReadOnly, cipher) {
+        storage.list().expect("read-only, the flash is read alone");
+        assert_eq!((storage.ops().writes, storage.ops().erases), (0, 0));
+    }
+}
