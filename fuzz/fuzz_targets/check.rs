@@ -3,7 +3,7 @@
 #![no_main]
 
 use fleetmint_fuzz::{image, mutate};
-use fleetmint_nvs::check::{Effect, Severity, When, check};
+use fleetmint_nvs::check::{Effect, FindingKind, Severity, When, check};
 use fleetmint_nvs::storage::{Mode, SliceFlash, Storage};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
@@ -30,7 +30,10 @@ fuzz_target!(|data: &[u8]| {
     for finding in &report.findings {
         assert!(finding.offset < before.len(), "{finding:?} is outside of the image");
         assert!(!finding.to_string().is_empty());
-        if finding.when == When::Start && finding.effect != Effect::Nothing {
+        // These two tell of what may happen: index 255 once there is something to erase, the wrong key by a rule that
+        // also counts entries which the firmware never comes to.
+        let may = matches!(finding.kind, FindingKind::NamespaceAny | FindingKind::WrongKey { .. });
+        if finding.when == When::Start && finding.effect != Effect::Nothing && !may {
             assert_eq!(finding.severity, Severity::Error, "{finding:?}");
             assert!(!starts || image != before, "{finding:?}, and the start changes nothing");
         }
