@@ -12,8 +12,8 @@ const READ_MAX: u64 = 256 << 20;
 /// Who may read an output file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readers {
-    /// As for any file: everyone whom the umask lets.
-    ByUmask,
+    /// As before, if the file is there already; else everyone whom the umask lets.
+    AsBefore,
     /// The owner alone: the file holds keys.
     OwnerOnly,
 }
@@ -50,13 +50,14 @@ fn replace(path: &Path, content: &[u8], readers: Readers) -> std::io::Result<()>
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_path_buf(),
         Err(error) => return Err(error),
     };
-    match fs::metadata(&target) {
+    let before = match fs::metadata(&target) {
         Ok(metadata) if metadata.is_dir() => return Err(ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => {
             return File::options().write(true).open(&target)?.write_all(content);
         }
-        _ => {}
-    }
+        Ok(metadata) => Some(metadata.permissions()),
+        Err(_) => None,
+    };
     let folder = match target.parent() {
         Some(folder) if folder != Path::new("") => folder.to_path_buf(),
         _ => PathBuf::from("."),
@@ -64,19 +65,16 @@ fn replace(path: &Path, content: &[u8], readers: Readers) -> std::io::Result<()>
     fs::create_dir_all(&folder)?;
     let mut temporary = tempfile::Builder::new();
     temporary.prefix(".fleetmint-");
+    // Without more ado a temporary file is its owner's alone.
     #[cfg(unix)]
-    let permissions = {
+    if readers == Readers::AsBefore && before.is_none() {
         use std::os::unix::fs::PermissionsExt;
-        fs::Permissions::from_mode(match readers {
-            Readers::ByUmask => 0o666,
-            Readers::OwnerOnly => 0o600,
-        })
-    };
-    #[cfg(unix)]
-    temporary.permissions(permissions);
-    #[cfg(not(unix))]
-    let _ = readers;
+        temporary.permissions(fs::Permissions::from_mode(0o666));
+    }
     let mut file = temporary.tempfile_in(&folder)?;
+    if let Some(permissions) = before.filter(|_| readers == Readers::AsBefore) {
+        file.as_file().set_permissions(permissions)?;
+    }
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(&target)?;

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     })?;
     let path = arguments.outdir.place(&arguments.output);
-    files::write(&path, &image, Readers::ByUmask)?;
+    files::write(&path, &image, Readers::AsBefore)?;
     say(format_args!(
         "created {}: decrypted, {} bytes",
         path.display(),

@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => arguments.new_keys.make(&arguments.tables.outdir)?,
     };
     crypt::encrypt(&mut built.image, &keys).map_err(Failure::unusable)?;
-    files::write(&built.path, &built.image, Readers::ByUmask)?;
+    files::write(&built.path, &built.image, Readers::AsBefore)?;
     say(format_args!(
         "created {}: encrypted, {}",
         built.path.display(),

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let built = arguments.tables.build()?;
-    files::write(&built.path, &built.image, Readers::ByUmask)?;
+    files::write(&built.path, &built.image, Readers::AsBefore)?;
     say(format_args!("created {}: {}", built.path.display(), built.summary));
     Ok(())
 }

@@ -129,7 +129,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     // Before the report, which says that it is there.
     if let Some(out) = arguments.out.as_ref().filter(|_| !arguments.dry_run) {
-        files::write(out, image.content(), Readers::ByUmask)?;
+        files::write(out, image.content(), Readers::AsBefore)?;
         say(format_args!("created {}: {summary}", out.display()));
     }
     if !arguments.dry_run && matches!(arguments.format, Format::Text) {

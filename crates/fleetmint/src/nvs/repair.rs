@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let storage = image.open(Mode::ReadWrite, keys.as_ref(), arguments.force)?;
     let repairs: Vec<String> = storage.repairs().iter().map(line).collect();
     drop(storage);
-    files::write(&arguments.out, image.content(), Readers::ByUmask)?;
+    files::write(&arguments.out, image.content(), Readers::AsBefore)?;
     for repair in &repairs {
         say(repair);
     }

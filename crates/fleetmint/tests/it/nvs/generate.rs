@@ -186,3 +186,23 @@ fn an_absolute_output_stands_above_outdir() {
     );
     assert!(out.is_file());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_only_its_owner_could_read_stays_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let mode = |name: &str| fs::metadata(folder.file(name)).unwrap().permissions().mode() & 0o777;
+    folder.write("ordinary.csv", "");
+    folder
+        .line("fleetmint nvs generate device.csv device.bin 0x3000")
+        .done();
+    assert_eq!(mode("device.bin"), mode("ordinary.csv"));
+    for kept in [0o600, 0o640, 0o666] {
+        fs::set_permissions(folder.file("device.bin"), fs::Permissions::from_mode(kept)).unwrap();
+        folder
+            .line("fleetmint nvs generate device.csv device.bin 0x4000")
+            .done();
+        assert_eq!(mode("device.bin"), kept);
+    }
+}
