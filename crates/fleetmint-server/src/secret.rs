@@ -29,6 +29,43 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// Bytes that hold a secret among others: overwritten when dropped, and never printed.
+///
+/// As [`Zeroizing`], but at the speed of memory: an image and its answer are too large to be wiped byte by byte.
+pub struct Wiped(Vec<u8>);
+
+impl Wiped {
+    /// The vector must not have been moved by growing: what it left behind would not be wiped.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsMut<[u8]> for Wiped {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.fill(0);
+        zeroize::optimization_barrier(&*self.0);
+    }
+}
+
+impl std::fmt::Debug for Wiped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Secret;

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::access::{self, Access, TokenError};
@@ -16,7 +15,7 @@ use crate::config::{Provider, Settings};
 use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Database, OpenError};
 use crate::enrolment::reconciler;
-use crate::http::{self, router};
+use crate::http::{self, Endpoints};
 use crate::identity::Identity;
 use crate::identity::builtin::{Builtin, KeyError};
 use crate::identity::keycloak::{self, Keycloak};
@@ -61,7 +60,7 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Service {
     app: App,
-    router: Router,
+    endpoints: Endpoints,
     listener: TcpListener,
     address: SocketAddr,
     token: access::Token,
@@ -106,10 +105,10 @@ impl Service {
             clock,
             random,
         });
-        let (router, _) = router(&app)?;
+        let endpoints = Endpoints::new(&app)?;
         Ok(Self {
             app,
-            router,
+            endpoints,
             listener,
             address,
             token,
@@ -140,7 +139,7 @@ impl Service {
     /// Answers until `stop` resolves. Calls that are under way then have ten seconds to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let reconciler = tokio::spawn(reconciler::run(self.app));
-        http::serve(self.listener, self.router, stop).await;
+        http::serve(self.listener, self.endpoints, stop).await;
         // A row that it was at work on is mended after the next start.
         reconciler.abort();
     }

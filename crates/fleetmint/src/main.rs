@@ -20,6 +20,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// glibc gives the memory of each answer back to the system, and asks for it again with the next.
+#[cfg(feature = "serve")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Gives every ESP32 in a fleet an identity of its own, and gets it onto the chip.
 #[derive(Debug, Parser)]
 #[command(name = "fleetmint", version, propagate_version = true, max_term_width = 100)]

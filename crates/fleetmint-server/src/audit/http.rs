@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Filter;
+use crate::access::Caller;
 use crate::app::App;
 use crate::http::extract::Query;
 use crate::http::page::{self, Page};
@@ -80,7 +81,11 @@ pub(crate) struct AuditParameters {
     get, path = "/api/audit", tag = "audit", params(AuditParameters),
     responses((status = 200, body = Page<AuditRecord>), (status = 422, description = "A parameter breaks a rule"))
 )]
-pub(crate) async fn list_audit(State(app): State<App>, mut query: Query) -> Result<Json<Page<AuditRecord>>, Problem> {
+pub(crate) async fn list_audit(
+    State(app): State<App>,
+    _caller: Caller,
+    mut query: Query,
+) -> Result<Json<Page<AuditRecord>>, Problem> {
     let filter = Filter {
         device_id: query.parse("device", id),
         action: query.parse("action", operation),

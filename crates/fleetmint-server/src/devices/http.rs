@@ -133,6 +133,7 @@ pub(crate) async fn create_device(
 )]
 pub(crate) async fn list_devices(
     State(app): State<App>,
+    _caller: Caller,
     mut query: Query,
 ) -> Result<axum::Json<Page<Device>>, Problem> {
     let listing = listing::<Sort>(&mut query);
@@ -154,7 +155,11 @@ pub(crate) async fn list_devices(
     get, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
     responses((status = 200, body = Device))
 )]
-pub(crate) async fn get_device(State(app): State<App>, Id(id): Id) -> Result<axum::Json<Device>, Problem> {
+pub(crate) async fn get_device(
+    State(app): State<App>,
+    _caller: Caller,
+    Id(id): Id,
+) -> Result<axum::Json<Device>, Problem> {
     Ok(axum::Json(super::get(&app, id)?.into()))
 }
 

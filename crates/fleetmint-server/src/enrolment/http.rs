@@ -67,7 +67,11 @@ pub(crate) struct Synchronized {
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
-pub(crate) async fn get_identity(State(app): State<App>, Id(id): Id) -> Result<Json<Identity>, Problem> {
+pub(crate) async fn get_identity(
+    State(app): State<App>,
+    _caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Identity>, Problem> {
     Ok(Json(credential::get(&app, id).await?.into()))
 }
 

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -17,6 +17,9 @@ use crate::violation::Violation;
 
 /// The largest JSON body in bytes.
 pub(crate) const BODY_MAX: usize = 256 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The `{id}` of the path. What is no id names nothing, so it is a 404 too.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +48,9 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         expect_media_type(request.headers(), &["application/json"], None)?;
-        read(request, state).await.map(Self)
+        read(request).await.map(Self)
     }
 }
 
@@ -58,11 +61,11 @@ pub(crate) struct MergePatch<T>(pub(crate) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MergePatch<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
         const TYPES: &[&str] = &["application/merge-patch+json", "application/json"];
         expect_media_type(request.headers(), TYPES, Some(ACCEPT_PATCH))?;
-        read(request, state).await.map(Self)
+        read(request).await.map(Self)
     }
 }
 
@@ -108,22 +111,25 @@ fn expect_media_type(headers: &HeaderMap, accepted: &[&str], advertise: Option<H
     })
 }
 
-async fn read<S: Send + Sync, T: DeserializeOwned>(request: Request, state: &S) -> Result<T, Problem> {
-    let bytes = Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| body_problem(&rejection))?;
-    parse(&bytes)
-}
-
-pub(crate) fn body_problem(rejection: &BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    let body = Limited::new(request.into_body(), BODY_MAX).collect();
+    let arrived = tokio::time::timeout(BODY_TIMEOUT, body).await.map_err(|_| {
         Problem::new(
-            Kind::BodyTooLarge,
-            format!("The body may have at most {BODY_MAX} bytes."),
+            Kind::Timeout,
+            format!("The body did not arrive within {} seconds.", BODY_TIMEOUT.as_secs()),
         )
-    } else {
-        Problem::new(Kind::UnreadableBody, "The body did not arrive whole.")
-    }
+    })?;
+    let bytes = arrived.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Problem::new(
+                Kind::BodyTooLarge,
+                format!("The body may have at most {BODY_MAX} bytes."),
+            )
+        } else {
+            Problem::new(Kind::UnreadableBody, "The body did not arrive whole.")
+        }
+    })?;
+    parse(&bytes.to_bytes())
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

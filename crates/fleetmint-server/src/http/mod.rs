@@ -11,5 +11,5 @@ pub mod problem;
 mod router;
 mod server;
 
-pub use router::router;
+pub use router::Endpoints;
 pub use server::serve;

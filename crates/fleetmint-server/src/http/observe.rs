@@ -1,14 +1,13 @@
 //! Around every request: its id, its line in the log, its place in the metrics, and a 500 where a handler panicked.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tracing::Instrument;
@@ -22,20 +21,41 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken over from a caller.
 const REQUEST_ID_MAX: usize = 64;
 
-/// What the layer around every request knows.
+/// What is known around every request.
 #[derive(Debug)]
 pub(crate) struct Observer {
     metrics: Metrics,
-    operations: HashMap<String, Vec<(Method, Operation)>>,
+    routes: Vec<Route>,
     /// Tells the requests of one start of the server from those of another.
     start: u32,
     requests: AtomicU64,
 }
 
+/// One operation of the OpenAPI document, with its path in parts; `None` stands for any.
+#[derive(Debug)]
+struct Route {
+    method: Method,
+    parts: Vec<Option<String>>,
+    operation: Operation,
+}
+
+impl Route {
+    fn matches(&self, method: &Method, path: &str) -> bool {
+        let mut given = path.split('/');
+        self.method == method
+            && self.parts.iter().all(|part| match (part, given.next()) {
+                (Some(part), Some(given)) => part == given,
+                (None, Some(given)) => !given.is_empty(),
+                (_, None) => false,
+            })
+            && given.next().is_none()
+    }
+}
+
 impl Observer {
     /// The operations are those of the OpenAPI document, so what is documented is measured, under the same name.
     pub(crate) fn new(metrics: Metrics, document: &utoipa::openapi::OpenApi, start: u32) -> Self {
-        let mut operations: HashMap<String, Vec<(Method, Operation)>> = HashMap::new();
+        let mut routes = Vec::new();
         for (path, item) in &document.paths.paths {
             let methods = [
                 (Method::GET, &item.get),
@@ -48,33 +68,39 @@ impl Observer {
                 let id = documented
                     .as_ref()
                     .and_then(|documented| documented.operation_id.as_deref());
-                let operation = Operation::ALL.iter().find(|operation| Some(operation.name()) == id);
-                if let Some(operation) = operation {
-                    operations.entry(path.clone()).or_default().push((method, *operation));
+                if let Some(&operation) = Operation::ALL.iter().find(|operation| Some(operation.name()) == id) {
+                    let parts = path
+                        .split('/')
+                        .map(|part| (!part.starts_with('{')).then(|| part.to_owned()));
+                    let parts = parts.collect();
+                    routes.push(Route {
+                        method,
+                        parts,
+                        operation,
+                    });
                 }
             }
         }
+        // What is asked for most is found first.
+        routes.sort_by_key(|route| route.operation != Operation::GetProvisioning);
         Self {
             metrics,
-            operations,
+            routes,
             start,
             requests: AtomicU64::new(0),
         }
     }
 
-    fn operation(&self, request: &Request) -> Option<Operation> {
-        let path = request.extensions().get::<MatchedPath>()?;
+    fn operation<B>(&self, request: &Request<B>) -> Option<Operation> {
         // A HEAD is answered by the GET's handler.
         let method = if request.method() == Method::HEAD {
             &Method::GET
         } else {
             request.method()
         };
-        let known = self.operations.get(path.as_str())?;
-        known
-            .iter()
-            .find(|(known, _)| known == method)
-            .map(|(_, operation)| *operation)
+        let path = request.uri().path();
+        let known = self.routes.iter().find(|route| route.matches(method, path));
+        known.map(|route| route.operation)
     }
 
     /// The caller's own id where it is a plain token, else a new one.
@@ -88,39 +114,46 @@ impl Observer {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         HeaderValue::from_str(&format!("{:08x}-{number:x}", self.start)).ok()
     }
-}
 
-pub(crate) async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let operation = observer.operation(&request);
-    let id = observer.request_id(&request);
-    let shown = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
-    let span = tracing::info_span!("request", id = shown);
-    let method = request.method().clone();
-    // The query string is never logged: callers put into it what they please.
-    let unknown = if operation.is_none() {
-        request.uri().path().to_owned()
-    } else {
-        String::new()
-    };
+    /// Lets `answer` answer a request.
+    pub(crate) async fn observe<F>(&self, request: Request, answer: impl FnOnce(Request) -> F) -> Response
+    where
+        F: Future<Output = Result<Response, Infallible>>,
+    {
+        let started = Instant::now();
+        let operation = self.operation(&request);
+        let id = self.request_id(&request);
+        let shown = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let span = tracing::info_span!("request", id = shown);
+        let method = request.method().clone();
+        // The query string is never logged: callers put into it what they please.
+        let unknown = if operation.is_none() {
+            request.uri().path().to_owned()
+        } else {
+            String::new()
+        };
 
-    let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()))
-        .catch_unwind()
-        .await;
-    let mut response = answered.unwrap_or_else(|_| {
-        Problem::internal(&"the handler panicked; the panic's own message is in the standard error").into_response()
-    });
+        let answered = AssertUnwindSafe(answer(request).instrument(span.clone()))
+            .catch_unwind()
+            .await;
+        let mut response = match answered {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => Problem::internal(&"the handler panicked; the panic's own message is in the standard error")
+                .into_response(),
+        };
 
-    let took = started.elapsed();
-    let status = response.status().as_u16();
-    if let Some(operation) = operation {
-        observer.metrics.operation(operation, status, took);
+        let took = started.elapsed();
+        let status = response.status().as_u16();
+        if let Some(operation) = operation {
+            self.metrics.operation(operation, status, took);
+        }
+        span.in_scope(|| log(operation, &method, &unknown, status, took, response.extensions().get()));
+        if let Some(id) = id {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
     }
-    span.in_scope(|| log(operation, &method, &unknown, status, took, response.extensions().get()));
-    if let Some(id) = id {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    response
 }
 
 /// One line for each request: what failed as an error, what was refused or changed as information, reads for debugging.

@@ -1,10 +1,10 @@
 //! Every route of the service.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, Uri, header};
+use axum::extract::State;
+use axum::http::{Method, header};
 use axum::middleware;
 use axum::response::IntoResponse;
 use axum::{Extension, Router};
@@ -12,18 +12,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::extract::BODY_MAX;
-use super::observe::{Observer, observe};
+use super::observe::Observer;
 use super::problem::{Kind, Problem};
-use super::{accept, caller, health, openapi};
+use super::{accept, health, openapi};
 use crate::app::{App, NoRandomness};
 use crate::identity::builtin;
 use crate::{audit, devices, enrolment, models, provisioning};
 
 pub(super) const OPENAPI_PATH: &str = "/api/openapi.json";
 
-/// For callers who have shown who they are, answered in JSON.
-fn api() -> OpenApiRouter<App> {
+/// For callers who show who they are: each of these handlers takes a `Caller`.
+fn guarded() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(
             models::http::create_device_model,
@@ -45,11 +44,12 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(enrolment::http::disable_identity))
         .routes(routes!(enrolment::http::enable_identity))
         .routes(routes!(audit::http::list_audit))
+        // All of these answer in JSON.
         .route_layer(middleware::from_fn(accept::json))
         .merge(negotiated())
 }
 
-/// For callers who have shown who they are, answered as they like it.
+/// Answered in JSON or in bytes, as the caller likes it.
 fn negotiated() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(provisioning::http::get_provisioning))
 }
@@ -66,51 +66,68 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(get_openapi))
 }
 
-/// The service as a router, and the document that describes it.
-///
-/// # Errors
-/// There is no randomness to be had.
-pub fn router(app: &App) -> Result<(Router, utoipa::openapi::OpenApi), NoRandomness> {
-    let guarded = api().route_layer(middleware::from_fn_with_state(app.clone(), caller::authenticate));
-    let (router, mut document) = OpenApiRouter::with_openapi(openapi::frame())
-        .merge(guarded)
-        .merge(public())
-        .split_for_parts();
-    openapi::complete(&mut document);
+/// All that the service answers.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    pub(super) router: Router,
+    pub(super) observer: Arc<Observer>,
+}
 
-    let mut start = [0; 4];
-    app.random.fill(&mut start)?;
-    let observer = Observer::new(app.metrics.clone(), &document, u32::from_be_bytes(start));
-    let json = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
-    let router = router
-        .merge(SwaggerUi::new("/api/docs").config(Config::from(OPENAPI_PATH)))
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method)
-        .layer(Extension(Document(json)))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(middleware::from_fn_with_state(Arc::new(observer), observe))
-        .with_state(app.clone());
-    Ok((router, document))
+impl Endpoints {
+    /// The endpoints of this service.
+    ///
+    /// # Errors
+    /// There is no randomness to be had.
+    pub fn new(app: &App) -> Result<Self, NoRandomness> {
+        let json = Document::default();
+        let (router, mut document) = OpenApiRouter::with_openapi(openapi::frame())
+            .merge(guarded())
+            .merge(public().layer(Extension(json.clone())))
+            .split_for_parts();
+        openapi::complete(&mut document);
+        json.fill(&document);
+
+        let mut start = [0; 4];
+        app.random.fill(&mut start)?;
+        let observer = Observer::new(app.metrics.clone(), &document, u32::from_be_bytes(start));
+        let router = router
+            .merge(SwaggerUi::new("/api/docs").config(Config::from(OPENAPI_PATH)))
+            .fallback(unknown_route)
+            .method_not_allowed_fallback(unknown_method)
+            .with_state(app.clone());
+        Ok(Self {
+            router,
+            observer: Arc::new(observer),
+        })
+    }
 }
 
 async fn unknown_route() -> Problem {
     Problem::not_found("There is nothing at this path.")
 }
 
-async fn unknown_method(method: Method, _uri: Uri) -> Problem {
+async fn unknown_method(method: Method) -> Problem {
     Problem::new(
         Kind::MethodNotAllowed,
         format!("The resource does not know {method}; `Allow` names what it knows."),
     )
 }
 
-/// The OpenAPI document in JSON.
-#[derive(Clone)]
-struct Document(Bytes);
+/// The OpenAPI document in JSON: filled once all routes have told of themselves.
+#[derive(Clone, Debug, Default)]
+struct Document(Arc<OnceLock<Bytes>>);
+
+impl Document {
+    fn fill(&self, document: &utoipa::openapi::OpenApi) {
+        self.0
+            .get_or_init(|| serde_json::to_vec(document).unwrap_or_default().into());
+    }
+}
 
 /// This document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "health", responses((status = 200, description = "OpenAPI 3.1")))]
 async fn get_openapi(Extension(Document(json)): Extension<Document>) -> impl IntoResponse {
+    let json = json.get().cloned().unwrap_or_default();
     ([(header::CONTENT_TYPE, "application/json")], json)
 }
 

@@ -1,11 +1,12 @@
 //! Accepts connections and ends them: HTTP/1.1, a limit on how long a request's head may take, and a shutdown that
 //! lets requests under way come to their end.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use hyper::body::Incoming;
@@ -13,6 +14,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service as _;
+
+use super::router::Endpoints;
 
 /// How long a request's head may take to arrive, and how long a connection may rest between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,7 +27,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until `shutdown` resolves and the requests under way are answered, or given up after ten seconds.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, endpoints: Endpoints, shutdown: impl Future<Output = ()>) {
     let connections = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -33,7 +36,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, address)) => connection(stream, ConnectInfo(address), &router, &connections),
+            Ok((stream, address)) => connection(stream, ConnectInfo(address), &endpoints, &connections),
             // The caller went away before it was served.
             Err(error)
                 if matches!(
@@ -62,18 +65,20 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
 fn connection(
     stream: TcpStream,
     address: ConnectInfo<std::net::SocketAddr>,
-    router: &Router,
+    endpoints: &Endpoints,
     connections: &GracefulShutdown,
 ) {
     // An answer is written whole: waiting for more to send would only make it late.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    let router = router.clone();
+    let endpoints = endpoints.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(address);
-        router.clone().call(request)
+        let mut router = endpoints.router.clone();
+        let observer = Arc::clone(&endpoints.observer);
+        async move { Ok::<_, Infallible>(observer.observe(request, |request| router.call(request)).await) }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -117,6 +117,7 @@ pub(crate) async fn create_device_model(
 )]
 pub(crate) async fn list_device_models(
     State(app): State<App>,
+    _caller: Caller,
     query: Query,
 ) -> Result<axum::Json<Page<DeviceModel>>, Problem> {
     let listing = only_listing::<Sort>(query)?;
@@ -134,7 +135,11 @@ pub(crate) async fn list_device_models(
     get, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
     responses((status = 200, body = DeviceModel))
 )]
-pub(crate) async fn get_device_model(State(app): State<App>, Id(id): Id) -> Result<axum::Json<DeviceModel>, Problem> {
+pub(crate) async fn get_device_model(
+    State(app): State<App>,
+    _caller: Caller,
+    Id(id): Id,
+) -> Result<axum::Json<DeviceModel>, Problem> {
     Ok(axum::Json(super::get(&app, id)?.into()))
 }
 

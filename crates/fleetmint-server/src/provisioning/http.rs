@@ -1,8 +1,7 @@
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,6 +11,7 @@ use crate::app::App;
 use crate::http::accept::negotiate;
 use crate::http::extract::{Id, Query};
 use crate::http::problem::Problem;
+use crate::secret::Wiped;
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
@@ -77,15 +77,23 @@ fn render(image: Image, media_type: &'static str) -> Response {
     ];
     if media_type == BYTES {
         let file = format!("attachment; filename=\"nvs-{}.bin\"", image.device_key);
-        return (common, [(header::CONTENT_DISPOSITION, file)], image.bytes).into_response();
+        return (
+            common,
+            [(header::CONTENT_DISPOSITION, file)],
+            Bytes::from_owner(image.bytes),
+        )
+            .into_response();
     }
     // Written by hand around the base64: nothing in it needs escaping, and it is large.
-    let size = image.bytes.len();
+    let image = image.bytes.as_ref();
+    let size = image.len();
     let mut json = String::with_capacity(size.div_ceil(3) * 4 + FRAME);
-    json.push_str(&format!("{{\"partition\":\"nvs\",\"size\":{size},\"data\":\""));
-    BASE64_STANDARD.encode_string(&image.bytes, &mut json);
+    json.push_str("{\"partition\":\"nvs\",\"size\":");
+    json.push_str(&size.to_string());
+    json.push_str(",\"data\":\"");
+    base64_simd::STANDARD.encode_append(image, &mut json);
     json.push_str("\"}");
-    (common, json).into_response()
+    (common, Bytes::from_owner(Wiped::new(json.into_bytes()))).into_response()
 }
 
 /// A size in decimal, or in hexadecimal after `0x`.

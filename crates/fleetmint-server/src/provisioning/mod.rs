@@ -15,24 +15,18 @@ use crate::identity::{self, Client, Identity};
 use crate::models::Overrides;
 use crate::operation::Operation;
 use crate::seal::{OpenError, Place};
+use crate::secret::Wiped;
 use crate::{audit, database, devices, models};
 
 /// The size of an image when the caller does not say: one page, which belongs at the start of an erased partition.
 pub const SIZE_DEFAULT: usize = 4096;
 
 /// What goes onto the chip.
+#[derive(Debug)]
 pub struct Image {
     pub device_key: String,
     /// The whole partition: unused bytes are 0xFF.
-    pub bytes: Vec<u8>,
-}
-
-impl std::fmt::Debug for Image {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Image")
-            .field("size", &self.bytes.len())
-            .finish_non_exhaustive()
-    }
+    pub bytes: Wiped,
 }
 
 /// Why there is no image. Nothing was disclosed.
@@ -104,8 +98,8 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
 
 fn encode(app: &App, material: store::Material, secret: &str, size: usize) -> Result<Image, Error> {
     let chosen = Chosen::new(app, &material)?;
-    let mut bytes = vec![0; size];
-    match chosen.values(&material, secret).encode_into(&mut bytes) {
+    let mut bytes = Wiped::new(vec![0xFF; size]);
+    match chosen.values(&material, secret).encode_into(bytes.as_mut()) {
         Ok(()) => {}
         // An empty secret is not the caller's to mend: the provider has lost it.
         Err(board::Error::Required {
