@@ -39,7 +39,7 @@ impl<F: Flash> Storage<F> {
             }
         };
         self.write_chunks(ns_index, key, blob, start)?;
-        self.erase_old(old, sequence)
+        self.erase_old(old, sequence, false)
     }
 
     /// Whether a blob passes for unchanged. The firmware compares each chunk with the *start* of the new value first,
@@ -52,7 +52,10 @@ impl<F: Flash> Storage<F> {
         let key = *entry.name().field();
         let mut offset = 0;
         for number in 0..entry.chunk_count() {
-            let chunk = entry.chunk_start().wrapping_add(number);
+            // Past 0xFF the firmware's number isn't the chunk's.
+            let Some(chunk) = entry.chunk_start().checked_add(number) else {
+                return Ok(false);
+            };
             let Some(found) = self.find(&Query::blob_data(entry.ns_index, key, chunk))? else {
                 return Ok(false);
             };
@@ -72,9 +75,7 @@ impl<F: Flash> Storage<F> {
     fn write_chunks(&mut self, ns_index: u8, key: &Key, blob: &[u8], start: u8) -> Step<()> {
         let mut pages = Vec::new();
         let written = self.try_write_chunks(ns_index, key, blob, start, &mut pages);
-        if let Err(fail) = written
-            && fail.code != EspError::InvalidState
-        {
+        if written.is_err() {
             // The firmware cleans up after itself, always by chunk numbers from 0 on.
             for (chunk, number) in (0..=u8::MAX).zip(pages) {
                 let (page, medium) = self.page_and_medium(number);
@@ -116,6 +117,8 @@ impl<F: Flash> Storage<F> {
             let (data, after) = rest.split_at(rest.len().min(room));
             let head = Entry::blob_data(ns_index, key, start.wrapping_add(count), data);
             if !self.write_to_page(&Item { head, data })? {
+                // Here, and where the index doesn't fit, the firmware doesn't clean up.
+                pages.clear();
                 return Err(self.page(number).fail(EspError::NotEnoughSpace));
             }
             count = count.wrapping_add(1);
@@ -133,6 +136,7 @@ impl<F: Flash> Storage<F> {
         if self.write_to_page(&Item { head, data: &[] })? {
             return Ok(());
         }
+        pages.clear();
         let number = self.current_page()?;
         Err(self.page(number).fail(EspError::NotEnoughSpace))
     }

@@ -104,7 +104,7 @@ impl<F: Flash> Storage<F> {
             return self.find_by_scan(query);
         };
         self.index.searches += 1;
-        if self.index.searches <= PATIENCE {
+        if self.index.searches <= PATIENCE || self.medium.in_doubt {
             return self.find_by_scan(query);
         }
         self.build_index()?;

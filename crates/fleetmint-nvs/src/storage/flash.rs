@@ -192,6 +192,8 @@ pub(super) struct Medium<F> {
     /// Pages that were written to or erased, one bit each.
     touched: Vec<u64>,
     pub(super) repairs: Vec<Repair>,
+    /// A page is in doubt: [`super::doubt`].
+    pub(super) in_doubt: bool,
 }
 
 impl<F: Flash> Medium<F> {
@@ -204,6 +206,7 @@ impl<F: Flash> Medium<F> {
             ops: FlashOps::default(),
             touched: Vec::new(),
             repairs: Vec::new(),
+            in_doubt: false,
         }
     }
 

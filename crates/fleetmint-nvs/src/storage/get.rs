@@ -46,27 +46,34 @@ impl<F: Flash> Storage<F> {
             .ok_or(NOT_FOUND)?;
         let begin = to.len();
         let size = index.entry.blob_size() as usize;
-        let mut cut = false;
+        let mut cut = None;
         for number in 0..index.entry.chunk_count() {
             let chunk = index.entry.chunk_start().wrapping_add(number);
             let found = self.find(&Query::blob_data(ns_index, *key, chunk))?;
             // A chunk is missing, or longer than what is left of the blob.
-            let Some(found) = found.filter(|found| found.entry.data_size() <= size - (to.len() - begin)) else {
-                cut = true;
-                break;
+            let found = match found {
+                None => {
+                    cut = Some(NOT_FOUND);
+                    break;
+                }
+                Some(found) if found.entry.data_size() > size - (to.len() - begin) => {
+                    cut = Some(found.fail(EspError::InvalidLength));
+                    break;
+                }
+                Some(found) => found,
             };
             self.read_checked(&found, to)?;
             if found.entry.chunk != chunk || chunk < index.entry.chunk_start() {
                 return Err(found.fail(EspError::Fail));
             }
         }
-        if cut {
+        if cut.is_some() {
             self.note(&index, RepairKind::MissingChunk);
             // As the firmware, which has an error to return in any case.
             let _ = self.erase_blob(ns_index, key, START_ANY, true);
         }
         if to.len() - begin == size {
-            Ok(())
+            cut.map_or(Ok(()), Err)
         } else {
             Err(index.fail(EspError::Fail))
         }

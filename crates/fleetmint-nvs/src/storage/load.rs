@@ -192,13 +192,18 @@ fn has_data(entry: &Entry) -> bool {
 }
 
 /// What the firmware's hash list knows of an item: 24 bits of a checksum over namespace, key field and chunk.
-struct Hash24 {
+pub(super) struct Hash24 {
     ns_index: u8,
     /// The checksum so far, with the namespace alone.
     begun: crc32fast::Hasher,
 }
 
 impl Hash24 {
+    pub(super) fn of_entry(bytes: &[u8; ENTRY_SIZE]) -> u32 {
+        let [ns_index, ..] = *bytes;
+        Self::of_namespace(ns_index).of(bytes)
+    }
+
     fn of_namespace(ns_index: u8) -> Self {
         let mut begun = crc32fast::Hasher::new_with_initial(0xFFFF_FFFF);
         begun.update(&[ns_index]);

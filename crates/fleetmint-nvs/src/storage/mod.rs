@@ -29,6 +29,7 @@
 //! ```
 
 mod blob;
+mod doubt;
 mod find;
 mod flash;
 mod get;

@@ -1,5 +1,6 @@
 //! A page as the firmware holds it in memory, and what can be done to it alone.
 
+use super::doubt::Doubt;
 use super::flash::{Fail, Flash, Medium, Step};
 use super::{Repair, RepairKind};
 use crate::entry::{Entry, ItemType};
@@ -55,6 +56,10 @@ pub(super) struct Page {
     pub(super) used: usize,
     /// Grows with each erase, so that places found earlier can be told from later ones.
     pub(super) life: u32,
+    /// What comes after the items is known to be blank, or the page is in doubt.
+    pub(super) looked_ahead: bool,
+    /// What was written isn't what can be read, or isn't whole: nothing above may be relied on to find items.
+    pub(super) doubt: Option<Doubt>,
 }
 
 /// What to look for. Names are padded with NUL; `None` is any.
@@ -167,6 +172,8 @@ impl Page {
             next_free: NO_ENTRY,
             used: 0,
             life: 0,
+            looked_ahead: false,
+            doubt: None,
         }
     }
 
@@ -213,11 +220,14 @@ impl Page {
 
     /// The first item that the query matches from this entry on.
     pub(super) fn find<F: Flash>(
-        &self,
+        &mut self,
         medium: &mut Medium<F>,
         query: &Query,
         from: usize,
     ) -> Step<Option<(usize, Entry)>> {
+        if self.doubt.is_some() {
+            return self.find_in_doubt(medium, query, from);
+        }
         let mut waiting_for = query.hashed_key();
         for index in Bits(self.heads_from(from)) {
             let entry = self.read(medium, index)?;
@@ -286,11 +296,15 @@ impl Page {
         let mut span = 1;
         if self.bitmap.get(index) == EntryState::Written {
             let entry = self.read(medium, index)?;
-            let sound = self.heads >> index & 1 == 1 || entry.fault(index).is_none();
+            let known = self.heads >> index & 1 == 1 && self.doubt.is_none();
+            let sound = known || entry.fault(index).is_none();
             if sound {
                 span = usize::from(entry.span).max(1);
             }
             self.hashed &= !(1 << index);
+            if let Some(doubt) = &mut self.doubt {
+                doubt.erase(index);
+            }
             let written = (index..index + span)
                 .filter(|i| self.bitmap.get(*i) == EntryState::Written)
                 .count();
@@ -359,12 +373,16 @@ impl Page {
         }
         self.next_free = 0;
         self.bitmap = Bitmap::EMPTY;
+        self.looked_ahead = true;
         Ok(())
     }
 
     /// Knows an item that is whole.
     #[inline]
     pub(super) fn add_head(&mut self, place: usize, entry: &Entry) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.add(place, entry);
+        }
         let head = 1 << place;
         self.heads |= head;
         self.hashed |= head;
@@ -429,6 +447,7 @@ impl Page {
         if index.saturating_add(1 + data_entries(data.len())) > ENTRY_COUNT {
             return Ok(None);
         }
+        self.look_ahead(medium)?;
         self.write_entry(medium, &head.to_bytes())?;
         self.add_head(index, head);
         self.distinct = false;
@@ -447,6 +466,8 @@ impl Page {
     }
 
     /// Copies what is live to another page, entry by entry. Nothing live: nothing is written, not even a header.
+    ///
+    /// As the firmware, it copies what is marked written after the place for the next item too, unseen.
     pub(super) fn copy_items<F: Flash>(&self, medium: &mut Medium<F>, to: &mut Self) -> Step<()> {
         if self.first_used == NO_ENTRY {
             return Ok(());
@@ -457,14 +478,21 @@ impl Page {
         let mut index = self.first_used;
         while index < ENTRY_COUNT {
             if self.bitmap.get(index) != EntryState::Written {
+                if index == self.first_used {
+                    return Err(self.fail(EspError::Fail));
+                }
                 index += 1;
                 continue;
             }
             let head = self.read(medium, index)?;
+            if self.doubt.is_some() || self.heads >> index & 1 == 0 {
+                to.begin_doubt(medium)?;
+            }
             let place = to.next_free;
             to.write_entry(medium, &head.to_bytes())?;
             to.add_head(place, &head);
-            let end = index + usize::from(head.span).max(1);
+            // With a span of 0 this goes on until the other page is full.
+            let end = index + usize::from(head.span);
             if end > ENTRY_COUNT {
                 return Err(self.fail(EspError::Fail));
             }

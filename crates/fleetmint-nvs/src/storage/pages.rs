@@ -55,7 +55,8 @@ impl<F: Flash> Storage<F> {
         let mut victim = None;
         let mut most_unused = 0;
         for number in self.used_pages() {
-            let unused = ENTRY_COUNT.saturating_sub(self.page(number).used);
+            // On a page in doubt entries may count twice; the firmware's difference then wraps, too.
+            let unused = ENTRY_COUNT.wrapping_sub(self.page(number).used);
             if unused > most_unused {
                 (victim, most_unused) = (Some(number), unused);
             }
@@ -67,11 +68,25 @@ impl<F: Flash> Storage<F> {
         })?;
         let (page, medium) = self.page_and_medium(victim);
         page.mark(medium, PageState::Freeing)?;
-        self.move_items(victim)
+        let used = page.used;
+        let to = self.copy_to_fresh(victim)?;
+        if self.page(to).used != used {
+            // The page is blank now, but stays among those in use.
+            return Err(self.page(to).fail(EspError::Fail));
+        }
+        self.free_page(victim);
+        Ok(())
     }
 
     /// Copies a page's items to a fresh one, erases it and puts it at the end of the free pages.
     pub(super) fn move_items(&mut self, from: usize) -> Step<()> {
+        self.copy_to_fresh(from)?;
+        self.free_page(from);
+        Ok(())
+    }
+
+    /// Copies a page's items to a fresh one, whose number it gives, and erases it.
+    fn copy_to_fresh(&mut self, from: usize) -> Step<usize> {
         self.activate_page()?;
         let to = self.current_page()?;
         let source = self.page(from).clone();
@@ -80,8 +95,7 @@ impl<F: Flash> Storage<F> {
         self.index_page(to)?;
         let (page, medium) = self.page_and_medium(from);
         page.erase(medium)?;
-        self.free_page(from);
-        Ok(())
+        Ok(to)
     }
 
     /// Puts a page in use at the end of the free ones.

@@ -56,7 +56,8 @@ impl<F: Flash> Storage<F> {
         let free = (NAMESPACE_FIRST..=NAMESPACE_LAST).find(|index| taken.get(usize::from(*index)) == Some(&false));
         let index = free.ok_or(Error::TooManyNamespaces { namespace: raw })?;
         let head = Entry::namespace(name, index);
-        self.write(&Item { head, data: &[] })
+        // Unlike a value, a namespace wipes what it replaces.
+        self.write(&Item { head, data: &[] }, true)
             .map_err(|fail| self.write_error(fail, raw, 1))?;
         self.add_namespace(raw, index);
         Ok(NamespaceIndex(index))
@@ -72,7 +73,7 @@ impl<F: Flash> Storage<F> {
             return Err(Error::NotANumber { key: key.raw() });
         }
         let head = Entry::number(namespace.0, key, number);
-        self.write(&Item { head, data: &[] })
+        self.write(&Item { head, data: &[] }, false)
             .map_err(|fail| self.write_error(fail, key.raw(), 1))
     }
 
@@ -99,7 +100,7 @@ impl<F: Flash> Storage<F> {
         data.push(0);
         let head = Entry::string(namespace.0, key, &data);
         let needed = 1 + data_entries(size);
-        self.write(&Item { head, data: &data })
+        self.write(&Item { head, data: &data }, false)
             .map_err(|fail| self.write_error(fail, key.raw(), needed))
     }
 
@@ -171,8 +172,9 @@ impl<F: Flash> Storage<F> {
         self.erase_found(found, false)
     }
 
-    /// Writes an item that isn't a blob, unless it is there already, and erases the one that it replaces.
-    fn write(&mut self, item: &Item<'_>) -> Step<()> {
+    /// Writes an item that isn't a blob, unless it is there already, and erases the one that it replaces; `purge` also
+    /// writes zeros over that.
+    fn write(&mut self, item: &Item<'_>, purge: bool) -> Step<()> {
         let Entry {
             ns_index, type_byte, ..
         } = item.head;
@@ -189,7 +191,7 @@ impl<F: Flash> Storage<F> {
         };
         let sequence = old.as_ref().map(|old| self.page(old.page).sequence);
         self.write_to_current(item)?;
-        self.erase_old(old, sequence)
+        self.erase_old(old, sequence, purge)
     }
 
     /// Whether an item of the same type holds exactly this.
@@ -258,12 +260,12 @@ impl<F: Flash> Storage<F> {
     }
 
     /// Erases what was replaced. Its page may have been moved meanwhile: `sequence` is the one that it had.
-    pub(super) fn erase_old(&mut self, old: Option<Found>, sequence: Option<u32>) -> Step<()> {
+    pub(super) fn erase_old(&mut self, old: Option<Found>, sequence: Option<u32>, purge: bool) -> Step<()> {
         let Some(mut old) = old else { return Ok(()) };
         let key: [u8; NAME_FIELD] = *old.entry.name().field();
         let ns_index = old.entry.ns_index;
         if old.entry.item_type() == Some(ItemType::BlobIndex) {
-            return self.erase_blob(ns_index, &key, old.entry.chunk_start(), false);
+            return self.erase_blob(ns_index, &key, old.entry.chunk_start(), purge);
         }
         let stayed = |page: &Page| matches!(page.state, State::Active | State::Full) && Some(page.sequence) == sequence;
         if !stayed(self.page(old.page)) {
@@ -271,7 +273,7 @@ impl<F: Flash> Storage<F> {
                 .find(&Query::of(ns_index, old.entry.type_byte, key))?
                 .ok_or(NOT_FOUND)?;
         }
-        self.erase_found(&old, false)
+        self.erase_found(&old, purge)
     }
 
     fn write_error(&self, fail: Fail, name: RawName, needed: usize) -> Error {

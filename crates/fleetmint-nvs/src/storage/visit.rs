@@ -6,7 +6,7 @@
 use super::find::{Found, name_hash};
 use super::flash::{Fail, Flash, Step};
 use super::list::{Listed, Value, ValueType};
-use super::page::{Bits, START_ANY};
+use super::page::{Bits, Query, START_ANY};
 use super::{Storage, plain_error};
 use crate::entry::{Entry, ItemType, Number};
 use crate::error::{Error, EspError};
@@ -97,6 +97,9 @@ impl<F: Flash> Storage<F> {
 
     /// Whether each name is there once, as the firmware writes it, and no blob is among them.
     fn is_plain(&mut self) -> Step<bool> {
+        if self.medium.in_doubt {
+            return Ok(false);
+        }
         let mut items = 0;
         for number in self.used_pages() {
             let page = self.page(number);
@@ -106,6 +109,10 @@ impl<F: Flash> Storage<F> {
             }
         }
         if items > FEW_ITEMS || self.namespaces.len() > FEW_NAMESPACES {
+            return Ok(false);
+        }
+        // A getter in namespace 255 searches all of them.
+        if self.namespaces.iter().any(|(_, index)| *index == NAMESPACE_ANY) {
             return Ok(false);
         }
         let mut rest = self.namespaces.as_slice();
@@ -273,14 +280,22 @@ impl<F: Flash> Storage<F> {
         for position in 0..self.in_use {
             let Some(number) = self.used_page(position) else { break };
             let (page, medium) = self.page_and_medium(number);
+            let head = |index, entry| Head {
+                entry,
+                page: number,
+                index,
+                repeat: false,
+            };
+            if page.doubt.is_some() {
+                let mut from = 0;
+                while let Some((index, entry)) = page.find(medium, &Query::any(), from)? {
+                    heads.push(head(index, entry));
+                    from = index + usize::from(entry.span);
+                }
+                continue;
+            }
             for index in Bits(page.heads_from(0)) {
-                let entry = page.read(medium, index)?;
-                heads.push(Head {
-                    entry,
-                    page: number,
-                    index,
-                    repeat: false,
-                });
+                heads.push(head(index, page.read(medium, index)?));
             }
         }
         Ok(heads)

@@ -10,6 +10,7 @@
 mod check;
 mod golden;
 mod history;
+mod odd_images;
 mod patch;
 mod power_cut;
 mod properties;

@@ -1,0 +1,238 @@
+//! Images that no orderly history leaves, each for a step of ESP-IDF's library that the reference images don't reach.
+//! What is wanted was read in the library's source.
+
+use fleetmint_nvs::entry::{Entry, Number};
+use fleetmint_nvs::error::EspError;
+use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version, entry_offset};
+use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
+use fleetmint_nvs::storage::{Mode, SliceFlash, Storage, Value};
+use fleetmint_nvs::{Error, Key, Namespace};
+
+/// An image that is put together entry by entry.
+struct Image {
+    bytes: Vec<u8>,
+}
+
+impl Image {
+    fn blank(pages: usize) -> Self {
+        Self {
+            bytes: vec![0xFF; pages * PAGE_SIZE],
+        }
+    }
+
+    fn page(mut self, page: usize, state: PageState, sequence: u32) -> Self {
+        let header = PageHeader::encode(state, sequence, Version::V2);
+        self.bytes[page * PAGE_SIZE..][..header.len()].copy_from_slice(&header);
+        self
+    }
+
+    fn state(mut self, page: usize, index: usize, state: EntryState) -> Self {
+        let at = page * PAGE_SIZE + BITMAP_OFFSET;
+        let mut bitmap = Bitmap::from_bytes(self.bytes[at..at + 32].try_into().unwrap());
+        bitmap.set(index, state);
+        self.bytes[at..at + 32].copy_from_slice(&bitmap.to_bytes());
+        self
+    }
+
+    fn bytes(mut self, page: usize, index: usize, bytes: &[u8]) -> Self {
+        self.bytes[entry_offset(page, index)..][..bytes.len()].copy_from_slice(bytes);
+        self
+    }
+
+    fn item(mut self, page: usize, index: usize, entry: &Entry, data: &[u8]) -> Self {
+        for entry in index..index + 1 + data.len().div_ceil(ENTRY_SIZE) {
+            self = self.state(page, entry, EntryState::Written);
+        }
+        self.bytes(page, index, &entry.to_bytes()).bytes(page, index + 1, data)
+    }
+
+    fn number(self, page: usize, index: usize, ns_index: u8, name: &str, number: Number) -> Self {
+        self.item(page, index, &Entry::number(ns_index, &key(name), number), &[])
+    }
+
+    fn namespace(self, page: usize, index: usize, name: &str, ns_index: u8) -> Self {
+        let entry = Entry::namespace(&Namespace::new(name).unwrap(), ns_index);
+        self.item(page, index, &entry, &[])
+    }
+
+    fn open(&mut self) -> Storage<SliceFlash<'_>> {
+        Storage::open(SliceFlash::new(&mut self.bytes), Mode::ReadWrite, None).unwrap()
+    }
+
+    fn entry(&self, page: usize, index: usize) -> &[u8] {
+        &self.bytes[entry_offset(page, index)..][..ENTRY_SIZE]
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+fn listed(storage: &mut Storage<SliceFlash<'_>>) -> Vec<String> {
+    let list = storage.list().unwrap();
+    let show = |value: &Result<Value, EspError>| match value {
+        Ok(Value::Number(number)) => format!("{number:?}"),
+        Ok(Value::Str(text)) => String::from_utf8_lossy(text).into_owned(),
+        Ok(Value::Blob(bytes)) => hex::encode(bytes),
+        Err(code) => code.to_string(),
+    };
+    list.iter()
+        .map(|item| {
+            let (namespace, key) = (item.namespace.to_string_lossy(), item.key.to_string_lossy());
+            format!("{namespace}.{key}={}", show(&item.value))
+        })
+        .collect()
+}
+
+#[test]
+fn a_namespace_wipes_the_item_that_it_replaces() {
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .number(0, 0, 0, "prov", Number::U16(7));
+    image.open().open_namespace(&Namespace::new("prov").unwrap()).unwrap();
+    assert_eq!(image.entry(0, 0), [0; ENTRY_SIZE]);
+}
+
+#[test]
+fn a_getter_in_namespace_255_searches_all() {
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "one", 1)
+        .namespace(0, 1, "any", 255)
+        .number(0, 2, 1, "k", Number::U8(1))
+        .number(0, 3, 255, "k", Number::U8(2))
+        .number(0, 4, 1, "last", Number::U8(3));
+    assert_eq!(
+        listed(&mut image.open()),
+        ["one.k=U8(1)", "any.k=U8(1)", "one.last=U8(3)"]
+    );
+}
+
+/// The state of entry 0 says that it is empty: all that follows is taken for half written, and the firmware goes on
+/// believing that its first item is entry 1. It can't move such a page.
+#[test]
+fn a_page_whose_first_item_is_gone_can_t_be_moved() {
+    let mut image = Image::blank(2).page(0, PageState::Active, 0);
+    for index in 0..10 {
+        image = image.number(0, index, 0, &format!("n{index}"), Number::U8(9));
+    }
+    let mut image = image.state(0, 0, EntryState::Empty);
+    let mut storage = image.open();
+    let namespace = storage.open_namespace(&Namespace::new("prov").unwrap()).unwrap();
+    for number in 0..115 {
+        storage.set_number(namespace, &key("k"), Number::U8(number)).unwrap();
+    }
+    let moved = storage.set_number(namespace, &key("k"), Number::U8(200));
+    assert!(
+        matches!(
+            moved,
+            Err(Error::Firmware {
+                code: EspError::Fail,
+                ..
+            })
+        ),
+        "{moved:?}"
+    );
+}
+
+/// An entry far behind the items is marked written without being so. It is copied as it is, and its span of 255 ends the
+/// move.
+#[test]
+fn a_stray_mark_in_the_bitmap_ends_a_move() {
+    let mut image = Image::blank(2)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "prov", 1)
+        .state(0, 100, EntryState::Written);
+    let mut storage = image.open();
+    let namespace = storage.open_namespace(&Namespace::new("prov").unwrap()).unwrap();
+    let moved = storage.set_str(namespace, &key("k"), "x".repeat(3999));
+    assert!(
+        matches!(
+            moved,
+            Err(Error::Firmware {
+                code: EspError::Fail,
+                ..
+            })
+        ),
+        "{moved:?}"
+    );
+    drop(storage);
+    // The copy holds both.
+    let bitmap = Bitmap::from_bytes(image.bytes[PAGE_SIZE + BITMAP_OFFSET..][..32].try_into().unwrap());
+    assert_eq!(bitmap.count(EntryState::Written), 2);
+}
+
+/// An entry that is marked written is written over and counts twice: the page seems to hold more than a page can, which
+/// makes it the first to be moved, and then the copy holds less.
+#[test]
+fn an_entry_that_counts_twice_ends_a_move() {
+    let mut image = Image::blank(2)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "prov", 1)
+        .state(0, 3, EntryState::Written);
+    let mut storage = image.open();
+    let namespace = storage.open_namespace(&Namespace::new("prov").unwrap()).unwrap();
+    let moved = storage.set_blob(namespace, &key("k"), &[7; 4000]);
+    assert!(
+        matches!(
+            moved,
+            Err(Error::Firmware {
+                code: EspError::Fail,
+                ..
+            })
+        ),
+        "{moved:?}"
+    );
+}
+
+/// Entry 1 is free, but its last word isn't blank: what is written there doesn't pass its checksum, and the next search
+/// that comes by erases it.
+#[test]
+fn what_is_written_over_something_is_erased_when_it_is_looked_for() {
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "prov", 1)
+        .bytes(0, 1, &[[0xFF; 28].as_slice(), &[0; 4]].concat());
+    let mut storage = image.open();
+    let namespace = storage.open_namespace(&Namespace::new("prov").unwrap()).unwrap();
+    storage.set_number(namespace, &key("k"), Number::U8(5)).unwrap();
+    storage.set_number(namespace, &key("k"), Number::U8(5)).unwrap();
+    assert_eq!(listed(&mut storage), ["prov.k=U8(5)"]);
+    drop(storage);
+    assert_eq!(image.entry(0, 1), [0; ENTRY_SIZE]);
+    assert_eq!(image.bytes[BITMAP_OFFSET], 0b1110_0010);
+}
+
+/// The same under a string's data: the string reads as damaged, and is erased whole.
+#[test]
+fn data_written_over_something_is_damaged() {
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "prov", 1)
+        .bytes(0, 2, &[[0xFF; 28].as_slice(), &[0; 4]].concat());
+    let mut storage = image.open();
+    let namespace = storage.open_namespace(&Namespace::new("prov").unwrap()).unwrap();
+    let text = "a text that takes more than thirty-two bytes";
+    storage.set_str(namespace, &key("k"), text).unwrap();
+    assert_eq!(listed(&mut storage), ["prov.k=ESP_ERR_NVS_NOT_FOUND"]);
+    storage.set_str(namespace, &key("k"), text).unwrap();
+    assert_eq!(listed(&mut storage), [format!("prov.k={text}")]);
+}
+
+/// The first entry that is marked written lies behind the first free one, so nothing that is written before it is ever
+/// found again.
+#[test]
+fn what_is_written_before_a_stray_mark_isn_t_found() {
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .state(0, 50, EntryState::Written);
+    let mut storage = image.open();
+    let namespace = storage.open_namespace(&Namespace::new("prov").unwrap()).unwrap();
+    storage.set_number(namespace, &key("k"), Number::U8(5)).unwrap();
+    assert_eq!(listed(&mut storage), [""; 0]);
+    // Past the mark they are found again; the item over it is one of them.
+    for number in 0..60 {
+        storage.set_number(namespace, &key("k"), Number::U8(number)).unwrap();
+    }
+    assert_eq!(listed(&mut storage), ["prov.k=U8(59)"]);
+}
