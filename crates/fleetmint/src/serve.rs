@@ -8,6 +8,7 @@ use fleetmint_server::serve::Service;
 use crate::exit::Failure;
 use crate::log;
 use crate::settings::SettingsArgs;
+use crate::terminal;
 
 /// Run the server
 ///
@@ -40,30 +41,30 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
             .await
             .map_err(Failure::no)?;
         let stop = stop().map_err(Failure::no)?;
-        announce(&service);
+        announce(&service)?;
         service.serve(stop).await;
         Ok(())
     })
 }
 
 /// For people and scripts: where the service is, and where the token is, never the token.
-fn announce(service: &Service) {
-    println!(
-        "fleetmint {} listens on http://{}",
-        env!("CARGO_PKG_VERSION"),
-        service.address()
-    );
+fn announce(service: &Service) -> Result<(), Failure> {
     let path = service.token_path();
-    match service.token() {
-        Token::Made => println!("an administrator token was made and kept in {}", path.display()),
-        Token::Kept if path.exists() => println!("the administrator token is in {}", path.display()),
-        Token::Kept => println!(
+    let token = match service.token() {
+        Token::Made => format!("an administrator token was made and kept in {}", path.display()),
+        Token::Kept if path.exists() => format!("the administrator token is in {}", path.display()),
+        Token::Kept => format!(
             "the administrator token stays as it was made, but {} is gone; `fleetmint admin reset-token` makes another",
             path.display()
         ),
-        Token::Bootstrap => println!("the administrator token is the setting access.bootstrap_token"),
-    }
+        Token::Bootstrap => "the administrator token is the setting access.bootstrap_token".to_owned(),
+    };
     tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "ready");
+    terminal::print(&format!(
+        "fleetmint {} listens on http://{}\n{token}\n",
+        env!("CARGO_PKG_VERSION"),
+        service.address()
+    ))
 }
 
 /// Resolves when the program is told to end.

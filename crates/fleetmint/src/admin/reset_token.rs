@@ -6,6 +6,7 @@ use fleetmint_server::database::Database;
 
 use crate::exit::Failure;
 use crate::settings::SettingsArgs;
+use crate::terminal;
 
 /// Make a new administrator token, in place of the one before
 ///
@@ -23,9 +24,8 @@ pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
     let database = Database::attach(&settings.data.database).map_err(Failure::no)?;
     let bootstrap_token = settings.access.bootstrap_token.as_ref();
     Access::reset(&database, &folder, bootstrap_token, &SystemRandom::default()).map_err(Failure::no)?;
-    println!(
-        "a new administrator token was made and kept in {}",
+    terminal::print(&format!(
+        "a new administrator token was made and kept in {}\n",
         folder.admin_token_path().display()
-    );
-    Ok(())
+    ))
 }

@@ -188,3 +188,32 @@ fn no_secret_is_in_anything_that_it_prints() {
     }
     assert!(everything.contains("create_device"), "the log holds what happened");
 }
+
+#[test]
+fn nobody_need_read_what_it_prints() {
+    let folder = Folder::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_fleetmint"))
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(server.stdout.take());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    while !listens() && std::time::Instant::now() < deadline && server.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // It listens before it prints: give it the time to fall over that.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let ended = server.try_wait().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(ended, None);
+}
