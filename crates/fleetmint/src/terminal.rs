@@ -120,23 +120,45 @@ impl Progress {
     /// One step is done.
     pub(crate) fn step(&mut self) {
         self.done += 1;
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.done);
-        } else if self.started.elapsed() >= PATIENCE {
-            if io::stderr().is_terminal() {
-                let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());
-                if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}, {eta} left") {
-                    bar.set_style(style);
-                }
+        let now = Instant::now();
+        match self.due(now, io::stderr().is_terminal()) {
+            Due::Nothing => {}
+            Due::Bar => {
+                let total = self.total;
+                let bar = self.bar.get_or_insert_with(|| {
+                    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+                    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}, {eta} left") {
+                        bar.set_style(style);
+                    }
+                    bar
+                });
                 bar.set_message(self.what);
                 bar.set_position(self.done);
-                self.bar = Some(bar);
-            } else if self.said.elapsed() >= LINE_EVERY {
-                self.said = Instant::now();
+            }
+            Due::Line => {
+                self.said = now;
                 say(format_args!("{} of {} {}", self.done, self.total, self.what));
             }
         }
     }
+
+    fn due(&self, now: Instant, terminal: bool) -> Due {
+        if terminal && now.duration_since(self.started) >= PATIENCE {
+            Due::Bar
+        } else if !terminal && now.duration_since(self.said) >= LINE_EVERY {
+            Due::Line
+        } else {
+            Due::Nothing
+        }
+    }
+}
+
+/// What is to be shown of the progress.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    Nothing,
+    Bar,
+    Line,
 }
 
 impl Drop for Progress {
@@ -158,6 +180,22 @@ mod tests {
             table(["KEY", "SIZE", "VALUE"], &[1], rows),
             "KEY     SIZE  VALUE\nk          9  ä\nlonger    10\n"
         );
+    }
+
+    #[test]
+    fn only_long_work_shows_its_progress() {
+        let mut progress = Progress::new("tables", 3);
+        let started = progress.started;
+        let due = |progress: &Progress, millis: u64, terminal| {
+            progress.due(started + Duration::from_millis(millis), terminal)
+        };
+        assert_eq!(due(&progress, 600, true), Due::Nothing);
+        assert_eq!(due(&progress, 800, true), Due::Bar);
+        assert_eq!(due(&progress, 4_900, false), Due::Nothing);
+        assert_eq!(due(&progress, 5_100, false), Due::Line);
+        progress.said = started + Duration::from_millis(5_100);
+        assert_eq!(due(&progress, 10_000, false), Due::Nothing);
+        assert_eq!(due(&progress, 10_200, false), Due::Line);
     }
 
     #[test]
