@@ -221,6 +221,13 @@ pub enum Error {
         /// Where.
         offset: usize,
     },
+    /// An image isn't as a generator makes it: it was written to since, or damaged.
+    NotFresh {
+        /// The page or entry that shows it.
+        offset: usize,
+        /// What is there.
+        what: &'static str,
+    },
     /// A file of encryption keys isn't one.
     KeyFile {
         /// What is wrong with it.
@@ -251,6 +258,7 @@ impl Error {
             | Self::PartitionSize { .. }
             | Self::BufferTooSmall { .. }
             | Self::WrongKey { .. }
+            | Self::NotFresh { .. }
             | Self::KeyFile { .. } => return None,
         })
     }
@@ -329,6 +337,7 @@ impl fmt::Display for Error {
             ),
             Self::Firmware { offset, .. } => write!(f, "the firmware's own check fails at offset {offset:#x}"),
             Self::Flash { offset } => write!(f, "the flash failed at offset {offset:#x}"),
+            Self::NotFresh { offset, what } => write!(f, "not a fresh image: {what} at offset {offset:#x}"),
             Self::KeyFile { reason, offset } => write!(f, "not a file of NVS keys: {reason} (offset {offset:#x})"),
         }?;
         match self.esp() {

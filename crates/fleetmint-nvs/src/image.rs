@@ -27,6 +27,8 @@
 //! The image always has the partition's size, padded with 0xFF. The generator's *file* is shorter for partitions below
 //! 0x3000: it holds the pages used; see [`file_len`].
 //!
+//! [`decode`] reads such an image back, and tells where one is no longer as it was made.
+//!
 //! ```
 //! use fleetmint_nvs::image::{self, Item};
 //! use fleetmint_nvs::{Key, Namespace};
@@ -46,8 +48,10 @@
 //! # Ok::<(), fleetmint_nvs::Error>(())
 //! ```
 
+mod decoder;
 mod writer;
 
+pub use decoder::{Chunks, Decoded, DecodedValue, Decoder, decode};
 pub use writer::Writer;
 
 use crate::entry::Number;

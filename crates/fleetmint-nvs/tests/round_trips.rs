@@ -11,7 +11,7 @@ use fleetmint_nvs::check;
 use fleetmint_nvs::crypt::{self, Keys};
 use fleetmint_nvs::csv::{self, Generator, Writer};
 use fleetmint_nvs::entry::Number;
-use fleetmint_nvs::image::{self, Item, Value};
+use fleetmint_nvs::image::{self, DecodedValue, Item, Value};
 use fleetmint_nvs::layout::{PAGE_SIZE, Version};
 use fleetmint_nvs::storage::{self, Flash, Mode, ReadOnlySlice, SliceFlash, Storage};
 use fleetmint_nvs::{Key, Namespace};
@@ -158,6 +158,39 @@ proptest! {
         prop_assert!(image == before, "there is nothing to repair");
         let report = check::check(&image, cipher().as_ref()).unwrap();
         prop_assert!(!report.has_errors(), "{:?}", report);
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded(namespaces in namespaces()) {
+        let Ok(image) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
+        let mut decoded = Vec::new();
+        for item in image::decode(&image).unwrap() {
+            let item = item.unwrap();
+            let value = match item.value {
+                DecodedValue::Number(number) => Owned::Number(number),
+                DecodedValue::Str(text) => Owned::Str(String::from_utf8(text.to_vec()).unwrap()),
+                DecodedValue::Blob(chunks) => Owned::Blob(chunks.flatten().copied().collect()),
+            };
+            decoded.push((item.namespace.as_bytes().to_vec(), item.key.as_bytes().to_vec(), value));
+        }
+        prop_assert_eq!(decoded, wanted(&namespaces));
+    }
+
+    #[test]
+    fn any_damage_is_decoded_or_an_error(namespaces in namespaces(), damage in vec((0..SIZE / 4, any::<u8>()), 1..20)) {
+        let Ok(mut image) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
+        for (at, byte) in damage {
+            image[at] = byte;
+        }
+        let Ok(items) = image::decode(&image) else { return Ok(()) };
+        let mut left = SIZE / 32;
+        for item in items {
+            if let Ok(DecodedValue::Blob(chunks)) = item.map(|item| item.value) {
+                prop_assert_eq!(chunks.size(), chunks.flatten().count());
+            }
+            left -= 1;
+        }
+        prop_assert!(left > 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::provisioning::{NAMESPACE, SIZE, STRINGS, full, items, worn};
 use esp_nvs::mem_flash::MemFlash;
 use esp_nvs::{ItemType, Nvs};
 use esp_nvs_partition_tool::NvsPartition;
-use fleetmint_nvs::image;
+use fleetmint_nvs::image::{self, DecodedValue};
 use fleetmint_nvs::storage::{Mode, ReadOnlySlice, Storage, Value};
 use std::hint::black_box;
 
@@ -15,11 +15,24 @@ pub(crate) fn measure() {
     let headers: Vec<usize> = floor::pages(&image).collect();
     let entries = floor::items(&image);
     let size: usize = STRINGS.iter().map(|(_, value)| 16 + value.len()).sum();
-    let (mut out, mut floor_out) = (vec![0; SIZE], vec![0; SIZE]);
+    let (mut out, mut fresh_out, mut floor_out) = (vec![0; SIZE], vec![0; SIZE], vec![0; SIZE]);
     let mut flash = Some(MemFlash::from_bytes(image.clone()));
     let namespace = esp_nvs::Key::from_str(NAMESPACE);
     let keys = STRINGS.map(|(key, _)| esp_nvs::Key::from_str(key));
     Contest::new("decode 8 strings from 24 KiB")
+        .contender("image_decode", || {
+            let mut at = 0;
+            for decoded in image::decode(black_box(&image)).unwrap() {
+                let decoded = decoded.unwrap();
+                let DecodedValue::Str(text) = decoded.value else {
+                    panic!("{decoded:?}")
+                };
+                fresh_out[at..at + 16].copy_from_slice(decoded.key.field());
+                fresh_out[at + 16..at + 16 + text.len()].copy_from_slice(text);
+                at += 16 + text.len();
+            }
+            assert_eq!(black_box(at), size);
+        })
         .contender("storage", || {
             let mut storage = Storage::open(ReadOnlySlice::new(black_box(&image)), Mode::ReadOnly, None).unwrap();
             let mut at = 0;
@@ -53,6 +66,8 @@ pub(crate) fn measure() {
         .contender("floor", || {
             floor::decode(black_box(&image), &headers, &entries, &mut floor_out);
         })
+        .goal("image_decode", "floor", 2.0)
+        .goal("image_decode", "esp_nvs_partition_tool", 0.1)
         .goal("storage", "floor", 2.0)
         .goal("storage", "esp_nvs_partition_tool", 0.1)
         .run();

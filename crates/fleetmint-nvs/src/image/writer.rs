@@ -12,8 +12,8 @@ use crate::layout::{
 use crate::page::{PageHeader, PageState};
 use core::fmt;
 
-type Page = [u8; PAGE_SIZE];
-type Slot = [u8; ENTRY_SIZE];
+pub(super) type Page = [u8; PAGE_SIZE];
+pub(super) type Slot = [u8; ENTRY_SIZE];
 
 /// Lays a fresh image out into a buffer, item by item. Allocates nothing.
 ///
@@ -373,7 +373,7 @@ impl BlobPlan {
 
 /// The bitmap of a page whose first `count` entries are written and all others empty.
 #[inline]
-fn written_up_to(count: usize) -> [u8; BITMAP_SIZE] {
+pub(super) fn written_up_to(count: usize) -> [u8; BITMAP_SIZE] {
     // "Written" is 10 in two bits, four entries to a byte.
     const WRITTEN: u8 = 0b1010_1010;
     let mut bitmap = [0xFF; BITMAP_SIZE];
