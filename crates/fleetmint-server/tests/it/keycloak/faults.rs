@@ -1,9 +1,15 @@
 //! Everything that can go wrong between us and Keycloak, one by one.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use fleetmint_server::app::SystemRandom;
 use fleetmint_server::identity::Error;
+use fleetmint_server::identity::keycloak::Keycloak;
+use fleetmint_server::metrics::Metrics;
 use fleetmint_server::secret::Secret;
+
+use crate::harness::{Server, problem};
 
 use super::stand_in::{ID, Reply, StandIn};
 use super::{client, settings, start};
@@ -43,11 +49,12 @@ fn cut_off() -> Reply {
     )
 }
 
-/// A fault, the error that it ends in, and how often the call is made.
+/// A fault, the error that it ends in, what a caller is told, and how often the call is made.
 struct Case {
     name: &'static str,
     reply: fn() -> Reply,
     is_right: fn(&Error) -> bool,
+    told: (u16, &'static str),
     calls: usize,
 }
 
@@ -56,72 +63,84 @@ const CASES: &[Case] = &[
         name: "hangs",
         reply: || Reply::Hang,
         is_right: |error| matches!(error, Error::Timeout { .. }),
+        told: (504, "identity-provider-timeout"),
         calls: 1,
     },
     Case {
         name: "trickles",
         reply: || Reply::Trickle,
         is_right: |error| matches!(error, Error::Timeout { .. }),
+        told: (504, "identity-provider-timeout"),
         calls: 1,
     },
     Case {
         name: "closes",
         reply: || Reply::Close,
         is_right: |error| matches!(error, Error::Unreachable(_)),
+        told: (502, "identity-provider-failed"),
         calls: 2,
     },
     Case {
         name: "is cut off",
         reply: cut_off,
         is_right: |error| matches!(error, Error::Unreachable(_)),
+        told: (502, "identity-provider-failed"),
         calls: 2,
     },
     Case {
         name: "fails",
         reply: || Reply::Json(500, "{}".to_owned()),
         is_right: |error| matches!(error, Error::Failed { status: 500 }),
+        told: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "is unavailable",
         reply: || html("503 Service Unavailable"),
         is_right: |error| matches!(error, Error::Failed { status: 503 }),
+        told: (502, "identity-provider-failed"),
         calls: 2,
     },
     Case {
         name: "redirects",
         reply: redirect,
         is_right: |error| matches!(error, Error::Redirected { status: 301 }),
+        told: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "forbids",
         reply: || Reply::Json(403, "{}".to_owned()),
         is_right: |error| matches!(error, Error::Refused { status: 403 }),
+        told: (502, "identity-provider-refused"),
         calls: 1,
     },
     Case {
         name: "answers in broken JSON",
         reply: || Reply::Json(200, "{\"type\": \"secret\", \"val".to_owned()),
         is_right: |error| matches!(error, Error::Unreadable(_)),
+        told: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "answers in other JSON",
         reply: || Reply::Json(200, "[\"a list\"]".to_owned()),
         is_right: |error| matches!(error, Error::Unreadable(_)),
+        told: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "answers in HTML",
         reply: || html("200 OK"),
         is_right: |error| matches!(error, Error::Unreadable(_)),
+        told: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "answers without end",
         reply: huge,
         is_right: |error| matches!(error, Error::TooLarge { .. }),
+        told: (502, "identity-provider-failed"),
         calls: 1,
     },
 ];
@@ -132,30 +151,35 @@ const SECRETS: &[Case] = &[
         name: "masks the secret",
         reply: || Reply::Json(200, r#"{"type": "secret", "value": "**********"}"#.to_owned()),
         is_right: |error| matches!(error, Error::SecretMasked { .. }),
+        told: (502, "client-secret-missing"),
         calls: 1,
     },
     Case {
         name: "has an empty secret",
         reply: || Reply::Json(200, r#"{"type": "secret", "value": ""}"#.to_owned()),
         is_right: |error| matches!(error, Error::SecretMissing { .. }),
+        told: (502, "client-secret-missing"),
         calls: 1,
     },
     Case {
         name: "has a blank secret",
         reply: || Reply::Json(200, r#"{"type": "secret", "value": "  "}"#.to_owned()),
         is_right: |error| matches!(error, Error::SecretMissing { .. }),
+        told: (502, "client-secret-missing"),
         calls: 1,
     },
     Case {
         name: "has no secret",
         reply: || Reply::Json(200, r#"{"type": "secret"}"#.to_owned()),
         is_right: |error| matches!(error, Error::SecretMissing { .. }),
+        told: (502, "client-secret-missing"),
         calls: 1,
     },
     Case {
         name: "does not know the client",
         reply: || Reply::Json(404, r#"{"error": "Could not find client"}"#.to_owned()),
         is_right: |error| matches!(error, Error::ClientMissing { .. }),
+        told: (502, "client-missing"),
         calls: 1,
     },
 ];
@@ -343,4 +367,75 @@ async fn a_readiness_probe_is_told_in_time() {
     assert_eq!(keycloak.problems().await, problems);
     assert!(began.elapsed() < Duration::from_millis(500));
     assert_eq!(stand_in.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_are_told_each_fault_and_others_do_not_feel_it() {
+    let fault: &'static Mutex<Option<fn() -> Reply>> = Box::leak(Box::default());
+    let stand_in = StandIn::start(move |request, _| {
+        let fault = *fault.lock().unwrap();
+        fault
+            .filter(|_| request.ends_with("/client-secret"))
+            .map(|reply| reply())
+    })
+    .await;
+    let server = Server::start_with(&[
+        ("identity.provider", "keycloak"),
+        ("identity.keycloak.base_url", &stand_in.base),
+        ("identity.keycloak.realm", "fleet"),
+        ("identity.keycloak.client_id", "fleetmint"),
+        ("identity.keycloak.client_secret", "the service account's secret"),
+        ("identity.keycloak.timeout_seconds", "0.7"),
+        ("provisioning.token_url", "http://192.0.2.1/token"),
+    ])
+    .await;
+    server.keep_secret("the service account's secret");
+    server.keep_secret("the secret of the stand-in");
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    assert_eq!(server.image(&device, 4096).await.status, 200);
+    let server = Arc::new(server);
+    for case in CASES.iter().chain(SECRETS) {
+        *fault.lock().unwrap() = Some(case.reply);
+        let began = Instant::now();
+        let asking = tokio::spawn({
+            let (server, device) = (Arc::clone(&server), device.clone());
+            async move { server.image(&device, 4096).await }
+        });
+        // What needs no Keycloak is answered meanwhile.
+        let other = Instant::now();
+        server.get("/api/devices").await.expect(200);
+        assert!(other.elapsed() < MARGIN, "{}: {:?}", case.name, other.elapsed());
+        let answer = asking.await.unwrap();
+        let (status, kind) = case.told;
+        assert_eq!(answer.problem(), problem(status, kind, &[]), "{}", case.name);
+        assert!(began.elapsed() < LIMIT + MARGIN, "{}: {:?}", case.name, began.elapsed());
+    }
+    // And when it has passed, so has the problem.
+    *fault.lock().unwrap() = None;
+    assert_eq!(server.image(&device, 4096).await.status, 200);
+    Arc::into_inner(server).unwrap().stop().await;
+}
+
+#[test]
+fn a_file_of_authorities_that_is_none_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    let mut settings = settings("https://127.0.0.1", LIMIT);
+    settings.ca_file = Some(path.clone());
+    let refused = || {
+        let started = Keycloak::start(&settings, &Metrics::default(), Arc::new(SystemRandom::default()));
+        let error = started.unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("identity.keycloak.ca_file: {}: ", path.display())),
+            "{error}"
+        );
+    };
+    refused();
+    std::fs::write(&path, "no certificate").unwrap();
+    refused();
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let started = Keycloak::start(&settings, &Metrics::default(), Arc::new(SystemRandom::default()));
+    let error = started.unwrap_err().to_string();
+    assert!(error.starts_with("identity.keycloak"), "{error}");
 }

@@ -124,6 +124,11 @@ fn usual(request: &str) -> Reply {
         json!({"access_token": "e30.e30.e30", "token_type": "Bearer", "expires_in": 300})
     } else if request.ends_with("/client-secret") {
         json!({"type": "secret", "value": "the secret of the stand-in"})
+    } else if request.starts_with("POST ") && request.ends_with("/clients") {
+        let location = format!("location: http://127.0.0.1/admin/realms/fleet/clients/{ID}");
+        return Reply::Raw(format!("HTTP/1.1 201 Created\r\n{location}\r\ncontent-length: 0\r\n\r\n").into_bytes());
+    } else if request.starts_with("DELETE ") {
+        return Reply::Raw(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec());
     } else if request.ends_with("/client-scopes") {
         json!([{"id": ID, "name": "fleetmint-device"}])
     } else {
