@@ -35,25 +35,38 @@ fn is_listed(entry: &Entry) -> bool {
         }
 }
 
-/// More items or namespaces than this are listed the long way.
-const FEW_ITEMS: u32 = 256;
+/// More namespaces than this are listed the long way.
 const FEW_NAMESPACES: usize = 16;
 
-/// Which names were seen, near enough: a name that is new may seem known, never the other way round.
-struct Seen([u64; 128]);
+/// Which names were seen, by their hashes: a name that is new may seem known, never the other way round.
+struct Seen {
+    /// Open addressing, half full at most. 0 is an empty place.
+    table: Vec<u64>,
+}
 
 impl Seen {
+    fn new(names: usize) -> Self {
+        Self {
+            table: alloc::vec![0; (names * 2).next_power_of_two()],
+        }
+    }
+
     /// Whether the name is new for sure.
+    #[inline]
     fn add(&mut self, hash: u64) -> bool {
-        let mut new = false;
-        for part in [hash >> 20, hash >> 33, hash >> 46] {
-            if let Some(word) = self.0.get_mut(part as usize / 64 % 128) {
-                let bit = 1 << (part % 64);
-                new |= *word & bit == 0;
-                *word |= bit;
+        let hash = hash | 1;
+        let mut place = (hash >> 32) as usize;
+        loop {
+            place &= self.table.len() - 1;
+            match self.table.get_mut(place) {
+                Some(known @ 0) => {
+                    *known = hash;
+                    return true;
+                }
+                Some(known) if *known != hash => place += 1,
+                _ => return false,
             }
         }
-        new
     }
 }
 
@@ -103,12 +116,12 @@ impl<F: Flash> Storage<F> {
         let mut items = 0;
         for number in self.used_pages() {
             let page = self.page(number);
-            items += page.heads.count_ones();
+            items += page.heads.count_ones() as usize;
             if page.blob_heads & page.heads != 0 || page.hashed != page.heads {
                 return Ok(false);
             }
         }
-        if items > FEW_ITEMS || self.namespaces.len() > FEW_NAMESPACES {
+        if self.namespaces.len() > FEW_NAMESPACES {
             return Ok(false);
         }
         // A getter in namespace 255 searches all of them.
@@ -130,7 +143,7 @@ impl<F: Flash> Storage<F> {
         {
             return Ok(true);
         }
-        let mut seen = Seen([0; 128]);
+        let mut seen = Seen::new(items);
         for position in 0..self.in_use {
             let Some(number) = self.used_page(position) else { break };
             let (page, medium) = self.page_and_medium(number);
