@@ -66,6 +66,9 @@ def check(clone, target_dir):
         printed = any(hidden in place for place in (*first[1:], *second[1:], log))
         expect(not printed, f"{what} is not printed", (0, "(the output is withheld)", ""))
 
+    program = (target_dir / "release" / "fleetmint").read_bytes()
+    expect(b"FLEETMINT_FAILPOINT" not in program, "the release has no failpoints", second)
+
     with socket.create_server(("127.0.0.1", port)):
         taken = run("--once")
     expect(taken[0] != 0 and f"127.0.0.1:{port} is taken" in taken[2], "a taken port is a clear error", taken)

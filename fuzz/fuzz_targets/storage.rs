@@ -1,10 +1,11 @@
-//! Any bytes as an image: the storage opens it or says why not, without panic; read-only it writes nothing; what it
-//! repairs stays repaired after a few starts; and a settled image reads the same at each start.
+//! Any bytes as an image: the storage opens it or says why not, without panic, and every slot can be shown; read-only
+//! it writes nothing; what it repairs stays repaired after some starts; a settled image reads the same at each start.
 #![no_main]
 
 use fleetmint_fuzz::{image, mutate};
 use fleetmint_nvs::crypt::Xts;
-use fleetmint_nvs::storage::{Listed, Mode, ReadOnlySlice, SliceFlash, Storage, Value};
+use fleetmint_nvs::layout::ENTRY_COUNT;
+use fleetmint_nvs::storage::{Listed, Mode, ReadOnlySlice, SliceFlash, Storage, Value, pages, slots};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 /// Starts until nothing is left to repair. The firmware needs a second one now and then; images made up of duplicates
@@ -17,6 +18,10 @@ fuzz_target!(|data: &[u8]| {
     let Some((mut image, cipher)) = image::of(data) else {
         return;
     };
+    assert_eq!(
+        slots(&image, cipher.as_ref()).count(),
+        pages(&image).count() * ENTRY_COUNT
+    );
     read_only(&image, cipher.clone());
     for _ in 0..STARTS {
         let before = image.clone();
