@@ -26,7 +26,7 @@ impl<F: Flash> Storage<F> {
         let mut sequence = None;
         let old = match self.find(&Query::of(ns_index, ItemType::BlobIndex.byte(), field))? {
             Some(index) => {
-                if self.blob_is(&index, blob)? {
+                if self.blob_is(ns_index, &index, blob)? {
                     return Ok(());
                 }
                 start = next_start(index.entry.chunk_start()).ok_or(index.fail(EspError::Fail))?;
@@ -39,12 +39,12 @@ impl<F: Flash> Storage<F> {
             }
         };
         self.write_chunks(ns_index, key, blob, start)?;
-        self.erase_old(old, sequence, false)
+        self.erase_old(ns_index, old, sequence, false)
     }
 
     /// Whether a blob passes for unchanged. The firmware compares each chunk with the *start* of the new value first,
     /// so one of several chunks is only taken as unchanged if all of them begin alike.
-    fn blob_is(&mut self, index: &Found, blob: &[u8]) -> Step<bool> {
+    fn blob_is(&mut self, ns_index: u8, index: &Found, blob: &[u8]) -> Step<bool> {
         let entry = &index.entry;
         if entry.blob_size() as usize != blob.len() {
             return Ok(false);
@@ -56,7 +56,7 @@ impl<F: Flash> Storage<F> {
             let Some(chunk) = entry.chunk_start().checked_add(number) else {
                 return Ok(false);
             };
-            let Some(found) = self.find(&Query::blob_data(entry.ns_index, key, chunk))? else {
+            let Some(found) = self.find(&Query::blob_data(ns_index, key, chunk))? else {
                 return Ok(false);
             };
             let size = found.entry.data_size();

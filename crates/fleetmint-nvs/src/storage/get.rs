@@ -29,21 +29,25 @@ impl<F: Flash> Storage<F> {
     /// `nvs_get_blob`: appends the blob, of either format.
     pub(super) fn get_blob(&mut self, ns_index: u8, key: &[u8; NAME_FIELD], to: &mut Vec<u8>) -> Step<()> {
         let begin = to.len();
-        match self.read_chunks(ns_index, key, to) {
-            Err(fail) if fail.code == EspError::NotFound => {}
-            done => return done,
+        let index = self.find(&Query::of(ns_index, ItemType::BlobIndex.byte(), *key))?;
+        if let Some(index) = &index {
+            match self.read_chunks(ns_index, key, index, to) {
+                Err(fail) if fail.code == EspError::NotFound => {}
+                done => return done,
+            }
         }
         to.truncate(begin);
         let found = self
             .find(&Query::of(ns_index, ItemType::Blob.byte(), *key))?
             .ok_or(NOT_FOUND)?;
+        // The caller's buffer is of the size that the index gave.
+        if index.is_some_and(|index| (index.entry.blob_size() as usize) < found.entry.data_size()) {
+            return Err(found.fail(EspError::InvalidLength));
+        }
         self.read_checked(&found, to)
     }
 
-    fn read_chunks(&mut self, ns_index: u8, key: &[u8; NAME_FIELD], to: &mut Vec<u8>) -> Step<()> {
-        let index = self
-            .find(&Query::of(ns_index, ItemType::BlobIndex.byte(), *key))?
-            .ok_or(NOT_FOUND)?;
+    fn read_chunks(&mut self, ns_index: u8, key: &[u8; NAME_FIELD], index: &Found, to: &mut Vec<u8>) -> Step<()> {
         let begin = to.len();
         let size = index.entry.blob_size() as usize;
         let mut cut = None;
@@ -68,7 +72,7 @@ impl<F: Flash> Storage<F> {
             }
         }
         if cut.is_some() {
-            self.note(&index, RepairKind::MissingChunk);
+            self.note(index, RepairKind::MissingChunk);
             // As the firmware, which has an error to return in any case.
             let _ = self.erase_blob(ns_index, key, START_ANY, true);
         }

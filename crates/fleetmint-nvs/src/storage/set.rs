@@ -131,7 +131,7 @@ impl<F: Flash> Storage<F> {
         let query = Query::of(namespace.0, TYPE_ANY, *key.field());
         let erased = self.find(&query).and_then(|found| {
             let found = found.ok_or(NOT_FOUND)?;
-            self.erase_value(&found)
+            self.erase_value(namespace.0, &found)
         });
         erased.map_err(|fail| self.write_error(fail, key.raw(), 0))
     }
@@ -164,10 +164,10 @@ impl<F: Flash> Storage<F> {
         Ok(())
     }
 
-    fn erase_value(&mut self, found: &Found) -> Step<()> {
+    fn erase_value(&mut self, ns_index: u8, found: &Found) -> Step<()> {
         if found.entry.item_type() == Some(ItemType::BlobIndex) {
             let key = *found.entry.name().field();
-            return self.erase_blob(found.entry.ns_index, &key, found.entry.chunk_start(), false);
+            return self.erase_blob(ns_index, &key, found.entry.chunk_start(), false);
         }
         self.erase_found(found, false)
     }
@@ -191,7 +191,7 @@ impl<F: Flash> Storage<F> {
         };
         let sequence = old.as_ref().map(|old| self.page(old.page).sequence);
         self.write_to_current(item)?;
-        self.erase_old(old, sequence, purge)
+        self.erase_old(ns_index, old, sequence, purge)
     }
 
     /// Whether an item of the same type holds exactly this.
@@ -260,10 +260,17 @@ impl<F: Flash> Storage<F> {
     }
 
     /// Erases what was replaced. Its page may have been moved meanwhile: `sequence` is the one that it had.
-    pub(super) fn erase_old(&mut self, old: Option<Found>, sequence: Option<u32>, purge: bool) -> Step<()> {
+    ///
+    /// `ns_index` is the one that was written to: if that is 255, what was replaced may be of another namespace.
+    pub(super) fn erase_old(
+        &mut self,
+        ns_index: u8,
+        old: Option<Found>,
+        sequence: Option<u32>,
+        purge: bool,
+    ) -> Step<()> {
         let Some(mut old) = old else { return Ok(()) };
         let key: [u8; NAME_FIELD] = *old.entry.name().field();
-        let ns_index = old.entry.ns_index;
         if old.entry.item_type() == Some(ItemType::BlobIndex) {
             return self.erase_blob(ns_index, &key, old.entry.chunk_start(), purge);
         }

@@ -108,6 +108,52 @@ fn a_getter_in_namespace_255_searches_all() {
     );
 }
 
+/// With the index of "any", what is replaced is looked for in all namespaces, part by part: the first index of that name
+/// goes, and the first chunk, here another namespace's. What is left reads as one blob.
+#[test]
+fn a_setter_in_namespace_255_replaces_in_all() {
+    let index = |ns_index| Entry::blob_index(ns_index, &key("k"), 3, 1, 0x80);
+    let chunk = |ns_index, data: &[u8]| Entry::blob_data(ns_index, &key("k"), 0x80, data);
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "one", 1)
+        .namespace(0, 1, "two", 2)
+        .namespace(0, 2, "any", 255)
+        .item(0, 3, &index(1), &[])
+        .item(0, 4, &chunk(2, b"two"), b"two")
+        .item(0, 6, &index(2), &[])
+        .item(0, 7, &chunk(1, b"one"), b"one")
+        .number(0, 9, 1, "last", Number::U8(3));
+    let mut storage = image.open();
+    let any = storage.open_namespace(&Namespace::new("any").unwrap()).unwrap();
+    storage.set_blob(any, &key("k"), b"new").unwrap();
+    assert_eq!(
+        listed(&mut storage),
+        ["one.k=ESP_ERR_NVS_NOT_FOUND", "one.last=U8(3)", "any.k=6f6e65"]
+    );
+}
+
+/// Both formats of one blob. As the new one's data is damaged, the getter turns to the old one, with a buffer for the new;
+/// asked again, it finds the chunk gone.
+#[test]
+fn an_old_blob_is_read_into_the_new_one_s_buffer() {
+    let chunk = Entry::blob_data(1, &key("k"), 0, b"new");
+    let index = Entry::blob_index(1, &key("k"), 3, 1, 0);
+    let mut image = Image::blank(4)
+        .page(0, PageState::Full, 0)
+        .namespace(0, 0, "one", 1)
+        .item(0, 1, &chunk, b"now")
+        .item(0, 3, &index, &[])
+        .page(1, PageState::Full, 1)
+        .item(1, 0, &Entry::old_blob(1, &key("k"), b"older"), b"older")
+        .page(2, PageState::Active, 2)
+        .number(2, 0, 1, "last", Number::U8(3));
+    assert_eq!(
+        listed(&mut image.open()),
+        ["one.k=ESP_ERR_NVS_INVALID_LENGTH", "one.last=U8(3)", "one.k=ESP_FAIL"]
+    );
+}
+
 /// The state of entry 0 says that it is empty: all that follows is taken for half written, and the firmware goes on
 /// believing that its first item is entry 1. It can't move such a page.
 #[test]
