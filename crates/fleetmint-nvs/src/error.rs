@@ -29,6 +29,8 @@ impl fmt::Display for NameKind {
 pub enum EspError {
     /// `ESP_FAIL`: an inner check of the library failed.
     Fail,
+    /// `ESP_ERR_NO_MEM`
+    NoMem,
     /// `ESP_ERR_INVALID_ARG`
     InvalidArg,
     /// `ESP_ERR_NOT_ALLOWED`: a read-only partition would have to be written.
@@ -69,6 +71,7 @@ impl EspError {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fail => "ESP_FAIL",
+            Self::NoMem => "ESP_ERR_NO_MEM",
             Self::InvalidArg => "ESP_ERR_INVALID_ARG",
             Self::NotAllowed => "ESP_ERR_NOT_ALLOWED",
             Self::FlashOpFail => "ESP_ERR_FLASH_OP_FAIL",

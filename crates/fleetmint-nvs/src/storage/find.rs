@@ -33,6 +33,8 @@ pub(super) struct Index {
     /// Rows of items written since, not sorted.
     recent: Vec<u64>,
     places: Vec<Place>,
+    /// The hash that was looked for last, and its first row whose item was still live: those before stay dead.
+    last: (u64, usize),
 }
 
 #[derive(Clone, Copy)]
@@ -79,21 +81,20 @@ impl Index {
         }
     }
 
-    /// The first live place with this hash that comes after `after`, and its number.
-    fn next(&self, hash: u64, after: Option<u64>, pages: &[Page]) -> Option<(u64, Place)> {
-        let least = hash | after.map_or(0, |number| number + 1);
-        let live = |row: u64| {
-            let number = row - hash;
-            let place = self.places.get(number as usize).copied()?;
-            place.is_live(pages).then_some((number, place))
-        };
-        let begin = self.sorted.partition_point(|row| *row < least);
-        let mask = !((1 << PLACE_BITS) - 1);
-        let same = self.sorted.get(begin..).unwrap_or_default().iter();
-        let sorted = same.take_while(|row| **row & mask == hash).find_map(|row| live(*row));
-        // Recent places are later than all sorted ones, and in order among themselves.
-        let mut recent = self.recent.iter().filter(|row| **row & mask == hash && **row >= least);
-        sorted.or_else(|| recent.find_map(|row| live(*row)))
+    /// Where in the table to begin with a hash: at its first place, or at the first that was still live last time.
+    fn begin(&self, hash: u64) -> usize {
+        let (last_hash, first_live) = self.last;
+        if last_hash == hash {
+            first_live
+        } else {
+            self.sorted.partition_point(|row| *row < hash)
+        }
+    }
+
+    /// The place in a row of the table, if the row is of this hash.
+    fn place(&self, row: u64, hash: u64) -> Option<Place> {
+        let number = row.checked_sub(hash).filter(|number| number >> PLACE_BITS == 0)?;
+        self.places.get(number as usize).copied()
     }
 }
 
@@ -109,12 +110,36 @@ impl<F: Flash> Storage<F> {
         }
         self.build_index()?;
         let hash = name_hash(query.ns_index, &key, query.chunk, query.chunk_start);
-        let mut after = None;
+        let begin = self.index.begin(hash);
+        let mut first_live = None;
         let mut asked = None;
-        while let Some((number, place)) = self.index.next(hash, after, &self.pages) {
-            after = Some(number);
-            if asked == Some(place.page) {
+        // Sorted rows of this hash, then the recent ones, whose places are later than all sorted ones.
+        let mut at = begin;
+        let mut recent = 0;
+        loop {
+            let sorted = self.index.sorted.get(at).and_then(|row| self.index.place(*row, hash));
+            let place = match sorted {
+                Some(place) => {
+                    at += 1;
+                    place
+                }
+                None => match self.index.recent.get(recent) {
+                    Some(row) => {
+                        recent += 1;
+                        let Some(place) = self.index.place(*row, hash) else {
+                            continue;
+                        };
+                        place
+                    }
+                    None => break,
+                },
+            };
+            if asked == Some(place.page) || !place.is_live(&self.pages) {
                 continue;
+            }
+            if first_live.is_none() && sorted.is_some() {
+                first_live = Some(at - 1);
+                self.index.last = (hash, at - 1);
             }
             asked = Some(place.page);
             // No item of this name and chunk is before that place; one with another chunk start may be.
@@ -157,6 +182,7 @@ impl<F: Flash> Storage<F> {
                 let recent = core::mem::take(&mut self.index.recent);
                 self.index.sorted.extend(recent);
                 self.index.sorted.sort_unstable();
+                self.index.last = (0, 0);
             }
             return Ok(());
         }

@@ -124,8 +124,46 @@ impl NorFlash for ReadOnlySlice<'_> {
 
 /// A flash that a partition lies in: embedded-storage's `NorFlash`, and a shortcut for one that is in memory.
 ///
-/// ```ignore
-/// impl Flash for MyFlash {}
+/// ```
+/// use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
+/// use fleetmint_nvs::storage::{Flash, Mode, Storage};
+///
+/// /// Counts what is read from another flash.
+/// struct Counting<F>(F, usize);
+///
+/// impl<F: ErrorType> ErrorType for Counting<F> {
+///     type Error = F::Error;
+/// }
+/// impl<F: ReadNorFlash> ReadNorFlash for Counting<F> {
+///     const READ_SIZE: usize = F::READ_SIZE;
+///     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), F::Error> {
+///         self.1 += bytes.len();
+///         self.0.read(offset, bytes)
+///     }
+///     fn capacity(&self) -> usize {
+///         self.0.capacity()
+///     }
+/// }
+/// impl<F: NorFlash> NorFlash for Counting<F> {
+///     const WRITE_SIZE: usize = F::WRITE_SIZE;
+///     const ERASE_SIZE: usize = F::ERASE_SIZE;
+///     fn erase(&mut self, from: u32, to: u32) -> Result<(), F::Error> {
+///         self.0.erase(from, to)
+///     }
+///     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), F::Error> {
+///         self.0.write(offset, bytes)
+///     }
+/// }
+/// impl<F: NorFlash> Flash for Counting<F> {}
+///
+/// # use fleetmint_nvs::storage::SliceFlash;
+/// let mut image = vec![0xFF; 0x3000];
+/// let mut flash = Counting(SliceFlash::new(&mut image), 0);
+/// let mut storage = Storage::open(&mut flash, Mode::ReadWrite, None)?;
+/// assert!(storage.list()?.is_empty());
+/// drop(storage);
+/// assert!(flash.1 > 0);
+/// # Ok::<(), fleetmint_nvs::Error>(())
 /// ```
 pub trait Flash: NorFlash {
     /// The whole partition, if it can be looked at without reading it. A flash behind a wire says `None`.
@@ -260,6 +298,12 @@ impl<F: Flash> Medium<F> {
             cipher.decrypt_entry(offset as u32, &mut bytes);
         }
         Ok(self.buffer.insert(Zeroizing::new(bytes)))
+    }
+
+    /// A page, if it can be looked at in place.
+    #[inline]
+    pub(super) fn page(&self, page: usize) -> Option<&[u8]> {
+        self.plain_memory()?.get(page_offset(page)..)?.get(..PAGE_SIZE)
     }
 
     /// The `size` bytes of data that begin at this entry, if they can be looked at in place.

@@ -52,6 +52,9 @@ impl Page {
         let written = sets.of(EntryState::Written);
         page.used = written.count_ones() as usize;
         page.first_used = Bits(written).next().unwrap_or(NO_ENTRY);
+        if medium.page(number).is_some_and(|bytes| page.load_clean(bytes, sets)) {
+            return Ok(page);
+        }
         if page.state == State::Active {
             page.load_active(medium, sets)?;
         } else {
@@ -77,7 +80,6 @@ impl Page {
 
         let mut hash_24 = Hash24::of_namespace(NAMESPACE_INDEX);
         let mut hashes = HashTable::new();
-        self.distinct = true;
         // The last entry looked at, and where it is unless it is known to be incomplete.
         let mut last = None;
         let mut last_index = None;
@@ -113,7 +115,6 @@ impl Page {
                 }
             }
             hashes.insert(hash, place);
-            self.distinct &= earlier.is_none() && entry.chunk == CHUNK_ANY && entry.key == *entry.name().field();
             if let Some(earlier) = earlier {
                 let _ = self.repair_item(medium, earlier, RepairKind::Duplicate);
             }
@@ -177,13 +178,13 @@ impl Page {
 
 /// The entries from this one on, as a set.
 #[inline]
-fn from(index: usize) -> u128 {
+pub(super) fn from(index: usize) -> u128 {
     u128::MAX.checked_shl(index as u32).unwrap_or(0)
 }
 
 /// The entries before this one, as a set.
 #[inline]
-fn below(index: usize) -> u128 {
+pub(super) fn below(index: usize) -> u128 {
     !from(index)
 }
 
@@ -204,13 +205,13 @@ impl Hash24 {
         Self::of_namespace(ns_index).of(bytes)
     }
 
-    fn of_namespace(ns_index: u8) -> Self {
+    pub(super) fn of_namespace(ns_index: u8) -> Self {
         let mut begun = crc32fast::Hasher::new_with_initial(0xFFFF_FFFF);
         begun.update(&[ns_index]);
         Self { ns_index, begun }
     }
 
-    fn of(&mut self, bytes: &[u8; ENTRY_SIZE]) -> u32 {
+    pub(super) fn of(&mut self, bytes: &[u8; ENTRY_SIZE]) -> u32 {
         let [ns_index, _, _, chunk, ..] = *bytes;
         if ns_index != self.ns_index {
             *self = Self::of_namespace(ns_index);
@@ -227,14 +228,14 @@ impl Hash24 {
 
 /// A page's hashes while it is loaded: open addressing over the 126 entries. Two names with one hash are the same to
 /// the firmware, so they are here.
-struct HashTable {
+pub(super) struct HashTable {
     /// Entry + 1 at each place, 0 for none.
     places: [u8; 256],
     hashes: [u32; 256],
 }
 
 impl HashTable {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             places: [0; 256],
             hashes: [0; 256],
@@ -253,6 +254,14 @@ impl HashTable {
             // Of 256 places 126 are taken at most.
             slot = slot.wrapping_add(1);
         }
+    }
+
+    /// Adds a hash, unless it is there.
+    #[inline]
+    pub(super) fn is_new(&mut self, hash: u32, place: usize) -> bool {
+        let new = self.find(hash, u128::MAX).is_none();
+        self.insert(hash, place);
+        new
     }
 
     #[inline]
@@ -393,31 +402,36 @@ impl<F: Flash> Storage<F> {
             return Ok(());
         }
         let mut blobs = self.blob_indexes()?;
-        // By name, in the order of the flash among equal names: the first that fits a chunk gets it.
-        blobs.sort_by_key(|blob| (blob.ns_index, blob.name, blob.order));
+        blobs.sort_unstable_by_key(Blob::sort_key);
         self.count_chunks(&mut blobs)?;
-        let (mut right, mut wrong): (Vec<_>, Vec<_>) = blobs.into_iter().partition(Blob::adds_up);
-        wrong.sort_by_key(|blob| blob.order);
-        for blob in wrong {
-            let key = *blob.name.field();
-            let chunk_start = blob.chunk_start;
-            let query = Query {
-                chunk_start,
-                ..Query::of(blob.ns_index, ItemType::BlobIndex.byte(), key)
-            };
-            // The firmware ignores what fails here, and in eraseOrphanDataBlobs.
-            for position in 0..self.in_use {
-                let Some(number) = self.used_page(position) else { break };
-                let (page, medium) = self.page_and_medium(number);
-                if let Some((index, _)) = page.find(medium, &query, 0)?
-                    && page.repair_item(medium, index, RepairKind::BlobMismatch).is_ok()
-                {
+        let (right, wrong): (Vec<_>, Vec<_>) = blobs.into_iter().partition(Blob::adds_up);
+        for same in wrong.chunk_by(Blob::is_same) {
+            for blob in same {
+                if !self.erase_index(blob)? {
+                    // Nor will the others be found.
                     break;
                 }
             }
         }
-        right.sort_by_key(|blob| (blob.ns_index, blob.name, blob.order));
         self.erase_orphan_chunks(&right)
+    }
+
+    /// Erases the first index of this name and start, be it another that has them too. Whether there was one.
+    fn erase_index(&mut self, blob: &Blob) -> Step<bool> {
+        let chunk_start = blob.chunk_start;
+        let query = Query {
+            chunk_start,
+            ..Query::of(blob.ns_index, ItemType::BlobIndex.byte(), *blob.name.field())
+        };
+        while let Some(found) = self.find(&query)? {
+            let (page, medium) = self.page_and_medium(found.page);
+            let erased = page.repair_item(medium, found.index, RepairKind::BlobMismatch);
+            if erased.is_ok() || page.is_used() {
+                return Ok(true);
+            }
+            // Read-only, the firmware ignores that it fails; the page is invalid now, and the next one is tried.
+        }
+        Ok(false)
     }
 
     fn blob_indexes(&mut self) -> Step<Vec<Blob>> {
@@ -438,32 +452,45 @@ impl<F: Flash> Storage<F> {
         Ok(blobs)
     }
 
+    /// Adds each chunk to the first index in the flash that it may belong to.
     fn count_chunks(&mut self, blobs: &mut [Blob]) -> Step<()> {
-        let query = Query {
-            type_byte: ItemType::BlobData.byte(),
-            ..Query::any()
-        };
-        for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
-            let mut from = 0;
-            let (page, medium) = self.page_and_medium(number);
-            while let Some((index, entry)) = page.find(medium, &query, from)? {
-                from = index + usize::from(entry.span);
-                let begin = blobs.partition_point(|blob| blob.is_before(&entry));
-                let same_name = blobs.get_mut(begin..).unwrap_or_default().iter_mut();
-                let blob = same_name
-                    .take_while(|blob| blob.has_name_of(&entry))
-                    .find(|blob| blob.is_family_of(&entry));
-                if let Some(blob) = blob {
-                    blob.seen_size = blob.seen_size.wrapping_add(entry.data_size() as u32);
-                    blob.seen_chunks += 1;
-                }
+        // Of indexes with the same start only the first can get any.
+        let mut firsts: Vec<usize> = Vec::new();
+        for (number, blob) in blobs.iter().enumerate() {
+            let before = firsts.last().and_then(|before| blobs.get(*before));
+            if !before.is_some_and(|before| before.is_same(blob)) {
+                firsts.push(number);
             }
         }
-        Ok(())
+        self.each_chunk(|entry| {
+            let begin = firsts.partition_point(|number| blobs.get(*number).is_some_and(|blob| blob.is_before(entry)));
+            let first = firsts.get(begin..).unwrap_or_default().iter().copied();
+            let same_name = first.take_while(|number| blobs.get(*number).is_some_and(|blob| blob.has_name_of(entry)));
+            let family = same_name.filter(|number| blobs.get(*number).is_some_and(|blob| blob.is_family_of(entry)));
+            let first = family.min_by_key(|number| blobs.get(*number).map(|blob| blob.order));
+            if let Some(blob) = first.and_then(|number| blobs.get_mut(number)) {
+                blob.seen_size = blob.seen_size.wrapping_add(entry.data_size() as u32);
+                blob.seen_chunks += 1;
+            }
+            true
+        })
     }
 
     fn erase_orphan_chunks(&mut self, blobs: &[Blob]) -> Step<()> {
+        // Of indexes with the same start the one with most chunks owns all that the others do.
+        let most = |same: &[Blob]| same.iter().max_by_key(|blob| blob.chunks).copied();
+        let blobs: Vec<Blob> = blobs.chunk_by(Blob::is_same).filter_map(most).collect();
+        self.each_chunk(|entry| {
+            let begin = blobs.partition_point(|blob| blob.is_before(entry));
+            let same_name = blobs.get(begin..).unwrap_or_default().iter();
+            same_name
+                .take_while(|blob| blob.has_name_of(entry))
+                .any(|blob| blob.owns(entry))
+        })
+    }
+
+    /// Shows each chunk of a blob; one that isn't to be kept is erased.
+    fn each_chunk(&mut self, mut keep: impl FnMut(&Entry) -> bool) -> Step<()> {
         let query = Query {
             type_byte: ItemType::BlobData.byte(),
             ..Query::any()
@@ -474,15 +501,11 @@ impl<F: Flash> Storage<F> {
             let (page, medium) = self.page_and_medium(number);
             while let Some((index, entry)) = page.find(medium, &query, from)? {
                 from = index + usize::from(entry.span);
-                let begin = blobs.partition_point(|blob| blob.is_before(&entry));
-                let same_name = blobs.get(begin..).unwrap_or_default().iter();
-                if same_name
-                    .take_while(|blob| blob.has_name_of(&entry))
-                    .any(|blob| blob.owns(&entry))
-                {
+                if keep(&entry) {
                     continue;
                 }
-                // The firmware looks the chunk up again by its name, so of equal ones the first on the page goes.
+                // The firmware looks the chunk up again by its name, so of equal ones the first on the page goes; and it
+                // ignores a failure.
                 let chunk = Query::blob_data(entry.ns_index, *entry.name().field(), entry.chunk);
                 if let Some((index, _)) = page.find(medium, &chunk, 0)? {
                     let _ = page.repair_item(medium, index, RepairKind::OrphanChunk);
@@ -494,6 +517,7 @@ impl<F: Flash> Storage<F> {
 }
 
 /// A blob index while its chunks are counted.
+#[derive(Clone, Copy)]
 struct Blob {
     ns_index: u8,
     name: RawName,
@@ -518,6 +542,16 @@ impl Blob {
             seen_size: 0,
             seen_chunks: 0,
         }
+    }
+
+    /// By name, then by start, then in the order of the flash.
+    fn sort_key(&self) -> (u8, RawName, u8, usize) {
+        (self.ns_index, self.name, self.chunk_start, self.order)
+    }
+
+    /// Whether both have the same name and start.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.ns_index, self.name, self.chunk_start) == (other.ns_index, other.name, other.chunk_start)
     }
 
     fn is_before(&self, chunk: &Entry) -> bool {

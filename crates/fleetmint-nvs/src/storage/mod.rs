@@ -29,6 +29,7 @@
 //! ```
 
 mod blob;
+mod clean;
 mod doubt;
 mod find;
 mod flash;

@@ -80,7 +80,8 @@ impl<F: Flash> Storage<F> {
     /// All values, in the order of the firmware's iterator, the ones that it leaves out at the end.
     ///
     /// Reading a value whose data is damaged erases it, as in the firmware: read-write in the flash, read-only in
-    /// what is known of it.
+    /// what is known of it. Values that are listed again and again are read until they fill as much as the partition
+    /// has bytes; what is more is listed with `ESP_ERR_NO_MEM`.
     ///
     /// # Errors
     /// [`Error::Flash`]: the flash can't be read.
@@ -224,6 +225,8 @@ impl<F: Flash> Storage<F> {
         mark_repeats(&mut heads);
         let names = self.names();
         let mut bytes = Zeroizing::new(Vec::new());
+        // A blob whose first chunk is there a thousand times would be read as often.
+        let (mut repeated, most) = (0, self.medium.capacity());
         for iterated in [true, false] {
             for head in heads.iter().filter(|head| is_listed(&head.entry)) {
                 let Some(item_type) = head.entry.item_type() else {
@@ -234,7 +237,12 @@ impl<F: Flash> Storage<F> {
                 }
                 let named = names.by_index.get(usize::from(head.entry.ns_index)).copied().flatten();
                 bytes.clear();
-                let read = shown(self.read_listed(head, item_type, named.map(|(_, index)| index), &mut bytes))?;
+                let read = if head.repeat && repeated > most {
+                    Ok(Err(EspError::NoMem))
+                } else {
+                    shown(self.read_listed(head, item_type, named.map(|(_, index)| index), &mut bytes))
+                }?;
+                repeated += if head.repeat { bytes.len() } else { 0 };
                 let value = read.map(|number| number.map_or_else(|| bytes_value(item_type, &bytes), Value::Number));
                 let entry = (head, item_type, named.map(|(name, _)| name), iterated);
                 with(listed(entry, value, &bytes));

@@ -10,6 +10,7 @@
 mod check;
 mod golden;
 mod history;
+mod large;
 mod odd_images;
 mod patch;
 mod power_cut;
