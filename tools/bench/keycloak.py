@@ -29,7 +29,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     arguments.add_argument("program")
-    arguments.add_argument("folder", type=pathlib.Path)
+    arguments.add_argument("folder", type=lambda path: pathlib.Path(path).resolve())
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--seconds", type=int, default=4)
     arguments.add_argument("--warm-up", type=int, default=20000, help="requests before anything is measured")
