@@ -169,3 +169,63 @@ fn log(operation: Option<Operation>, method: &Method, path: &str, status: u16, t
         tracing::debug!(operation, %method, path, status, duration_ms, "answered");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use utoipa::openapi::OpenApi;
+
+    use super::*;
+
+    fn observer() -> Observer {
+        let document: OpenApi = serde_json::from_value(serde_json::json!({
+            "openapi": "3.1.0", "info": {"title": "", "version": ""},
+            "paths": {
+                "/api/devices": {"get": {"operationId": "list_devices", "responses": {}}},
+                "/api/devices/{id}": {"get": {"operationId": "get_device", "responses": {}}},
+            },
+        }))
+        .unwrap();
+        Observer::new(Metrics::default(), &document, 7)
+    }
+
+    fn request(method: Method, uri: &str) -> Request {
+        Request::builder().method(method).uri(uri).body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_500_and_is_counted() {
+        let observer = observer();
+        let answer = observer
+            .observe(request(Method::GET, "/api/devices/7"), async |_| panic!("in a handler"))
+            .await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(answer.headers()["x-request-id"], "00000007-0");
+        let body = axum::body::to_bytes(answer.into_body(), 4096).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("in a handler"));
+        let metrics = observer.metrics.encode().unwrap();
+        let line = "fleetmint_operations_total{operation=\"get_device\",status=\"500\"} 1";
+        assert!(metrics.contains(line), "{metrics}");
+    }
+
+    #[test]
+    fn an_operation_is_found_by_method_and_path() {
+        let observer = observer();
+        let operation = |method, uri| observer.operation(&request(method, uri));
+        assert_eq!(operation(Method::GET, "/api/devices"), Some(Operation::ListDevices));
+        assert_eq!(operation(Method::GET, "/api/devices?q=x"), Some(Operation::ListDevices));
+        assert_eq!(operation(Method::HEAD, "/api/devices/9"), Some(Operation::GetDevice));
+        for (method, uri) in [
+            (Method::POST, "/api/devices"),
+            (Method::GET, "/api/devices/"),
+            (Method::GET, "/api/devices/9/"),
+            (Method::GET, "/api/devices/9/provisioning"),
+            (Method::GET, "/api"),
+            (Method::GET, "/"),
+        ] {
+            assert_eq!(operation(method.clone(), uri), None, "{method} {uri}");
+        }
+    }
+}

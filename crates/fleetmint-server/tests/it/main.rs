@@ -14,6 +14,7 @@ mod harness;
 mod access;
 mod adoption;
 mod audit;
+mod connections;
 mod devices;
 mod enrolment;
 mod first_device;

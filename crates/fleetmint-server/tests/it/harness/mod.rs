@@ -379,7 +379,16 @@ impl Server {
     pub(crate) async fn stop(mut self) -> tempfile::TempDir {
         let metrics = self.anonymous(Method::GET, "/metrics").await;
         self.assert_no_secret(&String::from_utf8_lossy(&metrics.body), "a metric");
+        self.tell_to_stop();
+        self.stopped().await
+    }
+
+    pub(crate) fn tell_to_stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits until the server, told to stop, has stopped, and looks for secrets in the log.
+    pub(crate) async fn stopped(mut self) -> tempfile::TempDir {
         self.served.take().unwrap().await.unwrap();
         self.assert_no_secret(&log::text(), "the log");
         self.folder
