@@ -124,8 +124,13 @@ impl Observer {
         let operation = self.operation(&request);
         let id = self.request_id(&request);
         let shown = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let span = tracing::info_span!("request", id = shown);
         let method = request.method().clone();
+        // Reads say little on the way, and are many: their line in the log has the id by itself.
+        let span = if is_read(&method) {
+            tracing::debug_span!("request", id = shown)
+        } else {
+            tracing::info_span!("request", id = shown)
+        };
         // The query string is never logged: callers put into it what they please.
         let unknown = if operation.is_none() {
             request.uri().path().to_owned()
@@ -148,7 +153,17 @@ impl Observer {
         if let Some(operation) = operation {
             self.metrics.operation(operation, status, took);
         }
-        span.in_scope(|| log(operation, &method, &unknown, status, took, response.extensions().get()));
+        span.in_scope(|| {
+            log(
+                shown,
+                operation,
+                &method,
+                &unknown,
+                status,
+                took,
+                response.extensions().get(),
+            )
+        });
         if let Some(id) = id {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -156,17 +171,29 @@ impl Observer {
     }
 }
 
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
 /// One line for each request: what failed as an error, what was refused or changed as information, reads for debugging.
-fn log(operation: Option<Operation>, method: &Method, path: &str, status: u16, took: Duration, cause: Option<&Cause>) {
+fn log(
+    id: &str,
+    operation: Option<Operation>,
+    method: &Method,
+    path: &str,
+    status: u16,
+    took: Duration,
+    cause: Option<&Cause>,
+) {
     let operation = operation.map_or("", Operation::name);
     let cause = cause.map(|cause| &*cause.0);
     let duration_ms = took.as_secs_f64() * 1e3;
     if status >= 500 {
-        tracing::error!(operation, %method, path, status, duration_ms, cause, "answered");
-    } else if status >= 400 || !matches!(*method, Method::GET | Method::HEAD) {
-        tracing::info!(operation, %method, path, status, duration_ms, cause, "answered");
+        tracing::error!(id, operation, %method, path, status, duration_ms, cause, "answered");
+    } else if status >= 400 || !is_read(method) {
+        tracing::info!(id, operation, %method, path, status, duration_ms, cause, "answered");
     } else {
-        tracing::debug!(operation, %method, path, status, duration_ms, "answered");
+        tracing::debug!(id, operation, %method, path, status, duration_ms, "answered");
     }
 }
 

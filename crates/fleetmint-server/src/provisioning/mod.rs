@@ -66,13 +66,9 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
     match &app.identity {
         Identity::Builtin(builtin) => {
             let (material, secret) = app.database.read(|connection| {
-                let material = store::find(connection, id)?.ok_or(Error::NotFound)?;
-                match builtin.secret(connection, &material.client_id) {
-                    Ok(secret) => Ok((material, secret)),
-                    // The device may have gone with its client between the two reads.
-                    Err(_) if store::find(connection, id)?.is_none() => Err(Error::NotFound),
-                    Err(error) => Err(error.into()),
-                }
+                let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
+                let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
+                Ok::<_, Error>((material, secret))
             })?;
             let image = encode(app, material, secret.expose(), size)?;
             app.audit.record(record).await?;

@@ -1,8 +1,9 @@
 use diesel::prelude::*;
 
-use crate::database::schema::{device_models, devices};
+use crate::database::schema::{client_secrets, device_models, devices};
 use crate::database::{self, Connection};
 use crate::devices::store::ACTIVE;
+use crate::identity::builtin::SecretRow;
 use crate::models::Overrides;
 
 /// What the rows say about one device: all of it in one read, since every provisioning makes it.
@@ -16,29 +17,69 @@ pub(super) struct Material {
     pub(super) model: Overrides,
 }
 
+/// What is read of a device and its model.
+type Columns = (
+    devices::key,
+    devices::client_id,
+    devices::provider_ref,
+    (
+        devices::base_url,
+        devices::token_url,
+        devices::mqtt_url,
+        devices::wifi_ssid,
+        devices::wifi_password,
+    ),
+    device_models::code,
+    (
+        device_models::base_url,
+        device_models::token_url,
+        device_models::mqtt_url,
+        device_models::wifi_ssid,
+        device_models::wifi_password,
+    ),
+);
+
+const COLUMNS: Columns = (
+    devices::key,
+    devices::client_id,
+    devices::provider_ref,
+    (
+        devices::base_url,
+        devices::token_url,
+        devices::mqtt_url,
+        devices::wifi_ssid,
+        devices::wifi_password,
+    ),
+    device_models::code,
+    (
+        device_models::base_url,
+        device_models::token_url,
+        device_models::mqtt_url,
+        device_models::wifi_ssid,
+        device_models::wifi_password,
+    ),
+);
+
 pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<Material>, database::Error> {
     let query = devices::table
         .inner_join(device_models::table)
         .filter(devices::id.eq(id).and(devices::state.eq(ACTIVE)))
-        .select((
-            devices::key,
-            devices::client_id,
-            devices::provider_ref,
-            (
-                devices::base_url,
-                devices::token_url,
-                devices::mqtt_url,
-                devices::wifi_ssid,
-                devices::wifi_password,
-            ),
-            device_models::code,
-            (
-                device_models::base_url,
-                device_models::token_url,
-                device_models::mqtt_url,
-                device_models::wifi_ssid,
-                device_models::wifi_password,
-            ),
-        ));
+        .select(COLUMNS);
     Ok(query.get_result(connection).optional()?)
+}
+
+/// The same, with the newest secret that the built-in provider has of the client: one read instead of two, and both of
+/// the same moment.
+pub(super) fn find_with_secret(
+    connection: &mut Connection,
+    id: i64,
+) -> Result<Option<(Material, Option<SecretRow>)>, database::Error> {
+    let secrets = client_secrets::table.on(client_secrets::client_id.eq(devices::client_id));
+    let query = devices::table
+        .inner_join(device_models::table)
+        .left_join(secrets)
+        .filter(devices::id.eq(id).and(devices::state.eq(ACTIVE)))
+        .order((client_secrets::created_at.desc(), client_secrets::id.desc()))
+        .select((COLUMNS, SecretRow::COLUMNS.nullable()));
+    Ok(query.load(connection)?.into_iter().next())
 }

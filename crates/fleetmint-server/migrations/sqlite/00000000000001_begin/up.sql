@@ -1,5 +1,5 @@
--- Times are microseconds since the epoch, UTC. Ids are never used twice (AUTOINCREMENT): the audit trail
--- goes on naming a device after it is gone.
+-- Times are microseconds since the epoch, UTC. Ids of models and devices are never used twice (AUTOINCREMENT): the
+-- audit trail goes on naming a device after it is gone.
 
 -- Facts about this database itself: the master key's check value, the administrator token's hash.
 CREATE TABLE instance (
@@ -70,8 +70,10 @@ CREATE TABLE signing_keys (
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Without AUTOINCREMENT, which would keep the last id in a row of its own, written with each record: the newest records
+-- are never deleted, so no id comes twice.
 CREATE TABLE audit (
-    id        INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id        INTEGER NOT NULL PRIMARY KEY,
     at        INTEGER NOT NULL,
     actor     TEXT    NOT NULL,
     action    TEXT    NOT NULL,

@@ -24,6 +24,7 @@ use failures::Failures;
 use keys::Keys;
 
 pub use keys::KeyError;
+pub(crate) use store::SecretRow;
 
 /// The built-in identity provider. Cloning is cheap: all clones share the same keys and limits.
 #[derive(Clone, Debug)]
@@ -99,8 +100,19 @@ impl Builtin {
     /// # Errors
     /// [`Error::ClientMissing`], [`Error::SecretMissing`], [`Error::Seal`]; the database's.
     pub fn secret(&self, connection: &mut Connection, client_id: &str) -> Result<Secret, Error> {
-        match store::secrets(connection, client_id)?.into_iter().next() {
-            Some(row) => self.open(client_id, &row),
+        let newest = store::secrets(connection, client_id)?.into_iter().next();
+        self.secret_of(connection, client_id, newest.as_ref())
+    }
+
+    /// The same, when the newest row has been read already.
+    pub(crate) fn secret_of(
+        &self,
+        connection: &mut Connection,
+        client_id: &str,
+        newest: Option<&SecretRow>,
+    ) -> Result<Secret, Error> {
+        match newest {
+            Some(row) => self.open(client_id, row),
             None if store::find(connection, client_id)?.is_none() => Err(client_missing(client_id)),
             None => Err(secret_missing(client_id)),
         }
@@ -174,7 +186,7 @@ impl Builtin {
         Ok(store::insert_secret(connection, &id, client_id, &sealed, now)?)
     }
 
-    fn open(&self, client_id: &str, row: &store::SecretRow) -> Result<Secret, Error> {
+    fn open(&self, client_id: &str, row: &SecretRow) -> Result<Secret, Error> {
         if row.secret.is_empty() {
             return Err(secret_missing(client_id));
         }

@@ -11,8 +11,9 @@ pub(super) struct ClientRow {
     pub(super) enabled: bool,
 }
 
+/// One of a client's secrets.
 #[derive(Queryable)]
-pub(super) struct SecretRow {
+pub(crate) struct SecretRow {
     pub(super) id: String,
     /// Sealed.
     pub(super) secret: Vec<u8>,
@@ -20,6 +21,9 @@ pub(super) struct SecretRow {
 }
 
 impl SecretRow {
+    pub(crate) const COLUMNS: (client_secrets::id, client_secrets::secret, client_secrets::expires_at) =
+        (client_secrets::id, client_secrets::secret, client_secrets::expires_at);
+
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         self.expires_at
             .is_none_or(|expires_at| now.as_microsecond() < expires_at)
@@ -75,7 +79,7 @@ pub(super) fn secrets(connection: &mut Connection, client_id: &str) -> Result<Ve
     let query = client_secrets::table
         .filter(client_secrets::client_id.eq(client_id))
         .order((client_secrets::created_at.desc(), client_secrets::id.desc()))
-        .select((client_secrets::id, client_secrets::secret, client_secrets::expires_at));
+        .select(SecretRow::COLUMNS);
     Ok(query.load(connection)?)
 }
 
