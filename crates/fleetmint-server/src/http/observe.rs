@@ -162,7 +162,7 @@ impl Observer {
                 status,
                 took,
                 response.extensions().get(),
-            )
+            );
         });
         if let Some(id) = id {
             response.headers_mut().insert(REQUEST_ID, id);
