@@ -85,16 +85,44 @@ impl<F: Flash> Storage<F> {
 
     /// Appends an item's data. Damaged, it is erased.
     pub(super) fn read_checked(&mut self, found: &Found, to: &mut Vec<u8>) -> Step<()> {
-        let begin = to.len();
-        self.medium
-            .read_data(found.page, found.index + 1, found.entry.data_size(), to)?;
-        if crc32(to.get(begin..).unwrap_or_default()) == found.entry.data_crc() {
+        if self.read_sound(found, to)? {
             return Ok(());
         }
-        to.truncate(begin);
         let (page, medium) = self.page_and_medium(found.page);
         page.repair_item(medium, found.index, RepairKind::DamagedValue)?;
         Err(found.fail(EspError::NotFound))
+    }
+
+    /// Appends an item's data, unless it is damaged.
+    fn read_sound(&mut self, found: &Found, to: &mut Vec<u8>) -> Step<bool> {
+        let begin = to.len();
+        self.medium
+            .read_data(found.page, found.index + 1, found.entry.data_size(), to)?;
+        let sound = crc32(to.get(begin..).unwrap_or_default()) == found.entry.data_crc();
+        if !sound {
+            to.truncate(begin);
+        }
+        Ok(sound)
+    }
+
+    /// Appends the string or blob that an item of no namespace is, or begins. No getter finds it, so nothing is erased.
+    pub(super) fn read_orphan(&mut self, found: &Found, to: &mut Vec<u8>) -> Step<()> {
+        if found.entry.item_type() != Some(ItemType::BlobData) {
+            let sound = self.read_sound(found, to)?;
+            return sound.then_some(()).ok_or(found.fail(EspError::NotFound));
+        }
+        let (ns_index, key) = (found.entry.ns_index, *found.entry.name().field());
+        let index = self.find(&Query::of(ns_index, ItemType::BlobIndex.byte(), key))?;
+        let index = index.ok_or(NOT_FOUND)?;
+        for number in 0..index.entry.chunk_count() {
+            let chunk = index.entry.chunk_start().wrapping_add(number);
+            let chunk = self.find(&Query::blob_data(ns_index, key, chunk))?.ok_or(NOT_FOUND)?;
+            if !self.read_sound(&chunk, to)? {
+                return Err(chunk.fail(EspError::NotFound));
+            }
+        }
+        let whole = to.len() == index.entry.blob_size() as usize;
+        whole.then_some(()).ok_or(index.fail(EspError::Fail))
     }
 
     /// Erases a blob of the new format: its index, then its chunks.

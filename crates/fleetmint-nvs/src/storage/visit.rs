@@ -165,6 +165,8 @@ impl<F: Flash> Storage<F> {
         let mut bytes = Zeroizing::new(Vec::new());
         let mut known: (u8, Option<RawName>) = (NAMESPACE_INDEX, None);
         let mut old_blobs = false;
+        // The page that became invalid while it was read: read-only, where an item of one entry can't be erased.
+        let mut gone = None;
         for iterated in [true, false] {
             if !iterated && !old_blobs {
                 break;
@@ -196,6 +198,10 @@ impl<F: Flash> Storage<F> {
                         repeat: false,
                     };
                     let entry = (&head, item_type, known.1, iterated);
+                    if gone == Some(number) && known.1.is_some() {
+                        with(listed(entry, Err(EspError::NotFound), &[]));
+                        continue;
+                    }
                     if let Some(value) = Number::from_data(item_type, head.entry.data) {
                         with(listed(entry, Ok(Value::Number(value)), &[]));
                         continue;
@@ -212,8 +218,16 @@ impl<F: Flash> Storage<F> {
                         index,
                         entry: head.entry,
                     };
-                    let read = shown(self.read_checked(&found, &mut bytes))?;
-                    with(listed(entry, read.map(|()| bytes_value(item_type, &bytes)), &bytes));
+                    let read = if known.1.is_some() {
+                        self.read_checked(&found, &mut bytes)
+                    } else {
+                        self.read_orphan(&found, &mut bytes)
+                    };
+                    let value = shown(read)?.map(|()| bytes_value(item_type, &bytes));
+                    with(listed(entry, value, &bytes));
+                    if !self.page(number).is_searchable() {
+                        gone = Some(number);
+                    }
                 }
             }
         }
@@ -259,27 +273,24 @@ impl<F: Flash> Storage<F> {
         ns_index: Option<u8>,
         to: &mut Vec<u8>,
     ) -> Step<Option<Number>> {
-        // An orphan can't be asked for by name: it is shown as it is.
-        let direct = ns_index.is_none();
-        let ns_index = ns_index.unwrap_or(head.entry.ns_index);
-        let key = *head.entry.name().field();
-        if let Some(number) = Number::from_data(item_type, head.entry.data) {
-            return if direct {
-                Ok(number)
-            } else {
-                self.get_number(ns_index, item_type, &key)
+        let number = Number::from_data(item_type, head.entry.data);
+        let Some(ns_index) = ns_index else {
+            // An orphan can't be asked for by name: it is shown as it is.
+            let found = Found {
+                page: head.page,
+                index: head.index,
+                entry: head.entry,
+            };
+            if number.is_none() {
+                self.read_orphan(&found, to)?;
             }
-            .map(Some);
+            return Ok(number);
+        };
+        let key = *head.entry.name().field();
+        if number.is_some() {
+            return self.get_number(ns_index, item_type, &key).map(Some);
         }
         match item_type {
-            ItemType::Str | ItemType::Blob if direct => self.read_checked(
-                &Found {
-                    page: head.page,
-                    index: head.index,
-                    entry: head.entry,
-                },
-                to,
-            ),
             ItemType::Str => self.get_str(ns_index, &key, to),
             _ => self.get_blob(ns_index, &key, to),
         }?;

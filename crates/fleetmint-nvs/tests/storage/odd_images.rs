@@ -1,7 +1,7 @@
 //! Images that no orderly history leaves, each for a step of ESP-IDF's library that the reference images don't reach.
 //! What is wanted was read in the library's source.
 
-use fleetmint_nvs::entry::{Entry, Number};
+use fleetmint_nvs::entry::{Entry, Number, entry_crc};
 use fleetmint_nvs::error::EspError;
 use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version, entry_offset};
 use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
@@ -130,6 +130,53 @@ fn a_setter_in_namespace_255_replaces_in_all() {
     assert_eq!(
         listed(&mut storage),
         ["one.k=ESP_ERR_NVS_NOT_FOUND", "one.last=U8(3)", "any.k=6f6e65"]
+    );
+}
+
+/// A damaged value of no namespace is never read by the firmware, so it stays; one of a namespace is erased.
+#[test]
+fn an_orphan_is_not_erased_for_being_damaged() {
+    let text = |ns_index| Entry::string(ns_index, &key("k"), b"text\0");
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "one", 1)
+        .item(0, 1, &text(1), b"test\0")
+        .item(0, 3, &text(2), b"test\0")
+        .number(0, 5, 1, "last", Number::U8(3));
+    let listed = listed(&mut image.open());
+    assert_eq!(
+        listed,
+        [
+            "one.k=ESP_ERR_NVS_NOT_FOUND",
+            ".k=ESP_ERR_NVS_NOT_FOUND",
+            "one.last=U8(3)"
+        ]
+    );
+    assert_eq!(image.entry(0, 1), [0; ENTRY_SIZE]);
+    assert_eq!(image.entry(0, 3), text(2).to_bytes());
+}
+
+/// Read-only, an empty value with a wrong checksum can't be erased, and with the attempt its page is lost.
+#[test]
+fn a_page_is_lost_over_an_entry_that_can_t_be_erased() {
+    let mut empty = Entry::string(1, &key("empty"), b"");
+    empty.data[4] ^= 1;
+    let bytes = empty.to_bytes();
+    empty.crc = entry_crc(&bytes);
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "one", 1)
+        .number(0, 1, 1, "k", Number::U8(3))
+        .item(0, 2, &empty, &[])
+        .number(0, 3, 1, "last", Number::U8(3));
+    let mut storage = Storage::open(SliceFlash::new(&mut image.bytes), Mode::ReadOnly, None).unwrap();
+    assert_eq!(
+        listed(&mut storage),
+        [
+            "one.k=U8(3)",
+            "one.empty=ESP_ERR_NOT_ALLOWED",
+            "one.last=ESP_ERR_NVS_NOT_FOUND"
+        ]
     );
 }
 
