@@ -119,27 +119,4 @@ impl Settings {
         let warnings = self.server.listening(address);
         (self, warnings)
     }
-
-    /// The `base_url` that devices get where neither their model nor they override it.
-    pub fn device_base_url(&self) -> Sourced<'_> {
-        match &self.provisioning.base_url {
-            Some(url) => Sourced {
-                setting: "provisioning.base_url",
-                value: Some(url),
-            },
-            None => Sourced {
-                setting: "server.public_url",
-                value: self.server.public_url.as_deref(),
-            },
-        }
-    }
-}
-
-/// A value for devices, and the setting that answers for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sourced<'a> {
-    /// The key to name when the value is missing or breaks a rule.
-    pub setting: &'static str,
-    /// `None` with a wildcard listener and no `server.public_url` alone.
-    pub value: Option<&'a str>,
 }

@@ -351,7 +351,6 @@ fn the_public_url_follows_the_listener() {
     let (on_network, warnings) = at("192.0.2.1:8080");
     assert_eq!(on_network.server.public_url.as_deref(), Some("http://192.0.2.1:8080"));
     assert_eq!(warnings, []);
-    assert_eq!(on_network.device_base_url().value, Some("http://192.0.2.1:8080"));
 
     for (address, url) in [
         ("127.0.0.1:1", "http://127.0.0.1:1"),
@@ -370,8 +369,6 @@ fn the_public_url_follows_the_listener() {
         let (open, warnings) = at(wildcard);
         assert_eq!(open.server.public_url, None);
         assert_eq!(warnings.len(), 1);
-        assert_eq!(open.device_base_url().value, None);
-        assert_eq!(open.device_base_url().setting, "server.public_url");
     }
     let given = load(
         "server.public_url = 'https://example.com'\nprovisioning.base_url = ''",
@@ -382,6 +379,5 @@ fn the_public_url_follows_the_listener() {
     let (given, warnings) = given.listening("0.0.0.0:8080".parse().unwrap());
     assert_eq!(warnings, []);
     assert_eq!(given.server.public_url.as_deref(), Some("https://example.com"));
-    assert_eq!(given.device_base_url().value, Some(""));
-    assert_eq!(given.device_base_url().setting, "provisioning.base_url");
+    assert_eq!(given.provisioning.base_url.as_deref(), Some(""));
 }

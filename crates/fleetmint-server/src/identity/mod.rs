@@ -34,6 +34,14 @@ impl Identity {
             Self::Keycloak(keycloak) => keycloak.token_url(),
         }
     }
+
+    /// The setting that answers for [`Identity::token_url`].
+    pub const fn token_url_setting(&self) -> &'static str {
+        match self {
+            Self::Builtin(_) => "server.public_url",
+            Self::Keycloak(_) => "identity.keycloak.token_url",
+        }
+    }
 }
 
 /// A device's client.

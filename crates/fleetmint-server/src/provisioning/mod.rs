@@ -53,6 +53,8 @@ pub enum Level {
     Device,
     Model,
     Settings,
+    /// The identity provider's answer, which this setting shapes.
+    Provider(&'static str),
 }
 
 /// Makes the image of a device's NVS partition: `size` bytes, a multiple of 4096 from 4096 to 16 MiB.
@@ -157,13 +159,18 @@ impl<'a> Chosen<'a> {
         let provisioning = &settings.provisioning;
         let borrowed = |value: &'a Option<String>| value.as_deref().map(Cow::Borrowed);
         let base_url = provisioning.base_url.as_ref().or(settings.server.public_url.as_ref());
-        let token_url = borrowed(&provisioning.token_url).or_else(|| app.identity.token_url().map(Cow::Owned));
+        let mut token_url = choose(|overrides| &overrides.token_url, borrowed(&provisioning.token_url));
+        if let (None, Level::Settings) = token_url
+            && let Some(url) = app.identity.token_url()
+        {
+            token_url = (Some(Cow::Owned(url)), Level::Provider(app.identity.token_url_setting()));
+        }
         Ok(Self {
             base_url: choose(
                 |overrides| &overrides.base_url,
                 base_url.map(|url| Cow::Borrowed(url.as_str())),
             ),
-            token_url: choose(|overrides| &overrides.token_url, token_url),
+            token_url,
             mqtt_url: choose(|overrides| &overrides.mqtt_url, borrowed(&provisioning.mqtt_url)),
             wifi_ssid: choose(|overrides| &overrides.wifi_ssid, borrowed(&provisioning.wifi_ssid)),
             wifi_password,
@@ -213,6 +220,7 @@ impl Error {
             Level::Device => "from the device's own override",
             Level::Model => "from its model's override",
             Level::Settings => "from the settings",
+            Level::Provider(name) => return format!("{cause} (from the identity provider; the setting is {name})"),
         };
         let hint = match (cause, setting) {
             (board::Error::Required { lack: Lack::Absent, .. }, Setting::BaseUrl | Setting::TokenUrl) => {

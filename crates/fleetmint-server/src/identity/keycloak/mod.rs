@@ -10,6 +10,7 @@
 //!
 //! Each operation has one total time limit, in which a token, if one is needed, and a second attempt have their place.
 
+mod adoption;
 mod call;
 mod client;
 mod readiness;
@@ -36,8 +37,7 @@ use client::{Representation, Shown, shown};
 use readiness::Readiness;
 use token::Tokens;
 
-/// How many clients one page of the list has.
-const PAGE: u32 = 100;
+pub use adoption::Found;
 
 /// A realm of a Keycloak server. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub struct Keycloak(Arc<Inner>);
 struct Inner {
     caller: Caller,
     tokens: Tokens,
+    /// `…/realms/{realm}`
+    realm_url: String,
     /// `…/admin/realms/{realm}`
     admin: String,
     device_scope: Option<String>,
@@ -62,19 +64,6 @@ pub enum StartError {
     CaFile { path: String, cause: String },
     #[error("identity.keycloak: no HTTP client can be made: {0}")]
     Client(String),
-}
-
-/// A client that is in the realm, as adoption sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Keycloak's own id of it.
-    pub provider_ref: String,
-    pub client_id: String,
-    /// What people call it.
-    pub name: Option<String>,
-    /// The device that it says it was made for.
-    pub device_key: Option<String>,
-    pub enabled: bool,
 }
 
 /// What a sync did.
@@ -133,6 +122,7 @@ impl Keycloak {
                 timeout: settings.timeout,
             },
             tokens: Tokens::new(settings),
+            realm_url: format!("{}/realms/{}", settings.base_url, settings.realm),
             admin: format!("{}/admin/realms/{}", settings.base_url, settings.realm),
             device_scope: settings.device_scope.clone(),
             token_url: settings.token_url.clone(),
@@ -142,12 +132,14 @@ impl Keycloak {
     }
 
     /// Where devices get their tokens: the setting, else the endpoint of the realm as its tokens name it, whose host may
-    /// be another than the one that we call. `None` before the first answer of Keycloak.
+    /// be another than the one that we call. `None` before Keycloak's first answer.
     pub fn token_url(&self) -> Option<String> {
-        self.0.token_url.clone().or_else(|| {
-            let issuer = self.0.tokens.last()?.issuer.clone()?;
-            Some(format!("{issuer}/protocol/openid-connect/token"))
-        })
+        if let Some(url) = &self.0.token_url {
+            return Some(url.clone());
+        }
+        let token = self.0.tokens.last()?;
+        let realm = token.issuer.as_ref().unwrap_or(&self.0.realm_url);
+        Some(format!("{realm}/protocol/openid-connect/token"))
     }
 
     /// How long one operation may take at most, a second attempt included.
@@ -316,69 +308,6 @@ impl Keycloak {
             StatusCode::NOT_FOUND => Ok(false),
             _ => Err(answer.refusal()),
         }
-    }
-
-    /// One page of the realm's clients whose ids contain `text`, from the `first` on; an empty page is the end.
-    ///
-    /// # Errors
-    /// Every way that Keycloak can fail.
-    pub async fn list(&self, text: &str, first: u32) -> Result<Vec<Found>, Error> {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("clientId", text)
-            .append_pair("search", "true")
-            .append_pair("first", &first.to_string())
-            .append_pair("max", &PAGE.to_string())
-            .finish();
-        let path = format!("/clients?{query}");
-        let answer = self
-            .call(
-                "list_clients",
-                &Method::GET,
-                &path,
-                Body::None,
-                self.0.caller.deadline(),
-            )
-            .await?;
-        if answer.status != StatusCode::OK {
-            return Err(answer.refusal());
-        }
-        let clients: Vec<Map<String, Value>> = answer.json()?;
-        clients
-            .into_iter()
-            .map(|members| {
-                let client = Representation::new(members);
-                match (client.id().filter(|id| is_id(id)), client.client_id()) {
-                    (Some(id), Some(client_id)) => Ok(Found {
-                        provider_ref: id.to_owned(),
-                        client_id: client_id.to_owned(),
-                        name: client.name().map(str::to_owned),
-                        device_key: client.device_key().map(str::to_owned),
-                        enabled: client.enabled(),
-                    }),
-                    _ => Err(Error::Unreadable("a client has no id".to_owned())),
-                }
-            })
-            .collect()
-    }
-
-    /// Marks a client that has no owner yet as this device's.
-    ///
-    /// # Errors
-    /// [`Error::ClientMissing`]; [`Error::ForeignClient`] if it is another device's; every way that Keycloak can fail.
-    pub async fn claim(&self, client: Client<'_>) -> Result<(), Error> {
-        let deadline = self.0.caller.deadline();
-        let mut now = self
-            .look_up(client, deadline)
-            .await?
-            .ok_or_else(|| client_missing(client))?;
-        match now.device_key() {
-            Some(key) if key == client.device_key => return Ok(()),
-            Some(_) => return Err(foreign(client)),
-            None => {}
-        }
-        let id = now.id().map(str::to_owned).ok_or_else(|| client_missing(client))?;
-        now.set_device_key(client.device_key);
-        self.update(client, &id, now, deadline).await
     }
 
     /// The client by its id, or by its name where the id is not known or nobody's any more.

@@ -417,6 +417,40 @@ async fn callers_are_told_each_fault_and_others_do_not_feel_it() {
     Arc::into_inner(server).unwrap().stop().await;
 }
 
+#[tokio::test]
+async fn a_token_url_that_is_no_use_is_told_by_the_name_of_its_setting() {
+    let stand_in = StandIn::start(|_, _| None).await;
+    let long = format!("http://192.0.2.1/{}", "x".repeat(4_000));
+    for (url, kind) in [("", "value-missing"), (" ", "value-missing"), (&long, "value-too-long")] {
+        let server = Server::start_with(&[
+            ("identity.provider", "keycloak"),
+            ("identity.keycloak.base_url", &stand_in.base),
+            ("identity.keycloak.realm", "fleet"),
+            ("identity.keycloak.client_id", "fleetmint"),
+            ("identity.keycloak.client_secret", "the service account's secret"),
+            ("identity.keycloak.token_url", url),
+        ])
+        .await;
+        let model = server.model("m").await;
+        let device = server.device(&model).await;
+        let answer = server.image(&device, 4096).await;
+        assert_eq!(
+            answer.problem(),
+            problem(422, kind, &["/provisioning/token_url"]),
+            "{url:.20}"
+        );
+        let detail = answer.json()["errors"][0]["detail"].to_string();
+        assert!(detail.contains("identity.keycloak.token_url"), "{detail}");
+        server.stop().await;
+    }
+    // The token of the stand-in does not say who issued it: then it is the realm that we call.
+    let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+    assert_eq!(keycloak.token_url(), None);
+    keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
+    let usual = format!("{}/realms/fleet/protocol/openid-connect/token", stand_in.base);
+    assert_eq!(keycloak.token_url(), Some(usual));
+}
+
 #[test]
 fn a_file_of_authorities_that_is_none_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,89 @@
+//! Clients that are in the realm already: listed page by page, never all at once, and marked as a device's.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Map, Value};
+
+use super::call::Body;
+use super::client::Representation;
+use super::{Client, Error, Keycloak, client_missing, foreign, is_id};
+
+/// How many clients one page of the list has.
+const PAGE: u32 = 100;
+
+/// A client that is in the realm, as adoption sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Keycloak's own id of it.
+    pub provider_ref: String,
+    pub client_id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The device that it says it was made for.
+    pub device_key: Option<String>,
+    pub enabled: bool,
+}
+
+impl Keycloak {
+    /// One page of the realm's clients whose ids contain `text`, from the `first` on; an empty page is the end.
+    ///
+    /// # Errors
+    /// Every way that Keycloak can fail.
+    pub async fn list(&self, text: &str, first: u32) -> Result<Vec<Found>, Error> {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("clientId", text)
+            .append_pair("search", "true")
+            .append_pair("first", &first.to_string())
+            .append_pair("max", &PAGE.to_string())
+            .finish();
+        let path = format!("/clients?{query}");
+        let answer = self
+            .call(
+                "list_clients",
+                &Method::GET,
+                &path,
+                Body::None,
+                self.0.caller.deadline(),
+            )
+            .await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal());
+        }
+        let clients: Vec<Map<String, Value>> = answer.json()?;
+        clients
+            .into_iter()
+            .map(|members| {
+                let client = Representation::new(members);
+                match (client.id().filter(|id| is_id(id)), client.client_id()) {
+                    (Some(id), Some(client_id)) => Ok(Found {
+                        provider_ref: id.to_owned(),
+                        client_id: client_id.to_owned(),
+                        name: client.name().map(str::to_owned),
+                        device_key: client.device_key().map(str::to_owned),
+                        enabled: client.enabled(),
+                    }),
+                    _ => Err(Error::Unreadable("a client has no id".to_owned())),
+                }
+            })
+            .collect()
+    }
+
+    /// Marks a client that has no owner yet as this device's.
+    ///
+    /// # Errors
+    /// [`Error::ClientMissing`]; [`Error::ForeignClient`] if it is another device's; every way that Keycloak can fail.
+    pub async fn claim(&self, client: Client<'_>) -> Result<(), Error> {
+        let deadline = self.0.caller.deadline();
+        let mut now = self
+            .look_up(client, deadline)
+            .await?
+            .ok_or_else(|| client_missing(client))?;
+        match now.device_key() {
+            Some(key) if key == client.device_key => return Ok(()),
+            Some(_) => return Err(foreign(client)),
+            None => {}
+        }
+        let id = now.id().map(str::to_owned).ok_or_else(|| client_missing(client))?;
+        now.set_device_key(client.device_key);
+        self.update(client, &id, now, deadline).await
+    }
+}
