@@ -6,6 +6,7 @@ use crate::layout::BLOB_MAX;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use zeroize::Zeroize;
 
 /// One row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +37,22 @@ pub enum Action {
     DeleteAll,
 }
 
-/// Where a row's value comes from. `Debug` doesn't show the text, which may be a secret.
+/// Where a row's value comes from. The text may be a secret: `Debug` doesn't show it, and it is wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Source {
     /// `data`: the text in the row.
     Text(String),
     /// `file`: the file at this path.
     File(String),
+}
+
+/// Wipes the text.
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Self::Text(text) = self {
+            text.zeroize();
+        }
+    }
 }
 
 impl fmt::Debug for Source {

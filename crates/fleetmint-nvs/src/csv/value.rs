@@ -11,8 +11,9 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use core::fmt;
+use zeroize::{Zeroize, Zeroizing};
 
-/// A value that a row gives. `Debug` shows its kind and size only, since values may be secrets.
+/// A value that a row gives. Values may be secrets: `Debug` shows kind and size only, and they are wiped when dropped.
 #[derive(Clone, PartialEq)]
 pub enum Value {
     /// An integer, float or double; NaN too, which only the firmware's call refuses.
@@ -26,6 +27,17 @@ pub enum Value {
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         image::Value::from(self).fmt(f)
+    }
+}
+
+/// Wipes the bytes.
+impl Drop for Value {
+    fn drop(&mut self) {
+        match self {
+            Self::Number(_) => {}
+            Self::Str(text) => text.zeroize(),
+            Self::Blob(bytes) => bytes.zeroize(),
+        }
     }
 }
 
@@ -63,7 +75,7 @@ impl Row {
             Source::Text(text) => decode(*encoding, &self.key, text.as_bytes(), || Ok(text)),
             Source::File(path) => match read_file(path) {
                 Ok(bytes) => {
-                    let bytes = bytes.into();
+                    let bytes = Zeroizing::new(bytes.into());
                     decode(*encoding, &self.key, &bytes, || {
                         core::str::from_utf8(&bytes).map_err(|error| ErrorKind::FileNotUtf8 {
                             key: self.key.clone(),
@@ -221,8 +233,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 fn base64_blob(key: &str, text: &str) -> Result<Vec<u8>, ErrorKind> {
-    let symbols: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    BASE64.decode(symbols).map_err(|error| ErrorKind::Base64 {
+    let mut symbols = Zeroizing::new(Vec::with_capacity(text.len()));
+    symbols.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    BASE64.decode(symbols.as_slice()).map_err(|error| ErrorKind::Base64 {
         key: key.to_string(),
         reason: match error {
             base64::DecodeError::InvalidByte(..) => "a character is none of A-Z, a-z, 0-9, + and /",

@@ -126,10 +126,10 @@ impl<F: Flash> Storage<F> {
                 Err(error) => Err(PatchFault::Call(error)),
             };
         };
-        let set = match value {
-            Value::Number(number) => self.set_number(namespace, &key, number),
+        let set = match &value {
+            Value::Number(number) => self.set_number(namespace, &key, *number),
             Value::Str(text) => self.set_str(namespace, &key, text),
-            Value::Blob(bytes) => self.set_blob(namespace, &key, &bytes),
+            Value::Blob(bytes) => self.set_blob(namespace, &key, bytes),
         };
         set.map(|()| true).map_err(PatchFault::Call)
     }
