@@ -1,4 +1,5 @@
 //! What an ESP32 board is and needs, without I/O.
 
 pub mod partition_table;
+pub mod patch;
 pub mod provisioning;

@@ -250,6 +250,15 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// All values in the order of the image.
+    pub(crate) fn checked_all(&self) -> Result<[(Setting, Option<&'a str>); Setting::ALL.len()], Error> {
+        let mut values = Setting::ALL.map(|setting| (setting, None));
+        for (setting, value) in &mut values {
+            *value = self.checked(*setting)?;
+        }
+        Ok(values)
+    }
+
     /// Writes the image over `image`, whose length is the partition's size in bytes: a multiple of 4096 from 4096 to
     /// 16 MiB. What stays unused is 0xFF. From 0x3000 on one page stays free, as the firmware needs for writing.
     /// Allocates nothing. After an error the content of `image` is unspecified.
@@ -261,11 +270,7 @@ impl<'a> Values<'a> {
         let partition_size = image.len();
         let namespace = Namespace::new(NAMESPACE).map_err(Error::Image)?;
         let mut writer = Writer::new(image, Version::V2).map_err(Error::Image)?;
-        let mut values = [None; Setting::ALL.len()];
-        for (value, setting) in values.iter_mut().zip(Setting::ALL) {
-            *value = self.checked(setting)?;
-        }
-        for (value, setting) in values.into_iter().zip(Setting::ALL) {
+        for (setting, value) in self.checked_all()? {
             let Some(value) = value else { continue };
             let key = Key::new(setting.key()).map_err(Error::Image)?;
             writer

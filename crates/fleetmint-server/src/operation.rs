@@ -31,6 +31,7 @@ operations! {
     UpdateDevice = "update_device",
     DeleteDevice = "delete_device",
     GetProvisioning = "get_provisioning",
+    PatchProvisioning = "patch_provisioning",
     GetIdentity = "get_identity",
     SyncIdentity = "sync_identity",
     DisableIdentity = "disable_identity",

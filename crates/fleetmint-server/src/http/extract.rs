@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use super::problem::{Kind, Problem};
 use crate::violation::Violation;
 
-/// The largest JSON body in bytes.
+/// The largest JSON body in bytes, where nothing else is said.
 pub(crate) const BODY_MAX: usize = 256 * 1024;
 
 /// How long a body may take to arrive.
@@ -41,16 +41,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// A JSON body.
+/// A JSON body of at most `MAX` bytes.
 #[derive(Debug)]
-pub(crate) struct Json<T>(pub(crate) T);
+pub(crate) struct Json<T, const MAX: usize = BODY_MAX>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for Json<T, MAX> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         expect_media_type(request.headers(), &["application/json"], None)?;
-        read(request).await.map(Self)
+        read(request, MAX).await.map(Self)
     }
 }
 
@@ -65,7 +65,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MergePatch<T> {
         const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
         const TYPES: &[&str] = &["application/merge-patch+json", "application/json"];
         expect_media_type(request.headers(), TYPES, Some(ACCEPT_PATCH))?;
-        read(request).await.map(Self)
+        read(request, BODY_MAX).await.map(Self)
     }
 }
 
@@ -111,8 +111,8 @@ fn expect_media_type(headers: &HeaderMap, accepted: &[&str], advertise: Option<H
     })
 }
 
-async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    let body = Limited::new(request.into_body(), BODY_MAX).collect();
+async fn read<T: DeserializeOwned>(request: Request, max: usize) -> Result<T, Problem> {
+    let body = Limited::new(request.into_body(), max).collect();
     let arrived = tokio::time::timeout(BODY_TIMEOUT, body).await.map_err(|_| {
         Problem::new(
             Kind::Timeout,
@@ -121,10 +121,7 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
     })?;
     let bytes = arrived.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            Problem::new(
-                Kind::BodyTooLarge,
-                format!("The body may have at most {BODY_MAX} bytes."),
-            )
+            Problem::new(Kind::BodyTooLarge, format!("The body may have at most {max} bytes."))
         } else {
             Problem::new(Kind::UnreadableBody, "The body did not arrive whole.")
         }

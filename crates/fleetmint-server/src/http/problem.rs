@@ -63,6 +63,7 @@ kinds! {
     ValueMissing = UNPROCESSABLE_ENTITY, "value-missing", "A value that the device needs is not set", false;
     ValueTooLong = UNPROCESSABLE_ENTITY, "value-too-long", "A value is longer than NVS allows", false;
     DoesNotFit = UNPROCESSABLE_ENTITY, "does-not-fit", "The values do not fit into the partition", false;
+    UnusablePartition = UNPROCESSABLE_ENTITY, "unusable-partition", "The partition cannot be changed as the firmware would", false;
     Internal = INTERNAL_SERVER_ERROR, "internal-error", "The server failed", false;
     ProviderFailed = BAD_GATEWAY, "identity-provider-failed", "The identity provider could not do its part", true;
     ProviderRefused = BAD_GATEWAY, "identity-provider-refused", "The identity provider refused the service's own account", false;
@@ -308,6 +309,7 @@ impl From<crate::access::Error> for Problem {
 impl From<crate::provisioning::Error> for Problem {
     fn from(error: crate::provisioning::Error) -> Self {
         use crate::provisioning::Error;
+        use fleetmint_board::patch::Error as PatchError;
         use fleetmint_board::provisioning::Error as BoardError;
         match error {
             Error::NotFound => no_such_device(),
@@ -323,8 +325,22 @@ impl From<crate::provisioning::Error> for Problem {
                 let errors = pointer.map(|pointer| Violation::new(pointer, detail.clone()));
                 Self::new(kind, detail).with_errors(errors.into_iter().collect())
             }
+            Error::Partition(cause) => {
+                let kind = match cause {
+                    PatchError::DoesNotFit { .. } => Kind::DoesNotFit,
+                    _ => Kind::UnusablePartition,
+                };
+                let pointer = match cause {
+                    PatchError::WrongKey(_) => "/nvs_keys",
+                    _ => "/data",
+                };
+                let detail = cause.to_string();
+                Self::new(kind, detail.clone()).with_errors(vec![Violation::new(pointer, detail)])
+            }
             Error::Identity(error) => error.into(),
             Error::Seal(error) => Self::internal(&error),
+            Error::NoRandomness(error) => Self::internal(&error),
+            Error::Stopped(cause) => Self::internal(&cause),
             Error::Audit(error) => Self::new(
                 Kind::Unavailable,
                 "The audit record of the disclosure could not be written, so nothing is disclosed.",

@@ -43,6 +43,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(enrolment::http::sync_identity))
         .routes(routes!(enrolment::http::disable_identity))
         .routes(routes!(enrolment::http::enable_identity))
+        .routes(routes!(provisioning::http::patch_provisioning))
         .routes(routes!(audit::http::list_audit))
         // All of these answer in JSON.
         .route_layer(middleware::from_fn(accept::json))

@@ -2,16 +2,20 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use fleetmint_board::patch::{Difference, Masked};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
+use super::patch::{self, Partition};
 use super::{Image, SIZE_DEFAULT};
 use crate::access::Caller;
 use crate::app::App;
 use crate::http::accept::negotiate;
-use crate::http::extract::{Id, Query};
+use crate::http::extract::{Id, Json, Query};
 use crate::http::problem::Problem;
-use crate::secret::Wiped;
+use crate::secret::{Secret, Wiped};
+use crate::violation::Violation;
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
@@ -67,6 +71,138 @@ pub(crate) async fn get_provisioning(
     query.finish()?;
     let image = super::get(&app, &caller, id, size).await?;
     Ok(render(image, media_type))
+}
+
+/// The largest body of a patch in bytes: 16 MiB in base64, a key partition, and the JSON around them.
+const PATCH_BODY_MAX: usize = (16 << 20) / 3 * 4 + (64 << 10);
+
+/// A partition as it was read from the chip.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PatchProvisioning {
+    /// The whole partition in standard padded base64, at most 16 MiB.
+    #[schema(value_type = String, format = Byte)]
+    data: Secret,
+    /// The key partition in standard padded base64, if the partition is encrypted.
+    #[schema(value_type = Option<String>, format = Byte)]
+    nvs_keys: Option<Secret>,
+}
+
+/// The partition as it is to be written to the chip.
+#[derive(Serialize, ToSchema)]
+struct PatchedProvisioning<'a> {
+    /// The whole partition in standard padded base64.
+    #[schema(format = Byte)]
+    data: &'a str,
+    /// The numbers of the 4096-byte sectors that differ from what was sent, from 0.
+    changed_sectors: &'a [usize],
+    /// The keys that differ, their values masked.
+    diff: Vec<ChangedKey>,
+}
+
+/// A key that differs.
+#[derive(Serialize, ToSchema)]
+struct ChangedKey {
+    /// `added`, `removed`, `changed` or `type-changed`.
+    change: &'static str,
+    namespace: String,
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<MaskedValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<MaskedValue>,
+}
+
+/// What is told of a value.
+#[derive(Serialize, ToSchema)]
+struct MaskedValue {
+    /// One of u8 i8 u16 i16 u32 i32 u64 i64 float double str blob.
+    #[serde(rename = "type")]
+    value_type: &'static str,
+    /// The stored size in bytes of a string (with its NUL) or a blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<usize>,
+    /// Equal values of one answer have equal ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
+    /// Why the firmware cannot read the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+}
+
+impl From<Difference> for ChangedKey {
+    fn from(difference: Difference) -> Self {
+        Self {
+            change: difference.change.name(),
+            namespace: difference.namespace.to_string_lossy().into_owned(),
+            key: difference.key.to_string_lossy().into_owned(),
+            before: difference.before.map(MaskedValue::from),
+            after: difference.after.map(MaskedValue::from),
+        }
+    }
+}
+
+impl From<Masked> for MaskedValue {
+    fn from(masked: Masked) -> Self {
+        Self {
+            value_type: masked.value_type.name(),
+            size: masked.size,
+            error: masked.fingerprint.err().map(|error| error.name()),
+            fingerprint: masked.fingerprint.ok().map(|fingerprint| fingerprint.to_string()),
+        }
+    }
+}
+
+/// Puts the device's identity and settings into its partition as it was read from the chip.
+///
+/// Everything else in it stays, as the firmware itself would leave it: Wi-Fi settings, calibration, other software's
+/// values. An optional value that the device is not given is erased. What is sent is never kept nor logged. The answer
+/// holds the device's secret; it comes only when its audit record is on the disk, and is not to be cached.
+#[utoipa::path(
+    post, path = "/api/devices/{id}/provisioning/patch", tag = "provisioning",
+    params(("id" = i64, Path)),
+    request_body = PatchProvisioning,
+    responses(
+        (status = 200, description = "The partition, and what changed in it", body = PatchedProvisioning),
+        (status = 422, description = "A value or setting is missing or too long, or the partition cannot be changed: it \
+            has no possible size, the firmware could not open it, its keys are wrong, or it has no room"),
+        (status = 502, description = "The identity provider could not do its part, or has no usable secret"),
+        (status = 504, description = "The identity provider did not answer in time"),
+    )
+)]
+pub(crate) async fn patch_provisioning(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    Json(body): Json<PatchProvisioning, PATCH_BODY_MAX>,
+) -> Result<Response, Problem> {
+    let data = decode("/data", &body.data)?;
+    let keys = body.nvs_keys.map(|keys| decode("/nvs_keys", &keys)).transpose()?;
+    let partition = Partition::new(data, keys.as_ref().map(Wiped::as_ref)).map_err(Problem::invalid)?;
+    let (image, patched) = patch::patch(&app, &caller, id, partition).await?;
+
+    let data = Zeroizing::new(base64_simd::STANDARD.encode_to_string(image.as_ref()));
+    let answer = PatchedProvisioning {
+        data: &data,
+        changed_sectors: &patched.changed_sectors,
+        diff: patched.differences.into_iter().map(ChangedKey::from).collect(),
+    };
+    let json = serde_json::to_vec(&answer).map_err(|error| Problem::internal(&error))?;
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
+    ];
+    Ok((headers, Bytes::from_owner(Wiped::new(json))).into_response())
+}
+
+fn decode(pointer: &'static str, text: &Secret) -> Result<Wiped, Problem> {
+    let bytes = base64_simd::STANDARD.decode_to_vec(text.expose());
+    bytes.map(Wiped::new).map_err(|_| {
+        Problem::invalid(vec![Violation::new(
+            pointer,
+            "must be standard base64 with its padding",
+        )])
+    })
 }
 
 fn render(image: Image, media_type: &'static str) -> Response {

@@ -1,6 +1,7 @@
 //! Model, device and secret become an image.
 
 pub(crate) mod http;
+pub mod patch;
 mod store;
 
 use std::borrow::Cow;
@@ -9,13 +10,14 @@ use fleetmint_board::provisioning::{self as board, Lack, Setting, Values};
 use zeroize::Zeroizing;
 
 use crate::access::Caller;
-use crate::app::App;
+use crate::app::{App, NoRandomness};
 use crate::config::Settings;
-use crate::identity::{self, Client, Identity};
+use crate::identity::builtin::Builtin;
+use crate::identity::{self, Identity};
 use crate::models::Overrides;
 use crate::operation::Operation;
 use crate::seal::{OpenError, Place};
-use crate::secret::Wiped;
+use crate::secret::{Secret, Wiped};
 use crate::{audit, database, devices, models};
 
 /// The size of an image when the caller does not say: one page, which belongs at the start of an erased partition.
@@ -39,8 +41,16 @@ pub enum Error {
     Value { cause: board::Error, level: Option<Level> },
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    /// The partition that was sent cannot be patched.
+    #[error(transparent)]
+    Partition(fleetmint_board::patch::Error),
     #[error("{0}")]
     Seal(#[from] OpenError),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The work ended without a result.
+    #[error("{0}")]
+    Stopped(String),
     #[error(transparent)]
     Audit(#[from] audit::Error),
     #[error(transparent)]
@@ -67,26 +77,15 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
     let record = caller.record(app.clock.now(), Operation::GetProvisioning, Some(id));
     match &app.identity {
         Identity::Builtin(builtin) => {
-            let (material, secret) = app.database.read(|connection| {
-                let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
-                let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
-                Ok::<_, Error>((material, secret))
-            })?;
+            let (material, secret) = stored(app, builtin, id)?;
             let image = encode(app, material, secret.expose(), size)?;
             app.audit.record(record).await?;
             Ok(image)
         }
         Identity::Keycloak(keycloak) => {
-            let material = app
-                .database
-                .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound))?;
-            let client = Client {
-                client_id: &material.client_id,
-                device_key: &material.device_key,
-                provider_ref: material.provider_ref.as_deref(),
-            };
+            let material = material(app, id)?;
             // The record becomes durable while Keycloak is asked; both are done before anything is disclosed.
-            let (secret, recorded) = tokio::join!(keycloak.secret(client), app.audit.record(record));
+            let (secret, recorded) = tokio::join!(keycloak.secret(material.client()), app.audit.record(record));
             let image = encode(app, material, secret?.expose(), size)?;
             recorded?;
             Ok(image)
@@ -94,30 +93,59 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
     }
 }
 
+/// What the image of a device is made of.
+async fn find(app: &App, id: i64) -> Result<(store::Material, Secret), Error> {
+    match &app.identity {
+        Identity::Builtin(builtin) => stored(app, builtin, id),
+        Identity::Keycloak(keycloak) => {
+            let material = material(app, id)?;
+            let secret = keycloak.secret(material.client()).await?;
+            Ok((material, secret))
+        }
+    }
+}
+
+fn material(app: &App, id: i64) -> Result<store::Material, Error> {
+    app.database
+        .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound))
+}
+
+/// With the built-in provider all of it is in the database.
+fn stored(app: &App, builtin: &Builtin, id: i64) -> Result<(store::Material, Secret), Error> {
+    app.database.read(|connection| {
+        let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
+        let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
+        Ok((material, secret))
+    })
+}
+
 fn encode(app: &App, material: store::Material, secret: &str, size: usize) -> Result<Image, Error> {
     let chosen = Chosen::new(app, &material)?;
     let mut bytes = Wiped::new(vec![0xFF; size]);
-    match chosen.values(&material, secret).encode_into(bytes.as_mut()) {
-        Ok(()) => {}
-        // An empty secret is not the caller's to mend: the provider has lost it.
-        Err(board::Error::Required {
-            setting: Setting::ClientSecret,
-            ..
-        }) => {
-            return Err(identity::Error::SecretMissing {
-                client_id: material.client_id,
-            }
-            .into());
-        }
-        Err(cause) => {
-            let level = cause.setting().and_then(|setting| chosen.level(setting));
-            return Err(Error::Value { cause, level });
-        }
+    if let Err(cause) = chosen.values(&material, secret).encode_into(bytes.as_mut()) {
+        return Err(value_error(cause, &chosen, &material));
     }
     Ok(Image {
         device_key: material.device_key,
         bytes,
     })
+}
+
+fn value_error(cause: board::Error, chosen: &Chosen<'_>, material: &store::Material) -> Error {
+    match cause {
+        // An empty secret is not the caller's to mend: the provider has lost it.
+        board::Error::Required {
+            setting: Setting::ClientSecret,
+            ..
+        } => identity::Error::SecretMissing {
+            client_id: material.client_id.clone(),
+        }
+        .into(),
+        cause => {
+            let level = cause.setting().and_then(|setting| chosen.level(setting));
+            Error::Value { cause, level }
+        }
+    }
 }
 
 /// The values that the three levels give: device over model over settings.

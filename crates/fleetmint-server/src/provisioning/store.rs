@@ -3,6 +3,7 @@ use diesel::prelude::*;
 use crate::database::schema::{client_secrets, device_models, devices};
 use crate::database::{self, Connection};
 use crate::devices::store::ACTIVE;
+use crate::identity::Client;
 use crate::identity::builtin::SecretRow;
 use crate::models::Overrides;
 
@@ -15,6 +16,17 @@ pub(super) struct Material {
     pub(super) device: Overrides,
     pub(super) model_code: String,
     pub(super) model: Overrides,
+}
+
+impl Material {
+    /// The device's client, as the identity provider is asked for it.
+    pub(super) fn client(&self) -> Client<'_> {
+        Client {
+            client_id: &self.client_id,
+            device_key: &self.device_key,
+            provider_ref: self.provider_ref.as_deref(),
+        }
+    }
 }
 
 /// What is read of a device and its model.

@@ -23,6 +23,7 @@ const GUARDED: &[(&str, &str)] = &[
     ("post", "/api/devices/{id}/identity/enable"),
     ("post", "/api/devices/{id}/identity/sync"),
     ("get", "/api/devices/{id}/provisioning"),
+    ("post", "/api/devices/{id}/provisioning/patch"),
 ];
 
 /// For everybody: they tell no secret, or ask for a device's own.

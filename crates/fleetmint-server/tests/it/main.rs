@@ -22,6 +22,7 @@ mod identity;
 mod keycloak;
 mod models;
 mod openapi;
+mod patch;
 mod problems;
 mod provisioning;
 mod token;

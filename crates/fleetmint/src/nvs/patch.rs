@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use fleetmint_board::patch::changed_sectors;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::csv;
 use fleetmint_nvs::diff::diff;
@@ -119,7 +120,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|error| failed(&changes, &error))?;
     let ops = storage.ops();
     drop(storage);
-    let sectors = changed(&before, image.bytes());
+    let sectors = changed_sectors(&before, image.bytes());
     let summary = format!(
         "{} carried out, {} of {} changed",
         count(patched.rows, "row"),
@@ -172,13 +173,4 @@ fn failed(changes: &impl std::fmt::Display, error: &PatchError) -> Failure {
         PatchFault::Call(_) => Failure::no(message),
         _ => Failure::unusable(message),
     }
-}
-
-/// Numbers of the sectors that differ.
-fn changed(before: &[u8], after: &[u8]) -> Vec<usize> {
-    let sectors = before.chunks(PAGE_SIZE).zip(after.chunks(PAGE_SIZE)).enumerate();
-    sectors
-        .filter(|(_, (before, after))| before != after)
-        .map(|(number, _)| number)
-        .collect()
 }

@@ -364,7 +364,7 @@ impl Server {
         self.document["paths"].get(template.join("/"))
     }
 
-    fn assert_no_secret(&self, text: &str, where_: &str) {
+    pub(crate) fn assert_no_secret(&self, text: &str, where_: &str) {
         for secret in self.secrets.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             assert!(!text.contains(secret), "{where_} holds a secret"); // without showing it
         }

@@ -1,0 +1,160 @@
+//! A device's values put into a partition that is lived in.
+//!
+//! What other software keeps there (Wi-Fi, calibration, the application's own data) stays as it is: the partition is, bit
+//! for bit, what the firmware would leave if it set these values itself with `nvs_set_str()`.
+
+pub use fleetmint_nvs::crypt::Keys;
+use fleetmint_nvs::crypt::Xts;
+use fleetmint_nvs::diff::{Change, Fingerprint, diff, fingerprint};
+use fleetmint_nvs::layout::PAGE_SIZE;
+use fleetmint_nvs::storage::{self, Listed, Mode, SliceFlash, Storage, ValueType};
+use fleetmint_nvs::{EspError, Key, Namespace, RawName};
+use zeroize::Zeroizing;
+
+use crate::provisioning::{self, NAMESPACE, Setting, Values};
+
+/// What has changed. It holds no value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patched {
+    /// The numbers of the 4096-byte sectors that differ, in order: what has to be written to the chip.
+    pub changed_sectors: Vec<usize>,
+    /// The keys that differ, by namespace and key.
+    pub differences: Vec<Difference>,
+}
+
+/// A key that differs, its values masked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    pub change: Change,
+    pub namespace: RawName,
+    pub key: RawName,
+    pub before: Option<Masked>,
+    pub after: Option<Masked>,
+}
+
+/// What may be told of a value that may be a secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Masked {
+    pub value_type: ValueType,
+    /// In bytes as stored, of strings (with their NUL) and blobs.
+    pub size: Option<usize>,
+    /// Equal values have equal ones under one salt; or why the firmware cannot read the value.
+    pub fingerprint: Result<Fingerprint, EspError>,
+}
+
+/// Why a partition cannot be patched.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Values(#[from] provisioning::Error),
+    #[error(
+        "a partition of one page can't be changed: no page would stay free, and the firmware's next start fails \
+         (ESP_ERR_NVS_NO_FREE_PAGES)"
+    )]
+    OnePage,
+    /// The firmware would erase everything.
+    #[error("{0}; the firmware's next start would erase them all")]
+    WrongKey(fleetmint_nvs::Error),
+    /// The firmware's own start fails.
+    #[error("the firmware cannot open the partition: {0}")]
+    Open(fleetmint_nvs::Error),
+    #[error("the partition has no room: {cause}")]
+    DoesNotFit { cause: fleetmint_nvs::Error },
+    #[error("{setting} cannot be set: {cause}")]
+    Set {
+        setting: Setting,
+        cause: fleetmint_nvs::Error,
+    },
+}
+
+/// Sets the device's values in `image`, a whole partition as read from the chip: a multiple of 4096 bytes from 8192 to
+/// 16 MiB, encrypted under `keys` if there are any. An optional value that the device is not given is erased.
+///
+/// `salt` should be random and new for each call, so that nobody can try values against the fingerprints later. After an
+/// error the content of `image` is unspecified.
+///
+/// # Errors
+/// See [`Error`]. The rules for values are those of [`Values::encode_into`].
+pub fn patch(image: &mut [u8], keys: Option<&Keys>, values: &Values<'_>, salt: &[u8]) -> Result<Patched, Error> {
+    provisioning::check_partition_size(image.len())?;
+    let values = values.checked_all()?;
+    if image.len() == PAGE_SIZE {
+        return Err(Error::OnePage);
+    }
+    let cipher = || keys.map(Keys::xts);
+    storage::check_key(image, cipher().as_ref()).map_err(Error::WrongKey)?;
+    let before = Zeroizing::new(image.to_vec());
+    set(image, cipher(), values)?;
+
+    let (old, new) = (
+        list(&before, cipher()).map_err(Error::Open)?,
+        list(image, cipher()).map_err(Error::Open)?,
+    );
+    let differences = diff(&old, &new).into_iter().filter_map(|difference| {
+        let entry = difference.entry()?;
+        Some(Difference {
+            change: difference.change(),
+            namespace: entry.namespace,
+            key: entry.key,
+            before: difference.before.map(|listed| mask(listed, salt)),
+            after: difference.after.map(|listed| mask(listed, salt)),
+        })
+    });
+    Ok(Patched {
+        differences: differences.collect(),
+        changed_sectors: changed_sectors(&before, image),
+    })
+}
+
+fn set(image: &mut [u8], cipher: Option<Xts>, values: [(Setting, Option<&str>); 8]) -> Result<(), Error> {
+    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).map_err(Error::Open)?;
+    let namespace = Namespace::new(NAMESPACE).map_err(Error::Open)?;
+    let namespace = storage.open_namespace(&namespace).map_err(|cause| match cause {
+        cause @ fleetmint_nvs::Error::NotEnoughSpace { .. } => Error::DoesNotFit { cause },
+        cause => Error::Open(cause),
+    })?;
+    for (setting, value) in values {
+        let failed = |cause| match cause {
+            cause @ fleetmint_nvs::Error::NotEnoughSpace { .. } => Error::DoesNotFit { cause },
+            cause => Error::Set { setting, cause },
+        };
+        let key = Key::new(setting.key()).map_err(failed)?;
+        let done = match value {
+            Some(value) => storage.set_str(namespace, &key, value.as_bytes()),
+            None => match storage.erase_key(namespace, &key) {
+                Err(fleetmint_nvs::Error::NotFound { .. }) => Ok(()),
+                done => done,
+            },
+        };
+        done.map_err(failed)?;
+    }
+    storage.commit().map_err(Error::Open)
+}
+
+/// What the firmware lists, of a copy: reading erases what it can't read.
+fn list(image: &[u8], cipher: Option<Xts>) -> Result<Vec<Listed>, fleetmint_nvs::Error> {
+    let mut copy = Zeroizing::new(image.to_vec());
+    Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, cipher)?.list()
+}
+
+fn mask(listed: &Listed, salt: &[u8]) -> Masked {
+    Masked {
+        value_type: listed.value_type,
+        size: listed.size,
+        fingerprint: match &listed.value {
+            Ok(value) => Ok(fingerprint(salt, value)),
+            Err(error) => Err(*error),
+        },
+    }
+}
+
+/// The numbers of the 4096-byte sectors that differ between two states of a partition.
+#[must_use]
+pub fn changed_sectors(before: &[u8], after: &[u8]) -> Vec<usize> {
+    let sectors = before.chunks(PAGE_SIZE).zip(after.chunks(PAGE_SIZE)).enumerate();
+    sectors
+        .filter(|(_, (before, after))| before != after)
+        .map(|(number, _)| number)
+        .collect()
+}

@@ -1,0 +1,152 @@
+//! A device's values put into partitions that are lived in.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+use fleetmint_board::patch::{Error, changed_sectors, patch};
+use fleetmint_board::provisioning::{self, Setting, Values};
+use fleetmint_nvs::crypt::Keys;
+use fleetmint_nvs::diff::Change;
+use fleetmint_nvs::storage::{Mode, SliceFlash, Storage, Value, check_key};
+use fleetmint_nvs::{Key, Namespace};
+
+const SALT: &[u8] = b"salt";
+
+fn values<'a>() -> Values<'a> {
+    Values {
+        device_key: Some("abcd1234"),
+        client_id: Some("iotdevice-m-abcd1234"),
+        client_secret: Some("first secret"),
+        token_url: Some("https://id.example/token"),
+        base_url: Some("https://api.example"),
+        wifi_ssid: Some("Home"),
+        ..Values::default()
+    }
+}
+
+/// A partition with somebody else's values in it, as the firmware would have written them.
+fn lived_in(pages: usize, keys: Option<&Keys>) -> Vec<u8> {
+    let mut image = vec![0xFF; pages * 0x1000];
+    let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, keys.map(Keys::xts)).unwrap();
+    let phy = storage.open_namespace(&Namespace::new("phy").unwrap()).unwrap();
+    for round in 0..40 {
+        let calibration = vec![round; 100];
+        storage
+            .set_blob(phy, &Key::new("cal_data").unwrap(), &calibration)
+            .unwrap();
+    }
+    storage.commit().unwrap();
+    image
+}
+
+fn list(image: &[u8], keys: Option<&Keys>) -> Vec<(String, String, Vec<u8>)> {
+    let mut copy = image.to_vec();
+    let mut storage = Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, keys.map(Keys::xts)).unwrap();
+    let listed = storage.list().unwrap();
+    assert_eq!(storage.repairs().len(), 0, "nothing is left for the firmware to repair");
+    let value = |value: Value| match value {
+        Value::Str(bytes) | Value::Blob(bytes) => bytes.to_vec(),
+        Value::Number(number) => number.to_data().to_vec(),
+    };
+    let texts = |listed: fleetmint_nvs::storage::Listed| {
+        (
+            listed.namespace.as_str().unwrap().to_owned(),
+            listed.key.as_str().unwrap().to_owned(),
+            value(listed.value.unwrap()),
+        )
+    };
+    listed.into_iter().map(texts).collect()
+}
+
+#[test]
+fn values_come_in_and_everything_else_stays() {
+    let keys = Keys::from_bytes(std::array::from_fn(|n| n as u8));
+    for keys in [None, Some(&keys)] {
+        let mut image = lived_in(4, keys);
+        let before = image.clone();
+        let first = patch(&mut image, keys, &values(), SALT).unwrap();
+        assert_eq!(first.changed_sectors, changed_sectors(&before, &image));
+        assert!(
+            first
+                .differences
+                .iter()
+                .all(|difference| difference.change == Change::Added)
+        );
+        let entries = list(&image, keys);
+        assert!(entries.contains(&("phy".into(), "cal_data".into(), vec![39; 100])));
+        assert_eq!(entries.len(), 1 + 6);
+
+        // The same again writes nothing.
+        let same = image.clone();
+        let again = patch(&mut image, keys, &values(), SALT).unwrap();
+        assert!((again.changed_sectors.is_empty() && again.differences.is_empty()) && image == same);
+
+        let new = Values {
+            client_secret: Some("second secret"),
+            wifi_ssid: None,
+            mqtt_url: Some("mqtts://broker.example"),
+            ..values()
+        };
+        let second = patch(&mut image, keys, &new, SALT).unwrap();
+        let changes: Vec<_> = second
+            .differences
+            .iter()
+            .map(|difference| (difference.change, difference.key.as_str().unwrap()))
+            .collect();
+        assert_eq!(
+            changes,
+            [
+                (Change::Changed, "client_secret"),
+                (Change::Added, "mqtt_url"),
+                (Change::Removed, "wifi_ssid")
+            ]
+        );
+        assert!(!format!("{second:?}").contains("second secret"));
+        let entries = list(&image, keys);
+        assert!(entries.contains(&("prov".into(), "client_secret".into(), b"second secret".to_vec())));
+        assert!(entries.contains(&("phy".into(), "cal_data".into(), vec![39; 100])));
+    }
+}
+
+#[test]
+fn what_cannot_be_patched_says_why() {
+    let keys = Keys::from_bytes([7; 64]);
+    let encrypted = lived_in(3, Some(&keys));
+    assert!(check_key(&encrypted, None).is_err());
+    let wrong = patch(&mut encrypted.clone(), None, &values(), SALT).unwrap_err();
+    assert!(
+        matches!(wrong, Error::WrongKey(_)) && wrong.to_string().contains("key"),
+        "{wrong}"
+    );
+
+    let one = patch(&mut [0xFF; 0x1000], None, &values(), SALT).unwrap_err();
+    assert!(one.to_string().contains("ESP_ERR_NVS_NO_FREE_PAGES"), "{one}");
+
+    let odd = patch(&mut [0xFF; 0x1800], None, &values(), SALT).unwrap_err();
+    assert!(matches!(odd, Error::Values(provisioning::Error::Image(_))), "{odd}");
+
+    let missing = Values {
+        base_url: None,
+        ..values()
+    };
+    let missing = patch(&mut lived_in(3, None), None, &missing, SALT).unwrap_err();
+    assert!(
+        matches!(
+            missing,
+            Error::Values(provisioning::Error::Required {
+                setting: Setting::BaseUrl,
+                ..
+            })
+        ),
+        "{missing}"
+    );
+
+    let long = "x".repeat(3999);
+    let full = Values {
+        mqtt_url: Some(&long),
+        base_url: Some(&long),
+        token_url: Some(&long),
+        ..values()
+    };
+    let full = patch(&mut lived_in(3, None), None, &full, SALT).unwrap_err();
+    assert!(matches!(full, Error::DoesNotFit { .. }), "{full}");
+}

@@ -1,0 +1,166 @@
+//! A device's values put into partitions that are lived in: reference images that Espressif's library wrote.
+
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use fleetmint_nvs::crypt::Keys;
+use fleetmint_nvs::storage::{Listed, Mode, SliceFlash, Storage, Value as Stored};
+use serde_json::{Value, json};
+
+use crate::harness::nvs::strings;
+use crate::harness::{Server, problem};
+
+fn reference(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fleetmint-nvs/tests/storage/reference/patch");
+    fs::read(folder.join(name)).unwrap()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
+}
+
+fn list(image: &[u8], keys: Option<&[u8]>) -> Vec<Listed> {
+    let xts = keys.map(|keys| Keys::decode(keys).unwrap().xts());
+    let mut copy = image.to_vec();
+    let mut storage = Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, xts).unwrap();
+    storage.list().unwrap()
+}
+
+fn split(entries: Vec<Listed>) -> (Vec<Listed>, Vec<Listed>) {
+    entries
+        .into_iter()
+        .partition(|entry| entry.namespace.as_str() == Some("prov"))
+}
+
+/// The device's strings in an image, sorted by key.
+fn prov(entries: &[Listed]) -> Vec<(String, String)> {
+    let text = |entry: &Listed| match &entry.value {
+        Ok(Stored::Str(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+        other => panic!("{} is no readable string: {:?}", entry.key, other.is_ok()),
+    };
+    let pair = |entry: &Listed| (entry.key.as_str().unwrap().to_owned(), text(entry));
+    let mut pairs: Vec<_> = entries.iter().map(pair).collect();
+    pairs.sort();
+    pairs
+}
+
+#[tokio::test]
+async fn the_device_comes_in_and_everything_else_stays() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}/provisioning/patch", device["id"]);
+    let mut fresh = strings(&server.image(&device, 0x6000).await.body);
+    fresh.sort();
+    let secret = &fresh.iter().find(|(key, _)| key == "client_secret").unwrap().1;
+    server.keep_secret(secret);
+
+    for (name, keyfile) in [("foreign_first_prov", None), ("enc_foreign", Some("keyfile-b.bin"))] {
+        let before = reference(&format!("{name}.before.bin"));
+        let keys = keyfile.map(reference);
+        let mut body = json!({"data": base64(&before)});
+        if let Some(keys) = &keys {
+            body["nvs_keys"] = base64(keys).into();
+        }
+        let answer = server.post(&path, &body).await;
+        assert_eq!(answer.header("cache-control"), "no-store");
+        let answer = answer.expect(200);
+        let after = BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap();
+
+        let (_, foreign_before) = split(list(&before, keys.as_deref()));
+        let (ours, foreign_after) = split(list(&after, keys.as_deref()));
+        assert!(foreign_before.len() > 5, "the image is lived in");
+        assert!(foreign_before == foreign_after, "{name}: a foreign value has changed");
+        assert_eq!(prov(&ours), fresh, "{name}");
+
+        let differing = |n: &usize| before[n * 4096..][..4096] != after[n * 4096..][..4096];
+        let sectors: Vec<usize> = (0..before.len() / 4096).filter(differing).collect();
+        assert_eq!(answer["changed_sectors"], json!(sectors), "{name}");
+        let diff = answer["diff"].as_array().unwrap();
+        assert_eq!(diff.len(), fresh.len(), "{name}");
+        for change in diff {
+            assert_eq!(
+                (&change["change"], &change["namespace"]),
+                (&json!("added"), &json!("prov"))
+            );
+            assert_eq!(change["after"]["type"], "str");
+            assert!(change["before"].is_null() && change["after"]["fingerprint"].is_string());
+        }
+        server.assert_no_secret(&answer["diff"].to_string(), "the diff");
+
+        body["data"] = answer["data"].clone();
+        let again = server.post(&path, &body).await.expect(200);
+        assert_eq!(
+            (&again["changed_sectors"], &again["diff"]),
+            (&json!([]), &json!([])),
+            "{name}"
+        );
+        assert_eq!(again["data"], answer["data"]);
+    }
+    let audit = server.get("/api/audit?action=patch_provisioning").await.expect(200);
+    assert_eq!(audit["items"].as_array().unwrap().len(), 4);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_patched_is_422_and_says_why() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}/provisioning/patch", device["id"]);
+    let plain = base64(&reference("foreign_first_prov.before.bin"));
+    let encrypted = base64(&reference("enc_foreign.before.bin"));
+    let other_keys = base64(&reference("keyfile-a.bin"));
+    let full = base64(&reference("space_all_used.before.bin"));
+    let cases: &[(Value, &str, &str)] = &[
+        (json!({}), "invalid-value", "/data"),
+        (json!({"data": "!"}), "invalid-value", "/data"),
+        (json!({"data": ""}), "invalid-value", "/data"),
+        (json!({"data": base64(&[0xFF; 5000])}), "invalid-value", "/data"),
+        (json!({"data": base64(&[0xFF; 4096])}), "unusable-partition", "/data"),
+        (json!({"data": plain, "nvs_keys": "AAAA"}), "invalid-value", "/nvs_keys"),
+        (json!({"data": encrypted}), "unusable-partition", "/nvs_keys"),
+        (
+            json!({"data": encrypted, "nvs_keys": other_keys}),
+            "unusable-partition",
+            "/nvs_keys",
+        ),
+        (json!({"data": full}), "does-not-fit", "/data"),
+        (
+            json!({"data": base64(&reference("new_version.before.bin"))}),
+            "unusable-partition",
+            "/data",
+        ),
+    ];
+    for (body, kind, pointer) in cases {
+        let answer = server.post(&path, body).await;
+        assert_eq!(
+            answer.problem(),
+            problem(422, kind, &[pointer]),
+            "{}",
+            answer.json()["detail"]
+        );
+    }
+    let answer = server
+        .post("/api/devices/99/provisioning/patch", &json!({"data": plain}))
+        .await;
+    assert_eq!(answer.problem(), problem(404, "not-found", &[]));
+
+    // The largest partition passes, one byte of base64 more than that does not come to be read.
+    let largest = server
+        .post(&path, &json!({"data": base64(&vec![0xFF; 16 << 20])}))
+        .await
+        .expect(200);
+    assert_eq!(largest["changed_sectors"], json!([0]));
+    let more = "A".repeat(23 << 20);
+    let answer = server.post(&path, &json!({"data": more})).await;
+    assert_eq!(answer.problem(), problem(413, "body-too-large", &[]));
+    assert_eq!(
+        server.count("audit WHERE action = 'patch_provisioning'"),
+        1,
+        "only what was disclosed"
+    );
+    server.stop().await;
+}
