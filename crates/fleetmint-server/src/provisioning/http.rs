@@ -144,11 +144,15 @@ impl From<Difference> for ChangedKey {
 
 impl From<Masked> for MaskedValue {
     fn from(masked: Masked) -> Self {
+        let (fingerprint, error) = match masked.fingerprint {
+            Ok(fingerprint) => (Some(fingerprint.to_string()), None),
+            Err(error) => (None, Some(error.name())),
+        };
         Self {
             value_type: masked.value_type.name(),
             size: masked.size,
-            error: masked.fingerprint.err().map(|error| error.name()),
-            fingerprint: masked.fingerprint.ok().map(|fingerprint| fingerprint.to_string()),
+            fingerprint,
+            error,
         }
     }
 }
