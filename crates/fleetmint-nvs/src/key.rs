@@ -25,14 +25,16 @@ impl RawName {
     #[inline]
     pub fn from_field(field: &[u8; NAME_FIELD]) -> Self {
         // The bytes after the first NUL become NUL too, so that equal names are equal fields.
-        let word = u128::from_le_bytes(*field) & ((1 << (8 * NAME_MAX)) - 1);
-        const ONES: u128 = u128::from_le_bytes([1; 16]);
-        const HIGHS: u128 = u128::from_le_bytes([0x80; 16]);
-        // The lowest set bit of this marks the first NUL byte; byte 15 is NUL always.
-        let nul = word.wrapping_sub(ONES) & !word & HIGHS;
-        let keep = (nul & nul.wrapping_neg()).wrapping_sub(1) >> 7;
+        let word = u128::from_le_bytes(*field);
+        let (low, high) = (word as u64, (word >> 64) as u64 & (u64::MAX >> 8));
+        let kept = before_nul(low);
+        let (low, high) = if kept == u64::MAX {
+            (low, high & before_nul(high))
+        } else {
+            (low & kept, 0)
+        };
         Self {
-            field: (word & keep).to_le_bytes(),
+            field: (u128::from(high) << 64 | u128::from(low)).to_le_bytes(),
         }
     }
 
@@ -99,6 +101,20 @@ impl RawName {
             *to = *from;
         }
         Ok(Self { field })
+    }
+}
+
+/// A mask of the bytes before the first that is NUL; all, if none is.
+#[inline]
+const fn before_nul(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    // The lowest set bit of this marks the first NUL byte.
+    let nul = word.wrapping_sub(ONES) & !word & HIGHS;
+    if nul == 0 {
+        u64::MAX
+    } else {
+        ((nul & nul.wrapping_neg()) - 1) >> 7
     }
 }
 

@@ -6,7 +6,7 @@
 use super::load::{Hash24, HashTable, below, from};
 use super::page::{Bits, NO_ENTRY, Page, State};
 use crate::entry::{Entry, ItemType};
-use crate::layout::{CHUNK_ANY, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, NAMESPACE_ANY, NAMESPACE_INDEX, crc32};
+use crate::layout::{CHUNK_ANY, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, NAMESPACE_ANY, NAMESPACE_INDEX};
 use crate::page::{EntryState, StateSets};
 
 /// The entries of a page, as they lie there.
@@ -44,6 +44,7 @@ impl Page {
         if self.state == State::Active && !(names_differ(entries, heads) && last_is_alone(entries, heads)) {
             return false;
         }
+        self.distinct = self.state == State::Active && blobs == 0 && names_are_clean(entries, heads);
         self.next_free = next_free;
         (self.heads, self.hashed, self.name_heads, self.blob_heads) = (heads, heads, names, blobs);
         true
@@ -99,6 +100,8 @@ const COVERED: usize = ENTRY_SIZE - 4;
 fn checksums_fit(entries: &Entries, heads: u128) -> bool {
     let mut heads = Bits(heads);
     let mut wrong = 0;
+    // Begun once: each beginning asks what the processor can do.
+    let begun = crc32fast::Hasher::new_with_initial(0xFFFF_FFFF);
     loop {
         let mut batch = [([0; COVERED], 0); 16];
         let mut count = 0;
@@ -114,7 +117,9 @@ fn checksums_fit(entries: &Entries, heads: u128) -> bool {
             count += 1;
         }
         for (covered, crc) in batch.iter().take(count) {
-            wrong |= crc32(covered) ^ crc;
+            let mut hasher = begun.clone();
+            hasher.update(covered);
+            wrong |= hasher.finalize() ^ crc;
         }
         if count < batch.len() {
             return wrong == 0;
@@ -130,6 +135,14 @@ fn names_differ(entries: &Entries, heads: u128) -> bool {
         entries
             .get(index)
             .is_some_and(|entry| hashes.is_new(hash_24.of(entry), index))
+    })
+}
+
+/// Whether each name is written as the firmware writes it, with NULs to the end of its field.
+fn names_are_clean(entries: &Entries, heads: u128) -> bool {
+    Bits(heads).all(|index| {
+        let entry = entries.get(index).map(Entry::from_bytes);
+        entry.is_some_and(|entry| entry.chunk == CHUNK_ANY && entry.key == *entry.name().field())
     })
 }
 

@@ -53,11 +53,16 @@ impl Page {
         }
         self.looked_ahead = true;
         let rest = u128::MAX << self.next_free & !(u128::MAX << ENTRY_COUNT);
-        let mut bytes = [0; PAGE_SIZE];
         let begin = entry_offset(0, self.next_free);
-        let bytes = bytes.get_mut(begin..).unwrap_or_default();
-        medium.read_raw(page_offset(self.number) + begin, bytes)?;
-        let blank = bytes.iter().fold(0xFF, |all, byte| all & byte) == 0xFF;
+        let is_blank = |bytes: &[u8]| bytes.iter().fold(0xFF, |all, byte| all & byte) == 0xFF;
+        let blank = if let Some(page) = medium.page(self.number) {
+            page.get(begin..).is_none_or(is_blank)
+        } else {
+            let mut bytes = [0; PAGE_SIZE];
+            let bytes = bytes.get_mut(begin..).unwrap_or_default();
+            medium.read_raw(page_offset(self.number) + begin, bytes)?;
+            is_blank(bytes)
+        };
         if blank && self.bitmap.set_of(EntryState::Empty) & rest == rest {
             return Ok(());
         }

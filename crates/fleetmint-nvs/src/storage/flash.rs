@@ -224,6 +224,8 @@ pub(super) struct Medium<F> {
     flash: F,
     cipher: Option<Xts>,
     mode: Mode,
+    /// The flash is memory that can be looked at, and isn't encrypted.
+    in_place: bool,
     /// The entry that was read last, where it can't be looked at in place.
     buffer: Option<Zeroizing<[u8; ENTRY_SIZE]>>,
     pub(super) ops: FlashOps,
@@ -237,6 +239,7 @@ pub(super) struct Medium<F> {
 impl<F: Flash> Medium<F> {
     pub(super) fn new(flash: F, cipher: Option<Xts>, mode: Mode) -> Self {
         Self {
+            in_place: cipher.is_none() && flash.memory().is_some(),
             flash,
             cipher,
             mode,
@@ -279,16 +282,17 @@ impl<F: Flash> Medium<F> {
     /// The memory, if what it holds is what it means.
     #[inline]
     fn plain_memory(&self) -> Option<&[u8]> {
-        self.flash.memory().filter(|_| self.cipher.is_none())
+        self.flash.memory().filter(|_| self.in_place)
     }
 
     /// One entry, decrypted.
     #[inline]
     pub(super) fn entry(&mut self, page: usize, entry: usize) -> Step<&[u8; ENTRY_SIZE]> {
         let offset = entry_offset(page, entry);
-        if self.plain_memory().is_some() {
+        if self.in_place {
             let entry = self
-                .plain_memory()
+                .flash
+                .memory()
                 .and_then(|memory| memory.get(offset..)?.first_chunk());
             return entry.ok_or(failed(offset));
         }
