@@ -204,6 +204,7 @@ impl Page {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn read<F: Flash>(&self, medium: &mut Medium<F>, index: usize) -> Step<Entry> {
         Ok(Entry::from_bytes(medium.entry(self.number, index)?))
     }

@@ -350,6 +350,7 @@ impl<F: Flash> Storage<F> {
     }
 }
 
+#[inline]
 fn bytes_value(item_type: ItemType, bytes: &[u8]) -> Value<&[u8]> {
     if item_type != ItemType::Str {
         return Value::Blob(bytes);
@@ -377,6 +378,7 @@ fn shown<T>(read: Step<T>) -> Step<Result<T, EspError>> {
 }
 
 /// An item with its type, its namespace's name and whether it is iterated; the value, and the bytes that it was read as.
+#[inline]
 fn listed<'a>(
     (head, item_type, namespace, iterated): (&Head, ItemType, Option<RawName>, bool),
     value: Result<Value<&'a [u8]>, EspError>,
