@@ -48,8 +48,10 @@ def main():
         )
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     log_path = settings.data_dir / "serve.log"
-    # So that a plain `kill` ends the server, too, as Ctrl-C does.
+    # So that a plain `kill` ends the server, too, as Ctrl-C does. And Ctrl-C by name: a shell's background job begins
+    # with it ignored, but the server heeds it all the same.
     signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, interrupted)
     with open(log_path, "wb") as log:
         server = subprocess.Popen([program, "serve", *arguments], stdout=log, stderr=log)
     try:
