@@ -58,8 +58,9 @@ impl NorFlash for CutFlash {
 impl Flash for CutFlash {}
 
 /// Whether the library's start takes the old chunk of this blob for a duplicate of the new one, and so loses both: the
-/// new chunk is the last thing on the page that is written to, complete, and an older chunk is on the same page.
-fn loses_blob(image: &[u8], cipher: Option<&Xts>, ns_index: u8, name: RawName) -> bool {
+/// new chunk is the last thing on the page that is written to, complete, and an older chunk is on the same page. Two
+/// chunks of one version that a move of pages brought together are lost the same way while nothing is behind them.
+pub(crate) fn loses_blob(image: &[u8], cipher: Option<&Xts>, ns_index: u8, name: RawName) -> bool {
     let active = pages(image).filter(|page| page.fault.is_none() && page.state == Some(PageState::Active));
     let Some(active) = active.max_by_key(|page| page.header.sequence) else {
         return false;
@@ -141,7 +142,7 @@ impl Cut<'_> {
 
     fn is_lost(&self, image: &[u8], spaces: &[(RawName, u8)], name: (u8, u8)) -> bool {
         let blob = |model: &Model| matches!(model.get(&name), Some(Content::Blob(_)));
-        if !(blob(self.before) && blob(self.after) && self.call.names(name)) {
+        if !(blob(self.before) && blob(self.after)) {
             return false;
         }
         let space = spaces

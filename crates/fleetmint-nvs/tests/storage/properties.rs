@@ -1,6 +1,7 @@
 //! Properties over bytes of any kind and over random histories.
 
 use crate::history::{Call, Content, Model, calls, cipher, config, contents, key, namespace, of_model};
+use crate::power_cut::loses_blob;
 use crate::reference::cases;
 use fleetmint_nvs::check::{Effect, When, check};
 use fleetmint_nvs::crypt::Xts;
@@ -121,17 +122,31 @@ proptest! {
 /// space may have left parts.
 fn live(image: &mut [u8], encrypted: bool, history: &[Call]) -> Model {
     let (mut model, refused) = live_on(image, encrypted, history);
+    let unsettled = image.to_vec();
     settle(image, cipher(encrypted).as_ref()).unwrap();
-    if let Some(Call::Blob(ns, key, _)) = refused {
-        // Cleaning up, the library erases chunks by numbers from 0 on, which may be those of the old value.
-        let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher(encrypted)).unwrap();
-        if !contents(&storage.list().unwrap())
-            .iter()
-            .any(|(name, _)| *name == (ns, key))
-        {
-            model.remove(&(ns, key));
+    let Some(refused) = refused else { return model };
+    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher(encrypted)).unwrap();
+    let left = contents(&storage.list().unwrap());
+    let spaces: Vec<_> = storage.namespaces().collect();
+    model.retain(|name, content| {
+        let lost = !left.iter().any(|(other, _)| other == name);
+        if lost {
+            assert!(matches!(content, Content::Blob(_)), "{name:?}");
+            let space = spaces
+                .iter()
+                .find(|(space, _)| space.as_bytes() == namespace(name.0).as_bytes());
+            let by_start = loses_blob(
+                &unsettled,
+                cipher(encrypted).as_ref(),
+                space.unwrap().1,
+                key(name.1).raw(),
+            );
+            // Cleaning up, the library erases chunks by numbers from 0 on, which may be those of the old value.
+            let by_clean_up = matches!(refused, Call::Blob(..)) && refused.names(*name);
+            assert!(by_start || by_clean_up, "{name:?} is lost after {refused:?}");
         }
-    }
+        !lost
+    });
     model
 }
 
