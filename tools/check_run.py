@@ -76,6 +76,8 @@ def check(clone, target_dir):
     serving = subprocess.Popen(
         ["./run", *arguments], cwd=clone, env=environment, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, start_new_session=True,
+        # A terminal's jobs listen to Ctrl-C, also where this script's own parent made it deaf.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     lines = []
     for line in serving.stdout:

@@ -62,7 +62,8 @@ def main():
         if not once:
             say(f"serving   {settings.url}/api/docs until Ctrl-C; administrator token: {settings.token_place}")
             code = server.wait()
-            raise Failed(f"the server ended with exit code {code}\n{tail(log_path)}")
+            if code != 0:
+                raise Failed(f"the server ended with exit code {code}\n{tail(log_path)}")
     except Failed as failure:
         sys.exit(f"run: {failure}")
     except KeyboardInterrupt:
