@@ -344,11 +344,11 @@ async fn one_call_that_hangs_keeps_no_other_waiting() {
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let began = Instant::now();
     for _ in 0..20 {
         keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
     }
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    // Whoever had waited for one of these would have waited until its time limit ended it.
+    assert!(hanging.iter().all(|call| !call.is_finished()));
     for call in hanging {
         call.abort();
     }
