@@ -164,3 +164,23 @@ async fn what_cannot_be_patched_is_422_and_says_why() {
     );
     server.stop().await;
 }
+
+#[tokio::test]
+async fn nothing_is_disclosed_without_an_audit_record_or_a_usable_secret() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}/provisioning/patch", device["id"]);
+    let body = json!({"data": base64(&reference("foreign_first_prov.before.bin"))});
+
+    server.execute("CREATE TRIGGER no_room BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END");
+    let answer = server.post(&path, &body).await;
+    assert_eq!(answer.problem(), problem(503, "unavailable", &[]));
+    server.execute("DROP TRIGGER no_room");
+    server.post(&path, &body).await.expect(200);
+
+    server.execute("DELETE FROM client_secrets");
+    let answer = server.post(&path, &body).await;
+    assert_eq!(answer.problem(), problem(502, "client-secret-missing", &[]));
+    server.stop().await;
+}
