@@ -11,6 +11,7 @@ mod check;
 mod golden;
 mod history;
 mod large;
+mod lost;
 mod odd_images;
 mod patch;
 mod power_cut;

@@ -2,12 +2,11 @@
 //! itself loses it, and there exactly that is lost.
 
 use crate::history::{Call, Content, Model, call, calls, cipher, config, contents, key, namespace, of_model};
+use crate::lost::loses_blob;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 use fleetmint_nvs::crypt::Xts;
-use fleetmint_nvs::entry::{Entry, ItemType};
 use fleetmint_nvs::layout::PAGE_SIZE;
-use fleetmint_nvs::page::{EntryState, PageState};
-use fleetmint_nvs::storage::{Flash, Mode, SliceFlash, SlotContent, Storage, pages, slots};
+use fleetmint_nvs::storage::{Flash, Mode, SliceFlash, Storage};
 use fleetmint_nvs::{Error, RawName};
 use proptest::prelude::*;
 
@@ -56,37 +55,6 @@ impl NorFlash for CutFlash {
 }
 
 impl Flash for CutFlash {}
-
-/// Whether the library's start takes the old chunk of this blob for a duplicate of the new one, and so loses both: the
-/// new chunk is the last thing on the page that is written to, complete, and an older chunk is on the same page. Two
-/// chunks of one version that a move of pages brought together are lost the same way while nothing is behind them.
-pub(crate) fn loses_blob(image: &[u8], cipher: Option<&Xts>, ns_index: u8, name: RawName) -> bool {
-    let active = pages(image).filter(|page| page.fault.is_none() && page.state == Some(PageState::Active));
-    let Some(active) = active.max_by_key(|page| page.header.sequence) else {
-        return false;
-    };
-    let slots: Vec<_> = slots(image, cipher).filter(|slot| slot.page == active.number).collect();
-    let end = slots
-        .iter()
-        .position(|slot| slot.state == EntryState::Empty)
-        .unwrap_or(slots.len());
-    let half_written = slots
-        .get(end)
-        .is_some_and(|slot| image[slot.offset..slot.offset + 4] != [0xFF; 4]);
-    let chunk = |slot: &fleetmint_nvs::storage::RawSlot| match slot.content {
-        SlotContent::Item { entry, fault: None } if slot.state == EntryState::Written => {
-            let is_chunk = entry.item_type() == Some(ItemType::BlobData);
-            (is_chunk && entry.ns_index == ns_index && entry.name() == name).then_some(entry)
-        }
-        _ => None,
-    };
-    let chunks: Vec<(usize, Entry)> = slots
-        .iter()
-        .filter_map(|slot| Some((slot.entry, chunk(slot)?)))
-        .collect();
-    let [.., _, (at, last)] = &chunks[..] else { return false };
-    !half_written && at + usize::from(last.span) == end
-}
 
 struct Cut<'a> {
     before: &'a Model,

@@ -1,7 +1,7 @@
 //! Properties over bytes of any kind and over random histories.
 
 use crate::history::{Call, Content, Model, calls, cipher, config, contents, key, namespace, of_model};
-use crate::power_cut::loses_blob;
+use crate::lost::loses_blob;
 use crate::reference::cases;
 use fleetmint_nvs::check::{Effect, When, check};
 use fleetmint_nvs::crypt::Xts;
