@@ -85,6 +85,12 @@ impl ItemType {
         matches!(self, Self::Str | Self::Blob | Self::BlobData)
     }
 
+    /// Whether the value is a number, which the entry itself holds.
+    #[must_use]
+    pub const fn is_number(self) -> bool {
+        self.number_size().is_some()
+    }
+
     /// Bytes of a number of this type. `None`: not a number.
     #[must_use]
     pub const fn number_size(self) -> Option<usize> {
@@ -464,12 +470,14 @@ impl Entry {
 #[must_use]
 #[inline]
 pub fn entry_crc(bytes: &[u8; ENTRY_SIZE]) -> u32 {
-    // In place: put together in a buffer first, the bytes would have to be waited for.
-    let (head, _) = bytes.split_at(4);
-    let (_, rest) = bytes.split_at(8);
-    let mut hasher = crc32fast::Hasher::new_with_initial(0xFFFF_FFFF);
-    hasher.update(head);
-    hasher.update(rest);
+    // In one go over bytes 4..32: a CRC begins by adding its register to the first four bytes, and this register turns the
+    // stored checksum there into bytes 0..4. From the register 0 that would have been no change to bytes 0..4.
+    let ([head, stored, ..], []) = bytes.as_chunks::<4>() else {
+        return 0;
+    };
+    let (_, covered) = bytes.split_at(4);
+    let mut hasher = crc32fast::Hasher::new_with_initial(!(u32::from_le_bytes(*head) ^ u32::from_le_bytes(*stored)));
+    hasher.update(covered);
     hasher.finalize()
 }
 

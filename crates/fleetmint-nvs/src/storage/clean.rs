@@ -1,24 +1,19 @@
 //! The short way to load a page: one that is in memory and as an orderly write leaves it.
 //!
-//! Most pages are. They are looked at in three plain loops (where items begin, their checksums, their names), with
-//! nothing to repair in between; at the first thing that isn't as it should be, the page is loaded the long way.
+//! Most pages are. They are looked at in two plain loops (the items, their names), with nothing to repair in between; at
+//! the first thing that isn't as it should be, the page is loaded the long way.
 
+use super::flash::Entries;
 use super::load::{Hash24, HashTable, below, from};
 use super::page::{Bits, NO_ENTRY, Page, State};
-use crate::entry::{Entry, ItemType};
-use crate::layout::{CHUNK_ANY, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, NAMESPACE_ANY, NAMESPACE_INDEX};
+use crate::entry::{Entry, ItemType, crc_fits};
+use crate::layout::{CHUNK_ANY, ENTRY_SIZE, NAMESPACE_ANY, NAMESPACE_INDEX};
 use crate::page::{EntryState, StateSets};
-
-/// The entries of a page, as they lie there.
-type Entries = [[u8; ENTRY_SIZE]];
 
 impl Page {
     /// Loads the page if there is nothing to repair. `false`: there may be, and nothing was done.
-    pub(super) fn load_clean(&mut self, bytes: &[u8], sets: StateSets) -> bool {
-        let (entries, []) = bytes.get(ENTRIES_OFFSET..).unwrap_or_default().as_chunks() else {
-            return false;
-        };
-        if entries.len() != ENTRY_COUNT || sets.of(EntryState::Illegal) != 0 {
+    pub(super) fn load_clean(&mut self, entries: &Entries, sets: StateSets) -> bool {
+        if sets.of(EntryState::Illegal) != 0 {
             return false;
         }
         let written = sets.of(EntryState::Written);
@@ -38,9 +33,6 @@ impl Page {
         else {
             return false;
         };
-        if !checksums_fit(entries, heads) {
-            return false;
-        }
         if self.state == State::Active && !(names_differ(entries, heads) && last_is_alone(entries, heads)) {
             return false;
         }
@@ -59,72 +51,41 @@ struct Heads {
     blobs: u128,
 }
 
-/// Where items begin, if all their entries are written and their fields are sound.
+/// Where items begin, if all their entries are written and they are sound.
 fn heads(entries: &Entries, written: u128) -> Option<Heads> {
-    let mut heads = Heads::default();
+    let mut heads = Heads {
+        all: written,
+        ..Heads::default()
+    };
     let mut rest = written;
     while rest != 0 {
         let index = rest.trailing_zeros() as usize;
+        rest &= rest - 1;
         let entry = entries.get(index)?;
-        let [ns_index, type_byte, span, ..] = *entry;
-        let head = 1 << index;
-        heads.all |= head;
-        if ns_index == NAMESPACE_INDEX {
-            heads.names |= head;
+        if !crc_fits(entry) {
+            return None;
         }
-        if type_byte & 0xE0 == 0 && span == 1 && ItemType::from_byte(type_byte).is_some() {
-            // A number, and nothing more to look at.
-            rest &= rest - 1;
+        let [ns_index, type_byte, span, ..] = *entry;
+        if ns_index == NAMESPACE_INDEX {
+            heads.names |= 1 << index;
+        }
+        if ItemType::from_byte(type_byte).is_some_and(ItemType::is_number) && span == 1 {
             continue;
         }
         if Entry::from_bytes(entry).field_fault(index).is_some() {
             return None;
         }
         if type_byte == ItemType::BlobData.byte() || type_byte == ItemType::BlobIndex.byte() {
-            heads.blobs |= head;
+            heads.blobs |= 1 << index;
         }
-        let item = from(index) & below(index + usize::from(span));
-        if item & !written != 0 {
+        let data = from(index + 1) & below(index + usize::from(span));
+        if data & !written != 0 {
             return None;
         }
-        rest &= !item;
+        rest &= !data;
+        heads.all &= !data;
     }
     Some(heads)
-}
-
-/// Bytes of an entry that its checksum is over.
-const COVERED: usize = ENTRY_SIZE - 4;
-
-/// What the checksums are over is first copied together, for several entries at a time: a checksum over bytes that were
-/// written the moment before would wait for them, and one in two parts takes longer than the copying.
-fn checksums_fit(entries: &Entries, heads: u128) -> bool {
-    let mut heads = Bits(heads);
-    let mut wrong = 0;
-    // Begun once: each beginning asks what the processor can do.
-    let begun = crc32fast::Hasher::new_with_initial(0xFFFF_FFFF);
-    loop {
-        let mut batch = [([0; COVERED], 0); 16];
-        let mut count = 0;
-        for (to, index) in batch.iter_mut().zip(&mut heads) {
-            let Some(entry) = entries.get(index) else { return false };
-            let ([head, crc, rest @ ..], []) = entry.as_chunks::<4>() else {
-                return false;
-            };
-            let (first, others) = to.0.split_at_mut(4);
-            first.copy_from_slice(head);
-            others.copy_from_slice(rest.as_flattened());
-            to.1 = u32::from_le_bytes(*crc);
-            count += 1;
-        }
-        for (covered, crc) in batch.iter().take(count) {
-            let mut hasher = begun.clone();
-            hasher.update(covered);
-            wrong |= hasher.finalize() ^ crc;
-        }
-        if count < batch.len() {
-            return wrong == 0;
-        }
-    }
 }
 
 /// Whether no two items are the same to the firmware's hash list.

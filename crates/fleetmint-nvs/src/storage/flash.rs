@@ -3,7 +3,7 @@
 use super::Repair;
 use crate::crypt::Xts;
 use crate::error::EspError;
-use crate::layout::{ENTRY_SIZE, PAGE_SIZE, entry_offset, page_offset};
+use crate::layout::{ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE, entry_offset, page_offset};
 use alloc::vec::Vec;
 use core::fmt;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
@@ -217,6 +217,9 @@ pub(super) struct Fail {
     pub(super) offset: usize,
 }
 
+/// The entries of a page, as they lie there.
+pub(super) type Entries = [[u8; ENTRY_SIZE]; ENTRY_COUNT];
+
 pub(super) type Step<T> = Result<T, Fail>;
 
 /// The flash with its cipher. Entries are encrypted, headers and bitmaps aren't.
@@ -308,6 +311,13 @@ impl<F: Flash> Medium<F> {
     #[inline]
     pub(super) fn page(&self, page: usize) -> Option<&[u8]> {
         self.plain_memory()?.get(page_offset(page)..)?.get(..PAGE_SIZE)
+    }
+
+    /// The entries of a page, if they can be looked at in place.
+    #[inline]
+    pub(super) fn entries(&self, page: usize) -> Option<&Entries> {
+        let (entries, _) = self.page(page)?.get(ENTRIES_OFFSET..)?.as_chunks();
+        entries.first_chunk()
     }
 
     /// The `size` bytes of data that begin at this entry, if they can be looked at in place.

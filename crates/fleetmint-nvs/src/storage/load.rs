@@ -52,7 +52,10 @@ impl Page {
         let written = sets.of(EntryState::Written);
         page.used = written.count_ones() as usize;
         page.first_used = Bits(written).next().unwrap_or(NO_ENTRY);
-        if medium.page(number).is_some_and(|bytes| page.load_clean(bytes, sets)) {
+        if medium
+            .entries(number)
+            .is_some_and(|entries| page.load_clean(entries, sets))
+        {
             return Ok(page);
         }
         if page.state == State::Active {

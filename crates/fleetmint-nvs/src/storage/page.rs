@@ -116,9 +116,11 @@ impl Query {
         if by_scan { None } else { self.key }
     }
 
+    /// Whether an entry has exactly this key, in this namespace and chunk: it can begin a search by the hash list.
     #[inline]
-    pub(super) fn starts_at(&self, key: &[u8; NAME_FIELD], entry: &Entry) -> bool {
-        entry.key == *key && entry.ns_index == self.ns_index && entry.chunk == self.chunk
+    fn starts_at(&self, key: &[u8; NAME_FIELD], entry: &[u8; ENTRY_SIZE]) -> bool {
+        let [ns_index, _, _, chunk, _, _, _, _, rest @ ..] = entry;
+        rest.starts_with(key) && *ns_index == self.ns_index && *chunk == self.chunk
     }
 
     #[inline]
@@ -229,19 +231,39 @@ impl Page {
         if self.doubt.is_some() {
             return self.find_in_doubt(medium, query, from);
         }
-        let mut waiting_for = query.hashed_key();
-        for index in Bits(self.heads_from(from)) {
+        let mut heads = self.heads_from(from);
+        if let Some(key) = query.hashed_key() {
+            let Some(index) = self.find_start(medium, query, &key, heads & self.hashed)? else {
+                return Ok(None);
+            };
+            heads &= u128::MAX << index;
+        }
+        for index in Bits(heads) {
             let entry = self.read(medium, index)?;
-            if let Some(key) = &waiting_for {
-                if self.hashed >> index & 1 == 0 || !query.starts_at(key, &entry) {
-                    continue;
-                }
-                waiting_for = None;
-            }
             match query.verdict(&entry) {
                 Verdict::Skip => {}
                 Verdict::Match => return Ok(Some((index, entry))),
                 Verdict::Mismatch => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first of these items that can begin a search by the hash list.
+    fn find_start<F: Flash>(
+        &self,
+        medium: &mut Medium<F>,
+        query: &Query,
+        key: &[u8; NAME_FIELD],
+        heads: u128,
+    ) -> Step<Option<usize>> {
+        let mut heads = Bits(heads);
+        if let Some(entries) = medium.entries(self.number) {
+            return Ok(heads.find(|index| entries.get(*index).is_some_and(|entry| query.starts_at(key, entry))));
+        }
+        for index in heads {
+            if query.starts_at(key, medium.entry(self.number, index)?) {
+                return Ok(Some(index));
             }
         }
         Ok(None)
