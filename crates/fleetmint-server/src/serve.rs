@@ -52,8 +52,6 @@ pub enum Error {
     Token(#[from] TokenError),
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
-    #[error("the system gives no thread: {0}")]
-    NoThread(io::Error),
 }
 
 /// A service that is ready to answer.
@@ -93,7 +91,7 @@ impl Service {
         };
         let bootstrap_token = settings.access.bootstrap_token.as_ref();
         let (access, token) = Access::start(&database, &folder, bootstrap_token, &*random)?;
-        let audit = Audit::start(database.clone()).map_err(Error::NoThread)?;
+        let audit = Audit::start(database.clone());
         let app = App::new(Parts {
             database,
             identity,
