@@ -57,32 +57,36 @@ fn heads(entries: &Entries, written: u128) -> Option<Heads> {
         all: written,
         ..Heads::default()
     };
-    let mut rest = written;
-    while rest != 0 {
-        let index = rest.trailing_zeros() as usize;
-        rest &= rest - 1;
+    // Where the item ends that was looked at last.
+    let mut end = 0;
+    for index in Bits(written) {
+        if index < end {
+            continue;
+        }
         let entry = entries.get(index)?;
         if !crc_fits(entry) {
             return None;
         }
         let [ns_index, type_byte, span, ..] = *entry;
-        if ns_index == NAMESPACE_INDEX {
-            heads.names |= 1 << index;
-        }
-        if ItemType::from_byte(type_byte).is_some_and(ItemType::is_number) && span == 1 {
+        let is_number = ItemType::from_byte(type_byte).is_some_and(ItemType::is_number);
+        if is_number && span == 1 && ns_index != NAMESPACE_INDEX {
+            // Most items, and nothing more to look at.
             continue;
         }
         if Entry::from_bytes(entry).field_fault(index).is_some() {
             return None;
         }
+        if ns_index == NAMESPACE_INDEX {
+            heads.names |= 1 << index;
+        }
         if type_byte == ItemType::BlobData.byte() || type_byte == ItemType::BlobIndex.byte() {
             heads.blobs |= 1 << index;
         }
-        let data = from(index + 1) & below(index + usize::from(span));
+        end = index + usize::from(span);
+        let data = from(index + 1) & below(end);
         if data & !written != 0 {
             return None;
         }
-        rest &= !data;
         heads.all &= !data;
     }
     Some(heads)

@@ -17,53 +17,51 @@ use crate::page::{Bitmap, EntryState, PageHeader, PageState, StateSets};
 use alloc::vec::Vec;
 
 impl Page {
-    /// Loads one page and repairs it by itself.
-    pub(super) fn load<F: Flash>(medium: &mut Medium<F>, number: usize) -> Step<Self> {
-        let mut page = Self::new(number);
+    /// Loads a new page and repairs it by itself.
+    fn load<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
         let mut bytes = [0; HEADER_SIZE + BITMAP_SIZE];
-        medium.read_raw(page_offset(number), &mut bytes)?;
+        medium.read_raw(page_offset(self.number), &mut bytes)?;
         let ([header, bitmap], []) = bytes.as_chunks::<HEADER_SIZE>() else {
-            return Ok(page);
+            return Ok(());
         };
         const { assert!(HEADER_SIZE == BITMAP_SIZE && BITMAP_OFFSET == HEADER_SIZE) };
         let [w0, w1, w2, w3, ..] = *header;
         if [w0, w1, w2, w3] == [0xFF; 4] {
-            page.state = State::Unchecked;
-            return Ok(page);
+            self.state = State::Unchecked;
+            return Ok(());
         }
         let header = PageHeader::decode(header);
-        page.state = State::Corrupt;
+        self.state = State::Corrupt;
         if !header.crc_fits() {
-            return Ok(page);
+            return Ok(());
         }
-        page.sequence = header.sequence;
+        self.sequence = header.sequence;
         let Some(version) = Version::from_byte(header.version) else {
-            return Err(page.fail(EspError::NewVersionFound));
+            return Err(self.fail(EspError::NewVersionFound));
         };
-        page.version = version;
-        page.state = match PageState::from_word(header.state_word) {
+        self.version = version;
+        self.state = match PageState::from_word(header.state_word) {
             Some(PageState::Active) => State::Active,
             Some(PageState::Full) => State::Full,
             Some(PageState::Freeing) => State::Freeing,
-            Some(PageState::Uninitialized) | None => return Ok(page),
+            Some(PageState::Uninitialized) | None => return Ok(()),
         };
-        page.bitmap = Bitmap::from_bytes(bitmap);
-        let sets = page.bitmap.sets();
+        self.bitmap = Bitmap::from_bytes(bitmap);
+        let sets = self.bitmap.sets();
         let written = sets.of(EntryState::Written);
-        page.used = written.count_ones() as usize;
-        page.first_used = Bits(written).next().unwrap_or(NO_ENTRY);
+        self.used = written.count_ones() as usize;
+        self.first_used = Bits(written).next().unwrap_or(NO_ENTRY);
         if medium
-            .entries(number)
-            .is_some_and(|entries| page.load_clean(entries, sets))
+            .entries(self.number)
+            .is_some_and(|entries| self.load_clean(entries, sets))
         {
-            return Ok(page);
+            return Ok(());
         }
-        if page.state == State::Active {
-            page.load_active(medium, sets)?;
+        if self.state == State::Active {
+            self.load_active(medium, sets)
         } else {
-            page.load_closed(medium, written)?;
+            self.load_closed(medium, written)
         }
-        Ok(page)
     }
 
     /// A page that is written to may end in the middle of something.
@@ -289,17 +287,19 @@ impl<F: Flash> Storage<F> {
         self.pages.reserve_exact(count);
         self.queue.reserve_exact(count);
         for number in 0..count {
-            let page = Page::load(&mut self.medium, number)?;
+            self.pages.push(Page::new(number));
+            let (page, medium) = self.page_and_medium(number);
+            page.load(medium)?;
             if page.is_used() {
                 // Before the free ones, and before the used ones with a higher number.
+                let sequence = page.sequence;
                 let used = self.queue.get(..self.in_use).unwrap_or_default();
-                let place = used.partition_point(|other| self.page(*other).sequence <= page.sequence);
+                let place = used.partition_point(|other| self.page(*other).sequence <= sequence);
                 self.queue.insert(place, number);
                 self.in_use += 1;
             } else {
                 self.queue.push(number);
             }
-            self.pages.push(page);
         }
         let Some(last) = self.last_page() else {
             return self.activate_page();
