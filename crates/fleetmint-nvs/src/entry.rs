@@ -53,6 +53,7 @@ pub enum ItemType {
 impl ItemType {
     /// The type that this byte names.
     #[must_use]
+    #[inline]
     pub const fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             0x01 => Self::U8,
@@ -81,18 +82,21 @@ impl ItemType {
 
     /// Whether the value lies in the entries that follow: string, blob data, old blob.
     #[must_use]
+    #[inline]
     pub const fn has_data(self) -> bool {
         matches!(self, Self::Str | Self::Blob | Self::BlobData)
     }
 
     /// Whether the value is a number, which the entry itself holds.
     #[must_use]
+    #[inline]
     pub const fn is_number(self) -> bool {
         self.number_size().is_some()
     }
 
     /// Bytes of a number of this type. `None`: not a number.
     #[must_use]
+    #[inline]
     pub const fn number_size(self) -> Option<usize> {
         Some(match self {
             Self::U8 | Self::I8 => 1,
@@ -164,6 +168,8 @@ impl Number {
 
     /// The number of this type in a data field. `None`: the type isn't a number's.
     #[must_use]
+    // Always, so that the number is written where it is to be: a copy of one just written waits for it.
+    #[inline(always)]
     pub const fn from_data(item_type: ItemType, data: [u8; 8]) -> Option<Self> {
         let [b0, b1, b2, b3, ..] = data;
         Some(match item_type {

@@ -38,6 +38,13 @@ impl RawName {
         }
     }
 
+    /// The name in a key field that is known to hold nothing but NUL after its first.
+    #[inline]
+    pub(crate) fn of_clean(field: [u8; NAME_FIELD]) -> Self {
+        debug_assert_eq!(Self::from_field(&field).field, field);
+        Self { field }
+    }
+
     /// The name's bytes, without NUL.
     #[must_use]
     #[inline]

@@ -48,6 +48,7 @@ impl ValueType {
 
     /// The type of the value that an item of this type is, or is a part of.
     #[must_use]
+    #[inline]
     pub const fn of(item_type: ItemType) -> Self {
         match item_type {
             ItemType::U8 => Self::U8,

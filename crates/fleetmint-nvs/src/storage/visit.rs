@@ -149,7 +149,7 @@ impl<F: Flash> Storage<F> {
             let Some(number) = self.used_page(position) else { break };
             let (page, medium) = self.page_and_medium(number);
             for index in Bits(page.heads_from(0)) {
-                let entry = page.read(medium, index)?;
+                let entry = Entry::from_bytes(medium.entry(number, index)?);
                 if entry.key != *entry.name().field()
                     || entry.chunk != CHUNK_ANY
                     || !seen.add(name_hash(entry.ns_index, &entry.key, CHUNK_ANY, START_ANY))
@@ -174,8 +174,7 @@ impl<F: Flash> Storage<F> {
             for position in 0..self.in_use {
                 let Some(number) = self.used_page(position) else { break };
                 for index in Bits(self.page(number).heads_from(0)) {
-                    let (page, medium) = self.page_and_medium(number);
-                    let entry = page.read(medium, index)?;
+                    let entry = Entry::from_bytes(self.medium.entry(number, index)?);
                     let Some(item_type) = entry.item_type().filter(|_| entry.ns_index != NAMESPACE_INDEX) else {
                         continue;
                     };
@@ -197,7 +196,7 @@ impl<F: Flash> Storage<F> {
                         index,
                         repeat: false,
                     };
-                    let entry = (&head, item_type, known.1, iterated);
+                    let entry = (&head, RawName::of_clean(head.entry.key), item_type, known.1, iterated);
                     if gone == Some(number) && known.1.is_some() {
                         with(listed(entry, Err(EspError::NotFound), &[]));
                         continue;
@@ -258,7 +257,13 @@ impl<F: Flash> Storage<F> {
                 }?;
                 repeated += if head.repeat { bytes.len() } else { 0 };
                 let value = read.map(|number| number.map_or_else(|| bytes_value(item_type, &bytes), Value::Number));
-                let entry = (head, item_type, named.map(|(name, _)| name), iterated);
+                let entry = (
+                    head,
+                    head.entry.name(),
+                    item_type,
+                    named.map(|(name, _)| name),
+                    iterated,
+                );
                 with(listed(entry, value, &bytes));
             }
         }
@@ -377,17 +382,18 @@ fn shown<T>(read: Step<T>) -> Step<Result<T, EspError>> {
     }
 }
 
-/// An item with its type, its namespace's name and whether it is iterated; the value, and the bytes that it was read as.
-#[inline]
+/// An item with its key, its type, its namespace's name and whether it is iterated; the value, and the bytes that it was read as.
+// Always: see `Number::from_data`.
+#[inline(always)]
 fn listed<'a>(
-    (head, item_type, namespace, iterated): (&Head, ItemType, Option<RawName>, bool),
+    (head, key, item_type, namespace, iterated): (&Head, RawName, ItemType, Option<RawName>, bool),
     value: Result<Value<&'a [u8]>, EspError>,
     bytes: &[u8],
 ) -> Listed<&'a [u8]> {
     let size = matches!(value, Ok(Value::Str(_) | Value::Blob(_))).then_some(bytes.len());
     Listed {
         namespace: namespace.unwrap_or(RawName::EMPTY),
-        key: head.entry.name(),
+        key,
         value_type: ValueType::of(item_type),
         ns_index: head.entry.ns_index,
         size,
