@@ -35,7 +35,11 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::no)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
+        .enable_all()
+        .build()
+        .map_err(Failure::no)?;
     runtime.block_on(async {
         let service = Service::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom::default()))
             .await
@@ -45,6 +49,12 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         service.serve(stop).await;
         Ok(())
     })
+}
+
+/// Threads for requests: one for two processors, at least one. The others commit to the disk, and belong to the identity
+/// provider beside us; more threads than that mostly wake each other in vain.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 /// For people and scripts: where the service is, and where the token is, never the token.
