@@ -3,11 +3,13 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
 use crate::app::{NoRandomness, Random};
 use crate::seal::MasterKey;
+use crate::secret::Secret;
 
 /// Held by the running server; its text is the server's process id.
 const LOCK: &str = "lock";
@@ -35,6 +37,15 @@ pub enum Error {
 /// A folder that exists.
 #[derive(Clone, Debug)]
 pub struct DataFolder(PathBuf);
+
+/// Tells a file from the one that was in its place before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    modified: SystemTime,
+    /// Two writes may be of one moment, but while the second is made the first is still there.
+    #[cfg(unix)]
+    inode: u64,
+}
 
 /// The data folder is this process's own as long as this lives.
 #[derive(Debug)]
@@ -122,6 +133,29 @@ impl DataFolder {
         let key = MasterKey::generate(random)?;
         self.write(MASTER_KEY, &Zeroizing::new(format!("{}\n", *key.to_base64())))?;
         Ok(key)
+    }
+
+    /// The administrator token, if it is kept here.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn admin_token(&self) -> Result<Option<Secret>, Error> {
+        let path = self.admin_token_path();
+        match fs::read_to_string(&path).map(Zeroizing::new) {
+            Ok(text) => Ok(Some(Secret::new(text.trim().to_owned()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(Error::Io { path, cause }),
+        }
+    }
+
+    /// Which file holds the administrator token, if it is kept here: each write makes another.
+    pub fn admin_token_file(&self) -> Option<FileIdentity> {
+        let file = fs::metadata(self.admin_token_path()).ok()?;
+        Some(FileIdentity {
+            modified: file.modified().ok()?,
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(&file),
+        })
     }
 
     /// Keeps the administrator token, in place of the one before.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{NoRandomness, Random};
 use crate::audit::Entry;
-use crate::data_folder::{self, DataFolder};
+use crate::data_folder::{self, DataFolder, FileIdentity};
 use crate::database::{self, Connection, Database};
 use crate::identity::Identity;
 use crate::instance;
@@ -97,21 +97,23 @@ pub enum Token {
     Kept,
 }
 
-/// How long a server lets the administrator in by what it read, without reading again. A reset takes as long before it
-/// says that it is done, so that by then the token before opens nothing.
+/// How long what was read is remembered, even while nothing says that it changed.
 const REMEMBERED: SignedDuration = SignedDuration::from_secs(1);
 
 /// Knows the administrator's token: its hash, in the database, where a reset beside the running server changes it.
 #[derive(Clone, Debug)]
 pub struct Access {
     database: Database,
+    folder: DataFolder,
     known: Arc<Mutex<Option<Known>>>,
 }
 
-/// The hash that was read last, and when.
+/// The hash that was read last, and when. A reset first puts another file in the place of the token's: as long as the
+/// file is the one whose token has this hash, nothing has changed.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     hash: [u8; 32],
+    file: Option<FileIdentity>,
     read_at: Timestamp,
 }
 
@@ -161,6 +163,7 @@ impl Access {
     ) -> Result<(Self, Token), TokenError> {
         let access = Self {
             database: database.clone(),
+            folder: folder.clone(),
             known: Arc::default(),
         };
         let token = if let Some(token) = bootstrap_token {
@@ -202,14 +205,10 @@ impl Access {
         make(database, folder, random, |before| match before {
             Some(stored) if stored.from_settings && runs => Err(TokenError::Bootstrap),
             _ => Ok(()),
-        })?;
-        if runs {
-            std::thread::sleep(REMEMBERED.unsigned_abs());
-        }
-        Ok(())
+        })
     }
 
-    /// Who sends this `Authorization` header (RFC 6750 §2.1).
+    /// Who sends this `Authorization` header (RFC 6750 §2.1). A reset takes effect at once.
     ///
     /// # Errors
     /// See [`Error`].
@@ -232,21 +231,33 @@ impl Access {
         }
     }
 
-    /// What is not the token by memory may be the one that a reset has just made.
     fn is_administrator(&self, hash: &[u8; 32], now: Timestamp) -> Result<bool, database::Error> {
+        let file = self.folder.admin_token_file();
         let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = |known: Known| (SignedDuration::ZERO..REMEMBERED).contains(&now.duration_since(known.read_at));
-        if known.is_some_and(|known| is_fresh(known) && known.hash.ct_eq(hash).into()) {
+        let holds = |known: Known| {
+            known.file == file && (SignedDuration::ZERO..REMEMBERED).contains(&now.duration_since(known.read_at))
+        };
+        if known.is_some_and(|known| holds(known) && known.hash.ct_eq(hash).into()) {
             return Ok(true);
         }
-        let Some(stored) = self.database.read(Stored::read)? else {
+        let stored = self.database.read(Stored::read)?;
+        let Some(stored) = stored.filter(|stored| stored.hash.ct_eq(hash).into()) else {
             return Ok(false);
         };
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
-            hash: stored.hash,
-            read_at: now,
-        });
-        Ok(stored.hash.ct_eq(hash).into())
+        // While a reset is under way, the file is already another's. A token of the settings has none.
+        let settled = match self.folder.admin_token() {
+            Ok(Some(token)) => sha256(token.expose().as_bytes()).ct_eq(hash).into(),
+            Ok(None) => stored.from_settings,
+            Err(_) => false,
+        };
+        if settled {
+            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
+                hash: stored.hash,
+                file,
+                read_at: now,
+            });
+        }
+        Ok(true)
     }
 }
 
@@ -277,4 +288,56 @@ fn make(
         folder.write_admin_token(&token)?;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::SystemRandom;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_remembered_only_while_its_file_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(root.path()).unwrap();
+        let database = Database::open(&root.path().join("database")).unwrap();
+        let random = SystemRandom::default();
+        let (access, _) = Access::start(&database, &folder, None, &random).unwrap();
+        let hash = |token: &str| sha256(token.trim().as_bytes());
+        let read = || std::fs::read_to_string(folder.admin_token_path()).unwrap();
+
+        let first = hash(&read());
+        assert!(access.is_administrator(&first, at(0)).unwrap());
+        assert!(access.known.lock().unwrap().is_some());
+        // Another process has made another token.
+        Access::reset(&database, &folder, None, &random).unwrap();
+        let second = hash(&read());
+        assert!(!access.is_administrator(&first, at(0)).unwrap());
+        assert!(access.is_administrator(&second, at(0)).unwrap());
+
+        // It is just making one: the file is there, the database still has the token before.
+        *access.known.lock().unwrap() = None;
+        folder.write_admin_token("the next one").unwrap();
+        assert!(access.is_administrator(&second, at(0)).unwrap());
+        assert!(access.known.lock().unwrap().is_none());
+        let third = Stored {
+            from_settings: false,
+            hash: hash("the next one"),
+        };
+        database.write_blocking(|connection| third.write(connection)).unwrap();
+        assert!(!access.is_administrator(&second, at(0)).unwrap());
+        assert!(access.is_administrator(&third.hash, at(0)).unwrap());
+
+        // The database is another's, whose files are elsewhere.
+        let fourth = Stored {
+            from_settings: false,
+            hash: hash("made elsewhere"),
+        };
+        database.write_blocking(|connection| fourth.write(connection)).unwrap();
+        assert!(access.is_administrator(&fourth.hash, at(0)).unwrap());
+        assert!(!access.is_administrator(&third.hash, at(1)).unwrap());
+    }
 }
