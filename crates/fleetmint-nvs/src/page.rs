@@ -106,14 +106,14 @@ impl PageHeader {
     /// The header in these bytes.
     #[must_use]
     pub fn decode(bytes: &[u8; HEADER_SIZE]) -> Self {
-        let [w0, w1, w2, w3, covered @ .., c0, c1, c2, c3] = *bytes;
+        let [w0, w1, w2, w3, covered @ .., c0, c1, c2, c3] = bytes;
         let [s0, s1, s2, s3, version, ..] = covered;
         Self {
-            state_word: u32::from_le_bytes([w0, w1, w2, w3]),
-            sequence: u32::from_le_bytes([s0, s1, s2, s3]),
-            version,
-            crc: u32::from_le_bytes([c0, c1, c2, c3]),
-            crc_wanted: crc32(&covered),
+            state_word: u32::from_le_bytes([*w0, *w1, *w2, *w3]),
+            sequence: u32::from_le_bytes([*s0, *s1, *s2, *s3]),
+            version: *version,
+            crc: u32::from_le_bytes([*c0, *c1, *c2, *c3]),
+            crc_wanted: crc32(covered),
         }
     }
 
@@ -234,20 +234,24 @@ impl Bitmap {
 
     /// The entries of this state, as a set: bit n is entry n.
     #[must_use]
+    #[inline]
     pub(crate) fn set_of(&self, state: EntryState) -> u128 {
-        self.sets().of(state)
+        let words = self.words.iter().rev();
+        let set = words.fold(0, |set, word| {
+            set << PER_WORD | u128::from(even_bits(pairs_of(*word, state)))
+        });
+        // The last two places belong to no entry.
+        set & ((1 << ENTRY_COUNT) - 1)
     }
 
-    /// The entries of each state, as sets.
+    /// The first entry of this state.
     #[must_use]
     #[inline]
-    pub(crate) fn sets(&self) -> StateSets {
-        let (mut low, mut high) = (0, 0);
-        for word in self.words.iter().rev() {
-            low = low << 32 | u128::from(even_bits(*word & LOW_BITS));
-            high = high << 32 | u128::from(even_bits(*word >> 1 & LOW_BITS));
-        }
-        StateSets { low, high }
+    pub(crate) fn first(&self, state: EntryState) -> Option<usize> {
+        let pairs = self.words.iter().map(|word| pairs_of(*word, state));
+        let (number, pairs) = pairs.enumerate().find(|(_, pairs)| *pairs != 0)?;
+        let entry = number * PER_WORD + pairs.trailing_zeros() as usize / 2;
+        (entry < ENTRY_COUNT).then_some(entry)
     }
 
     /// How many of the 126 entries have this state.
@@ -257,30 +261,21 @@ impl Bitmap {
     }
 }
 
-/// The entries of a bitmap by state: the low and the high bit of each.
-#[derive(Clone, Copy)]
-pub(crate) struct StateSets {
-    low: u128,
-    high: u128,
-}
-
-impl StateSets {
-    #[inline]
-    pub(crate) const fn of(self, state: EntryState) -> u128 {
-        let Self { low, high } = self;
-        let set = match state {
-            EntryState::Erased => !(low | high),
-            EntryState::Illegal => low & !high,
-            EntryState::Written => high & !low,
-            EntryState::Empty => low & high,
-        };
-        // The last two places belong to no entry.
-        set & ((1 << ENTRY_COUNT) - 1)
-    }
-}
-
 /// The low bit of each pair.
 const LOW_BITS: u64 = 0x5555_5555_5555_5555;
+
+/// The low bit of each pair of bits that is this state.
+#[inline]
+const fn pairs_of(word: u64, state: EntryState) -> u64 {
+    let (low, high) = (word, word >> 1);
+    let pairs = match state {
+        EntryState::Erased => !(low | high),
+        EntryState::Illegal => low & !high,
+        EntryState::Written => high & !low,
+        EntryState::Empty => low & high,
+    };
+    pairs & LOW_BITS
+}
 
 /// Moves the 32 even bits of a word together.
 const fn even_bits(word: u64) -> u32 {
@@ -345,11 +340,14 @@ mod tests {
         assert_eq!(bitmap.count(EntryState::Illegal), 1);
         assert_eq!(bitmap.set_of(EntryState::Erased), 1 << 33);
         assert_eq!(bitmap.set_of(EntryState::Illegal), 1 << 125);
+        assert_eq!(bitmap.first(EntryState::Illegal), Some(125));
+        assert_eq!(bitmap.first(EntryState::Empty), Some(1));
         assert_eq!(bitmap.word_bytes(0), [0xFE, 0xFF, 0xFF, 0xFF]);
         assert_eq!(bitmap.word_bytes(Bitmap::word_number(33)), [0xF3, 0xFF, 0xFF, 0xFF]);
         let mut spare = [0xFF; 32];
         spare[31] = 0x0F;
         assert_eq!(Bitmap::from_bytes(&spare).count(EntryState::Erased), 0);
+        assert_eq!(Bitmap::from_bytes(&spare).first(EntryState::Erased), None);
         assert_eq!(Bitmap::from_bytes(&spare).count(EntryState::Empty), 126);
     }
 }

@@ -8,17 +8,16 @@ use super::load::{Hash24, HashTable, below, from};
 use super::page::{Bits, NO_ENTRY, Page, State};
 use crate::entry::{Entry, ItemType, crc_fits};
 use crate::layout::{CHUNK_ANY, ENTRY_SIZE, NAMESPACE_ANY, NAMESPACE_INDEX};
-use crate::page::{EntryState, StateSets};
+use crate::page::EntryState;
 
 impl Page {
     /// Loads the page if there is nothing to repair. `false`: there may be, and nothing was done.
-    pub(super) fn load_clean(&mut self, entries: &Entries, sets: StateSets) -> bool {
-        if sets.of(EntryState::Illegal) != 0 {
+    pub(super) fn load_clean(&mut self, entries: &Entries, written: u128) -> bool {
+        if self.bitmap.first(EntryState::Illegal).is_some() {
             return false;
         }
-        let written = sets.of(EntryState::Written);
         let next_free = match self.state {
-            State::Active => Bits(sets.of(EntryState::Empty)).next().unwrap_or(NO_ENTRY),
+            State::Active => self.bitmap.first(EntryState::Empty).unwrap_or(NO_ENTRY),
             _ => NO_ENTRY,
         };
         let half_written = |entry: &[u8; ENTRY_SIZE]| !entry.starts_with(&[0xFF; 4]);
@@ -36,7 +35,7 @@ impl Page {
         if self.state == State::Active && !(names_differ(entries, heads) && last_is_alone(entries, heads)) {
             return false;
         }
-        self.distinct = self.state == State::Active && blobs == 0 && names_are_clean(entries, heads);
+        self.distinct = self.state == State::Active;
         self.next_free = next_free;
         (self.heads, self.hashed, self.name_heads, self.blob_heads) = (heads, heads, names, blobs);
         true
@@ -59,7 +58,7 @@ fn heads(entries: &Entries, written: u128) -> Option<Heads> {
     };
     // Where the item ends that was looked at last.
     let mut end = 0;
-    for index in Bits(written) {
+    for index in Bits::of(written) {
         if index < end {
             continue;
         }
@@ -96,18 +95,10 @@ fn heads(entries: &Entries, written: u128) -> Option<Heads> {
 fn names_differ(entries: &Entries, heads: u128) -> bool {
     let mut hash_24 = Hash24::of_namespace(NAMESPACE_INDEX);
     let mut hashes = HashTable::new();
-    Bits(heads).all(|index| {
+    Bits::of(heads).all(|index| {
         entries
             .get(index)
             .is_some_and(|entry| hashes.is_new(hash_24.of(entry), index))
-    })
-}
-
-/// Whether each name is written as the firmware writes it, with NULs to the end of its field.
-fn names_are_clean(entries: &Entries, heads: u128) -> bool {
-    Bits(heads).all(|index| {
-        let entry = entries.get(index).map(Entry::from_bytes);
-        entry.is_some_and(|entry| entry.chunk == CHUNK_ANY && entry.key == *entry.name().field())
     })
 }
 

@@ -16,6 +16,7 @@ use super::page::{Bits, Page, Query, Verdict};
 use crate::entry::{Entry, ItemType};
 use crate::layout::{ENTRY_COUNT, ENTRY_SIZE, NAME_FIELD, PAGE_SIZE, entry_offset, page_offset};
 use crate::page::EntryState;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The firmware's list of a page's items: hash and first entry, in the order of writing.
@@ -75,10 +76,10 @@ impl Page {
             return Ok(());
         }
         let mut nodes = Vec::new();
-        for place in Bits(self.hashed) {
+        for place in Bits::of(self.hashed) {
             nodes.push((Hash24::of_entry(medium.entry(self.number, place)?), place));
         }
-        self.doubt = Some(Doubt { nodes });
+        self.doubt = Some(Box::new(Doubt { nodes }));
         medium.in_doubt = true;
         Ok(())
     }

@@ -195,7 +195,7 @@ impl<F: Flash> Storage<F> {
             let Some(number) = self.used_page(position) else { break };
             let (page, medium, index) = (&self.pages.get(number), &mut self.medium, &mut self.index);
             let Some(page) = page else { continue };
-            for head in Bits(page.heads_from(0)) {
+            for head in Bits::of(page.heads_from(0)) {
                 let entry = page.read(medium, head)?;
                 index.add(page, head, &entry, true);
             }
@@ -221,7 +221,7 @@ impl<F: Flash> Storage<F> {
         let Some(page) = self.pages.get(number) else {
             return Ok(());
         };
-        for head in Bits(page.heads_from(0)) {
+        for head in Bits::of(page.heads_from(0)) {
             let entry = page.read(&mut self.medium, head)?;
             self.index.add(page, head, &entry, false);
         }

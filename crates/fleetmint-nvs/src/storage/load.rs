@@ -13,7 +13,7 @@ use crate::layout::{
     BITMAP_OFFSET, BITMAP_SIZE, CHUNK_ANY, ENTRY_COUNT, ENTRY_SIZE, HEADER_SIZE, NAME_FIELD, NAMESPACE_ANY,
     NAMESPACE_INDEX, Version, entry_offset, page_offset,
 };
-use crate::page::{Bitmap, EntryState, PageHeader, PageState, StateSets};
+use crate::page::{Bitmap, EntryState, PageHeader, PageState};
 use alloc::vec::Vec;
 
 impl Page {
@@ -47,26 +47,25 @@ impl Page {
             Some(PageState::Uninitialized) | None => return Ok(()),
         };
         self.bitmap = Bitmap::from_bytes(bitmap);
-        let sets = self.bitmap.sets();
-        let written = sets.of(EntryState::Written);
+        let written = self.bitmap.set_of(EntryState::Written);
         self.used = written.count_ones() as usize;
-        self.first_used = Bits(written).next().unwrap_or(NO_ENTRY);
+        self.first_used = Bits::of(written).next().unwrap_or(NO_ENTRY);
         if medium
             .entries(self.number)
-            .is_some_and(|entries| self.load_clean(entries, sets))
+            .is_some_and(|entries| self.load_clean(entries, written))
         {
             return Ok(());
         }
         if self.state == State::Active {
-            self.load_active(medium, sets)
+            self.load_active(medium)
         } else {
             self.load_closed(medium, written)
         }
     }
 
     /// A page that is written to may end in the middle of something.
-    fn load_active<F: Flash>(&mut self, medium: &mut Medium<F>, mut sets: StateSets) -> Step<()> {
-        self.next_free = Bits(sets.of(EntryState::Empty)).next().unwrap_or(NO_ENTRY);
+    fn load_active<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<()> {
+        self.next_free = self.bitmap.first(EntryState::Empty).unwrap_or(NO_ENTRY);
         // An entry may have been written without its place in the bitmap.
         while self.next_free < ENTRY_COUNT {
             let mut word = [0; 4];
@@ -76,7 +75,6 @@ impl Page {
             }
             self.clear_half_written(medium, self.next_free)?;
             self.next_free += 1;
-            sets = self.bitmap.sets();
         }
 
         let mut hash_24 = Hash24::of_namespace(NAMESPACE_INDEX);
@@ -86,10 +84,10 @@ impl Page {
         let mut last_index = None;
         let end = self.next_free.min(ENTRY_COUNT);
         // What a repair erases lies before the place that it is found at, or is skipped with it.
-        let kept = !sets.of(EntryState::Erased) & below(end);
-        let written = sets.of(EntryState::Written);
+        let kept = !self.bitmap.set_of(EntryState::Erased) & below(end);
+        let written = self.bitmap.set_of(EntryState::Written);
         let mut index = 0;
-        while let Some(place) = Bits(kept & from(index)).next() {
+        while let Some(place) = Bits::of(kept & from(index)).next() {
             index = place + 1;
             if self.bitmap.get(place) == EntryState::Illegal {
                 last_index = None;
@@ -139,7 +137,7 @@ impl Page {
 
     fn load_closed<F: Flash>(&mut self, medium: &mut Medium<F>, written: u128) -> Step<()> {
         let mut index = 0;
-        while let Some(place) = Bits(written & from(index)).next() {
+        while let Some(place) = Bits::of(written & from(index)).next() {
             index = place + 1;
             let (entry, fault) = self.read_judged(medium, place)?;
             if let Some(fault) = fault {
@@ -284,8 +282,8 @@ impl HashTable {
 impl<F: Flash> Storage<F> {
     /// Loads all pages and repairs what one page alone doesn't show.
     pub(super) fn load_pages(&mut self, count: usize) -> Step<()> {
-        self.pages.reserve_exact(count);
-        self.queue.reserve_exact(count);
+        self.pages = Vec::with_capacity(count);
+        self.queue = Vec::with_capacity(count);
         for number in 0..count {
             self.pages.push(Page::new(number));
             let (page, medium) = self.page_and_medium(number);
@@ -385,7 +383,7 @@ impl<F: Flash> Storage<F> {
         for position in 0..self.in_use {
             let Some(number) = self.used_page(position) else { break };
             let page = self.page(number);
-            for index in Bits(page.name_heads & page.heads_from(0)) {
+            for index in Bits::of(page.name_heads & page.heads_from(0)) {
                 let (page, medium) = self.page_and_medium(number);
                 let entry = page.read(medium, index)?;
                 // An entry of namespace 0 that isn't a u8 ends the search on its page.

@@ -10,6 +10,7 @@ use crate::layout::{
     PAGE_SIZE, Version, data_entries, entry_offset, page_offset,
 };
 use crate::page::{Bitmap, EntryState, PageHeader, PageState};
+use alloc::boxed::Box;
 
 /// The type byte that stands for "any" in a search.
 pub(super) const TYPE_ANY: u8 = 0xFF;
@@ -45,11 +46,11 @@ pub(super) struct Page {
     pub(super) heads: u128,
     /// Those of them that the firmware's hash list knows.
     pub(super) hashed: u128,
-    /// Known to hold each name once, nothing in chunks, and no name with more than its NUL behind it.
-    pub(super) distinct: bool,
     /// Those of them that are or were namespaces, and those that are or were parts of blobs.
     pub(super) name_heads: u128,
     pub(super) blob_heads: u128,
+    /// The firmware's hash list has told all items apart.
+    pub(super) distinct: bool,
     pub(super) first_used: usize,
     pub(super) next_free: usize,
     /// Entries marked written.
@@ -59,7 +60,7 @@ pub(super) struct Page {
     /// What comes after the items is known to be blank, or the page is in doubt.
     pub(super) looked_ahead: bool,
     /// What was written isn't what can be read, or isn't whole: nothing above may be relied on to find items.
-    pub(super) doubt: Option<Doubt>,
+    pub(super) doubt: Option<Box<Doubt>>,
 }
 
 /// What to look for. Names are padded with NUL; `None` is any.
@@ -238,7 +239,7 @@ impl Page {
             };
             heads &= u128::MAX << index;
         }
-        for index in Bits(heads) {
+        for index in Bits::of(heads) {
             let entry = self.read(medium, index)?;
             match query.verdict(&entry) {
                 Verdict::Skip => {}
@@ -257,7 +258,7 @@ impl Page {
         key: &[u8; NAME_FIELD],
         heads: u128,
     ) -> Step<Option<usize>> {
-        let mut heads = Bits(heads);
+        let mut heads = Bits::of(heads);
         if let Some(entries) = medium.entries(self.number) {
             return Ok(heads.find(|index| entries.get(*index).is_some_and(|entry| query.starts_at(key, entry))));
         }
@@ -579,19 +580,45 @@ impl Page {
     }
 }
 
-/// The numbers of the bits that are set, lowest first.
-pub(super) struct Bits(pub(super) u128);
+/// The numbers of the bits that are set in a set of entries, lowest first.
+///
+/// By halves, so that a step is a few instructions of the processor.
+#[derive(Clone, Copy)]
+pub(super) struct Bits {
+    half: u64,
+    /// The number of the half's first bit.
+    first: usize,
+    high: u64,
+}
+
+impl Bits {
+    #[inline]
+    pub(super) const fn of(set: u128) -> Self {
+        Self {
+            half: set as u64,
+            first: 0,
+            high: (set >> 64) as u64,
+        }
+    }
+}
 
 impl Iterator for Bits {
     type Item = usize;
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
+        if self.half == 0 {
+            if self.high == 0 {
+                return None;
+            }
+            *self = Self {
+                half: self.high,
+                first: 64,
+                high: 0,
+            };
         }
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
+        let bit = self.first + self.half.trailing_zeros() as usize;
+        self.half &= self.half - 1;
         Some(bit)
     }
 }

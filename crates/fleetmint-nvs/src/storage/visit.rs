@@ -139,21 +139,18 @@ impl<F: Flash> Storage<F> {
             }
             rest = others;
         }
-        if let (1, Some(only)) = (self.in_use, self.last_page())
-            && self.page(only).distinct
-        {
-            return Ok(true);
-        }
-        let mut seen = Seen::new(items);
+        let told_apart = self.in_use == 1 && self.last_page().is_some_and(|only| self.page(only).distinct);
+        let mut seen = (!told_apart).then(|| Seen::new(items));
         for position in 0..self.in_use {
             let Some(number) = self.used_page(position) else { break };
             let (page, medium) = self.page_and_medium(number);
-            for index in Bits(page.heads_from(0)) {
+            for index in Bits::of(page.heads_from(0)) {
                 let entry = Entry::from_bytes(medium.entry(number, index)?);
-                if entry.key != *entry.name().field()
-                    || entry.chunk != CHUNK_ANY
-                    || !seen.add(name_hash(entry.ns_index, &entry.key, CHUNK_ANY, START_ANY))
-                {
+                if entry.key != *entry.name().field() || entry.chunk != CHUNK_ANY {
+                    return Ok(false);
+                }
+                let hash = name_hash(entry.ns_index, &entry.key, CHUNK_ANY, START_ANY);
+                if seen.as_mut().is_some_and(|seen| !seen.add(hash)) {
                     return Ok(false);
                 }
             }
@@ -173,7 +170,7 @@ impl<F: Flash> Storage<F> {
             }
             for position in 0..self.in_use {
                 let Some(number) = self.used_page(position) else { break };
-                for index in Bits(self.page(number).heads_from(0)) {
+                for index in Bits::of(self.page(number).heads_from(0)) {
                     let entry = Entry::from_bytes(self.medium.entry(number, index)?);
                     let Some(item_type) = entry.item_type().filter(|_| entry.ns_index != NAMESPACE_INDEX) else {
                         continue;
@@ -331,7 +328,7 @@ impl<F: Flash> Storage<F> {
                 }
                 continue;
             }
-            for index in Bits(page.heads_from(0)) {
+            for index in Bits::of(page.heads_from(0)) {
                 heads.push(head(index, page.read(medium, index)?));
             }
         }
