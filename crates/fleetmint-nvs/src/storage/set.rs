@@ -84,7 +84,10 @@ impl<F: Flash> Storage<F> {
     /// [`Error::Flash`], [`Error::Firmware`].
     pub fn set_str(&mut self, namespace: NamespaceIndex, key: &Key, text: impl AsRef<[u8]>) -> Result<(), Error> {
         let text = text.as_ref();
-        if let Some(offset) = text.iter().position(|byte| *byte == 0) {
+        // Asked twice: whether there is one is much the faster question.
+        if text.contains(&0)
+            && let Some(offset) = text.iter().position(|byte| *byte == 0)
+        {
             return Err(Error::ValueHasNul { key: key.raw(), offset });
         }
         let size = text.len() + 1;
@@ -211,6 +214,10 @@ impl<F: Flash> Storage<F> {
         let Some(start) = item.data.get(..old.data_size()) else {
             return Ok(false);
         };
+        // What is most often so, and the new checksum is there already.
+        if start.len() == item.data.len() && old.data_crc() != item.head.data_crc() {
+            return Ok(false);
+        }
         self.data_is(found, start)
     }
 
