@@ -93,12 +93,15 @@ fn heads(entries: &Entries, written: u128) -> Option<Heads> {
 
 /// Whether no two items are the same to the firmware's hash list.
 fn names_differ(entries: &Entries, heads: u128) -> bool {
-    let mut hash_24 = Hash24::of_namespace(NAMESPACE_INDEX);
+    let Some([ns_index, ..]) = entries.get(heads.trailing_zeros() as usize) else {
+        return true;
+    };
+    let mut hash_24 = Hash24::of_namespace(*ns_index);
     let mut hashes = HashTable::new();
     Bits::of(heads).all(|index| {
         entries
             .get(index)
-            .is_some_and(|entry| hashes.is_new(hash_24.of(entry), index))
+            .is_some_and(|entry| hashes.insert(hash_24.of(entry), index))
     })
 }
 

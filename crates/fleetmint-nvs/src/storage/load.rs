@@ -191,6 +191,9 @@ fn has_data(entry: &Entry) -> bool {
     entry.item_type().is_some_and(ItemType::has_data)
 }
 
+/// The bits of a checksum that the firmware's hash list keeps.
+const HASH_24: u32 = 0x00FF_FFFF;
+
 /// What the firmware's hash list knows of an item: 24 bits of a checksum over namespace, key field and chunk.
 pub(super) struct Hash24 {
     ns_index: u8,
@@ -221,60 +224,49 @@ impl Hash24 {
         let mut hasher = self.begun.clone();
         hasher.update(key);
         hasher.update(&[chunk]);
-        hasher.finalize() & 0x00FF_FFFF
+        hasher.finalize() & HASH_24
     }
 }
 
 /// A page's hashes while it is loaded: open addressing over the 126 entries. Two names with one hash are the same to
 /// the firmware, so they are here.
 pub(super) struct HashTable {
-    /// Entry + 1 at each place, 0 for none.
-    places: [u8; 256],
-    hashes: [u32; 256],
+    /// The hash, and above its 24 bits the entry + 1; 0 for none.
+    slots: [u32; 256],
 }
 
 impl HashTable {
     pub(super) fn new() -> Self {
-        Self {
-            places: [0; 256],
-            hashes: [0; 256],
-        }
+        Self { slots: [0; 256] }
     }
 
     /// The entry with this hash, if it is still among the live ones.
     #[inline]
-    fn find(&self, hash: u32, live: u128) -> Option<usize> {
-        let mut slot = hash as u8;
+    fn find(&mut self, hash: u32, live: u128) -> Option<usize> {
+        let place = (*self.slot(hash)? >> 24).checked_sub(1)?;
+        (live >> place & 1 == 1).then_some(place as usize)
+    }
+
+    /// Adds a hash. Whether it wasn't there yet.
+    #[inline]
+    pub(super) fn insert(&mut self, hash: u32, place: usize) -> bool {
+        let Some(slot) = self.slot(hash) else { return false };
+        let is_new = *slot == 0;
+        *slot = (place as u32 + 1) << 24 | hash;
+        is_new
+    }
+
+    /// Where a hash is, or belongs.
+    #[inline]
+    fn slot(&mut self, hash: u32) -> Option<&mut u32> {
+        let mut number = usize::from(hash as u8);
+        // Of 256 slots 126 are taken at most.
         loop {
-            let place = usize::from(*self.places.get(usize::from(slot))?).checked_sub(1)?;
-            if self.hashes.get(usize::from(slot)) == Some(&hash) {
-                return (live >> place & 1 == 1).then_some(place);
+            let slot = *self.slots.get(number)?;
+            if slot == 0 || slot & HASH_24 == hash {
+                return self.slots.get_mut(number);
             }
-            // Of 256 places 126 are taken at most.
-            slot = slot.wrapping_add(1);
-        }
-    }
-
-    /// Adds a hash, unless it is there.
-    #[inline]
-    pub(super) fn is_new(&mut self, hash: u32, place: usize) -> bool {
-        let new = self.find(hash, u128::MAX).is_none();
-        self.insert(hash, place);
-        new
-    }
-
-    #[inline]
-    fn insert(&mut self, hash: u32, place: usize) {
-        let mut slot = hash as u8;
-        while let (Some(to), Some(known)) = (
-            self.places.get_mut(usize::from(slot)),
-            self.hashes.get_mut(usize::from(slot)),
-        ) {
-            if *to == 0 || *known == hash {
-                (*to, *known) = (place as u8 + 1, hash);
-                return;
-            }
-            slot = slot.wrapping_add(1);
+            number = (number + 1) % 256;
         }
     }
 }

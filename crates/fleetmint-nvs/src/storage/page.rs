@@ -258,11 +258,11 @@ impl Page {
         key: &[u8; NAME_FIELD],
         heads: u128,
     ) -> Step<Option<usize>> {
-        let mut heads = Bits::of(heads);
         if let Some(entries) = medium.entries(self.number) {
-            return Ok(heads.find(|index| entries.get(*index).is_some_and(|entry| query.starts_at(key, entry))));
+            let is_start = |index| entries.get(index).is_some_and(|entry| query.starts_at(key, entry));
+            return Ok(Bits::find_in(heads, is_start));
         }
-        for index in heads {
+        for index in Bits::of(heads) {
             if query.starts_at(key, medium.entry(self.number, index)?) {
                 return Ok(Some(index));
             }
@@ -599,6 +599,21 @@ impl Bits {
             first: 0,
             high: (set >> 64) as u64,
         }
+    }
+
+    /// The first of the set that `is_it` holds for.
+    #[inline]
+    pub(super) fn find_in(set: u128, mut is_it: impl FnMut(usize) -> bool) -> Option<usize> {
+        for (mut half, first) in [(set as u64, 0), ((set >> 64) as u64, 64)] {
+            while half != 0 {
+                let bit = first + half.trailing_zeros() as usize;
+                if is_it(bit) {
+                    return Some(bit);
+                }
+                half &= half - 1;
+            }
+        }
+        None
     }
 }
 
