@@ -4,6 +4,7 @@ use super::Repair;
 use crate::crypt::Xts;
 use crate::error::EspError;
 use crate::layout::{ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE, entry_offset, page_offset};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
@@ -225,7 +226,8 @@ pub(super) type Step<T> = Result<T, Fail>;
 /// The flash with its cipher. Entries are encrypted, headers and bitmaps aren't.
 pub(super) struct Medium<F> {
     flash: F,
-    cipher: Option<Xts>,
+    /// In a box, as most partitions have none, and what is moved leaves no copy of the keys then.
+    cipher: Option<Box<Xts>>,
     mode: Mode,
     /// The flash is memory that can be looked at, and isn't encrypted.
     in_place: bool,
@@ -244,7 +246,7 @@ impl<F: Flash> Medium<F> {
         Self {
             in_place: cipher.is_none() && flash.memory().is_some(),
             flash,
-            cipher,
+            cipher: cipher.map(Box::new),
             mode,
             buffer: None,
             ops: FlashOps::default(),
