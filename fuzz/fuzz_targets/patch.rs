@@ -34,10 +34,10 @@ fuzz_target!(|data: &[u8]| {
     let mut map = Map::new();
 
     let end = call(&mut image, cipher.clone(), before, &mut map);
-    restart(&mut image, cipher.clone(), &map, &end);
+    restart(&mut image, cipher.clone(), &mut map, &end);
     if end.half_written.is_none() {
         let end = patch(&mut image, cipher.clone(), changes, &mut map);
-        restart(&mut image, cipher, &map, &end);
+        restart(&mut image, cipher, &mut map, &end);
     }
 });
 
@@ -130,10 +130,9 @@ fn patch(image: &mut [u8], cipher: Option<Xts>, changes: &[u8], map: &mut Map) -
     end
 }
 
-fn restart(image: &mut [u8], cipher: Option<Xts>, map: &Map, end: &End) {
+fn restart(image: &mut [u8], cipher: Option<Xts>, map: &mut Map, end: &End) {
     let before = image.to_vec();
     let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher.clone()).expect("opened before");
-    let mut map = map.clone();
     if end.failed {
         let namespaces: BTreeMap<String, u8> = storage
             .namespaces()
@@ -144,7 +143,7 @@ fn restart(image: &mut [u8], cipher: Option<Xts>, map: &Map, end: &End) {
             !loses_blob(&before, cipher.as_ref(), namespaces[namespace], name)
         });
     }
-    compare(&mut storage, &map, end.half_written.as_ref().filter(|_| end.lost));
+    compare(&mut storage, map, end.half_written.as_ref().filter(|_| end.lost));
     drop(storage);
     // A call that failed half-way may leave chunks of a blob without an index.
     assert!(end.failed || image == before, "there was something to repair");
