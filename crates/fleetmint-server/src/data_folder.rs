@@ -3,7 +3,6 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
@@ -38,13 +37,50 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct DataFolder(PathBuf);
 
-/// Tells a file from the one that was in its place before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileIdentity {
-    modified: SystemTime,
-    /// Two writes may be of one moment, but while the second is made the first is still there.
+/// The file of the administrator token as it was when it was opened: each write makes another file.
+#[derive(Debug)]
+pub struct TokenFile {
+    file: File,
+    opened: Option<Links>,
+}
+
+/// The links to a file, and when they last changed: a file that another has taken the place of has one fewer.
+#[derive(Debug, PartialEq, Eq)]
+struct Links {
+    count: u64,
+    changed: (i64, i64),
+}
+
+impl Links {
     #[cfg(unix)]
-    inode: u64,
+    fn of(file: &File) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = file.metadata().ok()?;
+        Some(Self {
+            count: metadata.nlink(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &File) -> Option<Self> {
+        None
+    }
+}
+
+impl TokenFile {
+    /// Whether it is still in its place, with what it held. Costs a fraction of looking its path up.
+    pub fn is_current(&self) -> bool {
+        self.opened.is_some() && self.opened == Links::of(&self.file)
+    }
+
+    /// # Errors
+    /// It cannot be read.
+    pub fn token(&mut self) -> io::Result<Secret> {
+        let mut text = Zeroizing::new(String::new());
+        self.file.read_to_string(&mut text)?;
+        Ok(Secret::new(text.trim().to_owned()))
+    }
 }
 
 /// The data folder is this process's own as long as this lives.
@@ -135,27 +171,20 @@ impl DataFolder {
         Ok(key)
     }
 
-    /// The administrator token, if it is kept here.
+    /// Opens the file of the administrator token, if the token is kept here.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn admin_token(&self) -> Result<Option<Secret>, Error> {
+    pub fn admin_token_file(&self) -> Result<Option<TokenFile>, Error> {
         let path = self.admin_token_path();
-        match fs::read_to_string(&path).map(Zeroizing::new) {
-            Ok(text) => Ok(Some(Secret::new(text.trim().to_owned()))),
+        match File::open(&path) {
+            Ok(file) => Ok(Some(TokenFile {
+                opened: Links::of(&file),
+                file,
+            })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(Error::Io { path, cause }),
         }
-    }
-
-    /// Which file holds the administrator token, if it is kept here: each write makes another.
-    pub fn admin_token_file(&self) -> Option<FileIdentity> {
-        let file = fs::metadata(self.admin_token_path()).ok()?;
-        Some(FileIdentity {
-            modified: file.modified().ok()?,
-            #[cfg(unix)]
-            inode: std::os::unix::fs::MetadataExt::ino(&file),
-        })
     }
 
     /// Keeps the administrator token, in place of the one before.

@@ -1,6 +1,6 @@
 //! Who may call.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{NoRandomness, Random};
 use crate::audit::Entry;
-use crate::data_folder::{self, DataFolder, FileIdentity};
+use crate::data_folder::{self, DataFolder, TokenFile};
 use crate::database::{self, Connection, Database};
 use crate::identity::Identity;
 use crate::instance;
@@ -110,11 +110,19 @@ pub struct Access {
 
 /// The hash that was read last, and when. A reset first puts another file in the place of the token's: as long as the
 /// file is the one whose token has this hash, nothing has changed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Known {
     hash: [u8; 32],
-    file: Option<FileIdentity>,
+    /// `None` where the token is the settings', which no other process changes.
+    file: Option<TokenFile>,
     read_at: Timestamp,
+}
+
+impl Known {
+    fn holds(&self, now: Timestamp) -> bool {
+        (SignedDuration::ZERO..REMEMBERED).contains(&now.duration_since(self.read_at))
+            && self.file.as_ref().is_none_or(TokenFile::is_current)
+    }
 }
 
 /// The hash of the administrator token, and where the token comes from.
@@ -232,32 +240,38 @@ impl Access {
     }
 
     fn is_administrator(&self, hash: &[u8; 32], now: Timestamp) -> Result<bool, database::Error> {
-        let file = self.folder.admin_token_file();
-        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let holds = |known: Known| {
-            known.file == file && (SignedDuration::ZERO..REMEMBERED).contains(&now.duration_since(known.read_at))
-        };
-        if known.is_some_and(|known| holds(known) && known.hash.ct_eq(hash).into()) {
+        if let Some(known) = &*self.known()
+            && known.holds(now)
+            && known.hash.ct_eq(hash).into()
+        {
             return Ok(true);
         }
+        // Opened before the hash is read: a reset after that is seen by the file.
+        let mut file = self.folder.admin_token_file();
         let stored = self.database.read(Stored::read)?;
         let Some(stored) = stored.filter(|stored| stored.hash.ct_eq(hash).into()) else {
             return Ok(false);
         };
-        // While a reset is under way, the file is already another's. A token of the settings has none.
-        let settled = match self.folder.admin_token() {
-            Ok(Some(token)) => sha256(token.expose().as_bytes()).ct_eq(hash).into(),
+        let settled = match &mut file {
+            // While a reset is under way, the file is already another's.
+            Ok(Some(file)) => file
+                .token()
+                .is_ok_and(|token| sha256(token.expose().as_bytes()).ct_eq(hash).into()),
             Ok(None) => stored.from_settings,
             Err(_) => false,
         };
         if settled {
-            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
+            *self.known() = Some(Known {
                 hash: stored.hash,
-                file,
+                file: file.ok().flatten(),
                 read_at: now,
             });
         }
         Ok(true)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
 use crate::config::Settings;
+use crate::database::Connection;
 use crate::identity::builtin::Builtin;
 use crate::identity::{self, Identity};
 use crate::models::Overrides;
@@ -77,10 +78,12 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
     let record = caller.record(app.clock.now(), Operation::GetProvisioning, Some(id));
     match &app.identity {
         Identity::Builtin(builtin) => {
-            let (material, secret) = stored(app, builtin, id)?;
-            let image = encode(app, material, secret.expose(), size)?;
-            app.audit.record(record).await?;
-            Ok(image)
+            let (reader, builtin) = (app.clone(), builtin.clone());
+            let read = move |connection: &mut Connection| {
+                let (material, secret) = stored(connection, &builtin, id)?;
+                encode(&reader, material, secret.expose(), size)
+            };
+            app.audit.disclose(record, read).await
         }
         Identity::Keycloak(keycloak) => {
             let material = material(app, id)?;
@@ -96,7 +99,7 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
 /// What the image of a device is made of.
 async fn find(app: &App, id: i64) -> Result<(store::Material, Secret), Error> {
     match &app.identity {
-        Identity::Builtin(builtin) => stored(app, builtin, id),
+        Identity::Builtin(builtin) => app.database.read(|connection| stored(connection, builtin, id)),
         Identity::Keycloak(keycloak) => {
             let material = material(app, id)?;
             let secret = keycloak.secret(material.client()).await?;
@@ -111,12 +114,10 @@ fn material(app: &App, id: i64) -> Result<store::Material, Error> {
 }
 
 /// With the built-in provider all of it is in the database.
-fn stored(app: &App, builtin: &Builtin, id: i64) -> Result<(store::Material, Secret), Error> {
-    app.database.read(|connection| {
-        let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
-        let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
-        Ok((material, secret))
-    })
+fn stored(connection: &mut Connection, builtin: &Builtin, id: i64) -> Result<(store::Material, Secret), Error> {
+    let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
+    let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
+    Ok((material, secret))
 }
 
 fn encode(app: &App, material: store::Material, secret: &str, size: usize) -> Result<Image, Error> {
