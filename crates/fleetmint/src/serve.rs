@@ -35,7 +35,12 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = match workers() {
+        // Without others to share with, what is ready is run without looking for who else could.
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime
         .worker_threads(workers())
         .enable_all()
         .build()
