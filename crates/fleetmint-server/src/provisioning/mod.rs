@@ -88,7 +88,9 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
         Identity::Keycloak(keycloak) => {
             let material = material(app, id)?;
             // The record becomes durable while Keycloak is asked; both are done before anything is disclosed.
-            let (secret, recorded) = tokio::join!(keycloak.secret(material.client()), app.audit.record(record));
+            let record = app.audit.begin(record)?;
+            let secret = keycloak.secret(material.client()).await;
+            let recorded = record.durable().await;
             let image = encode(app, material, secret?.expose(), size)?;
             recorded?;
             Ok(image)

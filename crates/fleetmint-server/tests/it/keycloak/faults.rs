@@ -8,6 +8,7 @@ use fleetmint_server::identity::Error;
 use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::Metrics;
 use fleetmint_server::secret::Secret;
+use futures_util::future::join_all;
 
 use crate::harness::{Server, problem};
 
@@ -369,16 +370,8 @@ async fn a_readiness_probe_is_told_in_time() {
     assert_eq!(stand_in.requests().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn callers_are_told_each_fault_and_others_do_not_feel_it() {
-    let fault: &'static Mutex<Option<fn() -> Reply>> = Box::leak(Box::default());
-    let stand_in = StandIn::start(move |request, _| {
-        let fault = *fault.lock().unwrap();
-        fault
-            .filter(|_| request.ends_with("/client-secret"))
-            .map(|reply| reply())
-    })
-    .await;
+/// A server whose Keycloak is the stand-in.
+async fn server(stand_in: &StandIn) -> Server {
     let server = Server::start_with(&[
         ("identity.provider", "keycloak"),
         ("identity.keycloak.base_url", &stand_in.base),
@@ -391,6 +384,43 @@ async fn callers_are_told_each_fault_and_others_do_not_feel_it() {
     .await;
     server.keep_secret("the service account's secret");
     server.keep_secret("the secret of the stand-in");
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_disclosed_without_its_audit_record_whatever_keycloak_answers() {
+    let stand_in = StandIn::start(|_, _| None).await;
+    let server = server(&stand_in).await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    // More than one commit's worth under way, so that some are waited for and some are not yet.
+    let ask = || async { join_all((0..24).map(|_| server.image(&device, 4096))).await };
+    for answer in ask().await {
+        assert_eq!(answer.status, 200);
+    }
+    let trigger = "CREATE TRIGGER no_room BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
+    server.execute(trigger);
+    for answer in ask().await {
+        assert_eq!(answer.problem(), problem(503, "unavailable", &[]));
+    }
+    server.execute("DROP TRIGGER no_room");
+    assert_eq!(server.image(&device, 4096).await.status, 200);
+    let records = server.get("/api/audit?action=get_provisioning&limit=100").await.json();
+    assert_eq!(records["items"].as_array().unwrap().len(), 25);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_are_told_each_fault_and_others_do_not_feel_it() {
+    let fault: &'static Mutex<Option<fn() -> Reply>> = Box::leak(Box::default());
+    let stand_in = StandIn::start(move |request, _| {
+        let fault = *fault.lock().unwrap();
+        fault
+            .filter(|_| request.ends_with("/client-secret"))
+            .map(|reply| reply())
+    })
+    .await;
+    let server = server(&stand_in).await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
     assert_eq!(server.image(&device, 4096).await.status, 200);
