@@ -2,24 +2,20 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::body::{self, Failure};
 use super::problem::{Kind, Problem};
 use crate::violation::Violation;
 
 /// The largest JSON body in bytes, where nothing else is said.
 pub(crate) const BODY_MAX: usize = 256 * 1024;
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The `{id}` of the path. What is no id names nothing, so it is a 404 too.
 #[derive(Clone, Copy, Debug)]
@@ -112,21 +108,18 @@ fn expect_media_type(headers: &HeaderMap, accepted: &[&str], advertise: Option<H
 }
 
 async fn read<T: DeserializeOwned>(request: Request, max: usize) -> Result<T, Problem> {
-    let body = Limited::new(request.into_body(), max).collect();
-    let arrived = tokio::time::timeout(BODY_TIMEOUT, body).await.map_err(|_| {
-        Problem::new(
+    match body::read(request.into_body(), max).await {
+        Ok(bytes) => parse(bytes.as_ref()),
+        Err(Failure::TooSlow) => Err(Problem::new(
             Kind::Timeout,
-            format!("The body did not arrive within {} seconds.", BODY_TIMEOUT.as_secs()),
-        )
-    })?;
-    let bytes = arrived.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Problem::new(Kind::BodyTooLarge, format!("The body may have at most {max} bytes."))
-        } else {
-            Problem::new(Kind::UnreadableBody, "The body did not arrive whole.")
-        }
-    })?;
-    parse(&bytes.to_bytes())
+            format!("The body did not arrive within {} seconds.", body::TIMEOUT.as_secs()),
+        )),
+        Err(Failure::TooLarge) => Err(Problem::new(
+            Kind::BodyTooLarge,
+            format!("The body may have at most {max} bytes."),
+        )),
+        Err(Failure::Broken) => Err(Problem::new(Kind::UnreadableBody, "The body did not arrive whole.")),
+    }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

@@ -1,6 +1,7 @@
 //! The router and what every answer has in common.
 
 pub(crate) mod accept;
+pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod extract;
 mod health;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,8 +19,8 @@ use super::keys::Jwk;
 use super::token::{Credentials, Denied, LIFETIME};
 use super::{Builtin, Error};
 use crate::app::App;
-use crate::http::caller;
 use crate::http::problem::{Cause, Kind, Problem};
+use crate::http::{body, caller};
 use crate::identity::Identity;
 use crate::secret::Secret;
 
@@ -239,14 +239,14 @@ impl Form {
                 "the body must be application/x-www-form-urlencoded",
             ));
         }
-        let body = to_bytes(body, BODY_MAX).await.map_err(|_| {
+        let body = body::read(body, BODY_MAX).await.map_err(|_| {
             TokenError::invalid_request(format!(
-                "the body did not arrive whole, or has more than {BODY_MAX} bytes"
+                "the body did not arrive whole and in time, or has more than {BODY_MAX} bytes"
             ))
         })?;
         let mut form = Self::default();
         let mut seen = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(&body) {
+        for (name, value) in url::form_urlencoded::parse(body.as_ref()) {
             if seen.contains(&name) {
                 return Err(TokenError::invalid_request("a parameter comes twice"));
             }

@@ -1,0 +1,90 @@
+//! Reads a request's body: whole, within a size and a time, and wiped afterwards, since bodies hold secrets.
+//!
+//! The buffers that a connection reads into are hyper's, and are not wiped.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use crate::secret::Wiped;
+
+/// How long a body may take to arrive.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is made ready for a body before any of it has come, in bytes.
+const FIRST: usize = 4096;
+
+/// Why there is no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    TooLarge,
+    /// It took longer than [`TIMEOUT`].
+    TooSlow,
+    /// The connection ended before it.
+    Broken,
+}
+
+/// The whole body, at most `max` bytes.
+pub(crate) async fn read(body: Body, max: usize) -> Result<Wiped, Failure> {
+    let arriving = async {
+        let mut body = Limited::new(body, max);
+        let mut whole = Wiped::new(Vec::with_capacity(FIRST));
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => whole.extend(frame.data_ref().map_or(&[], |data| data.as_ref())),
+                Err(error) if error.is::<LengthLimitError>() => return Err(Failure::TooLarge),
+                Err(_) => return Err(Failure::Broken),
+            }
+        }
+        Ok(whole)
+    };
+    tokio::time::timeout(TIMEOUT, arriving)
+        .await
+        .unwrap_or(Err(Failure::TooSlow))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Bytes;
+    use futures_util::stream;
+
+    use super::*;
+
+    fn chunks(chunks: &[&'static [u8]]) -> Body {
+        let chunks: Vec<_> = chunks
+            .iter()
+            .map(|chunk| Ok::<_, Infallible>(Bytes::from_static(chunk)))
+            .collect();
+        Body::from_stream(stream::iter(chunks))
+    }
+
+    #[tokio::test]
+    async fn it_is_put_together_and_has_a_limit() {
+        let text: &[u8] = &[b'x'; 5000];
+        assert!(read(Body::empty(), 0).await.unwrap().as_ref().is_empty());
+        assert_eq!(read(chunks(&[b"a", b"", b"bc"]), 3).await.unwrap().as_ref(), b"abc");
+        assert_eq!(read(chunks(&[b"a", b"bcd"]), 3).await.unwrap_err(), Failure::TooLarge);
+        let long = read(chunks(&[b"y", &[b'x'; 5000], &[b'x'; 5000]]), 10_001)
+            .await
+            .unwrap();
+        assert_eq!(long.as_ref(), [b"y", text, text].concat());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_ends_is_given_up() {
+        let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        assert_eq!(read(body, 3).await.unwrap_err(), Failure::TooSlow);
+    }
+
+    #[tokio::test]
+    async fn one_that_breaks_off_is_none() {
+        let body = Body::from_stream(stream::iter([
+            Ok(Bytes::from_static(b"ab")),
+            Err(std::io::Error::other("gone")),
+        ]));
+        assert_eq!(read(body, 3).await.unwrap_err(), Failure::Broken);
+    }
+}
