@@ -16,6 +16,7 @@ mod program;
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fleetmint_nvs::storage::{self as nvs, Mode, ReadOnlySlice, Storage};
@@ -320,4 +321,65 @@ fn killed_at_every_step_with_the_built_in_provider() {
 fn killed_at_every_step_with_keycloak() {
     let Some(keycloak) = Keycloak::find() else { return };
     matrix(With::Keycloak, &Provider::Keycloak(keycloak));
+}
+
+/// The program killed while it answers: whatever was disclosed by then has its record.
+fn kill_while_disclosing(provider: &Provider) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::start(folder.path(), &provider.environment());
+    let code = format!("k{}", std::process::id());
+    let model = json!({"code": code, "name": "Killed"});
+    let model = server
+        .client
+        .call("POST", "/api/device-models", Some(&model))
+        .unwrap()
+        .expect(201);
+    let device = json!({"device_model_id": model["id"], "name": "Killed"});
+    let device = server
+        .client
+        .call("POST", "/api/devices", Some(&device))
+        .unwrap()
+        .expect(201);
+    let path = format!("/api/devices/{}/provisioning", device["id"]);
+
+    let answered = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let (client, path, answered) = (server.client.clone(), &path, &answered);
+            scope.spawn(move || {
+                while let Some(answer) = client.call("GET", path, None) {
+                    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while answered.load(Ordering::Relaxed) < 100 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        server.kill();
+    });
+    let answered = answered.into_inner();
+    assert!(answered >= 100, "{answered}");
+    let query = "SELECT 'record' AS text FROM audit WHERE action = 'get_provisioning'";
+    let records = rows(folder.path(), query).len();
+    assert!(records >= answered, "{records} records of {answered} answers");
+
+    // What is left at Keycloak is this test's own to take away.
+    if let Provider::Keycloak(keycloak) = provider {
+        for (id, _) in keycloak.clients(&code) {
+            assert_eq!(keycloak.admin("DELETE", &format!("/clients/{id}")).status, 204);
+        }
+    }
+}
+
+#[test]
+fn killed_while_images_are_answered_with_the_built_in_provider() {
+    kill_while_disclosing(&Provider::Builtin);
+}
+
+#[test]
+fn killed_while_images_are_answered_with_keycloak() {
+    let Some(keycloak) = Keycloak::find() else { return };
+    kill_while_disclosing(&Provider::Keycloak(keycloak));
 }

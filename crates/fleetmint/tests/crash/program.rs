@@ -80,6 +80,12 @@ impl Program {
         assert!(status.success(), "{status}: {printed}");
     }
 
+    /// Kills the program, and looks for secrets in what it printed.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.was_killed("while it runs");
+    }
+
     /// The program was killed by signal 9.
     pub(crate) fn was_killed(mut self, step: &str) {
         let status = self.child.wait().unwrap();
