@@ -21,4 +21,5 @@ pub mod provisioning;
 pub mod seal;
 pub mod secret;
 pub mod serve;
+pub mod source;
 pub mod violation;

@@ -17,6 +17,7 @@ use crate::instance;
 use crate::operation::Operation;
 use crate::seal::sha256;
 use crate::secret::Secret;
+use crate::source::Source;
 
 /// The row of `instance` that holds [`Stored`].
 const ADMINISTRATOR: &str = "administrator_token";
@@ -41,7 +42,7 @@ impl Principal {
 pub struct Caller {
     pub principal: Principal,
     /// The address that the call came from.
-    pub source: String,
+    pub source: Source,
 }
 
 impl Caller {
@@ -52,7 +53,7 @@ impl Caller {
             actor: self.principal.name().to_owned(),
             action,
             device_id,
-            source: self.source.clone(),
+            source: self.source.to_string(),
         }
     }
 }

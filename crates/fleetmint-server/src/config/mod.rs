@@ -23,7 +23,7 @@ pub use data::Data;
 pub use identity::{Identity, Provider};
 pub use keycloak::Keycloak;
 pub use provisioning::Provisioning;
-pub use server::Server;
+pub use server::{ForwardedBy, Server};
 pub use values::Origin;
 
 use values::Values;

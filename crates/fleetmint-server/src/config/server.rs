@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::{IpNet, Ipv4Net};
+
 use super::values::Values;
 use super::{Error, Origin, Warning, url};
 
@@ -15,6 +17,18 @@ pub struct Server {
     /// Where devices and people reach the service, without a slash at the end; also the issuer of the built-in
     /// identity provider's tokens. Before [`super::Settings::listening`] it is set only if it was given.
     pub public_url: Option<String>,
+    /// The proxies in front of the service, whose word about the caller's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The one header in which these proxies say it.
+    pub forwarded: ForwardedBy,
+}
+
+/// The header in which a proxy says who called it. The other one is the caller's own, and means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedBy {
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
 }
 
 impl Server {
@@ -24,6 +38,10 @@ impl Server {
                 .text("server.listen", listen)?
                 .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
             public_url: values.text("server.public_url", url::check_http_base)?,
+            trusted_proxies: values.list("server.trusted_proxies", network)?.unwrap_or_default(),
+            forwarded: values
+                .text("server.forwarded", forwarded)?
+                .unwrap_or(ForwardedBy::XForwardedFor),
         })
     }
 
@@ -56,6 +74,36 @@ impl Server {
 
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
+}
+
+/// A network such as `10.0.0.0/8`, or one address. IPv4 mapped into IPv6 is IPv4, as it is in a caller's address.
+fn network(text: &str) -> Result<IpNet, String> {
+    const MAPPED: u8 = 96;
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address),
+        Err(_) => text
+            .parse::<IpNet>()
+            .map_err(|_| format!("must be networks such as 10.0.0.0/8 or addresses; {text:?} is neither"))?,
+    };
+    let mapped = |network: &IpNet| {
+        let (IpAddr::V4(address), prefix) = (network.addr().to_canonical(), network.prefix_len()) else {
+            return None;
+        };
+        Ipv4Net::new(address, prefix.checked_sub(MAPPED)?).ok()
+    };
+    Ok(match network {
+        IpNet::V4(_) => network,
+        IpNet::V6(_) => mapped(&network).map_or(network, IpNet::V4),
+    }
+    .trunc())
+}
+
+fn forwarded(text: &str) -> Result<ForwardedBy, String> {
+    match text {
+        "x-forwarded-for" => Ok(ForwardedBy::XForwardedFor),
+        "forwarded" => Ok(ForwardedBy::Forwarded),
+        _ => Err("must be x-forwarded-for or forwarded".to_owned()),
+    }
 }
 
 /// An address or a host name, and a port.

@@ -145,6 +145,12 @@ fn what_is_not_of_its_kind_stops_the_start_with_the_key_and_the_line() {
         ("server.public_url", "'https://example.com/?a=b'"),
         ("server.public_url", "'https://user:hunter2@example.com'"),
         ("server.public_url", "''"),
+        ("server.trusted_proxies", "['10.0.0.0/33']"),
+        ("server.trusted_proxies", "['proxy.example.com']"),
+        ("server.trusted_proxies", "'10.0.0.1, '"),
+        ("server.trusted_proxies", "[10]"),
+        ("server.trusted_proxies", "10"),
+        ("server.forwarded", "'both'"),
         ("data.dir", "''"),
         ("data.database_url", "'fleetmint.db'"),
         ("data.database_url", "'sqlite://'"),
@@ -218,10 +224,27 @@ fn unknown_keys_stop_the_start() {
     let text = refusal("", &[("FLEETMINT_SERVER__PORT", "80")]);
     assert_eq!(
         text,
-        "FLEETMINT_SERVER__PORT: unknown key server.port; [server] has listen, public_url"
+        "FLEETMINT_SERVER__PORT: unknown key server.port; [server] has forwarded, listen, public_url, trusted_proxies"
     );
     let text = refusal("", &[("FLEETMINT_SERVER__LISTEN_FILE", "x")]);
     assert!(text.contains("unknown key server.listen_file"), "{text}");
+}
+
+#[test]
+fn networks_are_a_list_in_the_file_and_a_text_with_commas_in_the_environment() {
+    let expected = ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32", "10.2.0.0/16"];
+    let file = "server.trusted_proxies = ['10.9.9.9/8', '192.0.2.1', '2001:db8::/32', '::ffff:10.2.0.0/112']";
+    let variable = "10.0.0.0/8,192.0.2.1, 2001:db8::1/32 ,::ffff:10.2.3.4/112";
+    for settings in [
+        load(file, &[]),
+        load("", &[("FLEETMINT_SERVER__TRUSTED_PROXIES", variable)]),
+    ] {
+        let networks = settings.unwrap().0.server.trusted_proxies;
+        assert_eq!(networks.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+    }
+    for none in ["", "server.trusted_proxies = []", "server.trusted_proxies = ''"] {
+        assert_eq!(load(none, &[]).unwrap().0.server.trusted_proxies, []);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use super::{Error, Sources, Warning};
@@ -43,6 +43,7 @@ impl fmt::Display for Origin {
 enum Raw {
     Text(Zeroizing<String>),
     Number(f64),
+    List(Vec<Zeroizing<String>>),
     /// A kind that no setting has.
     Other(&'static str),
 }
@@ -113,7 +114,7 @@ impl Values {
                     DeValue::Float(digits) => number(digits.as_str()),
                     DeValue::Boolean(_) => Raw::Other("a boolean"),
                     DeValue::Datetime(_) => Raw::Other("a date"),
-                    DeValue::Array(_) => Raw::Other("an array"),
+                    DeValue::Array(items) => list(items),
                 };
                 self.add(&key, raw, origin);
             }
@@ -163,6 +164,7 @@ impl Values {
         let parsed = match &raw {
             Raw::Text(text) => parse(text),
             Raw::Number(_) => Err("must be a string, in quotes; this is a number".to_owned()),
+            Raw::List(_) => Err("must be a string; this is an array".to_owned()),
             Raw::Other(kind) => Err(format!("must be a string; this is {kind}")),
         };
         parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
@@ -201,6 +203,26 @@ impl Values {
         .map_err(|rule| Error::Value { origin, key, rule })
     }
 
+    /// Takes a list: an array of strings in the file, or one text with commas between the items. `parse` makes of each
+    /// item what the key wants.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<Vec<T>>, Error> {
+        let Some(Given { raw, origin }) = self.take(key) else {
+            return Ok(None);
+        };
+        let parsed = match &raw {
+            Raw::List(items) => items.iter().map(|item| parse(item)).collect(),
+            Raw::Text(text) if text.trim().is_empty() => Ok(Vec::new()),
+            Raw::Text(text) => text.split(',').map(|item| parse(item.trim())).collect(),
+            Raw::Number(_) => Err("must be an array of strings; this is a number".to_owned()),
+            Raw::Other(kind) => Err(format!("must be an array of strings; this is {kind}")),
+        };
+        parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
+    }
+
     /// Takes a number.
     pub(super) fn number<T>(
         &mut self,
@@ -218,6 +240,7 @@ impl Values {
                 Ok(number) => parse(number),
                 Err(_) => Err("must be a number".to_owned()),
             },
+            Raw::List(_) => Err("must be a number; this is an array".to_owned()),
             Raw::Other(kind) => Err(format!("must be a number; this is {kind}")),
         };
         parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
@@ -269,6 +292,16 @@ impl Values {
             }
         }
     }
+}
+
+fn list(items: DeArray<'_>) -> Raw {
+    let items = items.into_iter().map(|item| match item.into_inner() {
+        DeValue::String(text) => Some(Zeroizing::new(text.into_owned())),
+        _ => None,
+    });
+    items
+        .collect::<Option<_>>()
+        .map_or(Raw::Other("an array of something else"), Raw::List)
 }
 
 fn number(digits: &str) -> Raw {

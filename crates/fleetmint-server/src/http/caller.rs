@@ -3,15 +3,14 @@
 //! A test asks every operation of the OpenAPI document without a token, with a device's and with wrong ones, so that none
 //! forgets it.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderValue, header};
 
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::app::App;
+use crate::source::Source;
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
@@ -31,10 +30,7 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// The address that the call came from; a proxy's, where there is one.
-pub(crate) fn source(extensions: &Extensions) -> String {
-    let address = extensions.get::<ConnectInfo<SocketAddr>>();
-    address
-        .map(|ConnectInfo(address)| address.ip().to_canonical().to_string())
-        .unwrap_or_default()
+/// The address that the call came from, as the server put it beside the request.
+pub(crate) fn source(extensions: &Extensions) -> Source {
+    extensions.get().copied().unwrap_or_default()
 }

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod extract;
+mod forwarded;
 mod health;
 mod observe;
 mod openapi;

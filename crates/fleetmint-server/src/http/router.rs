@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::forwarded::Proxies;
 use super::observe::Observer;
 use super::problem::{Kind, Problem};
 use super::{accept, health, openapi};
@@ -72,6 +73,7 @@ fn public() -> OpenApiRouter<App> {
 pub struct Endpoints {
     pub(super) router: Router,
     pub(super) observer: Arc<Observer>,
+    pub(super) proxies: Arc<Proxies>,
 }
 
 impl Endpoints {
@@ -99,6 +101,7 @@ impl Endpoints {
         Ok(Self {
             router,
             observer: Arc::new(observer),
+            proxies: Arc::new(Proxies::new(&app.settings.server)),
         })
     }
 }

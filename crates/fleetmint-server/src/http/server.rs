@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service as _;
 
 use super::router::Endpoints;
+use crate::source::Source;
 
 /// How long a request's head may take to arrive, and how long a connection may rest between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,7 +37,7 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, shutdown: impl F
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, address)) => connection(stream, ConnectInfo(address), &endpoints, &connections),
+            Ok((stream, address)) => connection(stream, Source::new(address.ip()), &endpoints, &connections),
             // The caller went away before it was served.
             Err(error)
                 if matches!(
@@ -62,20 +63,21 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, shutdown: impl F
     }
 }
 
-fn connection(
-    stream: TcpStream,
-    address: ConnectInfo<std::net::SocketAddr>,
-    endpoints: &Endpoints,
-    connections: &GracefulShutdown,
-) {
+fn connection(stream: TcpStream, peer: Source, endpoints: &Endpoints, connections: &GracefulShutdown) {
     // An answer is written whole: waiting for more to send would only make it late.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let endpoints = endpoints.clone();
+    let is_proxy = endpoints.proxies.trusts(peer);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(address);
+        let source = if is_proxy {
+            endpoints.proxies.caller(peer, request.headers())
+        } else {
+            peer
+        };
+        request.extensions_mut().insert(source);
         let mut router = endpoints.router.clone();
         let observer = Arc::clone(&endpoints.observer);
         async move { Ok::<_, Infallible>(observer.observe(request, |request| router.call(request)).await) }

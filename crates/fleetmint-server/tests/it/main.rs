@@ -25,4 +25,5 @@ mod openapi;
 mod patch;
 mod problems;
 mod provisioning;
+mod source;
 mod token;

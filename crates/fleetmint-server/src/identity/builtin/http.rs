@@ -192,7 +192,7 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String,
     let now = app.clock.now();
     let proved = app
         .database
-        .read(|connection| Ok::<_, Error>(builtin.authenticate(connection, &credentials, &source, now)));
+        .read(|connection| Ok::<_, Error>(builtin.authenticate(connection, &credentials, source, now)));
     match proved.unwrap_or_else(|error| Err(Denied::Provider(error))) {
         Ok(()) => builtin
             .issue(issuer, &credentials.client_id, now)

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq as _;
 use super::{Builtin, Error, random_id, store};
 use crate::database::Connection;
 use crate::secret::Secret;
+use crate::source::Source;
 
 /// How long a token is valid.
 pub(super) const LIFETIME: SignedDuration = SignedDuration::from_secs(300);
@@ -57,7 +58,7 @@ impl Builtin {
         &self,
         connection: &mut Connection,
         credentials: &Credentials,
-        source: &str,
+        source: Source,
         now: Timestamp,
     ) -> Result<(), Denied> {
         let client_id = &credentials.client_id;

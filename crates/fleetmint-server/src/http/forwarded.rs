@@ -1,0 +1,254 @@
+//! Whose call a proxy passes on: `X-Forwarded-For`, or `Forwarded` (RFC 7239), read from the right.
+//!
+//! Each proxy adds the address that it was called from at the right end. So an entry is as true as the proxy that wrote
+//! it, and the first address from the right that is no trusted proxy's is the caller's. What stands further left came
+//! from the caller.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::header::FORWARDED;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+use crate::config::{ForwardedBy, Server};
+use crate::source::Source;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The proxies whose word is believed, and the one header in which they give it.
+#[derive(Clone, Debug)]
+pub(super) struct Proxies {
+    trusted: Vec<IpNet>,
+    header: ForwardedBy,
+}
+
+impl Proxies {
+    pub(super) fn new(settings: &Server) -> Self {
+        Self {
+            trusted: settings.trusted_proxies.clone(),
+            header: settings.forwarded,
+        }
+    }
+
+    /// Whether this peer's word is believed.
+    pub(super) fn trusts(&self, peer: Source) -> bool {
+        let address = peer.address();
+        self.trusted.iter().any(|network| network.contains(&address))
+    }
+
+    /// The caller's address. Where an entry cannot be read, it is the address of the last trusted hop.
+    pub(super) fn caller(&self, peer: Source, headers: &HeaderMap) -> Source {
+        match self.header {
+            ForwardedBy::XForwardedFor => self.last_untrusted(peer, lines(headers, &X_FORWARDED_FOR), |line| {
+                line.rsplit(',').map(address)
+            }),
+            ForwardedBy::Forwarded => self.last_untrusted(peer, lines(headers, &FORWARDED), |line| {
+                UnquotedParts::new(line, ',').map(forwarded_for)
+            }),
+        }
+    }
+
+    fn last_untrusted<'a, E: Iterator<Item = Entry>>(
+        &self,
+        peer: Source,
+        lines: impl Iterator<Item = Option<&'a str>>,
+        entries: impl Fn(&'a str) -> E,
+    ) -> Source {
+        let mut hop = peer;
+        for line in lines {
+            // What is not ASCII cannot be taken apart.
+            let Some(line) = line else { return hop };
+            for entry in entries(line) {
+                match entry {
+                    _ if !self.trusts(hop) => return hop,
+                    Entry::Address(address) => hop = Source::new(address),
+                    Entry::Empty => {}
+                    Entry::Unreadable => return hop,
+                }
+            }
+        }
+        hop
+    }
+}
+
+/// The lines of a header, the last first: together they are one list (RFC 9110 §5.3).
+fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<&'a str>> {
+    let lines = headers.get_all(name).into_iter().rev();
+    lines.map(|line: &HeaderValue| line.to_str().ok())
+}
+
+/// One entry of the list.
+enum Entry {
+    Address(IpAddr),
+    /// Nothing between two commas, which a list may have (RFC 9110 §5.6.1).
+    Empty,
+    Unreadable,
+}
+
+/// An address as proxies write it: bare, or with a port, then IPv6 in brackets.
+fn address(text: &str) -> Entry {
+    let text = text.trim_matches([' ', '\t']);
+    if text.is_empty() {
+        return Entry::Empty;
+    }
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let address = text
+        .parse()
+        .ok()
+        .or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+        .or_else(bracketed);
+    address.map_or(Entry::Unreadable, Entry::Address)
+}
+
+/// The address in `for=192.0.2.60;proto=https` or `for="[2001:db8::1]:4711"` (RFC 7239 §4). `unknown` and names that
+/// proxies hide addresses behind (`_gateway`) are no addresses.
+fn forwarded_for(element: &str) -> Entry {
+    let element = element.trim_matches([' ', '\t']);
+    if element.is_empty() {
+        return Entry::Empty;
+    }
+    let mut given = Entry::Unreadable;
+    let mut seen = false;
+    for pair in UnquotedParts::new(element, ';') {
+        let Some((name, value)) = pair.split_once('=') else {
+            return Entry::Unreadable;
+        };
+        if name.trim_matches([' ', '\t']).eq_ignore_ascii_case("for") {
+            if seen {
+                return Entry::Unreadable;
+            }
+            seen = true;
+            let value = value.trim_matches([' ', '\t']);
+            let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+            given = match address(unquoted.unwrap_or(value)) {
+                Entry::Empty => Entry::Unreadable,
+                entry => entry,
+            };
+        }
+    }
+    given
+}
+
+/// The parts between separators that stand outside quotation marks, from the right, so that a mark that the caller
+/// left open spoils only what is left of it.
+struct UnquotedParts<'a> {
+    rest: Option<&'a str>,
+    separator: char,
+}
+
+impl<'a> UnquotedParts<'a> {
+    fn new(text: &'a str, separator: char) -> Self {
+        Self {
+            rest: Some(text),
+            separator,
+        }
+    }
+}
+
+impl<'a> Iterator for UnquotedParts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.rest?;
+        let mut quoted = false;
+        let at = rest.char_indices().rev().find(|&(_, character)| {
+            quoted ^= character == '"';
+            !quoted && character == self.separator
+        });
+        match at.and_then(|(at, separator)| Some((rest.get(..at)?, rest.get(at + separator.len_utf8()..)?))) {
+            Some((before, part)) => {
+                self.rest = Some(before);
+                Some(part)
+            }
+            None => self.rest.take(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(header: ForwardedBy, peer: &str, lines: &[&str]) -> String {
+        let name = match header {
+            ForwardedBy::XForwardedFor => X_FORWARDED_FOR,
+            ForwardedBy::Forwarded => FORWARDED,
+        };
+        let proxies = Proxies {
+            trusted: ["10.0.0.0/8", "2001:db8:1::/48"]
+                .map(|text| text.parse().unwrap())
+                .to_vec(),
+            header,
+        };
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(&name, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        }
+        proxies.caller(Source::new(peer.parse().unwrap()), &headers).to_string()
+    }
+
+    #[test]
+    fn x_forwarded_for_is_read_from_the_right_and_only_from_trusted_peers() {
+        for (peer, lines, expected) in [
+            ("10.0.0.1", &[][..], "10.0.0.1"),
+            ("10.0.0.1", &["192.0.2.7"], "192.0.2.7"),
+            // Nobody trusts this peer, whatever it claims.
+            ("192.0.2.9", &["192.0.2.7"], "192.0.2.9"),
+            // What is left of the first stranger was written by the stranger.
+            ("10.0.0.1", &["203.0.113.1, 192.0.2.7"], "192.0.2.7"),
+            ("10.0.0.1", &["203.0.113.1, 192.0.2.7, 10.0.0.2"], "192.0.2.7"),
+            ("10.0.0.1", &["203.0.113.1, 10.0.0.3, 192.0.2.7, 10.0.0.2"], "192.0.2.7"),
+            ("10.0.0.1", &["10.0.0.3,10.0.0.2"], "10.0.0.3"),
+            // Several lines are one list.
+            ("10.0.0.1", &["203.0.113.1", "192.0.2.7", "10.0.0.2"], "192.0.2.7"),
+            ("10.0.0.1", &["", "192.0.2.7 , ,\t"], "192.0.2.7"),
+            // Mapped addresses, ports and brackets.
+            ("::ffff:10.0.0.1", &["::ffff:192.0.2.7"], "192.0.2.7"),
+            ("2001:db8:1::5", &["2001:db8:2::7"], "2001:db8:2::7"),
+            ("10.0.0.1", &["192.0.2.7:4711"], "192.0.2.7"),
+            ("10.0.0.1", &["[2001:db8:2::7]"], "2001:db8:2::7"),
+            ("10.0.0.1", &["[2001:db8:2::7]:4711"], "2001:db8:2::7"),
+            // What cannot be read ends the reading at the last trusted hop.
+            ("10.0.0.1", &["192.0.2.7, unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["192.0.2.7, 10.0.0.256, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["192.0.2.7", "Gästenetz"], "10.0.0.1"),
+            ("10.0.0.1", &["[192.0.2.7]"], "10.0.0.1"),
+        ] {
+            assert_eq!(
+                caller(ForwardedBy::XForwardedFor, peer, lines),
+                expected,
+                "{peer} {lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn forwarded_is_read_as_rfc_7239_writes_it() {
+        for (lines, expected) in [
+            (&["for=192.0.2.7"][..], "192.0.2.7"),
+            (
+                &["for=203.0.113.1, For=\"192.0.2.7:4711\";proto=https;by=10.0.0.2"],
+                "192.0.2.7",
+            ),
+            (&["proto=https ; for=\"[2001:db8:2::7]:4711\""], "2001:db8:2::7"),
+            (&["for=203.0.113.1", "for=192.0.2.7, for=10.0.0.2"], "192.0.2.7"),
+            (&["for=192.0.2.7;by=\"_a,b;c\", for=10.0.0.2"], "192.0.2.7"),
+            // A mark that the caller left open does not reach what the proxy added.
+            (&["for=\"203.0.113.1, for=192.0.2.7"], "192.0.2.7"),
+            (&["for=\"203.0.113.1\\\", for=192.0.2.7"], "192.0.2.7"),
+            // No address, or two.
+            (&["for=192.0.2.7, for=unknown"], "10.0.0.1"),
+            (&["for=192.0.2.7, for=_hidden"], "10.0.0.1"),
+            (&["for=192.0.2.7, proto=https"], "10.0.0.1"),
+            (&["for=192.0.2.7;for=192.0.2.8"], "10.0.0.1"),
+            (&["for="], "10.0.0.1"),
+            (&["192.0.2.7"], "10.0.0.1"),
+        ] {
+            assert_eq!(caller(ForwardedBy::Forwarded, "10.0.0.1", lines), expected, "{lines:?}");
+        }
+        assert_eq!(
+            caller(ForwardedBy::Forwarded, "192.0.2.9", &["for=192.0.2.7"]),
+            "192.0.2.9"
+        );
+    }
+}
