@@ -79,7 +79,10 @@ pub(crate) struct AuditParameters {
 /// Lists who saw or changed what, newest first.
 #[utoipa::path(
     get, path = "/api/audit", tag = "audit", params(AuditParameters),
-    responses((status = 200, body = Page<AuditRecord>), (status = 422, description = "A parameter breaks a rule"))
+    responses(
+        (status = 200, description = "One page of the records", body = Page<AuditRecord>),
+        (status = 422, description = "A parameter breaks a rule"),
+    )
 )]
 pub(crate) async fn list_audit(
     State(app): State<App>,

@@ -93,7 +93,7 @@ pub(crate) struct ChangeMembers {
 #[utoipa::path(
     post, path = "/api/devices", tag = "devices", request_body = New,
     responses(
-        (status = 201, body = Device, headers(("Location" = String, description = "The device's path"))),
+        (status = 201, description = "The new device", body = Device, headers(("Location" = String, description = "The device's path"))),
         (status = 409, description = "The identity provider has such a client, and it is not ours"),
         (status = 422, description = "A value breaks a rule, or there is no such model"),
         (status = 502, description = "The identity provider could not do its part"),
@@ -129,7 +129,10 @@ pub(crate) async fn create_device(
 #[utoipa::path(
     get, path = "/api/devices", tag = "devices",
     params(ListParameters, ("device_model_id" = Option<i64>, Query, description = "Only devices of this model")),
-    responses((status = 200, body = Page<Device>), (status = 422, description = "A parameter breaks a rule"))
+    responses(
+        (status = 200, description = "One page of the devices", body = Page<Device>),
+        (status = 422, description = "A parameter breaks a rule"),
+    )
 )]
 pub(crate) async fn list_devices(
     State(app): State<App>,
@@ -153,7 +156,7 @@ pub(crate) async fn list_devices(
 /// One device.
 #[utoipa::path(
     get, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
-    responses((status = 200, body = Device))
+    responses((status = 200, description = "The device", body = Device))
 )]
 pub(crate) async fn get_device(
     State(app): State<App>,
@@ -167,7 +170,10 @@ pub(crate) async fn get_device(
 #[utoipa::path(
     patch, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
     request_body(content((ChangeMembers = "application/merge-patch+json"), (ChangeMembers = "application/json"))),
-    responses((status = 200, body = Device), (status = 422, description = "A value breaks a rule, or never changes"))
+    responses(
+        (status = 200, description = "The device after the change", body = Device),
+        (status = 422, description = "A value breaks a rule, or never changes"),
+    )
 )]
 pub(crate) async fn update_device(
     State(app): State<App>,

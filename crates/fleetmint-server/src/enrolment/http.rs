@@ -62,7 +62,7 @@ pub(crate) struct Synchronized {
 #[utoipa::path(
     get, path = "/api/devices/{id}/identity", tag = "identity", params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Identity),
+        (status = 200, description = "The state of the client", body = Identity),
         (status = 502, description = "The identity provider could not do its part"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
@@ -79,7 +79,7 @@ pub(crate) async fn get_identity(
 #[utoipa::path(
     post, path = "/api/devices/{id}/identity/sync", tag = "identity", params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Synchronized),
+        (status = 200, description = "What was repaired, and the state of the client now", body = Synchronized),
         (status = 409, description = "Another change of the device is under way, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part"),
         (status = 504, description = "The identity provider did not answer in time"),
@@ -102,7 +102,7 @@ pub(crate) async fn sync_identity(
 #[utoipa::path(
     post, path = "/api/devices/{id}/identity/disable", tag = "identity", params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Identity),
+        (status = 200, description = "The client, disabled", body = Identity),
         (status = 409, description = "Another change of the device is under way, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part, or does not know the client"),
         (status = 504, description = "The identity provider did not answer in time"),
@@ -120,7 +120,7 @@ pub(crate) async fn disable_identity(
 #[utoipa::path(
     post, path = "/api/devices/{id}/identity/enable", tag = "identity", params(("id" = i64, Path)),
     responses(
-        (status = 200, body = Identity),
+        (status = 200, description = "The client, enabled", body = Identity),
         (status = 409, description = "Another change of the device is under way, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part, or does not know the client"),
         (status = 504, description = "The identity provider did not answer in time"),

@@ -5,9 +5,12 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::problem::{Kind, Problem};
+use super::problem::{self, Kind, Problem};
 
 /// The first of `offers` that the caller likes best; without an `Accept` header the first of all.
+///
+/// Who accepts errors alone (`application/problem+json`) gets the first of all, too: generated clients send the media
+/// types that the OpenAPI document lists, and of a call that succeeds without a body it lists only this one.
 ///
 /// # Errors
 /// A 406 that names the offers.
@@ -29,7 +32,11 @@ pub(crate) fn negotiate<'o>(headers: &HeaderMap, offers: &[&'o str]) -> Result<&
             best = Some((offer, quality));
         }
     }
-    best.map(|(offer, _)| offer).ok_or_else(|| {
+    let first = || {
+        let takes_errors = quality(&ranges, problem::MEDIA_TYPE) > 0.0;
+        offers.first().copied().filter(|_| takes_errors)
+    };
+    best.map(|(offer, _)| offer).or_else(first).ok_or_else(|| {
         Problem::new(
             Kind::NotAcceptable,
             format!("This call answers with {}.", offers.join(" or ")),
@@ -108,5 +115,17 @@ mod tests {
         assert_eq!(choice(&["application/json;q=0"]), None);
         assert_eq!(choice(&["application/json;q=none"]), None);
         assert_eq!(choice(&[""]), json);
+    }
+
+    #[test]
+    fn a_caller_who_accepts_errors_alone_is_answered() {
+        let json = Some("application/json");
+        assert_eq!(choice(&["application/problem+json"]), json);
+        assert_eq!(choice(&["text/html, Application/Problem+JSON;q=0.1"]), json);
+        assert_eq!(
+            choice(&["application/problem+json, application/octet-stream"]),
+            Some("application/octet-stream")
+        );
+        assert_eq!(choice(&["application/problem+json;q=0"]), None);
     }
 }

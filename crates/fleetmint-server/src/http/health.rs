@@ -27,7 +27,7 @@ impl Health {
 }
 
 /// The process answers. An orchestrator restarts it when this fails.
-#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, description = "It is alive", body = Health)))]
 pub(super) async fn get_livez() -> Json<Health> {
     Json(Health::OK)
 }
@@ -36,7 +36,7 @@ pub(super) async fn get_livez() -> Json<Health> {
 /// identity provider is in the way it is 200 all the same, and `degraded`: the calls that do without it work.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
-    responses((status = 200, body = Health), (status = 503, body = Health, description = "It cannot do its work"))
+    responses((status = 200, description = "It can do its work", body = Health), (status = 503, body = Health, description = "It cannot do its work"))
 )]
 pub(super) async fn get_readyz(State(app): State<App>) -> (StatusCode, Json<Health>) {
     if let Err(error) = app.database.ping() {

@@ -60,10 +60,16 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .flatten()
 }
 
+/// Whether a call that succeeds is answered with a body.
+fn answers_with_content(operation: &Operation) -> bool {
+    let mut responses = operation.responses.responses.iter();
+    responses.any(|(status, response)| match response {
+        RefOr::T(response) => status.starts_with('2') && !response.content.is_empty(),
+        RefOr::Ref(_) => false,
+    })
+}
+
 fn complete_operation(path: &str, operation: &mut Operation) {
-    if path == "/oauth2/token" {
-        return; // Its errors are RFC 6749's, and its handler names them all.
-    }
     let mut shared = vec![
         (405, "The path does not know the method; `Allow` names those it knows"),
         (500, "The server failed"),
@@ -73,13 +79,16 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
         shared.push((401, "The call carries no valid token"));
         shared.push((403, "The token does not allow this"));
-        shared.push((406, "The caller accepts no media type that is offered"));
         shared.push((503, "The service cannot do this now"));
     }
     if path.contains('{') {
         shared.push((404, "There is no such thing"));
     }
-    if operation.request_body.is_some() {
+    if is_guarded && answers_with_content(operation) {
+        shared.push((406, "The caller accepts no media type that is offered"));
+    }
+    // The errors of the token endpoint are RFC 6749's, and its handler names those that tell of the body.
+    if operation.request_body.is_some() && path != "/oauth2/token" {
         shared.push((400, "The body is not JSON"));
         shared.push((408, "The body took too long to arrive"));
         shared.push((413, "The body is too large"));

@@ -31,15 +31,10 @@ fn guarded() -> OpenApiRouter<App> {
         ))
         .routes(routes!(
             models::http::get_device_model,
-            models::http::update_device_model,
-            models::http::delete_device_model
+            models::http::update_device_model
         ))
         .routes(routes!(devices::http::create_device, devices::http::list_devices))
-        .routes(routes!(
-            devices::http::get_device,
-            devices::http::update_device,
-            devices::http::delete_device
-        ))
+        .routes(routes!(devices::http::get_device, devices::http::update_device))
         .routes(routes!(enrolment::http::get_identity))
         .routes(routes!(enrolment::http::sync_identity))
         .routes(routes!(enrolment::http::disable_identity))
@@ -49,11 +44,19 @@ fn guarded() -> OpenApiRouter<App> {
         // All of these answer in JSON.
         .route_layer(middleware::from_fn(accept::json))
         .merge(negotiated())
+        .merge(without_content())
 }
 
 /// Answered in JSON or in bytes, as the caller likes it.
 fn negotiated() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(provisioning::http::get_provisioning))
+}
+
+/// Answered without a body, so that there is no media type to agree on.
+fn without_content() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(models::http::delete_device_model))
+        .routes(routes!(devices::http::delete_device))
 }
 
 /// For everybody; nothing here tells a secret.
@@ -129,7 +132,7 @@ impl Document {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/api/openapi.json", tag = "health", responses((status = 200, description = "OpenAPI 3.1")))]
+#[utoipa::path(get, path = "/api/openapi.json", tag = "health", responses((status = 200, description = "The document, in OpenAPI 3.1", body = Object)))]
 async fn get_openapi(Extension(Document(json)): Extension<Document>) -> impl IntoResponse {
     let json = json.get().cloned().unwrap_or_default();
     ([(header::CONTENT_TYPE, "application/json")], json)
@@ -138,7 +141,7 @@ async fn get_openapi(Extension(Document(json)): Extension<Document>) -> impl Int
 /// Metrics in the OpenMetrics text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "health",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text"))
+    responses((status = 200, description = "All metrics", body = String, content_type = "application/openmetrics-text"))
 )]
 async fn get_metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let text = app.metrics.encode().map_err(|error| Problem::internal(&error))?;

@@ -80,7 +80,7 @@ pub(crate) struct ChangeModel {
 #[utoipa::path(
     post, path = "/api/device-models", tag = "device models", request_body = New,
     responses(
-        (status = 201, body = DeviceModel, headers(("Location" = String, description = "The model's path"))),
+        (status = 201, description = "The new model", body = DeviceModel, headers(("Location" = String, description = "The model's path"))),
         (status = 409, description = "The code is taken"),
         (status = 422, description = "A value breaks a rule"),
     )
@@ -113,7 +113,10 @@ pub(crate) async fn create_device_model(
 /// Lists the device models.
 #[utoipa::path(
     get, path = "/api/device-models", tag = "device models", params(ListParameters),
-    responses((status = 200, body = Page<DeviceModel>), (status = 422, description = "A parameter breaks a rule"))
+    responses(
+        (status = 200, description = "One page of the models", body = Page<DeviceModel>),
+        (status = 422, description = "A parameter breaks a rule"),
+    )
 )]
 pub(crate) async fn list_device_models(
     State(app): State<App>,
@@ -133,7 +136,7 @@ pub(crate) async fn list_device_models(
 /// One device model.
 #[utoipa::path(
     get, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
-    responses((status = 200, body = DeviceModel))
+    responses((status = 200, description = "The model", body = DeviceModel))
 )]
 pub(crate) async fn get_device_model(
     State(app): State<App>,
@@ -147,7 +150,10 @@ pub(crate) async fn get_device_model(
 #[utoipa::path(
     patch, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
     request_body(content((ChangeModel = "application/merge-patch+json"), (ChangeModel = "application/json"))),
-    responses((status = 200, body = DeviceModel), (status = 422, description = "A value breaks a rule, or never changes"))
+    responses(
+        (status = 200, description = "The model after the change", body = DeviceModel),
+        (status = 422, description = "A value breaks a rule, or never changes"),
+    )
 )]
 pub(crate) async fn update_device_model(
     State(app): State<App>,

@@ -47,19 +47,38 @@ async fn every_operation_is_documented_under_its_name_with_its_errors() {
             );
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.keys().any(|status| status.starts_with('2')), "{place}");
-            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
-                assert!(
-                    !response["description"].as_str().unwrap().is_empty(),
-                    "{place} {status}"
-                );
-                let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
-                let own = path == "/oauth2/token" || path == "/readyz" && status == "503";
-                assert!(own || problem == "#/components/schemas/Problem", "{place} {status}");
+            for (status, response) in responses {
+                let description = response["description"].as_str().unwrap_or_default();
+                assert!(!description.is_empty(), "{place} {status} has no description");
             }
+            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+                let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                let own = match path.as_str() {
+                    "/oauth2/token" => &response["content"]["application/json"]["schema"]["$ref"],
+                    "/readyz" if status == "503" => &response["content"]["application/json"]["schema"]["$ref"],
+                    _ => &Value::Null,
+                };
+                assert!(
+                    own.is_string() || problem == "#/components/schemas/Problem",
+                    "{place} {status} has no body"
+                );
+            }
+            let mut expected = vec!["405", "500"];
             if path.starts_with("/api/") && path != "/api/openapi.json" {
-                for status in ["401", "403", "405", "406", "500", "503"] {
-                    assert!(responses.contains_key(status), "{place} {status}");
-                }
+                expected.extend(["401", "403", "503"]);
+                let has_content = responses
+                    .iter()
+                    .any(|(status, response)| status.starts_with('2') && response["content"].as_object().is_some());
+                assert_eq!(responses.contains_key("406"), has_content, "{place} 406");
+            }
+            if path.contains('{') {
+                expected.push("404");
+            }
+            if operation.get("requestBody").is_some() && path != "/oauth2/token" {
+                expected.extend(["400", "408", "413", "415"]);
+            }
+            for status in expected {
+                assert!(responses.contains_key(status), "{place} {status} is not documented");
             }
         }
     }

@@ -152,6 +152,28 @@ async fn who_does_not_take_json_gets_406() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_body_suits_every_caller_and_an_error_too() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let ask = async |method: Method, path: &str, accept: &str| {
+        let answer = server
+            .call(method, path, |request| request.header(ACCEPT, accept))
+            .await;
+        answer.status.as_u16()
+    };
+    for accept in ["application/problem+json", "text/html", "application/json", "*/*;q=0"] {
+        let device = server.device(&model).await;
+        let path = format!("/api/devices/{}", device["id"]);
+        assert_eq!(ask(Method::DELETE, &path, accept).await, 204, "{accept}");
+        assert_eq!(ask(Method::DELETE, &path, accept).await, 404, "{accept}");
+    }
+    assert_eq!(ask(Method::GET, "/api/devices", "application/problem+json").await, 200);
+    let path = format!("/api/device-models/{}", model["id"]);
+    assert_eq!(ask(Method::DELETE, &path, "application/problem+json").await, 204);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_id_is_taken_over_if_it_is_plain() {
     let server = Server::start().await;
     let ask = async |id: &str| {

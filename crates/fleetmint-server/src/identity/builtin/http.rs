@@ -135,7 +135,7 @@ fn no_store(headers: &mut HeaderMap) {
     post, path = "/oauth2/token", tag = "built-in identity provider", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, body = TokenAnswer),
+        (status = 200, description = "A token", body = TokenAnswer),
         (status = 400, description = "The request is not one", body = TokenError),
         (status = 401, description = "The client is not who it says it is", body = TokenError),
         (status = 404, description = "Devices have another identity provider"),
@@ -340,7 +340,7 @@ pub(crate) struct Discovery {
 #[utoipa::path(
     get, path = "/.well-known/openid-configuration", tag = "built-in identity provider", security(()),
     responses(
-        (status = 200, body = Discovery),
+        (status = 200, description = "The provider's metadata", body = Discovery),
         (status = 404, description = "Devices have another identity provider"),
         (status = 503, description = "server.public_url is not set"),
     )
@@ -377,7 +377,7 @@ pub(crate) struct Jwks {
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "built-in identity provider", security(()),
     responses(
-        (status = 200, body = Jwks),
+        (status = 200, description = "The public keys", body = Jwks),
         (status = 404, description = "Devices have another identity provider"),
     )
 )]
