@@ -14,6 +14,12 @@ use super::body::{self, Failure};
 use super::problem::{Kind, Problem};
 use crate::violation::Violation;
 
+/// What [`MergePatch`] takes, for those who ask and those who send something else (RFC 5789 §2.2, §3.1).
+pub(super) const ACCEPT_PATCH: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("accept-patch"),
+    HeaderValue::from_static("application/merge-patch+json, application/json"),
+);
+
 /// The largest JSON body in bytes, where nothing else is said.
 pub(crate) const BODY_MAX: usize = 256 * 1024;
 
@@ -58,7 +64,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MergePatch<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
         const TYPES: &[&str] = &["application/merge-patch+json", "application/json"];
         expect_media_type(request.headers(), TYPES, Some(ACCEPT_PATCH))?;
         read(request, BODY_MAX).await.map(Self)
@@ -87,7 +92,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-fn expect_media_type(headers: &HeaderMap, accepted: &[&str], advertise: Option<HeaderName>) -> Result<(), Problem> {
+fn expect_media_type(
+    headers: &HeaderMap,
+    accepted: &[&str],
+    advertise: Option<(HeaderName, HeaderValue)>,
+) -> Result<(), Problem> {
+    if !is_uncoded(headers) {
+        return Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "The body has a content coding, and none is understood: send it as it is, without Content-Encoding.",
+        )
+        .with_header(header::ACCEPT_ENCODING, IDENTITY));
+    }
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.map(|given| given.split(';').next().unwrap_or(given).trim());
     if essence.is_some_and(|essence| accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted))) {
@@ -101,9 +117,21 @@ fn expect_media_type(headers: &HeaderMap, accepted: &[&str], advertise: Option<H
             None => format!("The call has no Content-Type; it must be one of: {accepted}."),
         },
     );
-    Err(match (advertise, HeaderValue::from_str(&accepted)) {
-        (Some(name), Ok(value)) => problem.with_header(name, value),
-        _ => problem,
+    Err(match advertise {
+        Some((name, value)) => problem.with_header(name, value),
+        None => problem,
+    })
+}
+
+/// The one content coding that is understood, and so the answer to any other (RFC 9110 §12.5.3).
+pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// Whether the body is as its media type says, and neither compressed nor otherwise coded (RFC 9110 §8.4).
+pub(crate) fn is_uncoded(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    lines.map(HeaderValue::as_bytes).all(|line| {
+        let mut codings = line.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(IDENTITY.as_bytes()))
     })
 }
 

@@ -1,16 +1,19 @@
 //! The router and what every answer has in common.
 
 pub(crate) mod accept;
+pub(crate) mod answer_headers;
 pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod extract;
 mod forwarded;
 mod health;
+mod log_line;
 mod observe;
 mod openapi;
 pub(crate) mod page;
 pub mod problem;
 mod router;
+mod routes;
 mod server;
 
 pub use router::Endpoints;

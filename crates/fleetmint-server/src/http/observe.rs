@@ -1,106 +1,66 @@
-//! Around every request: its id, its line in the log, its place in the metrics, and a 500 where a handler panicked.
+//! Around every request: its id, its line in the log, its place in the metrics, the headers of every answer, and a 500
+//! where a handler panicked.
+//!
+//! The layer lies inside of the router, so that it learns from the router which route matched, and around every route
+//! and the fallbacks, so that nothing is answered without it.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use tracing::Instrument;
+use futures_util::future::CatchUnwind;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::instrument::{Instrument, Instrumented};
 
+use super::answer_headers;
+use super::caller;
+use super::extract::ACCEPT_PATCH;
+use super::log_line::Line;
 use super::problem::{Cause, Problem};
+use super::routes::Routes;
 use crate::metrics::Metrics;
-use crate::operation::Operation;
+use crate::source::Source;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken over from a caller.
 const REQUEST_ID_MAX: usize = 64;
 
+/// Where a route that names a device begins.
+const DEVICES: &str = "/api/devices/";
+
 /// What is known around every request.
+#[derive(Clone, Debug)]
+pub(super) struct Observer(Arc<Inner>);
+
 #[derive(Debug)]
-pub(crate) struct Observer {
+struct Inner {
     metrics: Metrics,
-    routes: Vec<Route>,
+    routes: Routes,
     /// Tells the requests of one start of the server from those of another.
     start: u32,
     requests: AtomicU64,
 }
 
-/// One operation of the OpenAPI document, with its path in parts; `None` stands for any.
-#[derive(Debug)]
-struct Route {
-    method: Method,
-    parts: Vec<Option<String>>,
-    operation: Operation,
-}
-
-impl Route {
-    fn matches(&self, method: &Method, path: &str) -> bool {
-        let mut given = path.split('/');
-        self.method == method
-            && self.parts.iter().all(|part| match (part, given.next()) {
-                (Some(part), Some(given)) => part == given,
-                (None, Some(given)) => !given.is_empty(),
-                (_, None) => false,
-            })
-            && given.next().is_none()
-    }
-}
-
 impl Observer {
-    /// The operations are those of the OpenAPI document, so what is documented is measured, under the same name.
-    pub(crate) fn new(metrics: Metrics, document: &utoipa::openapi::OpenApi, start: u32) -> Self {
-        let mut routes = Vec::new();
-        for (path, item) in &document.paths.paths {
-            let methods = [
-                (Method::GET, &item.get),
-                (Method::POST, &item.post),
-                (Method::PATCH, &item.patch),
-                (Method::PUT, &item.put),
-                (Method::DELETE, &item.delete),
-            ];
-            for (method, documented) in methods {
-                let id = documented
-                    .as_ref()
-                    .and_then(|documented| documented.operation_id.as_deref());
-                if let Some(&operation) = Operation::ALL.iter().find(|operation| Some(operation.name()) == id) {
-                    let parts = path
-                        .split('/')
-                        .map(|part| (!part.starts_with('{')).then(|| part.to_owned()));
-                    let parts = parts.collect();
-                    routes.push(Route {
-                        method,
-                        parts,
-                        operation,
-                    });
-                }
-            }
-        }
-        // What is asked for most is found first.
-        routes.sort_by_key(|route| route.operation != Operation::GetProvisioning);
-        Self {
+    pub(super) fn new(metrics: Metrics, routes: Routes, start: u32) -> Self {
+        Self(Arc::new(Inner {
             metrics,
             routes,
             start,
             requests: AtomicU64::new(0),
-        }
-    }
-
-    fn operation<B>(&self, request: &Request<B>) -> Option<Operation> {
-        // A HEAD is answered by the GET's handler.
-        let method = if request.method() == Method::HEAD {
-            &Method::GET
-        } else {
-            request.method()
-        };
-        let path = request.uri().path();
-        let known = self.routes.iter().find(|route| route.matches(method, path));
-        known.map(|route| route.operation)
+        }))
     }
 
     /// The caller's own id where it is a plain token, else a new one.
@@ -111,148 +71,212 @@ impl Observer {
         {
             return Some(id.clone());
         }
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::from_str(&format!("{:08x}-{number:x}", self.start)).ok()
+        let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::from_str(&format!("{:08x}-{number:x}", self.0.start)).ok()
+    }
+}
+
+impl<S> Layer<S> for Observer {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed {
+            inner,
+            observer: self.clone(),
+        }
+    }
+}
+
+/// A route, or a fallback, that is observed.
+#[derive(Clone, Debug)]
+pub(super) struct Observed<S> {
+    inner: S,
+    observer: Observer,
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Observing<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
     }
 
-    /// Lets `answer` answer a request.
-    pub(crate) async fn observe<F>(&self, request: Request, answer: impl FnOnce(Request) -> F) -> Response
-    where
-        F: Future<Output = Result<Response, Infallible>>,
-    {
-        let started = Instant::now();
-        let operation = self.operation(&request);
-        let id = self.request_id(&request);
-        let shown = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let method = request.method().clone();
+    fn call(&mut self, request: Request) -> Self::Future {
+        let asked = Asked::new(&self.observer, &request);
         // Reads say little on the way, and are many: their line in the log has the id by itself.
-        let span = if is_read(&method) {
-            tracing::debug_span!("request", id = shown)
+        let span = if asked.method.is_safe() {
+            tracing::debug_span!("request", id = asked.id())
         } else {
-            tracing::info_span!("request", id = shown)
+            tracing::info_span!("request", id = asked.id())
         };
-        // The query string is never logged: callers put into it what they please.
-        let unknown = if operation.is_none() {
-            request.uri().path().to_owned()
-        } else {
-            String::new()
-        };
+        Observing {
+            answering: AssertUnwindSafe(self.inner.call(request).instrument(span)).catch_unwind(),
+            asked: Some(asked),
+            observer: self.observer.clone(),
+        }
+    }
+}
 
-        let answered = AssertUnwindSafe(answer(request).instrument(span.clone()))
-            .catch_unwind()
-            .await;
-        let mut response = match answered {
+pin_project! {
+    /// A request that is being answered.
+    #[must_use]
+    pub(super) struct Observing<F> {
+        #[pin]
+        answering: CatchUnwind<AssertUnwindSafe<Instrumented<F>>>,
+        asked: Option<Asked>,
+        observer: Observer,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = match ready!(this.answering.poll(context)) {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(_) => Problem::internal(&"the handler panicked; the panic's own message is in the standard error")
                 .into_response(),
         };
+        if let Some(asked) = this.asked.take() {
+            asked.answered(&this.observer.0, &mut response);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
 
-        let took = started.elapsed();
-        let status = response.status().as_u16();
+/// What is kept of a request until its answer.
+#[derive(Debug)]
+struct Asked {
+    started: Instant,
+    id: Option<HeaderValue>,
+    method: Method,
+    /// The index of the route among those that are documented.
+    route: Option<usize>,
+    /// The path's beginning, where the route does not tell it.
+    path: Option<Box<str>>,
+    device_id: Option<i64>,
+    client: Source,
+}
+
+impl Asked {
+    fn new(observer: &Observer, request: &Request) -> Self {
+        let path = request.uri().path();
+        let matched = request.extensions().get::<MatchedPath>();
+        let route = matched.and_then(|matched| observer.0.routes.find(matched.as_str()));
+        Self {
+            started: Instant::now(),
+            id: observer.request_id(request),
+            method: request.method().clone(),
+            route,
+            path: route.is_none().then(|| Line::beginning(path).into()),
+            device_id: route.and_then(|_| device_id(path)),
+            client: caller::source(request.extensions()),
+        }
+    }
+
+    fn id(&self) -> &str {
+        self.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default()
+    }
+
+    fn answered(self, observer: &Inner, response: &mut Response) {
+        let took = self.started.elapsed();
+        let status = response.status();
+        let route = self.route.and_then(|route| observer.routes.get(route));
+        let operation = route.and_then(|route| route.operation(&self.method));
         if let Some(operation) = operation {
-            self.metrics.operation(operation, status, took);
+            observer.metrics.operation(operation, status.as_u16(), took);
         }
-        span.in_scope(|| {
-            log(
-                shown,
-                operation,
-                &method,
-                &unknown,
-                status,
-                took,
-                response.extensions().get(),
-            );
-        });
-        if let Some(id) = id {
-            response.headers_mut().insert(REQUEST_ID, id);
+        Line {
+            id: self.id(),
+            operation,
+            method: &self.method,
+            route: route.map(|route| &*route.template),
+            path: self.path.as_deref(),
+            device_id: self.device_id,
+            client: self.client,
+            status: status.as_u16(),
+            took,
+            cause: response.extensions().get::<Cause>(),
         }
-        response
+        .log();
+
+        let headers = response.headers_mut();
+        if let Some(id) = self.id {
+            headers.insert(REQUEST_ID, id);
+        }
+        answer_headers::secure(headers);
+        if operation.is_none()
+            && let Some(route) = route
+        {
+            // The router would name the methods that have handlers, without OPTIONS.
+            headers.insert(header::ALLOW, route.allow.clone());
+            if self.method == Method::OPTIONS && route.has(&Method::PATCH) {
+                let (name, value) = ACCEPT_PATCH;
+                headers.insert(name, value);
+            }
+        }
     }
 }
 
-fn is_read(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
-}
-
-/// One line for each request: what failed as an error, what was refused or changed as information, reads for debugging.
-fn log(
-    id: &str,
-    operation: Option<Operation>,
-    method: &Method,
-    path: &str,
-    status: u16,
-    took: Duration,
-    cause: Option<&Cause>,
-) {
-    let operation = operation.map_or("", Operation::name);
-    let cause = cause.map(|cause| &*cause.0);
-    let duration_ms = took.as_secs_f64() * 1e3;
-    if status >= 500 {
-        tracing::error!(id, operation, %method, path, status, duration_ms, cause, "answered");
-    } else if status >= 400 || !is_read(method) {
-        tracing::info!(id, operation, %method, path, status, duration_ms, cause, "answered");
-    } else {
-        tracing::debug!(id, operation, %method, path, status, duration_ms, "answered");
-    }
+/// The id in the path of a device or of what belongs to it.
+fn device_id(path: &str) -> Option<i64> {
+    let id = path.strip_prefix(DEVICES)?.split('/').next()?;
+    id.bytes().all(|byte| byte.is_ascii_digit()).then(|| id.parse().ok())?
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::body::Body;
     use axum::http::StatusCode;
-    use utoipa::openapi::OpenApi;
+    use axum::routing::get;
 
     use super::*;
 
-    fn observer() -> Observer {
-        let document: OpenApi = serde_json::from_value(serde_json::json!({
+    fn observed(router: Router) -> (Router, Observer) {
+        let document = serde_json::from_value(serde_json::json!({
             "openapi": "3.1.0", "info": {"title": "", "version": ""},
-            "paths": {
-                "/api/devices": {"get": {"operationId": "list_devices", "responses": {}}},
-                "/api/devices/{id}": {"get": {"operationId": "get_device", "responses": {}}},
-            },
-        }))
-        .unwrap();
-        Observer::new(Metrics::default(), &document, 7)
-    }
-
-    fn request(method: Method, uri: &str) -> Request {
-        Request::builder().method(method).uri(uri).body(Body::empty()).unwrap()
+            "paths": {"/api/devices/{id}": {"get": {"operationId": "get_device", "responses": {}}}},
+        }));
+        let observer = Observer::new(Metrics::default(), Routes::new(&document.unwrap()), 7);
+        (router.layer(observer.clone()), observer)
     }
 
     #[tokio::test]
     async fn a_handler_that_panics_is_a_500_and_is_counted() {
-        let observer = observer();
-        let answer = observer
-            .observe(request(Method::GET, "/api/devices/7"), async |_| panic!("in a handler"))
-            .await;
+        let handler = async || -> StatusCode { panic!("in a handler") };
+        let (mut router, observer) = observed(Router::new().route("/api/devices/{id}", get(handler)));
+        let request = Request::builder().uri("/api/devices/7").body(Body::empty()).unwrap();
+        let answer = router.call(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
         assert_eq!(answer.headers()["x-request-id"], "00000007-0");
         let body = axum::body::to_bytes(answer.into_body(), 4096).await.unwrap();
         assert!(!String::from_utf8_lossy(&body).contains("in a handler"));
-        let metrics = observer.metrics.encode().unwrap();
+        let metrics = observer.0.metrics.encode().unwrap();
         let line = "fleetmint_operations_total{operation=\"get_device\",status=\"500\"} 1";
         assert!(metrics.contains(line), "{metrics}");
     }
 
     #[test]
-    fn an_operation_is_found_by_method_and_path() {
-        let observer = observer();
-        let operation = |method, uri| observer.operation(&request(method, uri));
-        assert_eq!(operation(Method::GET, "/api/devices"), Some(Operation::ListDevices));
-        assert_eq!(operation(Method::GET, "/api/devices?q=x"), Some(Operation::ListDevices));
-        assert_eq!(operation(Method::HEAD, "/api/devices/9"), Some(Operation::GetDevice));
-        for (method, uri) in [
-            (Method::POST, "/api/devices"),
-            (Method::GET, "/api/devices/"),
-            (Method::GET, "/api/devices/9/"),
-            (Method::GET, "/api/devices/9/provisioning"),
-            (Method::GET, "/api"),
-            (Method::GET, "/"),
+    fn a_device_is_known_by_its_path() {
+        for (path, id) in [
+            ("/api/devices/7", Some(7)),
+            ("/api/devices/7/provisioning", Some(7)),
+            ("/api/devices/", None),
+            ("/api/devices/x", None),
+            ("/api/devices/-7", None),
+            ("/api/devices/99999999999999999999", None),
+            ("/api/device-models/7", None),
         ] {
-            assert_eq!(operation(method.clone(), uri), None, "{method} {uri}");
+            assert_eq!(device_id(path), id, "{path}");
         }
     }
 }

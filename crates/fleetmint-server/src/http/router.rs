@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{Method, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +15,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::forwarded::Proxies;
 use super::observe::Observer;
 use super::problem::{Kind, Problem};
-use super::{accept, health, openapi};
+use super::routes::{self, Routes};
+use super::{accept, answer_headers, health, openapi};
 use crate::app::{App, NoRandomness};
 use crate::identity::builtin;
 use crate::{audit, devices, enrolment, models, provisioning};
@@ -75,7 +76,6 @@ fn public() -> OpenApiRouter<App> {
 #[derive(Clone, Debug)]
 pub struct Endpoints {
     pub(super) router: Router,
-    pub(super) observer: Arc<Observer>,
     pub(super) proxies: Arc<Proxies>,
 }
 
@@ -95,29 +95,62 @@ impl Endpoints {
 
         let mut start = [0; 4];
         app.random.fill(&mut start)?;
-        let observer = Observer::new(app.metrics.clone(), &document, u32::from_be_bytes(start));
+        let observer = Observer::new(app.metrics.clone(), Routes::new(&document), u32::from_be_bytes(start));
         let router = router
-            .merge(SwaggerUi::new("/api/docs").config(Config::from(OPENAPI_PATH)))
+            .merge(documentation())
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
+            .layer(observer)
             .with_state(app.clone());
         Ok(Self {
             router,
-            observer: Arc::new(observer),
             proxies: Arc::new(Proxies::new(&app.settings.server)),
         })
     }
 }
 
-async fn unknown_route() -> Problem {
+/// The page of the documentation, and its parts.
+fn documentation() -> Router<App> {
+    Router::from(SwaggerUi::new("/api/docs").config(Config::from(OPENAPI_PATH))).layer(middleware::map_response(
+        async |mut part: Response| {
+            if part.status() == StatusCode::NOT_FOUND {
+                return nothing_here().into_response();
+            }
+            answer_headers::documentation(part.headers_mut());
+            part
+        },
+    ))
+}
+
+fn nothing_here() -> Problem {
     Problem::not_found("There is nothing at this path.")
 }
 
-async fn unknown_method(method: Method) -> Problem {
-    Problem::new(
-        Kind::MethodNotAllowed,
-        format!("The resource does not know {method}; `Allow` names what it knows."),
-    )
+async fn unknown_route(method: Method, uri: Uri) -> Response {
+    // `OPTIONS *` asks about the service as a whole, and CONNECT names another server instead of a path.
+    let asterisk = method == Method::OPTIONS && uri.path() == "*";
+    if asterisk {
+        (StatusCode::NO_CONTENT, [(header::ALLOW, routes::ALL_METHODS)]).into_response()
+    } else if method == Method::CONNECT {
+        not_allowed("This is not a proxy; `Allow` names the methods that the service knows.")
+            .with_header(header::ALLOW, routes::ALL_METHODS)
+            .into_response()
+    } else {
+        nothing_here().into_response()
+    }
+}
+
+/// The observer adds `Allow`.
+async fn unknown_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        not_allowed("The resource does not know the method; `Allow` names those it knows.").into_response()
+    }
+}
+
+fn not_allowed(detail: &'static str) -> Problem {
+    Problem::new(Kind::MethodNotAllowed, detail)
 }
 
 /// The OpenAPI document in JSON: filled once all routes have told of themselves.
@@ -135,7 +168,13 @@ impl Document {
 #[utoipa::path(get, path = "/api/openapi.json", tag = "health", responses((status = 200, description = "The document, in OpenAPI 3.1", body = Object)))]
 async fn get_openapi(Extension(Document(json)): Extension<Document>) -> impl IntoResponse {
     let json = json.get().cloned().unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], json)
+    (
+        [
+            answer_headers::NO_CACHE,
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        ],
+        json,
+    )
 }
 
 /// Metrics in the OpenMetrics text format.

@@ -1,10 +1,8 @@
 //! Accepts connections and ends them: HTTP/1.1, a limit on how long a request's head may take, and a shutdown that
 //! lets requests under way come to their end.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -78,9 +76,7 @@ fn connection(stream: TcpStream, peer: Source, endpoints: &Endpoints, connection
             peer
         };
         request.extensions_mut().insert(source);
-        let mut router = endpoints.router.clone();
-        let observer = Arc::clone(&endpoints.observer);
-        async move { Ok::<_, Infallible>(observer.observe(request, |request| router.call(request)).await) }
+        endpoints.router.clone().call(request)
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -13,6 +13,7 @@ mod harness;
 
 mod access;
 mod adoption;
+mod answers;
 mod audit;
 mod connections;
 mod devices;

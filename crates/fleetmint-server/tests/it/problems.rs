@@ -1,7 +1,7 @@
 //! What every answer has in common when something is wrong.
 
 use reqwest::Method;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::json;
 
 use crate::harness::{Server, problem};
@@ -39,12 +39,24 @@ async fn unknown_paths_and_malformed_ids_are_404() {
 async fn a_wrong_method_is_405_and_says_which_are_right() {
     let server = Server::start().await;
     for (method, path, allowed) in [
-        (Method::PUT, "/api/devices", ["GET", "HEAD", "POST"].as_slice()),
-        (Method::POST, "/api/devices/1", &["DELETE", "GET", "HEAD", "PATCH"]),
-        (Method::DELETE, "/api/devices/1/provisioning", &["GET", "HEAD"]),
-        (Method::POST, "/livez", &["GET", "HEAD"]),
-        (Method::DELETE, "/metrics", &["GET", "HEAD"]),
-        (Method::PATCH, "/api/openapi.json", &["GET", "HEAD"]),
+        (
+            Method::PUT,
+            "/api/devices",
+            ["GET", "HEAD", "OPTIONS", "POST"].as_slice(),
+        ),
+        (
+            Method::POST,
+            "/api/devices/1",
+            &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH"],
+        ),
+        (
+            Method::DELETE,
+            "/api/devices/1/provisioning",
+            &["GET", "HEAD", "OPTIONS"],
+        ),
+        (Method::POST, "/livez", &["GET", "HEAD", "OPTIONS"]),
+        (Method::DELETE, "/metrics", &["GET", "HEAD", "OPTIONS"]),
+        (Method::PATCH, "/api/openapi.json", &["GET", "HEAD", "OPTIONS"]),
     ] {
         let answer = server.call(method.clone(), path, |request| request).await;
         assert_eq!(
@@ -115,6 +127,51 @@ async fn a_body_that_is_no_json_is_400_and_one_of_another_kind_415() {
         })
         .await;
     assert_eq!(text.problem(), problem(415, "unsupported-media-type", &[]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_content_coding_is_415_wherever_there_is_a_body() {
+    let server = Server::start().await;
+    for (method, path, media_type) in [
+        (Method::POST, "/api/device-models", "application/json"),
+        (Method::PATCH, "/api/device-models/1", "application/merge-patch+json"),
+        (Method::POST, "/api/devices", "application/json"),
+        (Method::PATCH, "/api/devices/1", "application/json"),
+        (Method::POST, "/api/devices/1/provisioning/patch", "application/json"),
+        (Method::POST, "/oauth2/token", "application/x-www-form-urlencoded"),
+    ] {
+        let ask = async |codings: &[&str]| {
+            server
+                .call(method.clone(), path, |mut request| {
+                    for coding in codings {
+                        request = request.header(CONTENT_ENCODING, *coding);
+                    }
+                    request.header(CONTENT_TYPE, media_type).body("{}")
+                })
+                .await
+        };
+        for codings in [
+            &["gzip"][..],
+            &["br"],
+            &["identity, gzip"],
+            &["identity", "x"],
+            &["\"identity\""],
+        ] {
+            let answer = ask(codings).await;
+            assert_eq!(answer.status, 415, "{method} {path} {codings:?}");
+            assert_eq!(answer.header("accept-encoding"), "identity", "{method} {path}");
+            let kind = if path == "/oauth2/token" { "error" } else { "type" };
+            let named = answer.json()[kind].as_str().unwrap().to_owned();
+            assert!(
+                ["invalid_request", "urn:fleetmint:problem:unsupported-media-type"].contains(&named.as_str()),
+                "{named}"
+            );
+        }
+        for codings in [&["identity"][..], &["Identity, identity"], &[""]] {
+            assert_ne!(ask(codings).await.status, 415, "{method} {path} {codings:?}");
+        }
+    }
     server.stop().await;
 }
 

@@ -19,6 +19,7 @@ use super::keys::Jwk;
 use super::token::{Credentials, Denied, LIFETIME};
 use super::{Builtin, Error};
 use crate::app::App;
+use crate::http::extract::{IDENTITY, is_uncoded};
 use crate::http::problem::{Cause, Kind, Problem};
 use crate::http::{body, caller};
 use crate::identity::Identity;
@@ -109,6 +110,9 @@ impl IntoResponse for TokenError {
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         no_store(headers);
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(header::ACCEPT_ENCODING, IDENTITY);
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(
                 header::WWW_AUTHENTICATE,
@@ -139,6 +143,7 @@ fn no_store(headers: &mut HeaderMap) {
         (status = 400, description = "The request is not one", body = TokenError),
         (status = 401, description = "The client is not who it says it is", body = TokenError),
         (status = 404, description = "Devices have another identity provider"),
+        (status = 415, description = "The body has a content coding", body = TokenError),
         (status = 429, description = "The client failed too often", body = TokenError,
             headers(("Retry-After" = i64, description = "How long to wait, in seconds"))),
         (status = 503, description = "No token can be issued now, or server.public_url is not set", body = TokenError),
@@ -226,6 +231,12 @@ struct Form {
 
 impl Form {
     async fn read(headers: &HeaderMap, body: Body) -> Result<Self, TokenError> {
+        if !is_uncoded(headers) {
+            return Err(TokenError {
+                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ..TokenError::invalid_request("the body has a content coding, and none is understood")
+            });
+        }
         let media_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())

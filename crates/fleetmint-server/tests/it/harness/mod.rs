@@ -5,6 +5,7 @@ pub(crate) mod log;
 pub(crate) mod nvs;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod raw;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

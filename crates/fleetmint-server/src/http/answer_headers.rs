@@ -1,0 +1,40 @@
+//! The headers that every answer carries, errors included. All are constants: an answer costs no formatting.
+
+use axum::http::header::{self, Entry};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Nothing that the service answers is a page, so a browser that shows it as one may load and run nothing.
+const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// What the page of the documentation needs: its own scripts and styles, the styles that Swagger UI sets on elements,
+/// its icons, and calls to this service.
+const DOCUMENTATION: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// For what holds nothing of any caller's: a cache may keep it, but must ask before it uses it.
+pub(crate) const NO_CACHE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+
+/// The headers against what a browser could do with an answer, unless the answer has others of its own.
+pub(super) fn secure(headers: &mut HeaderMap) {
+    or_insert(headers, header::CONTENT_SECURITY_POLICY, NO_PAGE);
+    or_insert(headers, header::CACHE_CONTROL, NO_STORE);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+/// The page of the documentation.
+pub(super) fn documentation(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, DOCUMENTATION);
+    let (name, value) = NO_CACHE;
+    headers.insert(name, value);
+}
+
+fn or_insert(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    if let Entry::Vacant(vacant) = headers.entry(name) {
+        vacant.insert(value);
+    }
+}

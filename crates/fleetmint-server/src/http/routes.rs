@@ -1,0 +1,124 @@
+//! What is known of each route: its operations by method, as the OpenAPI document names them.
+
+use axum::http::{HeaderValue, Method};
+
+use crate::operation::Operation;
+
+/// The methods of the whole service: what `OPTIONS *` is told.
+pub(super) const ALL_METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST");
+
+/// The routes of the service.
+#[derive(Debug)]
+pub(super) struct Routes(Vec<Route>);
+
+/// One path of the OpenAPI document.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) template: String,
+    operations: Vec<(Method, Operation)>,
+    /// The methods that the path knows, for the header `Allow`.
+    pub(super) allow: HeaderValue,
+}
+
+impl Routes {
+    /// The operations are those of the OpenAPI document, so what is documented is measured, under the same name.
+    pub(super) fn new(document: &utoipa::openapi::OpenApi) -> Self {
+        let mut routes: Vec<Route> = document
+            .paths
+            .paths
+            .iter()
+            .map(|(path, item)| {
+                let methods = [
+                    (Method::DELETE, &item.delete),
+                    (Method::GET, &item.get),
+                    (Method::PATCH, &item.patch),
+                    (Method::POST, &item.post),
+                    (Method::PUT, &item.put),
+                ];
+                let operations = methods.into_iter().filter_map(|(method, documented)| {
+                    let id = documented.as_ref()?.operation_id.as_deref();
+                    let operation = Operation::ALL.iter().find(|operation| Some(operation.name()) == id);
+                    operation.map(|&operation| (method, operation))
+                });
+                let operations: Vec<_> = operations.collect();
+                Route {
+                    template: path.clone(),
+                    allow: allow(&operations),
+                    operations,
+                }
+            })
+            .collect();
+        // What is asked for most is found first.
+        routes.sort_by_key(|route| {
+            !route
+                .operations
+                .iter()
+                .any(|(_, operation)| *operation == Operation::GetProvisioning)
+        });
+        Self(routes)
+    }
+
+    /// The index of the route with this template, which is what the router matched.
+    pub(super) fn find(&self, template: &str) -> Option<usize> {
+        self.0.iter().position(|route| route.template == template)
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Route> {
+        self.0.get(index)
+    }
+}
+
+impl Route {
+    pub(super) fn has(&self, method: &Method) -> bool {
+        self.operation(method).is_some()
+    }
+
+    pub(super) fn operation(&self, method: &Method) -> Option<Operation> {
+        // A HEAD is answered by the GET's handler.
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let known = self.operations.iter().find(|(known, _)| known == method);
+        known.map(|(_, operation)| *operation)
+    }
+}
+
+fn allow(operations: &[(Method, Operation)]) -> HeaderValue {
+    let mut names: Vec<&str> = operations.iter().map(|(method, _)| method.as_str()).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.push("OPTIONS");
+    names.sort_unstable();
+    HeaderValue::from_str(&names.join(", ")).unwrap_or(ALL_METHODS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_found_by_template_and_method() {
+        let document = serde_json::from_value(serde_json::json!({
+            "openapi": "3.1.0", "info": {"title": "", "version": ""},
+            "paths": {
+                "/api/devices": {
+                    "get": {"operationId": "list_devices", "responses": {}},
+                    "post": {"operationId": "create_device", "responses": {}},
+                },
+                "/api/devices/{id}": {"get": {"operationId": "get_device", "responses": {}}},
+                "/api/devices/{id}/provisioning": {"get": {"operationId": "get_provisioning", "responses": {}}},
+            },
+        }));
+        let routes = Routes::new(&document.unwrap());
+        let route = |template| routes.find(template).and_then(|index| routes.get(index));
+        let operation = |method, template| route(template).and_then(|route| route.operation(&method));
+        assert_eq!(operation(Method::GET, "/api/devices"), Some(Operation::ListDevices));
+        assert_eq!(operation(Method::POST, "/api/devices"), Some(Operation::CreateDevice));
+        assert_eq!(operation(Method::HEAD, "/api/devices/{id}"), Some(Operation::GetDevice));
+        assert_eq!(operation(Method::POST, "/api/devices/{id}"), None);
+        assert_eq!(operation(Method::GET, "/api/docs/{*rest}"), None);
+        let allow = |template| route(template).unwrap().allow.clone();
+        assert_eq!(allow("/api/devices"), "GET, HEAD, OPTIONS, POST");
+        assert_eq!(allow("/api/devices/{id}"), "GET, HEAD, OPTIONS");
+        assert_eq!(routes.find("/api/devices/{id}/provisioning"), Some(0));
+    }
+}
