@@ -41,6 +41,11 @@ pub(crate) fn put(connection: &mut Connection, name: &str, value: &[u8]) -> Resu
     Ok(())
 }
 
+pub(crate) fn delete(connection: &mut Connection, name: &str) -> Result<(), database::Error> {
+    diesel::delete(dsl::instance.find(name)).execute(connection)?;
+    Ok(())
+}
+
 /// Whether this database was sealed under a master key before.
 pub(crate) fn has_master_key(connection: &mut Connection) -> Result<bool, database::Error> {
     Ok(get(connection, KEY_CHECK)?.is_some())

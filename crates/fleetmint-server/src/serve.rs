@@ -22,6 +22,7 @@ use crate::identity::keycloak::{self, Keycloak};
 use crate::instance;
 use crate::metrics::Metrics;
 use crate::seal::{MasterKey, Seal};
+use crate::{devices, models};
 
 /// Why the service does not start. One line each, for the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,10 @@ pub enum Error {
     Token(#[from] TokenError),
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+    #[error(transparent)]
+    Model(#[from] models::Error),
+    #[error(transparent)]
+    Device(#[from] devices::Error),
 }
 
 /// A service that is ready to answer.
@@ -77,6 +82,7 @@ impl Service {
         let lock = folder.lock()?;
         let database = Database::open(&settings.data.database)?;
         let seal = seal(&settings, &folder, &database, &random)?;
+        seal_userinfo(&database, &seal)?;
         let (listener, address) = listen(&settings.server.listen).await?;
         let (settings, warnings) = settings.listening(address);
         for warning in warnings {
@@ -169,6 +175,23 @@ fn seal(
     let seal = Seal::new(&key, Arc::clone(random));
     database.write_blocking(|connection| instance::check_master_key(connection, &seal, &given))?;
     Ok(seal)
+}
+
+/// What the migration that names this row found: user names and passwords in URLs, which it has no key to seal.
+const UNSEALED_USERINFO: &str = "unsealed_userinfo";
+
+fn seal_userinfo(database: &Database, seal: &Seal) -> Result<(), Error> {
+    if database
+        .read(|connection| instance::get(connection, UNSEALED_USERINFO))?
+        .is_none()
+    {
+        return Ok(());
+    }
+    database.write_blocking(|connection| {
+        models::seal_userinfo(connection, seal)?;
+        devices::seal_userinfo(connection, seal)?;
+        Ok(instance::delete(connection, UNSEALED_USERINFO)?)
+    })
 }
 
 async fn listen(listen: &str) -> Result<(TcpListener, SocketAddr), Error> {

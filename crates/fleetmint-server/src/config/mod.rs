@@ -34,6 +34,7 @@ const SECRETS: &[&str] = &[
     "data.database_url",
     "data.master_key",
     "identity.keycloak.client_secret",
+    "provisioning.mqtt_url",
     "provisioning.wifi_password",
 ];
 

@@ -2,6 +2,7 @@
 
 use fleetmint_board::provisioning::{Setting, VALUE_MAX};
 
+use super::url::Target;
 use super::values::Values;
 use super::{Error, Warning, url};
 use crate::secret::Secret;
@@ -13,8 +14,8 @@ pub struct Provisioning {
     pub base_url: Option<String>,
     /// Where devices get their tokens; the identity provider's endpoint if it is not set. As `base_url`.
     pub token_url: Option<String>,
-    /// Empty is as good as not set, for this and the next two.
-    pub mqtt_url: Option<String>,
+    /// Empty is as good as not set, for this and the next two. It may hold a user name and a password.
+    pub mqtt_url: Option<Secret>,
     pub wifi_ssid: Option<String>,
     pub wifi_password: Option<Secret>,
 }
@@ -25,8 +26,10 @@ impl Provisioning {
             base_url: device_url(values, "provisioning.base_url")?,
             token_url: device_url(values, "provisioning.token_url")?,
             mqtt_url: values
-                .text("provisioning.mqtt_url", |text| check(Setting::MqttUrl, text))?
-                .filter(|text| !text.is_empty()),
+                .secret("provisioning.mqtt_url", |secret| {
+                    check(Setting::MqttUrl, secret.expose()).map(Secret::new)
+                })?
+                .filter(|secret| !secret.expose().is_empty()),
             wifi_ssid: values
                 .text("provisioning.wifi_ssid", |text| check(Setting::WifiSsid, text))?
                 .filter(|text| !text.is_empty()),
@@ -43,13 +46,13 @@ impl Provisioning {
 fn check(setting: Setting, text: &str) -> Result<String, String> {
     setting.check(text).map_err(|error| error.to_string())?;
     if setting == Setting::MqttUrl && !text.is_empty() {
-        url::check(text)?;
+        url::check(text, Target::Broker)?;
     }
     Ok(text.to_owned())
 }
 
-/// A URL that devices need. What does not parse stops the start; what is empty, blank or too long does not: models and
-/// devices may override it, and provisioning says so where it is needed.
+/// A URL that devices need. What is no http or https URL, or names a user, stops the start; what is empty, blank or too
+/// long does not: models and devices may override it, and provisioning says so where it is needed.
 pub(super) fn device_url(values: &mut Values, key: &'static str) -> Result<Option<String>, Error> {
     let origin = values.origin(key);
     let Some((text, fault)) = values.text(key, |text| {
@@ -58,7 +61,7 @@ pub(super) fn device_url(values: &mut Values, key: &'static str) -> Result<Optio
         } else if text.len() > VALUE_MAX {
             Some(format!("has {} bytes, and at most {VALUE_MAX} fit", text.len()))
         } else {
-            url::check(text)?;
+            url::check(text, Target::Web)?;
             None
         };
         Ok((text.to_owned(), fault))

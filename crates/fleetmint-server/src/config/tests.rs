@@ -85,7 +85,7 @@ fn every_key_can_come_from_the_file_and_from_the_environment() {
         ("identity.keycloak.timeout_seconds", "2.5"),
         ("provisioning.base_url", "https://api.example.com"),
         ("provisioning.token_url", "https://sso.example.com/token"),
-        ("provisioning.mqtt_url", "mqtts://broker.example.com"),
+        ("provisioning.mqtt_url", "mqtts://me:hunter2@broker.example.com"),
         ("provisioning.wifi_ssid", "Gästenetz"),
         ("provisioning.wifi_password", "pässword"),
     ];
@@ -124,7 +124,7 @@ fn every_key_can_come_from_the_file_and_from_the_environment() {
     assert_eq!(keycloak.base_url, "https://sso.example.com/auth");
     assert_eq!(keycloak.timeout, Duration::from_millis(2500));
     assert_eq!(keycloak.client_secret.expose(), "0123456789");
-    for secret in [KEY, "0123456789", "pässword"] {
+    for secret in [KEY, "0123456789", "pässword", "hunter2"] {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
@@ -170,7 +170,23 @@ fn what_is_not_of_its_kind_stops_the_start_with_the_key_and_the_line() {
         ("identity.keycloak.timeout_seconds", "nan"),
         ("identity.keycloak.timeout_seconds", "'5'"),
         ("identity.keycloak.token_url", "'here'"),
+        ("identity.keycloak.base_url", "'https://me:hunter2@sso.example.com'"),
+        ("identity.keycloak.base_url", "'ldap://sso.example.com'"),
+        (
+            "identity.keycloak.token_url",
+            "'https://me:hunter2@sso.example.com/token'",
+        ),
+        ("identity.keycloak.token_url", "'mqtts://sso.example.com/token'"),
         ("provisioning.base_url", "'here'"),
+        ("provisioning.base_url", "'https://me:hunter2@example.com'"),
+        ("provisioning.base_url", "'https://@example.com'"),
+        ("provisioning.base_url", "'coap://example.com'"),
+        ("provisioning.base_url", "'https:example.com'"),
+        ("provisioning.token_url", "'https://hunter2@example.com'"),
+        ("provisioning.token_url", "'file:///etc/passwd'"),
+        ("provisioning.mqtt_url", "'tcp://me:hunter2@broker.example.com'"),
+        ("provisioning.mqtt_url", "'https://broker.example.com'"),
+        ("provisioning.mqtt_url", "'mqtt:///hunter2'"),
         ("provisioning.base_url", "'http://exa mple.com'"),
         ("provisioning.base_url", "' http://example.com'"),
         ("provisioning.token_url", "'http://'"),

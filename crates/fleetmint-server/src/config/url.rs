@@ -2,21 +2,58 @@
 
 use url::Url;
 
-/// Checks that `text` is an absolute URL with a host, as it stands: the parser would silently drop blanks and line
-/// breaks, a device would not.
+/// What a URL leads to, which decides its schemes and whether it may name a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A service or a token endpoint: http or https. A user name or password would be shown to everybody who reads the
+    /// value, and HTTP clients disagree about what to do with it.
+    Web,
+    /// An MQTT broker: the schemes of ESP-IDF's MQTT client. Its user name and password are a secret.
+    Broker,
+}
+
+impl Target {
+    const fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Web => &["http", "https"],
+            Self::Broker => &["mqtt", "mqtts", "ws", "wss"],
+        }
+    }
+
+    const fn scheme_rule(self) -> &'static str {
+        match self {
+            Self::Web => "must be an http or https URL, such as https://example.com",
+            Self::Broker => "must be an mqtt, mqtts, ws or wss URL, such as mqtts://broker.example.com",
+        }
+    }
+}
+
+/// Checks that `text` is an absolute URL of this target, as it stands: the parser would silently drop blanks and line
+/// breaks, and supply slashes that are missing; a device would not.
 ///
 /// # Errors
 /// What is wrong with it, without the text itself: a URL may hold a password.
-pub fn check(text: &str) -> Result<Url, String> {
+pub fn check(text: &str, target: Target) -> Result<Url, String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err("must be a URL without blanks and control characters".to_owned());
     }
-    let url = Url::parse(text).map_err(|error| format!("must be a URL such as https://example.com: {error}"))?;
-    if url.has_host() {
-        Ok(url)
-    } else {
-        Err("must be a URL with a host, such as https://example.com".to_owned())
+    let url = Url::parse(text).map_err(|error| format!("{}: {error}", target.scheme_rule()))?;
+    if !target.schemes().contains(&url.scheme()) {
+        return Err(target.scheme_rule().to_owned());
     }
+    let authority = authority(text).filter(|authority| !authority.is_empty());
+    if authority.is_none() || !url.has_host() || text.contains('\\') {
+        return Err(format!(
+            "must be a URL with :// and a host; it {}",
+            target.scheme_rule()
+        ));
+    }
+    // The parser's view and the text's: of an empty user name the parser says that there is none.
+    let names_user = authority.is_some_and(|authority| authority.contains('@'));
+    if target == Target::Web && names_user {
+        return Err("must be a URL without user name and password".to_owned());
+    }
+    Ok(url)
 }
 
 /// Checks that `text` is an http or https URL that paths can be added to, and gives it without a slash at its end.
@@ -24,15 +61,114 @@ pub fn check(text: &str) -> Result<Url, String> {
 /// # Errors
 /// What is wrong with it, without the text itself.
 pub fn check_http_base(text: &str) -> Result<String, String> {
-    let url = check(text)?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("must be an http or https URL".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must be a URL without user name and password".to_owned());
-    }
+    let url = check(text, Target::Web)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must be a URL without query and fragment".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// What stands between `://` and the path: user name, password, host and port.
+fn authority(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    rest.split(['/', '?', '#']).next()
+}
+
+/// What stands in place of a user name and password that are not shown.
+pub const MASK: &str = "***";
+
+/// Takes the user name and password out of a URL: the URL with [`MASK`] in their place, and what stood there. `None`
+/// where there are none.
+pub fn split_userinfo(text: &str) -> Option<(String, &str)> {
+    let (userinfo, host) = authority(text)?.rsplit_once('@')?;
+    let (scheme, _) = text.split_once("://")?;
+    let rest = text.get(scheme.len() + "://".len() + userinfo.len() + "@".len() + host.len()..)?;
+    Some((format!("{scheme}://{MASK}@{host}{rest}"), userinfo))
+}
+
+/// Puts a user name and password back where [`split_userinfo`] took them from; a URL that has no place for them stays as
+/// it is.
+pub fn join_userinfo(masked: &str, userinfo: &str) -> zeroize::Zeroizing<String> {
+    let place = format!("://{MASK}@");
+    let mut joined = zeroize::Zeroizing::new(String::with_capacity(masked.len() + userinfo.len()));
+    match masked.split_once(&place) {
+        Some((scheme, rest)) => {
+            for part in [scheme, "://", userinfo, "@", rest] {
+                joined.push_str(part);
+            }
+        }
+        None => joined.push_str(masked),
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_the_schemes_of_its_target_and_a_host_as_it_stands() {
+        for (target, right) in [
+            (Target::Web, "http://192.0.2.1"),
+            (Target::Web, "HTTPS://example.com:8443/a?b=c@d#e"),
+            (Target::Web, "https://[2001:db8::1]/"),
+            (Target::Web, "https://example.com/@me"),
+            (Target::Broker, "mqtt://broker"),
+            (Target::Broker, "mqtts://device:hunter2@broker.example:8883"),
+            (Target::Broker, "ws://broker.example/mqtt"),
+            (Target::Broker, "wss://:hunter2@broker.example/mqtt"),
+            (Target::Broker, "mqtt://a:b@c:d@broker"),
+        ] {
+            assert!(check(right, target).is_ok(), "{right}: {:?}", check(right, target));
+        }
+        for (target, wrong) in [
+            (Target::Web, "ftp://example.com"),
+            (Target::Web, "mqtt://example.com"),
+            (Target::Web, "javascript:alert(1)"),
+            (Target::Web, "file:///etc/passwd"),
+            (Target::Web, "data:text/plain,a"),
+            (Target::Web, "example.com"),
+            (Target::Web, "https:example.com"),
+            (Target::Web, "https:/example.com"),
+            (Target::Web, "https:///example.com"),
+            (Target::Web, "https:\\\\example.com"),
+            (Target::Web, "https://example.com\\@other.example"),
+            (Target::Web, "https://"),
+            (Target::Web, "https://user:hunter2@example.com"),
+            (Target::Web, "https://user@example.com"),
+            (Target::Web, "https://:hunter2@example.com"),
+            (Target::Web, "https://@example.com"),
+            (Target::Web, "https://exa mple.com"),
+            (Target::Web, "https://example.com\n"),
+            (Target::Broker, "https://broker.example"),
+            (Target::Broker, "tcp://broker.example"),
+            (Target::Broker, "mqtt:broker"),
+            (Target::Broker, "mqtt:///path"),
+            (Target::Broker, "ws:broker"),
+            (Target::Broker, "mqtt://user:hunter2@"),
+        ] {
+            let rule = check(wrong, target).unwrap_err();
+            assert!(!rule.contains("hunter2"), "{rule}");
+        }
+    }
+
+    #[test]
+    fn the_user_name_and_password_are_taken_out_and_put_back() {
+        for (text, masked, userinfo) in [
+            ("mqtt://u:p@b", "mqtt://***@b", "u:p"),
+            ("mqtts://token@b:8883/x?y#z", "mqtts://***@b:8883/x?y#z", "token"),
+            ("wss://:p@b/a@b", "wss://***@b/a@b", ":p"),
+            ("mqtt://a:b@c:d@b", "mqtt://***@b", "a:b@c:d"),
+            ("mqtt://@b", "mqtt://***@b", ""),
+            ("mqtt://***@b", "mqtt://***@b", "***"),
+        ] {
+            let split = split_userinfo(text).unwrap();
+            assert_eq!((split.0.as_str(), split.1), (masked, userinfo), "{text}");
+            assert_eq!(*join_userinfo(&split.0, split.1), text);
+        }
+        for text in ["mqtt://b", "mqtt://b/a@b", "mqtt://b?a@b", "mqtt://b#@", "b", ""] {
+            assert_eq!(split_userinfo(text), None, "{text}");
+            assert_eq!(*join_userinfo(text, "u:p"), text);
+        }
+    }
 }

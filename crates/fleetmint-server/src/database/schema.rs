@@ -19,6 +19,7 @@ diesel::table! {
         wifi_password -> Nullable<Binary>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        mqtt_userinfo -> Nullable<Binary>,
     }
 }
 
@@ -40,6 +41,7 @@ diesel::table! {
         wifi_password -> Nullable<Binary>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        mqtt_userinfo -> Nullable<Binary>,
     }
 }
 

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
 use crate::change::Change;
+use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
-use crate::database::{self};
-use crate::models::overrides::WIFI_PASSWORD;
+use crate::database::{self, Connection};
+use crate::models::overrides::MQTT_USERINFO;
 use crate::models::{ChangeOverrides, Overrides};
 use crate::operation::Operation;
-use crate::seal::Place;
+use crate::seal::{Place, Seal};
 use crate::violation::Violation;
 use crate::{audit, name};
 
@@ -140,15 +141,15 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
                 &mut violations,
             );
             name::check_change(&change.name, &mut violations);
-            change.overrides.check(&mut violations);
+            change.overrides.check(&device.overrides, &mut violations);
             if !violations.is_empty() {
                 return Err(Error::Invalid(violations));
             }
             device.name = change.name.value().cloned().unwrap_or(device.name);
             let key = &device.key;
-            device.overrides = change
-                .overrides
-                .apply(device.overrides, |password| seal(&service, key, password))?;
+            device.overrides = change.overrides.apply(device.overrides, |column, secret| {
+                service.seal.seal(place(key, column), secret.as_bytes())
+            })?;
             device.updated_at = record.at;
             store::update(connection, &device)?;
             audit::insert(connection, &record)?;
@@ -166,15 +167,22 @@ fn check_fixed<T: PartialEq>(member: &str, change: &Change<T>, now: &T, violatio
     }
 }
 
-/// Where a device's password is sealed.
-pub(crate) fn password_place(key: &str) -> Place<'_> {
+/// Where a secret of a device is sealed.
+pub(crate) const fn place<'a>(key: &'a str, column: &'static str) -> Place<'a> {
     Place {
         table: "devices",
         row: key,
-        column: WIFI_PASSWORD,
+        column,
     }
 }
 
-pub(crate) fn seal(app: &App, key: &str, password: &str) -> Result<Vec<u8>, NoRandomness> {
-    app.seal.seal(password_place(key), password.as_bytes())
+/// Seals the brokers' user names and passwords that an earlier version kept as they are.
+pub(crate) fn seal_userinfo(connection: &mut Connection, seal: &Seal) -> Result<(), Error> {
+    for (id, key, url) in store::urls_with_userinfo(connection)? {
+        if let Some((masked, userinfo)) = url::split_userinfo(&url) {
+            let sealed = seal.seal(place(&key, MQTT_USERINFO), userinfo.as_bytes())?;
+            store::set_mqtt_url(connection, id, &masked, &sealed)?;
+        }
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ type OverridesColumns = (
     dsl::base_url,
     dsl::token_url,
     dsl::mqtt_url,
+    dsl::mqtt_userinfo,
     dsl::wifi_ssid,
     dsl::wifi_password,
 );
@@ -39,6 +40,7 @@ pub(crate) const COLUMNS: Columns = (
         dsl::base_url,
         dsl::token_url,
         dsl::mqtt_url,
+        dsl::mqtt_userinfo,
         dsl::wifi_ssid,
         dsl::wifi_password,
     ),
@@ -119,10 +121,31 @@ pub(super) fn update(connection: &mut Connection, device: &Device) -> Result<(),
             dsl::base_url.eq(&device.overrides.base_url),
             dsl::token_url.eq(&device.overrides.token_url),
             dsl::mqtt_url.eq(&device.overrides.mqtt_url),
+            dsl::mqtt_userinfo.eq(&device.overrides.mqtt_userinfo),
             dsl::wifi_ssid.eq(&device.overrides.wifi_ssid),
             dsl::wifi_password.eq(&device.overrides.wifi_password),
             dsl::updated_at.eq(device.updated_at.as_microsecond()),
         ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// The URLs whose user name and password are not sealed, with the row's id and key.
+pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64, String, String)>, database::Error> {
+    Ok(dsl::devices
+        .filter(dsl::mqtt_url.like("%://%@%").and(dsl::mqtt_userinfo.is_null()))
+        .select((dsl::id, dsl::key, dsl::mqtt_url.assume_not_null()))
+        .load(connection)?)
+}
+
+pub(super) fn set_mqtt_url(
+    connection: &mut Connection,
+    id: i64,
+    masked: &str,
+    userinfo: &[u8],
+) -> Result<(), database::Error> {
+    diesel::update(dsl::devices.find(id))
+        .set((dsl::mqtt_url.eq(masked), dsl::mqtt_userinfo.eq(userinfo)))
         .execute(connection)?;
     Ok(())
 }

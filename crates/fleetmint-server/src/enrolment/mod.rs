@@ -53,7 +53,7 @@ pub enum Error {
 pub async fn create_device(app: &App, caller: &Caller, new: NewDevice) -> Result<Device, Error> {
     let mut violations = Vec::new();
     name::check(&new.name, &mut violations);
-    new.overrides.check(&mut violations);
+    new.overrides.check(&Overrides::default(), &mut violations);
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
@@ -71,9 +71,9 @@ pub async fn create_device(app: &App, caller: &Caller, new: NewDevice) -> Result
 
 async fn create_with_key(app: &App, caller: &Caller, new: NewDevice, key: String) -> Result<Device, Error> {
     let secret = identity::new_secret(&*app.random)?;
-    let overrides = new
-        .overrides
-        .apply(Overrides::default(), |password| devices::seal(app, &key, password))?;
+    let overrides = new.overrides.apply(Overrides::default(), |column, secret| {
+        app.seal.seal(devices::place(&key, column), secret.as_bytes())
+    })?;
     let row = store::NewRow {
         key,
         device_model_id: new.device_model_id,

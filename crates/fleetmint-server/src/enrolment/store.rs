@@ -54,6 +54,7 @@ pub(super) fn insert(
                 dsl::base_url.eq(&row.overrides.base_url),
                 dsl::token_url.eq(&row.overrides.token_url),
                 dsl::mqtt_url.eq(&row.overrides.mqtt_url),
+                dsl::mqtt_userinfo.eq(&row.overrides.mqtt_userinfo),
                 dsl::wifi_ssid.eq(&row.overrides.wifi_ssid),
                 dsl::wifi_password.eq(&row.overrides.wifi_password),
             ),

@@ -325,6 +325,15 @@ impl From<crate::provisioning::Error> for Problem {
                 let errors = pointer.map(|pointer| Violation::new(pointer, detail.clone()));
                 Self::new(kind, detail).with_errors(errors.into_iter().collect())
             }
+            Error::Url {
+                setting, level, rule, ..
+            } => {
+                let detail = format!(
+                    "{setting} {rule} ({}; the setting is provisioning.{setting})",
+                    level.source()
+                );
+                Self::invalid(vec![Violation::new(format!("/provisioning/{setting}"), detail)])
+            }
             Error::Partition(cause) => {
                 let kind = match cause {
                     PatchError::DoesNotFit { .. } => Kind::DoesNotFit,

@@ -6,15 +6,17 @@ pub(crate) mod store;
 
 use jiff::Timestamp;
 
+use overrides::MQTT_USERINFO;
 pub use overrides::{ChangeOverrides, Overrides};
 
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
 use crate::change::Change;
+use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection};
 use crate::operation::Operation;
-use crate::seal::Place;
+use crate::seal::{Place, Seal};
 use crate::violation::Violation;
 use crate::{audit, name};
 
@@ -113,14 +115,14 @@ pub async fn create(app: &App, caller: &Caller, new: NewDeviceModel) -> Result<D
     let mut violations = Vec::new();
     check_code(&new.code, &mut violations);
     name::check(&new.name, &mut violations);
-    new.overrides.check(&mut violations);
+    new.overrides.check(&Overrides::default(), &mut violations);
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
     let now = app.clock.now();
-    let overrides = new
-        .overrides
-        .apply(Overrides::default(), |password| seal(app, &new.code, password))?;
+    let overrides = new.overrides.apply(Overrides::default(), |column, secret| {
+        app.seal.seal(place(&new.code, column), secret.as_bytes())
+    })?;
     let record = caller.record(now, Operation::CreateDeviceModel, None);
     app.database
         .write(move |connection| {
@@ -163,15 +165,15 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
                 violations.push(Violation::new("/code", "the code of a model never changes"));
             }
             name::check_change(&change.name, &mut violations);
-            change.overrides.check(&mut violations);
+            change.overrides.check(&model.overrides, &mut violations);
             if !violations.is_empty() {
                 return Err(Error::Invalid(violations));
             }
             model.name = change.name.value().cloned().unwrap_or(model.name);
             let code = &model.code;
-            model.overrides = change
-                .overrides
-                .apply(model.overrides, |password| seal(&service, code, password))?;
+            model.overrides = change.overrides.apply(model.overrides, |column, secret| {
+                service.seal.seal(place(code, column), secret.as_bytes())
+            })?;
             model.updated_at = record.at;
             store::update(connection, &model)?;
             audit::insert(connection, &record)?;
@@ -217,15 +219,22 @@ fn check_code(code: &str, violations: &mut Vec<Violation>) {
     }
 }
 
-/// Where a model's password is sealed.
-pub(crate) fn password_place(code: &str) -> Place<'_> {
+/// Where a secret of a model is sealed.
+pub(crate) const fn place<'a>(code: &'a str, column: &'static str) -> Place<'a> {
     Place {
         table: "device_models",
         row: code,
-        column: overrides::WIFI_PASSWORD,
+        column,
     }
 }
 
-fn seal(app: &App, code: &str, password: &str) -> Result<Vec<u8>, NoRandomness> {
-    app.seal.seal(password_place(code), password.as_bytes())
+/// Seals the brokers' user names and passwords that an earlier version kept as they are.
+pub(crate) fn seal_userinfo(connection: &mut Connection, seal: &Seal) -> Result<(), Error> {
+    for (id, code, url) in store::urls_with_userinfo(connection)? {
+        if let Some((masked, userinfo)) = url::split_userinfo(&url) {
+            let sealed = seal.seal(place(&code, MQTT_USERINFO), userinfo.as_bytes())?;
+            store::set_mqtt_url(connection, id, &masked, &sealed)?;
+        }
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::app::NoRandomness;
 use crate::change::Change;
-use crate::config;
+use crate::config::url::{self, MASK, Target};
 use crate::secret::Secret;
 use crate::violation::Violation;
 
@@ -16,14 +16,20 @@ use crate::violation::Violation;
 pub struct Overrides {
     pub base_url: Option<String>,
     pub token_url: Option<String>,
+    /// Without its user name and password: [`MASK`] stands in their place.
     pub mqtt_url: Option<String>,
+    /// Sealed, as the next but one; its place is the table, the row's code or key, and [`MQTT_USERINFO`].
+    pub mqtt_userinfo: Option<Vec<u8>>,
     pub wifi_ssid: Option<String>,
-    /// Sealed; its place is the table, the row's code or key, and [`WIFI_PASSWORD`].
+    /// Its place is the table, the row's code or key, and [`WIFI_PASSWORD`].
     pub wifi_password: Option<Vec<u8>>,
 }
 
 /// The column of the sealed password, in both tables.
 pub(crate) const WIFI_PASSWORD: &str = "wifi_password";
+
+/// The column of the broker's sealed user name and password, in both tables.
+pub(crate) const MQTT_USERINFO: &str = "mqtt_userinfo";
 
 impl std::fmt::Debug for Overrides {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,7 +46,8 @@ pub(crate) struct Shown {
     base_url: Option<String>,
     #[schema(required)]
     token_url: Option<String>,
-    #[schema(required)]
+    /// With `***` in place of its user name and password, which are never shown.
+    #[schema(required, example = "mqtts://***@broker.example")]
     mqtt_url: Option<String>,
     #[schema(required)]
     wifi_ssid: Option<String>,
@@ -67,18 +74,19 @@ impl From<Overrides> for Shown {
 #[schema(as = ChangeOverrides)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeOverrides {
-    /// The service that devices talk to: at most 3999 bytes.
+    /// The service that devices talk to: an http or https URL without user name and password, at most 3999 bytes.
     #[schema(value_type = Option<String>, example = "https://api.example")]
     #[serde(default)]
     pub base_url: Change<String>,
-    /// Where devices get their tokens: at most 3999 bytes.
+    /// Where devices get their tokens: an http or https URL without user name and password, at most 3999 bytes.
     #[schema(value_type = Option<String>, example = "https://id.example/oauth2/token")]
     #[serde(default)]
     pub token_url: Change<String>,
-    /// The MQTT broker: at most 3999 bytes.
+    /// The MQTT broker: an mqtt, mqtts, ws or wss URL, at most 3999 bytes. A user name and password in it are sealed at
+    /// rest and shown as `***`; a URL that is sent back as it was shown keeps them.
     #[schema(value_type = Option<String>, example = "mqtts://broker.example")]
     #[serde(default)]
-    pub mqtt_url: Change<String>,
+    pub mqtt_url: Change<Secret>,
     /// At most 32 bytes.
     #[schema(value_type = Option<String>, example = "workshop")]
     #[serde(default)]
@@ -105,12 +113,12 @@ impl ChangeOverrides {
         }
     }
 
-    /// What breaks a rule, with pointers below `/provisioning`.
-    pub(crate) fn check(&self, violations: &mut Vec<Violation>) {
+    /// What breaks a rule, with pointers below `/provisioning`. `now` is what is to be changed.
+    pub(crate) fn check(&self, now: &Overrides, violations: &mut Vec<Violation>) {
         let values = [
             (Setting::BaseUrl, self.base_url.value().map(String::as_str)),
             (Setting::TokenUrl, self.token_url.value().map(String::as_str)),
-            (Setting::MqttUrl, self.mqtt_url.value().map(String::as_str)),
+            (Setting::MqttUrl, self.mqtt_url.value().map(Secret::expose)),
             (Setting::WifiSsid, self.wifi_ssid.value().map(String::as_str)),
             (Setting::WifiPassword, self.wifi_password.value().map(Secret::expose)),
         ];
@@ -118,13 +126,11 @@ impl ChangeOverrides {
             let Some(value) = value.filter(|value| !value.is_empty()) else {
                 continue;
             };
-            let is_url = matches!(setting, Setting::BaseUrl | Setting::TokenUrl | Setting::MqttUrl);
-            let mut result = setting.check(value).map_err(|error| error.to_string());
-            if is_url && result.is_ok() {
-                result = config::url::check(value)
-                    .map(drop)
-                    .map_err(|rule| format!("{setting} {rule}"));
-            }
+            let result = setting.check(value).map_err(|error| error.to_string());
+            let result = result.and_then(|()| match target(setting) {
+                Some(target) => check_url(value, target, now).map_err(|rule| format!("{setting} {rule}")),
+                None => Ok(()),
+            });
             if let Err(detail) = result {
                 violations.push(Violation::new(format!("/provisioning/{setting}"), detail));
             }
@@ -135,18 +141,48 @@ impl ChangeOverrides {
     pub(crate) fn apply(
         self,
         now: Overrides,
-        seal: impl FnOnce(&str) -> Result<Vec<u8>, NoRandomness>,
+        seal: impl Fn(&'static str, &str) -> Result<Vec<u8>, NoRandomness>,
     ) -> Result<Overrides, NoRandomness> {
+        let (mqtt_url, mqtt_userinfo) = match self.mqtt_url {
+            Change::Keep => (now.mqtt_url, now.mqtt_userinfo),
+            Change::Set(None) => (None, None),
+            Change::Set(Some(url)) => match url::split_userinfo(url.expose()) {
+                None => (Some(url.expose().to_owned()), None),
+                Some((_, MASK)) => (now.mqtt_url, now.mqtt_userinfo),
+                Some((masked, userinfo)) => (Some(masked), Some(seal(MQTT_USERINFO, userinfo)?)),
+            },
+        };
         Ok(Overrides {
             base_url: self.base_url.apply(now.base_url),
             token_url: self.token_url.apply(now.token_url),
-            mqtt_url: self.mqtt_url.apply(now.mqtt_url),
+            mqtt_url,
+            mqtt_userinfo,
             wifi_ssid: self.wifi_ssid.apply(now.wifi_ssid),
             wifi_password: match self.wifi_password {
                 Change::Keep => now.wifi_password,
                 Change::Set(None) => None,
-                Change::Set(Some(password)) => Some(seal(password.expose())?),
+                Change::Set(Some(password)) => Some(seal(WIFI_PASSWORD, password.expose())?),
             },
         })
+    }
+}
+
+/// What the URL of a setting leads to; `None` for what is no URL.
+pub(crate) const fn target(setting: Setting) -> Option<Target> {
+    match setting {
+        Setting::BaseUrl | Setting::TokenUrl => Some(Target::Web),
+        Setting::MqttUrl => Some(Target::Broker),
+        _ => None,
+    }
+}
+
+fn check_url(value: &str, target: Target, now: &Overrides) -> Result<(), String> {
+    url::check(value, target)?;
+    match url::split_userinfo(value) {
+        // As it was shown: what the mask stands for is kept, and goes to no other broker.
+        Some((masked, MASK)) if now.mqtt_userinfo.is_none() || now.mqtt_url.as_ref() != Some(&masked) => Err(format!(
+            "must not have {MASK} in place of a user name and password, unless it is the URL as it was shown"
+        )),
+        _ => Ok(()),
     }
 }

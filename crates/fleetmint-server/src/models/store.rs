@@ -10,6 +10,7 @@ type OverridesColumns = (
     dsl::base_url,
     dsl::token_url,
     dsl::mqtt_url,
+    dsl::mqtt_userinfo,
     dsl::wifi_ssid,
     dsl::wifi_password,
 );
@@ -29,6 +30,7 @@ const COLUMNS: Columns = (
         dsl::base_url,
         dsl::token_url,
         dsl::mqtt_url,
+        dsl::mqtt_userinfo,
         dsl::wifi_ssid,
         dsl::wifi_password,
     ),
@@ -73,6 +75,7 @@ pub(super) fn insert(
                 dsl::base_url.eq(&overrides.base_url),
                 dsl::token_url.eq(&overrides.token_url),
                 dsl::mqtt_url.eq(&overrides.mqtt_url),
+                dsl::mqtt_userinfo.eq(&overrides.mqtt_userinfo),
                 dsl::wifi_ssid.eq(&overrides.wifi_ssid),
                 dsl::wifi_password.eq(&overrides.wifi_password),
             ),
@@ -146,6 +149,7 @@ pub(super) fn update(connection: &mut Connection, model: &DeviceModel) -> Result
             dsl::base_url.eq(&model.overrides.base_url),
             dsl::token_url.eq(&model.overrides.token_url),
             dsl::mqtt_url.eq(&model.overrides.mqtt_url),
+            dsl::mqtt_userinfo.eq(&model.overrides.mqtt_userinfo),
             dsl::wifi_ssid.eq(&model.overrides.wifi_ssid),
             dsl::wifi_password.eq(&model.overrides.wifi_password),
             dsl::updated_at.eq(model.updated_at.as_microsecond()),
@@ -162,4 +166,24 @@ pub(super) fn delete(connection: &mut Connection, id: i64) -> Result<(), Error> 
         Err(database::Error::Referenced) => Err(Error::InUse),
         Err(other) => Err(other.into()),
     }
+}
+
+/// The URLs whose user name and password are not sealed, with the row's id and code.
+pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64, String, String)>, database::Error> {
+    Ok(dsl::device_models
+        .filter(dsl::mqtt_url.like("%://%@%").and(dsl::mqtt_userinfo.is_null()))
+        .select((dsl::id, dsl::code, dsl::mqtt_url.assume_not_null()))
+        .load(connection)?)
+}
+
+pub(super) fn set_mqtt_url(
+    connection: &mut Connection,
+    id: i64,
+    masked: &str,
+    userinfo: &[u8],
+) -> Result<(), database::Error> {
+    diesel::update(dsl::device_models.find(id))
+        .set((dsl::mqtt_url.eq(masked), dsl::mqtt_userinfo.eq(userinfo)))
+        .execute(connection)?;
+    Ok(())
 }

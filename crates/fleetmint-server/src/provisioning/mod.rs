@@ -5,17 +5,19 @@ pub mod patch;
 mod store;
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use fleetmint_board::provisioning::{self as board, Lack, Setting, Values};
 use zeroize::Zeroizing;
 
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
-use crate::config::Settings;
+use crate::config::{Settings, url};
 use crate::database::Connection;
 use crate::identity::builtin::Builtin;
 use crate::identity::{self, Identity};
 use crate::models::Overrides;
+use crate::models::overrides::{self, MQTT_USERINFO, WIFI_PASSWORD};
 use crate::operation::Operation;
 use crate::seal::{OpenError, Place};
 use crate::secret::{Secret, Wiped};
@@ -40,6 +42,13 @@ pub enum Error {
     /// A value is missing, breaks a rule, or there is no room for it.
     #[error("{cause}")]
     Value { cause: board::Error, level: Option<Level> },
+    /// A URL that an earlier version took, and that breaks today's rule.
+    #[error("{setting} {rule}")]
+    Url {
+        setting: Setting,
+        rule: String,
+        level: Level,
+    },
     #[error(transparent)]
     Identity(#[from] identity::Error),
     /// The partition that was sent cannot be patched.
@@ -66,6 +75,17 @@ pub enum Level {
     Settings,
     /// The identity provider's answer, which this setting shapes.
     Provider(&'static str),
+}
+
+impl Level {
+    pub(crate) const fn source(self) -> &'static str {
+        match self {
+            Self::Device => "from the device's own override",
+            Self::Model => "from its model's override",
+            Self::Settings => "from the settings",
+            Self::Provider(_) => "from the identity provider",
+        }
+    }
 }
 
 /// Makes the image of a device's NVS partition: `size` bytes, a multiple of 4096 from 4096 to 16 MiB.
@@ -155,7 +175,7 @@ fn value_error(cause: board::Error, chosen: &Chosen<'_>, material: &store::Mater
 struct Chosen<'a> {
     base_url: (Option<Cow<'a, str>>, Level),
     token_url: (Option<Cow<'a, str>>, Level),
-    mqtt_url: (Option<Cow<'a, str>>, Level),
+    mqtt_url: (Option<MqttUrl<'a>>, Level),
     wifi_ssid: (Option<Cow<'a, str>>, Level),
     wifi_password: (Option<Zeroizing<String>>, Level),
 }
@@ -172,11 +192,11 @@ impl<'a> Chosen<'a> {
             };
         let wifi_password = match (&device.wifi_password, &model.wifi_password) {
             (Some(sealed), _) => (
-                open(app, devices::password_place(&material.device_key), sealed)?,
+                open(app, devices::place(&material.device_key, WIFI_PASSWORD), sealed)?,
                 Level::Device,
             ),
             (None, Some(sealed)) => (
-                open(app, models::password_place(&material.model_code), sealed)?,
+                open(app, models::place(&material.model_code, WIFI_PASSWORD), sealed)?,
                 Level::Model,
             ),
             (None, None) => {
@@ -196,16 +216,35 @@ impl<'a> Chosen<'a> {
         {
             token_url = (Some(Cow::Owned(url)), Level::Provider(app.identity.token_url_setting()));
         }
-        Ok(Self {
+        let chosen = Self {
             base_url: choose(
                 |overrides| &overrides.base_url,
                 base_url.map(|url| Cow::Borrowed(url.as_str())),
             ),
             token_url,
-            mqtt_url: choose(|overrides| &overrides.mqtt_url, borrowed(&provisioning.mqtt_url)),
+            mqtt_url: mqtt_url(app, material)?,
             wifi_ssid: choose(|overrides| &overrides.wifi_ssid, borrowed(&provisioning.wifi_ssid)),
             wifi_password,
-        })
+        };
+        chosen.check_urls()?;
+        Ok(chosen)
+    }
+
+    /// The rows may be older than the rule; settings were checked at the start.
+    fn check_urls(&self) -> Result<(), Error> {
+        let mqtt_url = (self.mqtt_url.0.as_deref(), self.mqtt_url.1);
+        for (setting, (url, level)) in [
+            (Setting::BaseUrl, (self.base_url.0.as_deref(), self.base_url.1)),
+            (Setting::TokenUrl, (self.token_url.0.as_deref(), self.token_url.1)),
+            (Setting::MqttUrl, mqtt_url),
+        ] {
+            if let (Level::Device | Level::Model, Some(target)) = (level, overrides::target(setting))
+                && let Some(url) = url.filter(|url| !url.trim().is_empty())
+            {
+                url::check(url, target).map_err(|rule| Error::Url { setting, rule, level })?;
+            }
+        }
+        Ok(())
     }
 
     fn values(&'a self, material: &'a store::Material, secret: &'a str) -> Values<'a> {
@@ -233,6 +272,46 @@ impl<'a> Chosen<'a> {
     }
 }
 
+/// A broker's URL as a device is given it.
+enum MqttUrl<'a> {
+    Plain(&'a str),
+    WithUserinfo(Zeroizing<String>),
+}
+
+impl Deref for MqttUrl<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Plain(url) => url,
+            Self::WithUserinfo(url) => url,
+        }
+    }
+}
+
+fn mqtt_url<'a>(app: &'a App, material: &'a store::Material) -> Result<(Option<MqttUrl<'a>>, Level), Error> {
+    let (overrides, place, level) = if material.device.mqtt_url.is_some() {
+        let place = devices::place(&material.device_key, MQTT_USERINFO);
+        (&material.device, place, Level::Device)
+    } else if material.model.mqtt_url.is_some() {
+        let place = models::place(&material.model_code, MQTT_USERINFO);
+        (&material.model, place, Level::Model)
+    } else {
+        let url = app.settings.provisioning.mqtt_url.as_ref();
+        return Ok((url.map(|url| MqttUrl::Plain(url.expose())), Level::Settings));
+    };
+    let masked = overrides.mqtt_url.as_deref().unwrap_or_default();
+    let userinfo = match &overrides.mqtt_userinfo {
+        Some(sealed) => open(app, place, sealed)?,
+        None => None,
+    };
+    let url = match userinfo {
+        Some(userinfo) => MqttUrl::WithUserinfo(url::join_userinfo(masked, &userinfo)),
+        None => MqttUrl::Plain(masked),
+    };
+    Ok((Some(url), level))
+}
+
 fn open(app: &App, place: Place<'_>, sealed: &[u8]) -> Result<Option<Zeroizing<String>>, Error> {
     let bytes = app.seal.open(place, sealed)?;
     // Only UTF-8 is ever sealed as a password.
@@ -248,10 +327,8 @@ impl Error {
             return cause.to_string();
         };
         let source = match level {
-            Level::Device => "from the device's own override",
-            Level::Model => "from its model's override",
-            Level::Settings => "from the settings",
             Level::Provider(name) => return format!("{cause} (from the identity provider; the setting is {name})"),
+            level => level.source(),
         };
         let hint = match (cause, setting) {
             (board::Error::Required { lack: Lack::Absent, .. }, Setting::BaseUrl | Setting::TokenUrl) => {

@@ -44,6 +44,7 @@ async fn a_model_is_made_read_changed_and_deleted() {
 #[tokio::test]
 async fn every_rule_of_a_model_is_told_with_its_pointer() {
     let server = Server::start().await;
+    server.keep_secret("hunter2hunter2");
     let rules = [
         (json!({"name": "A"}), "/code"),
         (json!({"code": "", "name": "A"}), "/code"),
@@ -93,6 +94,22 @@ async fn every_rule_of_a_model_is_told_with_its_pointer() {
             "/provisioning/base_url",
         ),
     ];
+    let url = |setting: &str, url: &str| {
+        let body = json!({"code": "a", "name": "A", "provisioning": {setting: url}});
+        (body, format!("/provisioning/{setting}"))
+    };
+    for (body, pointer) in [
+        url("base_url", "https://me:hunter2hunter2@a.example"),
+        url("base_url", "mqtt://a.example"),
+        url("base_url", "https:a.example"),
+        url("token_url", "https://hunter2hunter2@a.example"),
+        url("token_url", "file:///etc/passwd"),
+        url("mqtt_url", "tcp://me:hunter2hunter2@a.example"),
+        url("mqtt_url", "https://a.example"),
+    ] {
+        let answer = server.post("/api/device-models", &body).await;
+        assert_eq!(answer.problem(), problem(422, "invalid-value", &[&pointer]), "{body}");
+    }
     for (body, pointer) in rules {
         let answer = server.post("/api/device-models", &body).await;
         assert_eq!(answer.problem(), problem(422, "invalid-value", &[pointer]), "{body}");

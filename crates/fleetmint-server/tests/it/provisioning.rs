@@ -304,7 +304,7 @@ async fn four_thousand_bytes_with_nul_pass_and_what_does_not_fit_is_told_apart()
     let model = server.model("m").await;
     let device = server.device(&model).await;
     let path = format!("/api/devices/{}", device["id"]);
-    let longest = format!("https://e/{}", "x".repeat(3989)); // 3999 bytes, 4000 with NUL
+    let longest = format!("mqtts://e/{}", "x".repeat(3989)); // 3999 bytes, 4000 with NUL
     server
         .patch(&path, &json!({"provisioning": {"mqtt_url": longest}}))
         .await
@@ -422,4 +422,138 @@ async fn a_secret_that_was_tampered_with_is_never_flashed() {
 
 fn quoted(text: &Value) -> String {
     format!("'{}'", text.as_str().unwrap())
+}
+
+/// Whether a file of the data folder holds this text.
+fn is_on_the_disk(folder: &tempfile::TempDir, text: &str) -> bool {
+    let files = std::fs::read_dir(folder.path().join("data")).unwrap();
+    let files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap_or_default());
+    let found = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    files.into_iter().any(|bytes| found(&bytes))
+}
+
+#[tokio::test]
+async fn the_brokers_user_name_and_password_are_sealed_masked_and_kept() {
+    let server = Server::start_with(&[(
+        "provisioning.mqtt_url",
+        "mqtts://fleet:settings-hunter2@settings.example",
+    )])
+    .await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let paths = [
+        format!("/api/device-models/{}", model["id"]),
+        format!("/api/devices/{}", device["id"]),
+    ];
+    for secret in ["settings-hunter2", "model-hunter2", "device-hunter2"] {
+        server.keep_secret(secret);
+    }
+    let given = async || value(&server.image(&device, 4096).await, "mqtt_url").unwrap();
+    let shown = async |path: &str| server.get(path).await.expect(200)["provisioning"]["mqtt_url"].clone();
+    assert_eq!(given().await, "mqtts://fleet:settings-hunter2@settings.example");
+
+    for (path, level) in paths.iter().zip(["model", "device"]) {
+        let url = format!("wss://{level}-user:{level}-hunter2@{level}.example:443/mqtt?a@b");
+        let masked = format!("wss://***@{level}.example:443/mqtt?a@b");
+        let changed = server.patch(path, &json!({"provisioning": {"mqtt_url": url}})).await;
+        assert_eq!(changed.expect(200)["provisioning"]["mqtt_url"], masked);
+        assert_eq!(shown(path).await, masked);
+        assert_eq!(given().await, url);
+
+        // What was shown may be sent back, and changes nothing.
+        let back = server.patch(path, &json!({"provisioning": {"mqtt_url": masked}})).await;
+        assert_eq!(back.expect(200)["provisioning"]["mqtt_url"], masked);
+        assert_eq!(given().await, url);
+
+        // What the mask stands for goes to no other broker.
+        for other in ["wss://***@elsewhere.example/mqtt", "mqtt://***@b"] {
+            let refused = server.patch(path, &json!({"provisioning": {"mqtt_url": other}})).await;
+            assert_eq!(
+                refused.problem(),
+                problem(422, "invalid-value", &["/provisioning/mqtt_url"])
+            );
+        }
+        assert_eq!(given().await, url);
+    }
+    let list = server.get("/api/devices").await;
+    assert!(!String::from_utf8_lossy(&list.body).contains("hunter2"));
+    let body = json!({"code": "n", "name": "N", "provisioning": {"mqtt_url": "mqtt://***@b"}});
+    let refused = server.post("/api/device-models", &body).await;
+    assert_eq!(
+        refused.problem(),
+        problem(422, "invalid-value", &["/provisioning/mqtt_url"])
+    );
+
+    // Another URL, and none.
+    server
+        .patch(
+            &paths[1],
+            &json!({"provisioning": {"mqtt_url": "mqtt://plain.example"}}),
+        )
+        .await
+        .expect(200);
+    assert_eq!(given().await, "mqtt://plain.example");
+    server
+        .patch(&paths[1], &json!({"provisioning": {"mqtt_url": null}}))
+        .await
+        .expect(200);
+    assert_eq!(
+        given().await,
+        "wss://model-user:model-hunter2@model.example:443/mqtt?a@b"
+    );
+    let folder = server.stop().await;
+    for secret in ["model-hunter2", "device-hunter2", "device-user"] {
+        assert!(!is_on_the_disk(&folder, secret), "{secret}");
+    }
+    assert!(is_on_the_disk(&folder, "plain.example"), "the files are looked through");
+}
+
+#[tokio::test]
+async fn urls_of_an_earlier_version_are_sealed_or_refused_when_they_are_needed() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    server.keep_secret("hunter2hunter2");
+    // As the migration leaves what was there before it.
+    server.execute(
+        "UPDATE device_models SET mqtt_url = 'mqtt://me:hunter2hunter2@old.example';
+         INSERT INTO instance (name, value) VALUES ('unsealed_userinfo', x'01')",
+    );
+    let server = Server::start_in(server.stop().await, &[]).await;
+    server.keep_secret("hunter2hunter2");
+    let path = format!("/api/device-models/{}", model["id"]);
+    assert_eq!(
+        server.get(&path).await.expect(200)["provisioning"]["mqtt_url"],
+        "mqtt://***@old.example"
+    );
+    assert_eq!(
+        value(&server.image(&device, 4096).await, "mqtt_url").unwrap(),
+        "mqtt://me:hunter2hunter2@old.example"
+    );
+    assert_eq!(server.count("instance WHERE name = 'unsealed_userinfo'"), 0);
+
+    for (table, level) in [("device_models", "model's"), ("devices", "device's own")] {
+        for (column, url) in [
+            ("base_url", "https://me:hunter2hunter2@old.example"),
+            ("base_url", "ftp://old.example"),
+            ("token_url", "https://hunter2hunter2@old.example"),
+            ("mqtt_url", "tcp://old.example"),
+        ] {
+            server.execute(&format!("UPDATE {table} SET {column} = '{url}'"));
+            let answer = server.image(&device, 4096).await;
+            assert_eq!(
+                answer.problem(),
+                problem(422, "invalid-value", &[&format!("/provisioning/{column}")])
+            );
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            let name = format!("provisioning.{column}");
+            assert!(
+                detail.contains(level) && detail.contains(&name) && detail.contains("must be"),
+                "{detail}"
+            );
+            server.execute(&format!("UPDATE {table} SET {column} = NULL"));
+        }
+    }
+    assert_eq!(server.image(&device, 4096).await.status, 200);
+    server.stop().await;
 }

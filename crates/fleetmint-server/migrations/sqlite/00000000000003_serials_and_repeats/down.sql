@@ -1,0 +1,3 @@
+DELETE FROM instance WHERE name = 'unsealed_userinfo';
+ALTER TABLE devices DROP COLUMN mqtt_userinfo;
+ALTER TABLE device_models DROP COLUMN mqtt_userinfo;
