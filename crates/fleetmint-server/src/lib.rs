@@ -10,6 +10,7 @@ pub mod database;
 pub mod devices;
 pub mod enrolment;
 pub mod failpoint;
+mod failures;
 pub mod http;
 pub mod identity;
 pub mod instance;

@@ -211,22 +211,64 @@ async fn a_wrong_secret_costs_time_and_counts() {
         "{:?}",
         began.elapsed()
     );
-    // The right secret too: who guesses is not told that this guess was right.
-    for guess in ["wrong", &secret] {
-        let answer = ask(&server, &body(&id, guess), &[]).await;
-        assert_eq!(
-            (answer.status.as_u16(), &answer.json()["error"]),
-            (429, &json!("invalid_client"))
-        );
-        let wait: u32 = answer.header("retry-after").parse().unwrap();
-        assert!((1..=61).contains(&wait), "{wait}");
-    }
+    let began = std::time::Instant::now();
+    let answer = ask(&server, &body(&id, "wrong"), &[]).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["error"]),
+        (429, &json!("invalid_client"))
+    );
+    let wait: u32 = answer.header("retry-after").parse().unwrap();
+    assert!((1..=61).contains(&wait), "{wait}");
+    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
+    // Nobody's guesses lock the device out, not even from its own address.
+    assert_eq!(ask(&server, &body(&id, &secret), &[]).await.status, 200);
     // Another client does not pay for it.
     let other = server
         .post("/api/devices", &json!({"device_model_id": 1, "name": "B"}))
         .await
         .expect(201);
     assert_eq!(server.token_answer(&other).await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_limit_is_by_client_and_address() {
+    let server = Server::start_with(&[("server.trusted_proxies", "127.0.0.1")]).await;
+    let (_, Device { id, .. }) = enrolled(&server).await;
+    let body = format!("grant_type=client_credentials&client_id={id}&client_secret=wrong");
+    let guess = async |source: &str| {
+        let answer = server.anonymous_with(Method::POST, "/oauth2/token", |request| {
+            request
+                .header("x-forwarded-for", source)
+                .header(CONTENT_TYPE, FORM)
+                .body(body.clone())
+        });
+        answer.await.status.as_u16()
+    };
+    let guesses = futures_util::future::join_all((0..10).map(|_| guess("2001:db8:1:2::1"))).await;
+    assert_eq!(guesses, [401; 10]);
+    // Who has one address of a /64 has all of them.
+    assert_eq!(guess("2001:db8:1:2:ffff::9").await, 429);
+    assert_eq!(guess("2001:db8:1:3::1").await, 401);
+    assert_eq!(guess("192.0.2.1").await, 401);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_form_of_many_parameters_is_refused_and_unknown_ones_cost_nothing() {
+    let server = Server::start().await;
+    let (_, Device { id, secret }) = enrolled(&server).await;
+    let right = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    let with = |others: usize| right.clone() + &(0..others).map(|n| format!("&{n}")).collect::<String>();
+    assert_eq!(ask(&server, &with(29), &[]).await.status, 200);
+    let answer = ask(&server, &with(30), &[]).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["error"]),
+        (400, &json!("invalid_request"))
+    );
+    let many: String = (0..5_460).map(|n| format!("{n:x}&")).collect();
+    let answer = ask(&server, &many[..16_000], &[]).await;
+    assert!(answer.json()["error_description"].as_str().unwrap().contains("32"));
     server.stop().await;
 }
 

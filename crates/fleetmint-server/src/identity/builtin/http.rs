@@ -8,13 +8,10 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
+use super::form::{self, Form};
 use super::keys::Jwk;
 use super::token::{Credentials, Denied, LIFETIME};
 use super::{Builtin, Error};
@@ -23,13 +20,15 @@ use crate::http::extract::{IDENTITY, is_uncoded};
 use crate::http::problem::{Cause, Kind, Problem};
 use crate::http::{body, caller};
 use crate::identity::Identity;
-use crate::secret::Secret;
 
 /// The largest request body in bytes.
 const BODY_MAX: usize = 16 * 1024;
 
 /// What a failure to prove itself costs the client, in time.
 const FAILURE_COSTS: Duration = Duration::from_millis(250);
+
+/// What each failure over the limit costs.
+const TOO_MANY_COST: Duration = Duration::from_secs(1);
 
 /// What a device asks a token with. Client id and secret can also come by HTTP Basic, form-encoded.
 #[derive(ToSchema)]
@@ -68,7 +67,7 @@ pub(crate) struct TokenError {
     status: StatusCode,
     /// Whole seconds.
     #[serde(skip)]
-    retry_after: Option<i64>,
+    retry_after: Option<u64>,
     #[serde(skip)]
     cause: Option<String>,
 }
@@ -144,7 +143,7 @@ fn no_store(headers: &mut HeaderMap) {
         (status = 401, description = "The client is not who it says it is", body = TokenError),
         (status = 404, description = "Devices have another identity provider"),
         (status = 415, description = "The body has a content coding", body = TokenError),
-        (status = 429, description = "The client failed too often", body = TokenError,
+        (status = 429, description = "The secret is wrong, and this address tried wrong ones for the client too often; the right secret is always taken", body = TokenError,
             headers(("Retry-After" = i64, description = "How long to wait, in seconds"))),
         (status = 503, description = "No token can be issued now, or server.public_url is not set", body = TokenError),
     )
@@ -171,8 +170,8 @@ pub(crate) async fn issue_token(State(app): State<App>, request: Request) -> Res
 async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String, TokenError> {
     let (parts, body) = request.into_parts();
     let source = caller::source(&parts.extensions);
-    let form = Form::read(&parts.headers, body).await?;
-    let credentials = form.credentials(&parts.headers)?;
+    let mut form = read_form(&parts.headers, body).await?;
+    let credentials = credentials(&mut form, &parts.headers)?;
     if form.grant_type.as_deref() != Some("client_credentials") {
         return Err(TokenError::new(
             StatusCode::BAD_REQUEST,
@@ -208,127 +207,84 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String,
                 "the client is unknown, disabled, or has another secret",
             ))
         }
-        Err(Denied::TooOften { wait }) => Err(TokenError {
-            retry_after: Some(wait.as_secs() + 1),
-            ..TokenError::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "invalid_client",
-                "the client failed too often; it may try again later",
-            )
-        }),
+        Err(Denied::TooOften { wait }) => {
+            tokio::time::sleep(TOO_MANY_COST).await;
+            Err(TokenError {
+                retry_after: Some(wait.as_secs() + 1),
+                ..TokenError::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "invalid_client",
+                    "the client is unknown, disabled, or has another secret, and this address tried too often; try \
+                     again later",
+                )
+            })
+        }
         Err(Denied::Provider(error)) => Err(TokenError::unavailable(&error)),
     }
 }
 
-/// The parameters that matter. Others are ignored, as RFC 6749 §3.2 wants it.
-#[derive(Default)]
-struct Form {
-    grant_type: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<Secret>,
-    scope: Option<String>,
+/// The form of a request, where it has one of the right media type.
+async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, TokenError> {
+    if !is_uncoded(headers) {
+        return Err(TokenError {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ..TokenError::invalid_request("the body has a content coding, and none is understood")
+        });
+    }
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    if !media_type
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    {
+        return Err(TokenError::invalid_request(
+            "the body must be application/x-www-form-urlencoded",
+        ));
+    }
+    let body = body::read(body, BODY_MAX).await.map_err(|_| {
+        TokenError::invalid_request(format!(
+            "the body did not arrive whole and in time, or has more than {BODY_MAX} bytes"
+        ))
+    })?;
+    let form = Form::parse(body.as_ref()).map_err(|error| TokenError::invalid_request(error.to_string()))?;
+    if form.grant_type.is_none() {
+        return Err(TokenError::invalid_request("grant_type is missing"));
+    }
+    Ok(form)
 }
 
-impl Form {
-    async fn read(headers: &HeaderMap, body: Body) -> Result<Self, TokenError> {
-        if !is_uncoded(headers) {
-            return Err(TokenError {
-                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                ..TokenError::invalid_request("the body has a content coding, and none is understood")
-            });
-        }
-        let media_type = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split(';').next())
-            .unwrap_or_default();
-        if !media_type
-            .trim()
-            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        {
-            return Err(TokenError::invalid_request(
-                "the body must be application/x-www-form-urlencoded",
-            ));
-        }
-        let body = body::read(body, BODY_MAX).await.map_err(|_| {
-            TokenError::invalid_request(format!(
-                "the body did not arrive whole and in time, or has more than {BODY_MAX} bytes"
-            ))
-        })?;
-        let mut form = Self::default();
-        let mut seen = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(body.as_ref()) {
-            if seen.contains(&name) {
-                return Err(TokenError::invalid_request("a parameter comes twice"));
-            }
-            // A parameter without a value counts as left out (RFC 6749 §3.2).
-            let given = Some(&*value).filter(|value| !value.is_empty()).map(str::to_owned);
-            match &*name {
-                "grant_type" => form.grant_type = given,
-                "client_id" => form.client_id = given,
-                "client_secret" => form.client_secret = given.map(Secret::new),
-                "scope" => form.scope = given,
-                _ => {}
-            }
-            seen.push(name);
-        }
-        if form.grant_type.is_none() {
-            return Err(TokenError::invalid_request("grant_type is missing"));
-        }
-        Ok(form)
-    }
-
-    /// By HTTP Basic or in the form, but not both (RFC 6749 §2.3).
-    fn credentials(&self, headers: &HeaderMap) -> Result<Credentials, TokenError> {
-        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(line) = lines.next() else {
-            return match (&self.client_id, &self.client_secret) {
-                (Some(client_id), Some(client_secret)) => Ok(Credentials {
-                    client_id: client_id.clone(),
-                    client_secret: client_secret.clone(),
-                }),
-                _ => Err(TokenError::invalid_client(
-                    "client_id and client_secret are needed, in the form or by HTTP Basic",
-                )),
-            };
+/// By HTTP Basic or in the form, but not both (RFC 6749 §2.3).
+fn credentials(form: &mut Form, headers: &HeaderMap) -> Result<Credentials, TokenError> {
+    let (client_id, client_secret) = (form.client_id.take(), form.client_secret.take());
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(line) = lines.next() else {
+        return match (client_id, client_secret) {
+            (Some(client_id), Some(client_secret)) => Ok(Credentials {
+                client_id,
+                client_secret: client_secret.into(),
+            }),
+            _ => Err(TokenError::invalid_client(
+                "client_id and client_secret are needed, in the form or by HTTP Basic",
+            )),
         };
-        if self.client_secret.is_some() || lines.next().is_some() {
-            return Err(TokenError::invalid_request(
-                "the client proves itself in two ways at once",
-            ));
-        }
-        let credentials = basic(line).ok_or_else(|| {
-            TokenError::invalid_client("the header Authorization is not HTTP Basic with a client id and its secret")
-        })?;
-        if self
-            .client_id
-            .as_ref()
-            .is_some_and(|client_id| *client_id != credentials.client_id)
-        {
-            return Err(TokenError::invalid_request("the form and the header name two clients"));
-        }
-        Ok(credentials)
-    }
-}
-
-/// `Basic base64(id:secret)`, both form-encoded before (RFC 6749 §2.3.1).
-fn basic(line: &HeaderValue) -> Option<Credentials> {
-    let (scheme, encoded) = line.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("Basic") {
-        return None;
-    }
-    let pair = Zeroizing::new(String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?);
-    let (client_id, client_secret) = pair.split_once(':')?;
-    let decode = |text: &str| {
-        let spaced = Zeroizing::new(text.replace('+', " "));
-        percent_decode_str(&spaced)
-            .decode_utf8()
-            .ok()
-            .map(std::borrow::Cow::into_owned)
     };
-    Some(Credentials {
-        client_id: decode(client_id)?,
-        client_secret: Secret::new(decode(client_secret)?),
+    if client_secret.is_some() || lines.next().is_some() {
+        return Err(TokenError::invalid_request(
+            "the client proves itself in two ways at once",
+        ));
+    }
+    let (id, secret) = line.to_str().ok().and_then(form::basic).ok_or_else(|| {
+        TokenError::invalid_client("the header Authorization is not HTTP Basic with a client id and its secret")
+    })?;
+    if client_id.is_some_and(|client_id| client_id != id) {
+        return Err(TokenError::invalid_request("the form and the header name two clients"));
+    }
+    Ok(Credentials {
+        client_id: id,
+        client_secret: secret.into(),
     })
 }
 

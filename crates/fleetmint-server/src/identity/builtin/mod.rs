@@ -3,7 +3,7 @@
 //! The functions that take a connection run in the caller's transaction, so that a device and its client come and go
 //! together.
 
-mod failures;
+mod form;
 pub(crate) mod http;
 mod keys;
 mod store;
@@ -19,8 +19,9 @@ use crate::config::Settings;
 use crate::database::{Connection, Database};
 use crate::seal::{Place, Seal};
 use crate::secret::Secret;
+use crate::source::Source;
 
-use failures::Failures;
+use crate::failures::Failures;
 use keys::Keys;
 
 pub use keys::KeyError;
@@ -37,7 +38,7 @@ struct Inner {
     /// `aud` of its tokens.
     audience: String,
     keys: Keys,
-    failures: Failures,
+    failures: Failures<(String, Source)>,
     seal: Seal,
     random: Arc<dyn Random>,
 }
@@ -58,7 +59,7 @@ impl Builtin {
             issuer: settings.server.public_url.clone(),
             audience: settings.identity.audience.clone(),
             keys: Keys::start(database, seal, now)?,
-            failures: Failures::default(),
+            failures: Failures::new(token::FAILURES_MAX, token::WINDOW),
             seal: seal.clone(),
             random: Arc::clone(random),
         })))

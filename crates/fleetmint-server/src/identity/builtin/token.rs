@@ -1,5 +1,7 @@
 //! The client-credentials grant (RFC 6749 §4.4): a client proves itself and gets a signed token.
 
+use std::time::{Duration, Instant};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +16,15 @@ use crate::source::Source;
 /// How long a token is valid.
 pub(super) const LIFETIME: SignedDuration = SignedDuration::from_secs(300);
 
+/// How many failures a client may have in one [`WINDOW`] from one address.
+pub(super) const FAILURES_MAX: u32 = 10;
+
+/// From the first failure on.
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
+
+/// The longest client id that failures are counted for as it is; a longer one cannot exist.
+const CLIENT_ID_MAX: usize = 128;
+
 /// What a client has to say for itself.
 #[derive(Debug)]
 pub(super) struct Credentials {
@@ -26,9 +37,9 @@ pub(super) struct Credentials {
 pub(super) enum Denied {
     /// The client is unknown or disabled, or its secret is wrong: which, is not told.
     Invalid,
-    /// It failed too often and must wait.
+    /// The same, once too often.
     TooOften {
-        wait: SignedDuration,
+        wait: Duration,
     },
     Provider(Error),
 }
@@ -54,6 +65,8 @@ struct Claims {
 
 impl Builtin {
     /// Whether the client is who it says it is. A failure counts towards the limit of its client and address.
+    ///
+    /// The right secret is always taken: by the limit, anyone who shares the device's address could lock it out.
     pub(super) fn authenticate(
         &self,
         connection: &mut Connection,
@@ -62,9 +75,6 @@ impl Builtin {
         now: Timestamp,
     ) -> Result<(), Denied> {
         let client_id = &credentials.client_id;
-        if let Some(wait) = self.0.failures.wait(client_id, source, now) {
-            return Err(Denied::TooOften { wait });
-        }
         let enabled = store::find(connection, client_id)
             .map_err(|error| Denied::Provider(error.into()))?
             .is_some_and(|client| client.enabled);
@@ -81,7 +91,12 @@ impl Builtin {
         if enabled && matches {
             return Ok(());
         }
-        self.0.failures.add(client_id, source, now);
+        let key = (client_id.chars().take(CLIENT_ID_MAX).collect(), source.subscriber());
+        let (failures, at) = (&self.0.failures, Instant::now());
+        if let Some(wait) = failures.wait(&key, at) {
+            return Err(Denied::TooOften { wait });
+        }
+        failures.add(&key, at);
         Err(Denied::Invalid)
     }
 
