@@ -39,6 +39,14 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
 }
 
+/// The sizes of the database's files in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    pub database: u64,
+    /// What was committed and is not yet in the database's own file.
+    pub wal: u64,
+}
+
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database")
@@ -102,6 +110,17 @@ impl Database {
             readers.push(connection);
         }
         result
+    }
+
+    /// How large the database's files are. One that is not there has no size.
+    pub fn sizes(&self) -> Sizes {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let mut wal = self.0.path.clone().into_os_string();
+        wal.push("-wal");
+        Sizes {
+            database: size(&self.0.path),
+            wal: size(Path::new(&wal)),
+        }
     }
 
     /// Whether the database can be read.

@@ -17,6 +17,7 @@ use crate::models::{ChangeOverrides, Overrides};
 use crate::violation::Violation;
 use crate::{database, name};
 use keycloak::Work;
+pub(crate) use store::count_by_state;
 
 /// How many keys are tried before giving up. There are 2·10¹² of them: one that is taken is rare, two never happen.
 const KEY_ATTEMPTS: usize = 4;

@@ -209,3 +209,20 @@ pub(super) fn remove(connection: &mut Connection, id: i64, owner: &str) -> Resul
     diesel::delete(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner))).execute(connection)?;
     Ok(())
 }
+
+/// How many devices there are in each state. The active ones are not looked at one by one: they are all others.
+pub(crate) fn count_by_state(connection: &mut Connection) -> Result<Vec<(&'static str, i64)>, database::Error> {
+    let all: i64 = dsl::devices.count().get_result(connection)?;
+    // As the index `devices_unsettled` has it, with the literal that lets SQLite see that.
+    let unsettled = diesel::dsl::sql::<diesel::sql_types::Bool>("(state <> 'active' OR lease_owner IS NOT NULL)");
+    let mut count = |state| -> Result<i64, database::Error> {
+        let one = dsl::devices.filter(unsettled.clone()).filter(dsl::state.eq(state));
+        Ok(one.count().get_result(connection)?)
+    };
+    let (creating, deleting) = (count(CREATING)?, count(DELETING)?);
+    Ok(vec![
+        (ACTIVE, all - creating - deleting),
+        (CREATING, creating),
+        (DELETING, deleting),
+    ])
+}

@@ -8,6 +8,7 @@ pub(crate) mod extract;
 mod forwarded;
 mod health;
 mod log_line;
+mod metrics;
 mod observe;
 mod openapi;
 pub(crate) mod page;

@@ -238,6 +238,8 @@ mod tests {
     use axum::http::StatusCode;
     use axum::routing::get;
 
+    use crate::metrics::Format;
+
     use super::*;
 
     fn observed(router: Router) -> (Router, Observer) {
@@ -260,7 +262,7 @@ mod tests {
         assert_eq!(answer.headers()["x-request-id"], "00000007-0");
         let body = axum::body::to_bytes(answer.into_body(), 4096).await.unwrap();
         assert!(!String::from_utf8_lossy(&body).contains("in a handler"));
-        let metrics = observer.0.metrics.encode().unwrap();
+        let metrics = observer.0.metrics.encode(Format::Text).unwrap();
         let line = "fleetmint_operations_total{operation=\"get_device\",status=\"500\"} 1";
         assert!(metrics.contains(line), "{metrics}");
     }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +15,7 @@ use super::forwarded::Proxies;
 use super::observe::Observer;
 use super::problem::{Kind, Problem};
 use super::routes::{self, Routes};
-use super::{accept, answer_headers, health, openapi};
+use super::{accept, answer_headers, health, metrics, openapi};
 use crate::app::{App, NoRandomness};
 use crate::identity::builtin;
 use crate::{audit, devices, enrolment, models, provisioning};
@@ -68,7 +67,7 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(builtin::http::get_jwks))
         .routes(routes!(health::get_livez))
         .routes(routes!(health::get_readyz))
-        .routes(routes!(get_metrics))
+        .routes(routes!(metrics::get_metrics))
         .routes(routes!(get_openapi))
 }
 
@@ -175,20 +174,4 @@ async fn get_openapi(Extension(Document(json)): Extension<Document>) -> impl Int
         ],
         json,
     )
-}
-
-/// Metrics in the OpenMetrics text format.
-#[utoipa::path(
-    get, path = "/metrics", tag = "health",
-    responses((status = 200, description = "All metrics", body = String, content_type = "application/openmetrics-text"))
-)]
-async fn get_metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
-    let text = app.metrics.encode().map_err(|error| Problem::internal(&error))?;
-    Ok((
-        [(
-            header::CONTENT_TYPE,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        )],
-        text,
-    ))
 }

@@ -21,6 +21,7 @@ mod enrolment;
 mod first_device;
 mod identity;
 mod keycloak;
+mod metrics;
 mod models;
 mod openapi;
 mod patch;

@@ -234,6 +234,20 @@ impl Server {
         self.execute(&format!("PRAGMA max_page_count = {}", pages + room));
     }
 
+    /// How SQLite would find a query's rows.
+    pub(crate) fn plan(&self, query: &str) -> String {
+        use diesel::prelude::*;
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            detail: String,
+        }
+        let read =
+            |connection: &mut _| Ok(diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}")).load::<Row>(connection)?);
+        let rows = self.app.database.read::<_, database::Error>(read).unwrap();
+        rows.into_iter().map(|row| row.detail).collect::<Vec<_>>().join("; ")
+    }
+
     /// The column `number` of a query's one row.
     fn number(&self, query: &str) -> i64 {
         use diesel::prelude::*;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fleetmint_server::app::SystemRandom;
 use fleetmint_server::identity::Error;
 use fleetmint_server::identity::keycloak::Keycloak;
-use fleetmint_server::metrics::Metrics;
+use fleetmint_server::metrics::{Format, Metrics};
 use fleetmint_server::secret::Secret;
 use futures_util::future::join_all;
 
@@ -195,7 +195,7 @@ async fn check(case: &Case, path: &'static str) {
     assert!((case.is_right)(&error), "{path} {}: {error:?}", case.name);
     assert!(took < LIMIT + MARGIN, "{path} {}: it took {took:?}", case.name);
     assert_eq!(stand_in.count(path), case.calls, "{path} {}", case.name);
-    let text = metrics.encode().unwrap();
+    let text = metrics.encode(Format::Text).unwrap();
     assert!(
         text.contains("fleetmint_keycloak_calls_total{operation=\"get_token\""),
         "{text}"
@@ -224,7 +224,7 @@ async fn nobody_listens_and_no_such_host() {
         let (keycloak, metrics) = start(&settings(base, Duration::from_secs(5)));
         let error = keycloak.secret(client("c", "k", Some(ID))).await.unwrap_err();
         assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode(Format::Text).unwrap();
         assert!(
             text.contains("fleetmint_keycloak_calls_total{operation=\"get_token\",status=\"0\"} 2"),
             "{text}"

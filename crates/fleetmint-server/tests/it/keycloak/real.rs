@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fleetmint_server::app::SystemRandom;
 use fleetmint_server::identity::{Error, Repair, Status, new_secret};
+use fleetmint_server::metrics::Format;
 use fleetmint_server::secret::Secret;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ async fn a_client_is_made_used_and_deleted() {
     assert!(matches!(error, Error::ClientMissing { .. }), "{error:?}");
     keycloak.delete(device.client(Some(&id))).await.unwrap();
 
-    let text = metrics.encode().unwrap();
+    let text = metrics.encode(Format::Text).unwrap();
     for call in [
         "get_token",
         "create_client",
@@ -316,7 +317,7 @@ async fn a_token_that_is_revoked_in_mid_run_is_replaced() {
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     realm.change(&account, &[("notBefore", json!(now - 1))]).await;
     assert_eq!(keycloak.secret(device.client(Some(&id))).await.unwrap(), device.secret);
-    let text = metrics.encode().unwrap();
+    let text = metrics.encode(Format::Text).unwrap();
     assert!(
         text.contains("fleetmint_keycloak_calls_total{operation=\"get_client_secret\",status=\"401\"} 1"),
         "{text}"

@@ -1,9 +1,12 @@
-//! What Prometheus reads at `/metrics`: base units, and no label that could name a device.
+//! What Prometheus reads at `/metrics`: base units, and no label that could name a device. docs/metrics.md lists it all.
+
+mod process;
+mod scrape;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, prometheus_text, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -11,6 +14,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::operation::Operation;
+
+use process::Process;
+use scrape::Gauges;
+pub(crate) use scrape::scrape;
 
 /// From a quarter of a millisecond (a read) to the identity provider's time limit and beyond, in seconds.
 const BUCKETS: [f64; 14] = [
@@ -26,6 +33,7 @@ struct Inner {
     registry: Registry,
     operations: Pair,
     keycloak_calls: Pair,
+    gauges: Gauges,
     /// The two of `get_provisioning` with status 200, looked up once: it is asked for the most.
     images: (Counter, Histogram),
 }
@@ -73,14 +81,17 @@ impl Pair {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("fleetmint");
+        let mut all = Registry::default();
+        all.register_collector(Box::new(Process));
+        let registry = all.sub_registry_with_prefix("fleetmint");
         registry.register(
             "build",
             "The running version of Fleetmint",
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let operations = Pair::register(&mut registry, "operation", "operations");
-        let keycloak_calls = Pair::register(&mut registry, "keycloak_call", "calls to Keycloak");
+        let operations = Pair::register(registry, "operation", "operations");
+        let keycloak_calls = Pair::register(registry, "keycloak_call", "calls to Keycloak");
+        let gauges = Gauges::register(registry);
         let labels = Labels {
             operation: Operation::GetProvisioning.name(),
             status: 200,
@@ -90,9 +101,10 @@ impl Default for Metrics {
             operations.duration.get_or_create_owned(&labels),
         );
         Self(Arc::new(Inner {
-            registry,
+            registry: all,
             operations,
             keycloak_calls,
+            gauges,
             images,
         }))
     }
@@ -115,14 +127,34 @@ impl Metrics {
         self.0.keycloak_calls.observe(call, status, took);
     }
 
-    /// All metrics in the OpenMetrics text format.
+    /// All that was counted, and the gauges as they were set last.
     ///
     /// # Errors
     /// Never in practice: writing to a string does not fail.
-    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self, format: Format) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.0.registry)?;
+        match format {
+            Format::Text => prometheus_text::encode(&mut text, &self.0.registry)?,
+            Format::OpenMetrics => text::encode(&mut text, &self.0.registry)?,
+        }
         Ok(text)
+    }
+}
+
+/// How metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' own text format, which everything reads.
+    Text,
+    OpenMetrics,
+}
+
+impl Format {
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Text => prometheus_text::CONTENT_TYPE,
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
     }
 }
 
@@ -137,7 +169,7 @@ mod tests {
         metrics.operation(Operation::GetProvisioning, 200, Duration::from_millis(3));
         metrics.operation(Operation::GetProvisioning, 404, Duration::from_millis(3));
         metrics.keycloak_call("create_client", 201, Duration::from_millis(2));
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode(Format::OpenMetrics).unwrap();
         for line in [
             "fleetmint_operations_total{operation=\"get_provisioning\",status=\"200\"} 2",
             "fleetmint_operations_total{operation=\"get_provisioning\",status=\"404\"} 1",

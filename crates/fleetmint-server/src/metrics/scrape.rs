@@ -1,0 +1,93 @@
+//! What a scrape is told beside what was counted on the way: how many devices there are, and how large the database is.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::Format;
+use crate::app::App;
+use crate::database::{self, Connection, Database};
+use crate::enrolment;
+
+/// How long a count of the devices is good: a large table takes its time, and anybody may scrape.
+const COUNT_LASTS: Duration = Duration::from_secs(5);
+
+/// The gauges that a scrape sets.
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    devices: Family<State, Gauge>,
+    database_size: Gauge,
+    wal_size: Gauge,
+    counted: Mutex<Option<Instant>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+impl Gauges {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let gauges = Self::default();
+        registry.register("devices", "Devices by their state", gauges.devices.clone());
+        registry.register_with_unit(
+            "database_size",
+            "Size of the database's file in bytes",
+            Unit::Bytes,
+            gauges.database_size.clone(),
+        );
+        registry.register_with_unit(
+            "database_wal_size",
+            "Size of the database's write-ahead log in bytes",
+            Unit::Bytes,
+            gauges.wal_size.clone(),
+        );
+        gauges
+    }
+
+    fn set(&self, database: &Database) {
+        let sizes = database.sizes();
+        self.database_size
+            .set(i64::try_from(sizes.database).unwrap_or(i64::MAX));
+        self.wal_size.set(i64::try_from(sizes.wal).unwrap_or(i64::MAX));
+
+        // One scrape counts, and another that comes meanwhile waits for it.
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.is_some_and(|at| at.elapsed() < COUNT_LASTS) {
+            return;
+        }
+        match database.read(|connection: &mut Connection| enrolment::count_by_state(connection)) {
+            Ok(states) => {
+                for (state, count) in states {
+                    self.devices.get_or_create(&State { state }).set(count);
+                }
+                *counted = Some(Instant::now());
+            }
+            Err(error) => {
+                let error: database::Error = error;
+                // A gauge that is not there is noticed; one that stays as it was is not.
+                self.devices.clear();
+                tracing::warn!(%error, "the devices could not be counted");
+            }
+        }
+    }
+}
+
+/// All metrics, as they are now.
+///
+/// # Errors
+/// Never in practice: writing to a string does not fail.
+pub(crate) async fn scrape(app: &App, format: Format) -> Result<String, fmt::Error> {
+    let (metrics, database) = (app.metrics.clone(), app.database.clone());
+    // Counting takes milliseconds where there are very many devices, and the files may be slow to ask.
+    let asked = tokio::task::spawn_blocking(move || {
+        metrics.0.gauges.set(&database);
+        metrics.encode(format)
+    });
+    asked.await.map_err(|_| fmt::Error)?
+}
