@@ -224,6 +224,8 @@ pub enum Error {
         /// Where.
         offset: usize,
     },
+    /// The flash's meter stopped the work: see [`Flash::may_go_on`](crate::storage::Flash::may_go_on).
+    Stopped,
     /// An image isn't as a generator makes it: it was written to since, or damaged.
     NotFresh {
         /// The page or entry that shows it.
@@ -261,6 +263,7 @@ impl Error {
             | Self::PartitionSize { .. }
             | Self::BufferTooSmall { .. }
             | Self::WrongKey { .. }
+            | Self::Stopped
             | Self::NotFresh { .. }
             | Self::KeyFile { .. } => return None,
         })
@@ -340,6 +343,7 @@ impl fmt::Display for Error {
             ),
             Self::Firmware { offset, .. } => write!(f, "the firmware's own check fails at offset {offset:#x}"),
             Self::Flash { offset } => write!(f, "the flash failed at offset {offset:#x}"),
+            Self::Stopped => f.write_str("the work was stopped before it was done"),
             Self::NotFresh { offset, what } => write!(f, "not a fresh image: {what} at offset {offset:#x}"),
             Self::KeyFile { reason, offset } => write!(f, "not a file of NVS keys: {reason} (offset {offset:#x})"),
         }?;

@@ -28,7 +28,7 @@ use crate::crypt::Xts;
 use crate::error::{Error, EspError};
 use crate::key::RawName;
 use crate::storage::{
-    FlashOps, Mode, PageFault, ReadOnlySlice, Repair, RepairKind, SliceFlash, Stats, Storage, check_key, pages,
+    FlashOps, Metered, Mode, PageFault, ReadOnlySlice, Repair, RepairKind, SliceFlash, Stats, Storage, check_key, pages,
 };
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
@@ -62,22 +62,56 @@ impl Report {
     }
 }
 
+/// How an image is checked.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// The cipher of an encrypted image.
+    pub cipher: Option<&'a Xts>,
+    /// Told of each step and asked whether the work may go on, as
+    /// [`Flash::may_go_on`](crate::storage::Flash::may_go_on).
+    pub meter: Option<&'a mut dyn FnMut(usize) -> bool>,
+}
+
 /// Checks an image, encrypted if `cipher` is given. The image itself isn't changed.
 ///
 /// # Errors
 /// [`Error::PartitionSize`]. All else is a finding.
 pub fn check(image: &[u8], cipher: Option<&Xts>) -> Result<Report, Error> {
-    let mut findings = Vec::new();
-    let mut copy = Zeroizing::new(image.to_vec());
-    let opened = Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, cipher.cloned());
-    if let Err(error @ Error::PartitionSize { .. }) = opened {
-        return Err(error);
+    check_with(image, Options { cipher, meter: None })
+}
+
+impl core::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Options")
+            .field("encrypted", &self.cipher.is_some())
+            .field("metered", &self.meter.is_some())
+            .finish()
     }
-    let read_only = Storage::open(ReadOnlySlice::new(image), Mode::ReadOnly, cipher.cloned());
+}
+
+/// [`check`] with options.
+///
+/// # Errors
+/// [`Error::PartitionSize`], [`Error::Stopped`]. All else is a finding.
+pub fn check_with(image: &[u8], options: Options<'_>) -> Result<Report, Error> {
+    let cipher = options.cipher;
+    let mut unlimited = |_| true;
+    let meter = options.meter.unwrap_or(&mut unlimited);
+    let mut findings = Vec::new();
+    let flash = Metered::new(ReadOnlySlice::new(image), &mut *meter);
+    let opened = Storage::open(flash, Mode::ReadOnly, cipher.cloned());
+    let read_only = outcome(&opened)?;
+    if let Ok(storage) = &opened {
+        traps::of_read_only(storage, &mut findings);
+    }
+    drop(opened);
+    let mut copy = Zeroizing::new(image.to_vec());
+    let flash = Metered::new(SliceFlash::new(&mut copy), &mut *meter);
+    let opened = Storage::open(flash, Mode::ReadWrite, cipher.cloned());
     let mut report = Report {
         findings: Vec::new(),
-        read_write: outcome(&opened),
-        read_only: outcome(&read_only),
+        read_write: outcome(&opened)?,
+        read_only,
         stats: None,
         start: FlashOps::default(),
     };
@@ -100,19 +134,18 @@ pub fn check(image: &[u8], cipher: Option<&Xts>) -> Result<Report, Error> {
             traps::of_space(&storage, &mut findings);
         }
     }
-    if let Ok(storage) = &read_only {
-        traps::of_read_only(storage, &mut findings);
-    }
     findings.sort_by_key(|finding| (finding.offset, finding.entry));
     report.findings = findings;
     Ok(report)
 }
 
-fn outcome<T>(opened: &Result<T, Error>) -> Result<(), EspError> {
-    opened
-        .as_ref()
-        .map(|_| ())
-        .map_err(|error| error.esp().unwrap_or(EspError::Fail))
+/// The firmware's code for it, if what happened is the firmware's.
+fn outcome<T>(opened: &Result<T, Error>) -> Result<Result<(), EspError>, Error> {
+    match opened {
+        Ok(_) => Ok(Ok(())),
+        Err(error @ (Error::PartitionSize { .. } | Error::Stopped)) => Err(error.clone()),
+        Err(error) => Ok(Err(error.esp().unwrap_or(EspError::Fail))),
+    }
 }
 
 /// Why the start fails.

@@ -80,7 +80,7 @@ impl Page {
             nodes.push((Hash24::of_entry(medium.entry(self.number, place)?), place));
         }
         self.doubt = Some(Box::new(Doubt { nodes }));
-        medium.in_doubt = true;
+        medium.doubts += 1;
         Ok(())
     }
 

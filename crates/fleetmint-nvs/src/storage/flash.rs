@@ -1,6 +1,7 @@
 //! The flash under the storage: what it must be able to do, one in memory, and the layer that encrypts and counts.
 
 use super::Repair;
+use super::find::Erased;
 use crate::crypt::Xts;
 use crate::error::EspError;
 use crate::layout::{ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE, entry_offset, page_offset};
@@ -171,6 +172,16 @@ pub trait Flash: NorFlash {
     fn memory(&self) -> Option<&[u8]> {
         None
     }
+
+    /// Asked again and again while the storage works: whether it may go on. `steps` is how many entries of 32 bytes it
+    /// has looked at since it asked last. After `false` the call ends with [`Error::Stopped`](crate::Error::Stopped).
+    ///
+    /// What was written until then stays, as after a power cut. [`Metered`] adds this to any flash.
+    #[inline]
+    fn may_go_on(&mut self, steps: usize) -> bool {
+        let _ = steps;
+        true
+    }
 }
 
 impl Flash for SliceFlash<'_> {
@@ -190,6 +201,103 @@ impl Flash for ReadOnlySlice<'_> {
 impl<F: Flash> Flash for &mut F {
     fn memory(&self) -> Option<&[u8]> {
         (**self).memory()
+    }
+
+    #[inline]
+    fn may_go_on(&mut self, steps: usize) -> bool {
+        (**self).may_go_on(steps)
+    }
+}
+
+/// A flash whose storage may be stopped: a meter is told of each step, and says whether the work may go on.
+///
+/// A budget of steps, a flag that another thread sets, or both:
+///
+/// ```
+/// use core::sync::atomic::{AtomicBool, Ordering};
+/// use fleetmint_nvs::storage::{Metered, Mode, SliceFlash, Storage};
+/// use fleetmint_nvs::Error;
+///
+/// let cancelled = AtomicBool::new(false);
+/// let mut left = 100_000usize;
+/// let meter = |steps: usize| {
+///     left = left.saturating_sub(steps);
+///     left > 0 && !cancelled.load(Ordering::Relaxed)
+/// };
+/// let mut image = vec![0xFF; 0x6000];
+/// let flash = Metered::new(SliceFlash::new(&mut image), meter);
+/// let mut storage = Storage::open(flash, Mode::ReadWrite, None)?;
+/// cancelled.store(true, Ordering::Relaxed);
+/// assert_eq!(storage.list(), Err(Error::Stopped));
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Metered<F, M> {
+    flash: F,
+    meter: M,
+    stopped: bool,
+}
+
+impl<F: Flash, M: FnMut(usize) -> bool> Metered<F, M> {
+    /// The flash with a meter. Once that has said `false`, it is not asked again.
+    pub fn new(flash: F, meter: M) -> Self {
+        Self {
+            flash,
+            meter,
+            stopped: false,
+        }
+    }
+}
+
+impl<F: ErrorType, M> ErrorType for Metered<F, M> {
+    type Error = F::Error;
+}
+
+impl<F: ReadNorFlash, M> ReadNorFlash for Metered<F, M> {
+    const READ_SIZE: usize = F::READ_SIZE;
+
+    #[inline]
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), F::Error> {
+        self.flash.read(offset, bytes)
+    }
+
+    fn capacity(&self) -> usize {
+        self.flash.capacity()
+    }
+}
+
+impl<F: NorFlash, M> NorFlash for Metered<F, M> {
+    const WRITE_SIZE: usize = F::WRITE_SIZE;
+    const ERASE_SIZE: usize = F::ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), F::Error> {
+        self.flash.erase(from, to)
+    }
+
+    #[inline]
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), F::Error> {
+        self.flash.write(offset, bytes)
+    }
+}
+
+impl<F: Flash, M: FnMut(usize) -> bool> Flash for Metered<F, M> {
+    #[inline]
+    fn memory(&self) -> Option<&[u8]> {
+        self.flash.memory()
+    }
+
+    #[inline]
+    fn may_go_on(&mut self, steps: usize) -> bool {
+        self.stopped = self.stopped || !(self.meter)(steps);
+        !self.stopped
+    }
+}
+
+impl<F: fmt::Debug, M> fmt::Debug for Metered<F, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metered")
+            .field("flash", &self.flash)
+            .field("stopped", &self.stopped)
+            .finish_non_exhaustive()
     }
 }
 
@@ -218,6 +326,14 @@ pub(super) struct Fail {
     pub(super) offset: usize,
 }
 
+impl Fail {
+    /// The flash's meter has stopped the work: no place in a partition has this offset.
+    pub(super) const STOPPED: Self = Self {
+        code: EspError::FlashOpFail,
+        offset: usize::MAX,
+    };
+}
+
 /// The entries of a page, as they lie there.
 pub(super) type Entries = [[u8; ENTRY_SIZE]; ENTRY_COUNT];
 
@@ -237,8 +353,10 @@ pub(super) struct Medium<F> {
     /// Pages that were written to or erased, one bit each.
     touched: Vec<u64>,
     pub(super) repairs: Vec<Repair>,
-    /// A page is in doubt: [`super::doubt`].
-    pub(super) in_doubt: bool,
+    /// How often a page began to be in doubt: [`super::doubt`].
+    pub(super) doubts: u32,
+    /// Items that were erased, while the index of names wants to know.
+    pub(super) erased: Option<Vec<Erased>>,
 }
 
 impl<F: Flash> Medium<F> {
@@ -252,12 +370,29 @@ impl<F: Flash> Medium<F> {
             ops: FlashOps::default(),
             touched: Vec::new(),
             repairs: Vec::new(),
-            in_doubt: false,
+            doubts: 0,
+            erased: None,
         }
     }
 
     pub(super) fn read_only(&self) -> bool {
         self.mode == Mode::ReadOnly
+    }
+
+    /// A page is in doubt.
+    #[inline]
+    pub(super) fn in_doubt(&self) -> bool {
+        self.doubts > 0
+    }
+
+    /// Counts steps: entries that were looked at.
+    #[inline]
+    pub(super) fn spend(&mut self, steps: usize) -> Step<()> {
+        if self.flash.may_go_on(steps) {
+            Ok(())
+        } else {
+            Err(Fail::STOPPED)
+        }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -331,6 +466,7 @@ impl<F: Flash> Medium<F> {
     /// Appends the `size` bytes of data that begin at this entry, decrypted.
     #[inline]
     pub(super) fn read_data(&mut self, page: usize, entry: usize, size: usize, to: &mut Vec<u8>) -> Step<()> {
+        self.spend(size / ENTRY_SIZE + 1)?;
         let offset = entry_offset(page, entry);
         let begin = to.len();
         let stored = if self.cipher.is_some() {

@@ -157,8 +157,7 @@ impl<F: Flash> Storage<F> {
 
     fn erase_all_chunks(&mut self, ns_index: u8, key: &[u8; NAME_FIELD], purge: bool) -> Step<()> {
         let query = Query::of(ns_index, ItemType::BlobData.byte(), *key);
-        for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
+        for number in self.pages_with_chunks(ns_index, key)? {
             let mut from = 0;
             let (page, medium) = self.page_and_medium(number);
             while let Some((index, entry)) = page.find(medium, &query, from)? {

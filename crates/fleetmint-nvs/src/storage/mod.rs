@@ -45,7 +45,7 @@ mod repair;
 mod set;
 mod visit;
 
-pub use flash::{Flash, FlashOps, Mode, ReadOnlySlice, SliceFlash};
+pub use flash::{Flash, FlashOps, Metered, Mode, ReadOnlySlice, SliceFlash};
 pub use key_check::check_key;
 pub use list::{Listed, Value, ValueType};
 pub use patch::{PatchError, PatchFault, Patched};
@@ -235,6 +235,7 @@ impl<F: Flash> Storage<F> {
 fn plain_error(fail: Fail) -> Error {
     let Fail { code, offset } = fail;
     match code {
+        _ if fail == Fail::STOPPED => Error::Stopped,
         EspError::NotAllowed => Error::NotAllowed { offset },
         EspError::FlashOpFail => Error::Flash { offset },
         _ => Error::Firmware { code, offset },

@@ -1,6 +1,7 @@
 //! A page as the firmware holds it in memory, and what can be done to it alone.
 
 use super::doubt::Doubt;
+use super::find::Erased;
 use super::flash::{Fail, Flash, Medium, Step};
 use super::{Repair, RepairKind};
 use crate::entry::{Entry, ItemType};
@@ -233,21 +234,30 @@ impl Page {
             return self.find_in_doubt(medium, query, from);
         }
         let mut heads = self.heads_from(from);
+        let mut steps = 1;
         if let Some(key) = query.hashed_key() {
-            let Some(index) = self.find_start(medium, query, &key, heads & self.hashed)? else {
+            let hashed = heads & self.hashed;
+            let start = self.find_start(medium, query, &key, hashed)?;
+            steps += (hashed & !(u128::MAX << start.unwrap_or(ENTRY_COUNT))).count_ones() as usize;
+            let Some(index) = start else {
+                medium.spend(steps)?;
                 return Ok(None);
             };
             heads &= u128::MAX << index;
         }
+        let mut found = None;
         for index in Bits::of(heads) {
+            steps += 1;
             let entry = self.read(medium, index)?;
             match query.verdict(&entry) {
-                Verdict::Skip => {}
-                Verdict::Match => return Ok(Some((index, entry))),
-                Verdict::Mismatch => return Ok(None),
+                Verdict::Skip => continue,
+                Verdict::Match => found = Some((index, entry)),
+                Verdict::Mismatch => {}
             }
+            break;
         }
-        Ok(None)
+        medium.spend(steps)?;
+        Ok(found)
     }
 
     /// The first of these items that can begin a search by the hash list.
@@ -326,6 +336,12 @@ impl Page {
                 span = usize::from(entry.span).max(1);
             }
             self.hashed &= !(1 << index);
+            if let Some(erased) = &mut medium.erased {
+                erased.push(Erased {
+                    page: self.number,
+                    entry,
+                });
+            }
             if let Some(doubt) = &mut self.doubt {
                 doubt.erase(index);
             }

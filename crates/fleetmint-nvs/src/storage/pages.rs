@@ -87,6 +87,7 @@ impl<F: Flash> Storage<F> {
 
     /// Copies a page's items to a fresh one, whose number it gives, and erases it.
     fn copy_to_fresh(&mut self, from: usize) -> Step<usize> {
+        self.medium.spend(ENTRY_COUNT)?;
         self.activate_page()?;
         let to = self.current_page()?;
         let source = self.page(from).clone();

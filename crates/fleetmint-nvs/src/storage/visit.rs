@@ -3,15 +3,17 @@
 //! Where every name is there once and no blob is among them, a getter can only find the item that was listed, and it is
 //! read where it lies. Else the items are listed first and each is asked for, as an application would.
 
-use super::find::{Found, name_hash};
+use super::find::Found;
 use super::flash::{Fail, Flash, Step};
 use super::list::{Listed, Value, ValueType};
-use super::page::{Bits, Query, START_ANY};
+use super::page::{Bits, Query};
 use super::{Storage, plain_error};
 use crate::entry::{Entry, ItemType, Number};
 use crate::error::{Error, EspError};
 use crate::key::RawName;
-use crate::layout::{CHUNK_ANY, CHUNK_START_0, CHUNK_START_1, NAMESPACE_ANY, NAMESPACE_INDEX, crc32};
+use crate::layout::{
+    CHUNK_ANY, CHUNK_START_0, CHUNK_START_1, ENTRY_COUNT, NAME_FIELD, NAMESPACE_ANY, NAMESPACE_INDEX, crc32,
+};
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
@@ -38,6 +40,20 @@ fn is_listed(entry: &Entry) -> bool {
 /// More namespaces than this are listed the long way.
 const FEW_NAMESPACES: usize = 16;
 
+/// Places of [`Seen`] that are looked at for one name: more are only needed where names were made to collide.
+const PROBES: usize = 64;
+
+#[inline]
+fn name_hash(ns_index: u8, key: &[u8; NAME_FIELD]) -> u64 {
+    let key = u128::from_le_bytes(*key);
+    let mut hash = u64::from(ns_index).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    for word in [key as u64, (key >> 64) as u64] {
+        hash = (hash ^ word).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        hash ^= hash >> 32;
+    }
+    hash.wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
 /// Which names were seen, by their hashes: a name that is new may seem known, never the other way round.
 struct Seen {
     /// Open addressing, half full at most. 0 is an empty place.
@@ -56,7 +72,7 @@ impl Seen {
     fn add(&mut self, hash: u64) -> bool {
         let hash = hash | 1;
         let mut place = (hash >> 32) as usize;
-        loop {
+        for _ in 0..PROBES {
             place &= self.table.len() - 1;
             match self.table.get_mut(place) {
                 Some(known @ 0) => {
@@ -67,6 +83,7 @@ impl Seen {
                 _ => return false,
             }
         }
+        false
     }
 }
 
@@ -111,7 +128,7 @@ impl<F: Flash> Storage<F> {
 
     /// Whether each name is there once, as the firmware writes it, and no blob is among them.
     fn is_plain(&mut self) -> Step<bool> {
-        if self.medium.in_doubt {
+        if self.medium.in_doubt() {
             return Ok(false);
         }
         let mut items = 0;
@@ -144,12 +161,14 @@ impl<F: Flash> Storage<F> {
         for position in 0..self.in_use {
             let Some(number) = self.used_page(position) else { break };
             let (page, medium) = self.page_and_medium(number);
-            for index in Bits::of(page.heads_from(0)) {
+            let heads = page.heads_from(0);
+            medium.spend(heads.count_ones() as usize)?;
+            for index in Bits::of(heads) {
                 let entry = Entry::from_bytes(medium.entry(number, index)?);
                 if entry.key != *entry.name().field() || entry.chunk != CHUNK_ANY {
                     return Ok(false);
                 }
-                let hash = name_hash(entry.ns_index, &entry.key, CHUNK_ANY, START_ANY);
+                let hash = name_hash(entry.ns_index, &entry.key);
                 if seen.as_mut().is_some_and(|seen| !seen.add(hash)) {
                     return Ok(false);
                 }
@@ -170,6 +189,7 @@ impl<F: Flash> Storage<F> {
             }
             for position in 0..self.in_use {
                 let Some(number) = self.used_page(position) else { break };
+                self.medium.spend(ENTRY_COUNT)?;
                 for index in Bits::of(self.page(number).heads_from(0)) {
                     let entry = Entry::from_bytes(self.medium.entry(number, index)?);
                     let Some(item_type) = entry.item_type().filter(|_| entry.ns_index != NAMESPACE_INDEX) else {
@@ -231,6 +251,7 @@ impl<F: Flash> Storage<F> {
     }
 
     fn visit_by_name(&mut self, mut with: impl FnMut(Listed<&[u8]>)) -> Step<()> {
+        self.settle_index();
         let mut heads = self.heads()?;
         mark_repeats(&mut heads);
         let names = self.names();
@@ -328,6 +349,7 @@ impl<F: Flash> Storage<F> {
                 }
                 continue;
             }
+            medium.spend(ENTRY_COUNT)?;
             for index in Bits::of(page.heads_from(0)) {
                 heads.push(head(index, page.read(medium, index)?));
             }
@@ -406,10 +428,7 @@ fn listed<'a>(
 fn mark_repeats(heads: &mut [Head]) {
     let mut rows: Vec<(u64, u32)> = Vec::with_capacity(heads.len());
     for (number, head) in (0..).zip(heads.iter()) {
-        rows.push((
-            name_hash(head.entry.ns_index, head.entry.name().field(), CHUNK_ANY, START_ANY),
-            number,
-        ));
+        rows.push((name_hash(head.entry.ns_index, head.entry.name().field()), number));
     }
     rows.sort_unstable();
     for run in rows.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
