@@ -211,6 +211,8 @@ pub enum Error {
         written: usize,
         /// Whether a key was given.
         encrypted: bool,
+        /// Whether entries pass their checksum without the key that was given: the image is not encrypted.
+        plain: bool,
     },
     /// An inner check of ESP-IDF's library fails at this place, so that the call ends with that code.
     Firmware {
@@ -240,6 +242,11 @@ pub enum Error {
         /// Where in the file.
         offset: usize,
     },
+    /// A file holds no HMAC key.
+    HmacKeyFile {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
 }
 
 impl Error {
@@ -265,7 +272,8 @@ impl Error {
             | Self::WrongKey { .. }
             | Self::Stopped
             | Self::NotFresh { .. }
-            | Self::KeyFile { .. } => return None,
+            | Self::KeyFile { .. }
+            | Self::HmacKeyFile { .. } => return None,
         })
     }
 }
@@ -328,8 +336,16 @@ impl fmt::Display for Error {
                 "opening read-only fails: the image needs a repair, the first write would go to offset {offset:#x}"
             ),
             Self::WrongKey {
+                plain: true, written, ..
+            } => write!(
+                f,
+                "the image is not encrypted: {written} entries are marked written, and they pass their checksum without \
+                 the key; open it without one"
+            ),
+            Self::WrongKey {
                 written,
                 encrypted: true,
+                ..
             } => write!(
                 f,
                 "the encryption key seems wrong: {written} entries are marked written and none passes its checksum"
@@ -337,6 +353,7 @@ impl fmt::Display for Error {
             Self::WrongKey {
                 written,
                 encrypted: false,
+                ..
             } => write!(
                 f,
                 "the encryption key seems missing: {written} entries are marked written and none passes its checksum"
@@ -346,6 +363,7 @@ impl fmt::Display for Error {
             Self::Stopped => f.write_str("the work was stopped before it was done"),
             Self::NotFresh { offset, what } => write!(f, "not a fresh image: {what} at offset {offset:#x}"),
             Self::KeyFile { reason, offset } => write!(f, "not a file of NVS keys: {reason} (offset {offset:#x})"),
+            Self::HmacKeyFile { reason } => write!(f, "not a file of an HMAC key: {reason}"),
         }?;
         match self.esp() {
             Some(code) => write!(f, " ({code})"),

@@ -66,7 +66,10 @@ fn keys_by_the_hmac_scheme() {
         "b20ad6b6ddd1658a6e14d1b5b726e42356adf4ff2f68fcd8826ac2908408addf"
     );
     for size in [0, 31, 33] {
-        assert!(matches!(HmacKey::decode(&vec![1; size]), Err(Error::KeyFile { .. })));
+        assert!(matches!(
+            HmacKey::decode(&vec![1; size]),
+            Err(Error::HmacKeyFile { .. })
+        ));
     }
 }
 

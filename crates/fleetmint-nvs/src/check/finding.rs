@@ -1,7 +1,7 @@
 //! A finding: where, what, and what the firmware does.
 
 use crate::entry::EntryFault;
-use crate::error::EspError;
+use crate::error::{Error, EspError};
 use crate::key::RawName;
 use crate::layout::{entry_offset, page_offset};
 use crate::storage::{Listed, Repair, RepairKind, ValueType};
@@ -75,6 +75,8 @@ pub enum FindingKind {
         written: usize,
         /// Whether a key was given.
         encrypted: bool,
+        /// Whether a key was given, and the image is not encrypted.
+        plain: bool,
     },
     /// No page is free.
     NoFreePages,
@@ -312,11 +314,18 @@ impl fmt::Display for Finding {
 impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WrongKey { written, encrypted } => write!(
-                f,
-                "the encryption key seems {}: {written} entries are marked written and none passes its checksum",
-                if *encrypted { "wrong" } else { "missing" }
-            ),
+            Self::WrongKey {
+                written,
+                encrypted,
+                plain,
+            } => {
+                let error = Error::WrongKey {
+                    written: *written,
+                    encrypted: *encrypted,
+                    plain: *plain,
+                };
+                write!(f, "{error}")
+            }
             Self::NoFreePages => {
                 write!(
                     f,

@@ -117,8 +117,17 @@ pub fn check_with(image: &[u8], options: Options<'_>) -> Result<Report, Error> {
     };
     page_faults(image, &mut findings);
     let key = check_key(image, cipher);
-    if let Err(Error::WrongKey { written, encrypted }) = key {
-        findings.push(Finding::of_partition(FindingKind::WrongKey { written, encrypted }));
+    if let Err(Error::WrongKey {
+        written,
+        encrypted,
+        plain,
+    }) = key
+    {
+        findings.push(Finding::of_partition(FindingKind::WrongKey {
+            written,
+            encrypted,
+            plain,
+        }));
     }
     match opened {
         Err(error) => findings.extend(start_failure(&error)),

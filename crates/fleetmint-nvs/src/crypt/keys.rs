@@ -59,6 +59,12 @@ impl Keys {
     /// # Errors
     /// [`Error::KeyFile`]: too short, erased (all 0xFF), or the CRC doesn't fit the keys.
     pub fn decode(partition: &[u8]) -> Result<Self, Error> {
+        if partition.len() == HMAC_KEY_SIZE {
+            return Err(Error::KeyFile {
+                reason: "it has the 32 bytes of an HMAC key, from which a chip derives the keys",
+                offset: HMAC_KEY_SIZE,
+            });
+        }
         let (bytes, rest) = partition.split_first_chunk::<KEYS_SIZE>().ok_or(Error::KeyFile {
             reason: "it has fewer than the 64 bytes that the two keys take",
             offset: partition.len(),
@@ -163,13 +169,20 @@ impl HmacKey {
     /// Reads a key file: exactly 32 bytes, as an eFuse key block holds them.
     ///
     /// # Errors
-    /// [`Error::KeyFile`]: another length.
+    /// [`Error::HmacKeyFile`]: another length.
     pub fn decode(file: &[u8]) -> Result<Self, Error> {
-        let key = file.try_into().map_err(|_| Error::KeyFile {
-            reason: "an HMAC key in an eFuse block has exactly 32 bytes",
-            offset: file.len().min(HMAC_KEY_SIZE),
-        })?;
-        Ok(Self(key))
+        if let Ok(key) = file.try_into() {
+            return Ok(Self(key));
+        }
+        Err(if Keys::decode(file).is_ok() {
+            Error::HmacKeyFile {
+                reason: "it holds NVS keys; those can't be turned back into the HMAC key that they may be derived from",
+            }
+        } else {
+            Error::HmacKeyFile {
+                reason: "an HMAC key in an eFuse block has exactly 32 bytes",
+            }
+        })
     }
 
     /// The 32 bytes, for the key file.

@@ -41,6 +41,7 @@ pub fn check_key(image: &[u8], cipher: Option<&Xts>) -> Result<(), Error> {
     Err(Error::WrongKey {
         written,
         encrypted: cipher.is_some(),
+        plain: cipher.is_some() && check_key(image, None).is_ok(),
     })
 }
 
