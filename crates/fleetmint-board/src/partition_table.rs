@@ -38,8 +38,10 @@ pub const SIZE: usize = 0xC00;
 const ROW: usize = 32;
 const ROW_MAGIC: [u8; 2] = [0xAA, 0x50];
 const MD5_MAGIC: [u8; 2] = [0xEB, 0xEB];
+const TYPE_APP: u8 = 0x00;
 const TYPE_DATA: u8 = 0x01;
 const SUBTYPE_NVS: u8 = 0x02;
+const SUBTYPE_NVS_KEYS: u8 = 0x04;
 const FLAG_ENCRYPTED: u32 = 1 << 0;
 const FLAG_READONLY: u32 = 1 << 1;
 
@@ -47,6 +49,7 @@ const FLAG_READONLY: u32 = 1 << 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionTable {
     partitions: Vec<Partition>,
+    has_md5: bool,
 }
 
 /// A partition.
@@ -62,7 +65,8 @@ pub struct Partition {
     pub encrypted: bool,
     /// Whether the firmware may only read it.
     pub readonly: bool,
-    nvs: bool,
+    kind: u8,
+    subtype: u8,
 }
 
 /// Why there is no such partition.
@@ -122,6 +126,7 @@ impl PartitionTable {
         let (rows, _) = flash.get(offset..end).unwrap_or_default().as_chunks::<ROW>();
         let mut partitions: Vec<Partition> = Vec::new();
         let mut md5 = Md5::new();
+        let mut has_md5 = false;
         for (number, row) in rows.iter().enumerate() {
             if row.starts_with(&ROW_MAGIC) {
                 let partition =
@@ -135,8 +140,9 @@ impl PartitionTable {
                 if !row.ends_with(&md5.clone().finalize()) {
                     return Err(unusable("its MD5 does not fit its rows".to_string()));
                 }
+                has_md5 = true;
             } else if row.iter().all(|byte| *byte == 0xFF) {
-                return Ok(Self { partitions });
+                return Ok(Self { partitions, has_md5 });
             } else {
                 return Err(unusable(format!(
                     "row {number} begins with neither AA 50 nor EB EB nor FF FF"
@@ -150,6 +156,12 @@ impl PartitionTable {
     #[must_use]
     pub fn partitions(&self) -> &[Partition] {
         &self.partitions
+    }
+
+    /// Whether an MD5 proves its rows. ESP-IDF writes one unless the project's configuration turns it off.
+    #[must_use]
+    pub fn has_md5(&self) -> bool {
+        self.has_md5
     }
 
     /// The partition of this name.
@@ -203,14 +215,53 @@ impl Partition {
             size: size as usize,
             encrypted: flags & FLAG_ENCRYPTED != 0,
             readonly: flags & FLAG_READONLY != 0,
-            nvs: (kind, subtype) == (TYPE_DATA, SUBTYPE_NVS),
+            kind,
+            subtype,
         })
     }
 
     /// Whether its type is data, NVS.
     #[must_use]
     pub fn is_nvs(&self) -> bool {
-        self.nvs
+        (self.kind, self.subtype) == (TYPE_DATA, SUBTYPE_NVS)
+    }
+
+    /// Whether its type is data, `nvs_keys`: the keys of encrypted NVS partitions.
+    #[must_use]
+    pub fn is_nvs_keys(&self) -> bool {
+        (self.kind, self.subtype) == (TYPE_DATA, SUBTYPE_NVS_KEYS)
+    }
+
+    /// Whether its type is app.
+    #[must_use]
+    pub fn is_app(&self) -> bool {
+        self.kind == TYPE_APP
+    }
+
+    /// Its type and subtype, in the words of a partition table's CSV where it has one: `app`, `data, phy`.
+    #[must_use]
+    pub fn type_name(&self) -> String {
+        // Source: `gen_esp32part.py`.
+        let subtype = match self.subtype {
+            0x00 => "ota",
+            0x01 => "phy",
+            SUBTYPE_NVS => "nvs",
+            0x03 => "coredump",
+            SUBTYPE_NVS_KEYS => "nvs_keys",
+            0x05 => "efuse",
+            0x06 => "undefined",
+            0x80 => "esphttpd",
+            0x81 => "fat",
+            0x82 => "spiffs",
+            0x83 => "littlefs",
+            _ => "",
+        };
+        match (self.kind, subtype) {
+            (TYPE_APP, _) => "app".to_string(),
+            (TYPE_DATA, "") => format!("data, {:#04x}", self.subtype),
+            (TYPE_DATA, subtype) => format!("data, {subtype}"),
+            (kind, _) => format!("{kind:#04x}, {:#04x}", self.subtype),
+        }
     }
 
     /// Where it lies in a flash of `len` bytes.

@@ -1,0 +1,430 @@
+//! A file that was read from a chip: is it an NVS partition, a whole flash, or something else?
+//!
+//! ```text
+//!   a whole flash    boot loader │ … │ table │ … │ nvs │ … │ nvs_keys │ application …
+//!                                      ▲ at 0x8000, else at a sector boundary of the first 128 KiB
+//!   a partition      page │ page │ page                    each begins with a header that has a CRC
+//!   neither          E9 … an application image, 00 00 … zeros, noise of a chip with flash encryption …
+//! ```
+//!
+//! What is not NVS is never taken for NVS: the firmware's library erases every page that it does not know, so a tool
+//! that changed an application "as the firmware would" would destroy it.
+//!
+//! ```
+//! use fleetmint_board::flash_dump::{self, Wanted};
+//!
+//! let erased = vec![0xFF; 0x6000];
+//! assert_eq!(flash_dump::locate(&erased, &Wanted::default())?.place, 0..0x6000);
+//!
+//! let zeros = vec![0; 0x6000];
+//! let error = flash_dump::locate(&zeros, &Wanted::default()).unwrap_err();
+//! assert!(error.to_string().contains("none of its 6 pages has a valid header"), "{error}");
+//! # Ok::<(), flash_dump::Error>(())
+//! ```
+
+mod content;
+mod keys;
+
+use std::ops::Range;
+
+use fleetmint_nvs::image::check_size;
+use fleetmint_nvs::layout::PAGE_SIZE;
+use fleetmint_nvs::page::PageState;
+use fleetmint_nvs::storage::{self, RawPage};
+
+pub use content::Content;
+pub use keys::{FlashKeys, find_keys};
+
+use crate::partition_table::{self, Partition, PartitionTable};
+
+/// A sector of the flash: tables and partitions begin at its boundaries.
+pub const SECTOR: usize = 4096;
+
+/// The table is looked for in so many bytes, where it is not at [`partition_table::OFFSET`].
+pub const SEARCHED: usize = 128 << 10;
+
+/// The partition that is taken, if none is named and there is one of this name.
+const DEFAULT_PARTITION: &str = "nvs";
+
+/// What is looked for in a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// A partition by its name; without one, `nvs` or the only one of type NVS.
+    pub partition: Option<&'a str>,
+    /// Where the partition table has to be; without it, it is looked for.
+    pub table_offset: Option<usize>,
+    /// Take the bytes for NVS whatever they seem to be.
+    pub force: bool,
+}
+
+/// An NVS partition in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// Where it is.
+    pub place: Range<usize>,
+    /// What the partition table says about it, if the file is a whole flash.
+    pub flash: Option<InFlash>,
+}
+
+/// A partition in a whole flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlash {
+    /// The partition.
+    pub partition: Partition,
+    /// The table.
+    pub table: PartitionTable,
+    /// Where the table is.
+    pub table_offset: usize,
+}
+
+/// Why a file, or a part of it, is not taken for an NVS partition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNvs {
+    /// No page is one of NVS.
+    #[error(
+        "not an NVS partition: {}; it seems to be {content}",
+        match pages {
+            0 => "it has no whole page".to_string(),
+            1 => "its only page has no valid header".to_string(),
+            pages => format!("none of its {pages} pages has a valid header"),
+        }
+    )]
+    NoPage {
+        /// Whole pages that there are.
+        pages: usize,
+        /// What it seems to be.
+        content: Content,
+    },
+    /// The pages of a partition, and then something else.
+    #[error(
+        "longer than an NVS partition: what begins at offset {offset:#x} seems to be {content}; cut the file off \
+         there, or read the partition alone"
+    )]
+    Longer {
+        /// Where the other thing begins.
+        offset: usize,
+        /// What it seems to be.
+        content: Content,
+    },
+}
+
+impl NotNvs {
+    /// What it seems to be.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        let (Self::NoPage { content, .. } | Self::Longer { content, .. }) = self;
+        content
+    }
+}
+
+/// Why there is no NVS partition to be taken of a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No table, or an unusable one, or no such partition.
+    #[error("{error}{}", elsewhere(tables))]
+    Table {
+        /// What is wrong.
+        error: partition_table::Error,
+        /// Where tables are instead.
+        tables: Vec<usize>,
+    },
+    /// Several tables, none of them where it usually is.
+    #[error(
+        "a whole flash dump with no partition table at {:#x}, but at {}: choose one",
+        partition_table::OFFSET,
+        hex(tables)
+    )]
+    SeveralTables {
+        /// Where they are.
+        tables: Vec<usize>,
+    },
+    /// What looks like a table, without the MD5 that would prove it.
+    #[error(
+        "seems to be a whole flash dump with a partition table at {}, which has no MD5 to prove it: choose it",
+        hex(tables)
+    )]
+    UnprovenTable {
+        /// Where they are.
+        tables: Vec<usize>,
+    },
+    /// The offsets of the table do not fit the dump.
+    #[error(
+        "seems to be a dump that begins at offset {begin:#x} of the flash: its partition table is at {table:#x}, and \
+         what the table names is {begin:#x} bytes before its place; read the flash from offset 0"
+    )]
+    NotFromStart {
+        /// Where the table is in the dump.
+        table: usize,
+        /// Where the dump begins in the flash.
+        begin: usize,
+    },
+    /// The table has no NVS partition.
+    #[error("a whole flash without an NVS partition; the partitions are {}", names.join(", "))]
+    NoNvsPartition {
+        /// The names of all partitions.
+        names: Vec<String>,
+    },
+    /// The table has several NVS partitions, and none is named `nvs`.
+    #[error("a whole flash with several NVS partitions: choose one of {}", names.join(", "))]
+    SeveralNvsPartitions {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The partition is something else by its type.
+    #[error(
+        "partition {name:?} is of type {type_name}, not NVS; {}",
+        if nvs.is_empty() { "the flash has no NVS partition".to_string() }
+        else { format!("the NVS partitions are {}", nvs.join(", ")) }
+    )]
+    NotNvsPartition {
+        /// Its name.
+        name: String,
+        /// Its type, as a partition table's CSV names it.
+        type_name: String,
+        /// The names of the NVS partitions.
+        nvs: Vec<String>,
+    },
+    /// The flag `encrypted`.
+    #[error(
+        "partition {name:?} has the flag encrypted, which an NVS partition must not have: NVS encrypts by itself, and the \
+         firmware refuses the partition (ESP_ERR_NVS_WRONG_ENCRYPTION); remove the flag from the partition table"
+    )]
+    EncryptedFlag {
+        /// Its name.
+        name: String,
+    },
+    /// The partition has an impossible size.
+    #[error("{}{cause}", partition.as_ref().map_or_else(String::new, |name| format!("partition {name:?}: ")))]
+    Size {
+        /// Its name, in a whole flash.
+        partition: Option<String>,
+        /// The rule.
+        cause: fleetmint_nvs::Error,
+    },
+    /// The bytes are not NVS.
+    #[error("{}{cause}", partition.as_ref().map_or_else(String::new, |name| format!("partition {name:?} is ")))]
+    NotNvs {
+        /// Its name, in a whole flash.
+        partition: Option<String>,
+        /// What it is.
+        cause: NotNvs,
+    },
+}
+
+fn hex(offsets: &[usize]) -> String {
+    let offsets: Vec<String> = offsets.iter().map(|offset| format!("{offset:#x}")).collect();
+    offsets.join(", ")
+}
+
+fn elsewhere(tables: &[usize]) -> String {
+    match tables {
+        [] => String::new(),
+        tables => format!("; there is one at {}", hex(tables)),
+    }
+}
+
+/// Finds the NVS partition in a file: the partition itself, or a whole flash.
+///
+/// # Errors
+/// See [`Error`].
+pub fn locate(file: &[u8], wanted: &Wanted<'_>) -> Result<Located, Error> {
+    match find_table(file, wanted)? {
+        Some((table_offset, table)) => in_flash(file, wanted, table_offset, table),
+        None => {
+            check(file, wanted, None)?;
+            Ok(Located {
+                place: 0..file.len(),
+                flash: None,
+            })
+        }
+    }
+}
+
+/// The partition table of a whole flash, and where it is; `None` where the file seems to be no whole flash.
+fn find_table(file: &[u8], wanted: &Wanted<'_>) -> Result<Option<(usize, PartitionTable)>, Error> {
+    let asked = wanted.table_offset;
+    let usual = asked.unwrap_or(partition_table::OFFSET);
+    let error = match PartitionTable::in_flash(file, usual) {
+        Ok(table) => return Ok(Some((usual, table))),
+        Err(error) => error,
+    };
+    let found = search(file);
+    let proven = |proof: bool| -> Vec<usize> {
+        let tables = found.iter().filter(|(_, table)| table.has_md5() == proof);
+        tables.map(|(offset, _)| *offset).collect()
+    };
+    let tables = proven(true);
+    if asked.is_some() || !matches!(error, partition_table::Error::NoTable { .. }) {
+        return Err(Error::Table { error, tables });
+    }
+    match tables.as_slice() {
+        [offset] => {
+            let table = found.into_iter().find(|(found, _)| found == offset);
+            if let Some((offset, table)) = &table
+                && let Some(begin) = begins_at(file, *offset, table)
+                && !wanted.force
+            {
+                return Err(Error::NotFromStart { table: *offset, begin });
+            }
+            Ok(table)
+        }
+        [_, _, ..] => Err(Error::SeveralTables { tables }),
+        [] if wanted.force && wanted.partition.is_none() => Ok(None),
+        [] => match proven(false) {
+            // No whole flash has its table before the boot loader: that is a table alone.
+            unproven if unproven.iter().any(|offset| *offset > 0) => Err(Error::UnprovenTable { tables: unproven }),
+            _ if wanted.partition.is_some() => Err(Error::Table { error, tables }),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// The tables at the sector boundaries of the first 128 KiB.
+fn search(file: &[u8]) -> Vec<(usize, PartitionTable)> {
+    (0..SEARCHED.min(file.len()))
+        .step_by(SECTOR)
+        .filter_map(|offset| Some((offset, PartitionTable::in_flash(file, offset).ok()?)))
+        .collect()
+}
+
+/// Where in the flash a dump begins that was not read from its first byte: what the table names is then not at its
+/// offset, but before it by as much as the table itself is before its usual place.
+fn begins_at(file: &[u8], table_offset: usize, table: &PartitionTable) -> Option<usize> {
+    let begin = partition_table::OFFSET
+        .checked_sub(table_offset)
+        .filter(|begin| *begin > 0)?;
+    // In front of the table there is the boot loader, always.
+    if table_offset == 0 {
+        return Some(begin);
+    }
+    let sector = |offset: usize| file.get(offset..)?.get(..SECTOR);
+    let is_nvs = |offset| sector(offset).is_some_and(has_nvs_page);
+    let is_app = |offset| sector(offset).is_some_and(content::is_esp_image);
+    let in_nvs = |offset: usize| {
+        let mut nvs = table.partitions().iter().filter(|partition| partition.is_nvs());
+        nvs.any(|partition| (partition.offset..partition.offset.saturating_add(partition.size)).contains(&offset))
+    };
+    let shifted = |partition: &Partition| {
+        partition.offset.checked_sub(begin).is_some_and(|before| {
+            partition.is_app() && is_app(before) && !is_app(partition.offset)
+                || partition.is_nvs() && is_nvs(before) && !in_nvs(before)
+        })
+    };
+    table.partitions().iter().any(shifted).then_some(begin)
+}
+
+fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: PartitionTable) -> Result<Located, Error> {
+    let no_partition = |error| Error::Table {
+        error,
+        tables: Vec::new(),
+    };
+    let names = |nvs: bool| -> Vec<String> {
+        let partitions = table.partitions().iter();
+        partitions
+            .filter(|partition| !nvs || partition.is_nvs())
+            .map(|partition| partition.name.clone())
+            .collect()
+    };
+    let partition = match wanted.partition {
+        Some(name) => table.find(name).map_err(no_partition)?,
+        None => {
+            let mut nvs = table.partitions().iter().filter(|partition| partition.is_nvs());
+            match (
+                nvs.clone().find(|nvs| nvs.name == DEFAULT_PARTITION),
+                nvs.next(),
+                nvs.next(),
+            ) {
+                (Some(partition), ..) | (None, Some(partition), None) => partition,
+                (None, None, _) => return Err(Error::NoNvsPartition { names: names(false) }),
+                (None, Some(_), Some(_)) => return Err(Error::SeveralNvsPartitions { names: names(true) }),
+            }
+        }
+    };
+    let name = partition.name.clone();
+    if !partition.is_nvs() {
+        return Err(Error::NotNvsPartition {
+            name,
+            type_name: partition.type_name(),
+            nvs: names(true),
+        });
+    }
+    if partition.encrypted {
+        return Err(Error::EncryptedFlag { name });
+    }
+    let place = partition.within(file.len()).map_err(no_partition)?;
+    check(file.get(place.clone()).unwrap_or_default(), wanted, Some(&name))?;
+    Ok(Located {
+        place,
+        flash: Some(InFlash {
+            partition: partition.clone(),
+            table,
+            table_offset,
+        }),
+    })
+}
+
+fn check(bytes: &[u8], wanted: &Wanted<'_>, partition: Option<&str>) -> Result<(), Error> {
+    let partition = || partition.map(str::to_string);
+    let size = check_size(bytes.len()).map_err(|cause| Error::Size {
+        partition: partition(),
+        cause,
+    });
+    match check_nvs(bytes) {
+        // A text or an application seldom has the size of a partition: what it is says more. Else the size does.
+        Err(cause) if !wanted.force && (size.is_ok() || cause.content().is_certain()) => Err(Error::NotNvs {
+            partition: partition(),
+            cause,
+        }),
+        _ => size,
+    }
+}
+
+/// Whether these bytes are an NVS partition: blank, or with a page that has a valid header, and without what can only
+/// lie outside of a partition.
+///
+/// # Errors
+/// See [`NotNvs`].
+pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
+    let mut seen = false;
+    let mut foreign = None;
+    // Pages in a row, up to the last one, that no firmware ever wrote a state to.
+    let mut strange = Vec::new();
+    for (page, bytes) in storage::pages(partition).zip(partition.chunks_exact(PAGE_SIZE)) {
+        if is_nvs(&page) {
+            seen = true;
+        } else if foreign.is_none()
+            && let Some(content) = content::certain(bytes)
+        {
+            foreign = Some((page.offset, content));
+        }
+        if page.state.is_some() {
+            strange.clear();
+        } else {
+            strange.push(page.offset);
+        }
+    }
+    if let [offset, _, ..] = strange.as_slice()
+        && foreign.is_none()
+    {
+        // A single one may be a page whose header was damaged.
+        foreign = Some((*offset, content::identify(partition.get(*offset..).unwrap_or_default())));
+    }
+    match foreign {
+        Some((offset, content)) if seen => Err(NotNvs::Longer { offset, content }),
+        _ if seen || partition.iter().all(|byte| *byte == 0xFF) => Ok(()),
+        _ => Err(NotNvs::NoPage {
+            pages: partition.len() / PAGE_SIZE,
+            content: content::identify(partition),
+        }),
+    }
+}
+
+fn has_nvs_page(sector: &[u8]) -> bool {
+    storage::pages(sector).any(|page| is_nvs(&page))
+}
+
+/// Whether a page has a valid header: not blank, and its CRC fits.
+fn is_nvs(page: &RawPage) -> bool {
+    page.state != Some(PageState::Uninitialized) && page.header.crc_fits()
+}

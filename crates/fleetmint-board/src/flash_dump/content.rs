@@ -1,0 +1,222 @@
+//! What bytes from a flash seem to be, by their first ones.
+
+use std::fmt;
+
+use fleetmint_nvs::crypt::KEYS_SIZE;
+use fleetmint_nvs::layout::crc32;
+use fleetmint_nvs::page::PageState;
+use fleetmint_nvs::storage;
+
+use super::SECTOR;
+use crate::partition_table::PartitionTable;
+
+/// What a file or a partition seems to be that is not NVS. `Display` says what to do about it too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// An application, by its description.
+    Application {
+        /// The project's name.
+        project: String,
+        /// Its version.
+        version: String,
+    },
+    /// An image for the chip without a description: a boot loader, or an application of another framework.
+    EspImage {
+        /// Where it begins, behind blank sectors.
+        offset: usize,
+    },
+    /// A partition table by itself.
+    PartitionTable,
+    /// A key partition: keys of NVS encryption, and their CRC.
+    KeyPartition,
+    /// Which application is to be started, `otadata`.
+    OtaData,
+    /// The radio's initial data, `phy_init`.
+    PhyInit,
+    /// A program with its symbols, as the compiler writes it.
+    Elf,
+    /// Microsoft's format for flashing by copying a file.
+    Uf2,
+    /// Text.
+    Text,
+    /// Nothing.
+    Empty,
+    /// Zeros.
+    Zeros,
+    /// Bytes of which all are equally frequent.
+    Noise,
+    /// Pages whose state is right and whose checksum is not.
+    DamagedPages,
+    /// None of all these.
+    Unknown,
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let read = "read the NVS partition, at the offset that the partition table gives it";
+        match self {
+            Self::Application { project, version } => {
+                write!(f, "an application image (project {project:?}, version {version:?}): {read}")
+            }
+            Self::EspImage { offset: 0 } => write!(f, "an application image or a boot loader: {read}"),
+            Self::EspImage { offset } => write!(
+                f,
+                "a flash with an application image or a boot loader at offset {offset:#x}, and without a partition table in \
+                 its first 128 KiB: {read}"
+            ),
+            Self::PartitionTable => write!(f, "a partition table: {read}"),
+            Self::KeyPartition => f.write_str("a key partition: give it as the keys, and the NVS partition as the image"),
+            Self::OtaData => write!(f, "the partition otadata: {read}"),
+            Self::PhyInit => write!(f, "the partition phy_init: {read}"),
+            Self::Elf => write!(f, "an ELF program: {read}"),
+            Self::Uf2 => write!(f, "a UF2 file: {read}"),
+            Self::Text => f.write_str("text: a table has to be made an image first"),
+            Self::Empty => f.write_str("empty: read it again"),
+            Self::Zeros => f.write_str("zeros, which no erased flash holds: read it again"),
+            Self::Noise => f.write_str(
+                "noise, as flash encryption or a wrong offset gives it: read the partition on the chip itself, or at its \
+                 right offset",
+            ),
+            Self::DamagedPages => f.write_str("NVS pages with damaged headers: the firmware would erase them all"),
+            Self::Unknown => write!(f, "something else: {read}"),
+        }
+    }
+}
+
+impl Content {
+    /// Whether the first bytes say so, and not only how all of them look.
+    pub(super) fn is_certain(&self) -> bool {
+        !matches!(
+            self,
+            Self::Empty | Self::Zeros | Self::Noise | Self::DamagedPages | Self::Unknown
+        )
+    }
+}
+
+/// What the bytes seem to be, if not NVS.
+pub(super) fn identify(bytes: &[u8]) -> Content {
+    if bytes.is_empty() {
+        return Content::Empty;
+    }
+    let damaged = |page: storage::RawPage| page.state.is_some_and(|state| state != PageState::Uninitialized);
+    let blank = |sector: &[u8]| sector.iter().all(|byte| *byte == 0xFF);
+    let begin = bytes.chunks(SECTOR).take_while(|sector| blank(sector)).count() * SECTOR;
+    let rest = bytes.get(begin..).unwrap_or_default();
+    if let Some(content) = certain(rest) {
+        content
+    } else if rest.starts_with(b"\x7FELF") {
+        Content::Elf
+    } else if rest.starts_with(b"UF2\n") {
+        Content::Uf2
+    } else if is_esp_image(rest) {
+        Content::EspImage { offset: begin }
+    } else if storage::pages(bytes).any(damaged) {
+        Content::DamagedPages
+    } else if bytes.iter().all(|byte| *byte == 0) {
+        Content::Zeros
+    } else if is_text(bytes) {
+        Content::Text
+    } else if is_noise(bytes) {
+        Content::Noise
+    } else {
+        Content::Unknown
+    }
+}
+
+/// What a sector holds, where its first bytes leave no doubt. A damaged NVS page is never taken for one of these.
+pub(super) fn certain(sector: &[u8]) -> Option<Content> {
+    if is_esp_image(sector) {
+        Some(application(sector).unwrap_or(Content::EspImage { offset: 0 }))
+    } else if PartitionTable::in_flash(sector, 0).is_ok() {
+        Some(Content::PartitionTable)
+    } else if is_key_partition(sector) {
+        Some(Content::KeyPartition)
+    } else if is_ota_data(sector) {
+        Some(Content::OtaData)
+    } else if sector.starts_with(b"PHYINIT\0") {
+        Some(Content::PhyInit)
+    } else {
+        None
+    }
+}
+
+/// The header of every image that a boot loader starts, the boot loader included: E9, the number of segments, how the
+/// flash is connected. Source: `esp_image_header_t` of ESP-IDF, `components/bootloader_support/include/esp_app_format.h`.
+pub(super) fn is_esp_image(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xE9, 1..=16, 0..=5, ..])
+}
+
+/// The description behind the headers of the image and of its first segment: `esp_app_desc_t`.
+fn application(bytes: &[u8]) -> Option<Content> {
+    let description = bytes.get(0x20..0x120)?;
+    if !description.starts_with(&[0x32, 0x54, 0xCD, 0xAB]) {
+        return None;
+    }
+    let text = |at: usize| {
+        let field = description.get(at..)?.get(..32)?;
+        let text = field.split(|byte| *byte == 0).next()?;
+        Some(String::from_utf8_lossy(text).into_owned())
+    };
+    Some(Content::Application {
+        version: text(16)?,
+        project: text(48)?,
+    })
+}
+
+fn is_key_partition(bytes: &[u8]) -> bool {
+    let Some((keys, rest)) = bytes.split_first_chunk::<KEYS_SIZE>() else {
+        return false;
+    };
+    rest.first_chunk()
+        .is_some_and(|stored| u32::from_le_bytes(*stored) == crc32(keys))
+}
+
+/// `esp_ota_select_entry_t`: a counter, a label of 20 bytes, a state, and the CRC of the counter.
+fn is_ota_data(bytes: &[u8]) -> bool {
+    let Some((entry, rest)) = bytes.split_first_chunk::<32>() else {
+        return false;
+    };
+    let [counter @ .., c0, c1, c2, c3] = entry;
+    let Some((counter, _)) = counter.split_first_chunk::<4>() else {
+        return false;
+    };
+    u32::from_le_bytes([*c0, *c1, *c2, *c3]) == crc32(counter)
+        && *counter != [0xFF; 4]
+        && rest.iter().take(SECTOR - 32).all(|byte| *byte == 0xFF)
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let bytes = bytes.get(..SECTOR).unwrap_or(bytes);
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // The cut may be within a character.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    let is_written = |char: char| !char.is_control() || matches!(char, '\n' | '\r' | '\t');
+    !text.is_empty() && text.chars().all(is_written)
+}
+
+/// Whether every byte value is about equally frequent, blank sectors aside: the chi-squared statistic of 255 degrees
+/// of freedom, whose mean is 255 and whose deviation is 23.
+fn is_noise(bytes: &[u8]) -> bool {
+    const LEAST: u64 = 1024;
+    const LIMIT: f64 = 500.0;
+    let mut counts = [0_u64; 256];
+    for sector in bytes.chunks(SECTOR) {
+        if sector.iter().any(|byte| *byte != 0xFF) {
+            for byte in sector {
+                if let Some(count) = counts.get_mut(usize::from(*byte)) {
+                    *count += 1;
+                }
+            }
+        }
+    }
+    let total: u64 = counts.iter().sum();
+    let expected = total as f64 / 256.0;
+    let deviation = |count: &u64| (*count as f64 - expected).powi(2) / expected;
+    total >= LEAST && counts.iter().map(deviation).sum::<f64>() < LIMIT
+}
