@@ -1,30 +1,118 @@
 //! Reading input, and writing output so that nothing is ever half written.
+//!
+//! What one call of the program has read is remembered: an output is never one of these files, whatever it is called.
+//! That is one place for every command, also for files that a table's rows name.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+mod output;
+mod temporary;
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroizing;
 
 use crate::exit::Failure;
+
+pub(crate) use output::{Content, Output, created, write, write_all};
 
 /// The most that is read of a file: twice the largest flash that an ESP32 can have.
 const READ_MAX: u64 = 256 << 20;
 
-/// Who may read an output file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Readers {
-    /// As before, if the file is there already; else everyone whom the umask lets.
-    AsBefore,
-    /// The owner alone: the file holds keys.
-    OwnerOnly,
+/// The name that stands for standard input and standard output.
+const STANDARD: &str = "-";
+
+/// A file that was read.
+struct Input {
+    /// As it was named.
+    name: String,
+    identity: Identity,
+    /// Who may read it.
+    mode: u32,
 }
 
-/// A file's content.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let unreadable = |reason: &dyn std::fmt::Display| Failure::unusable(format_args!("{}: {reason}", path.display()));
-    let file = File::open(path).map_err(|error| unreadable(&reason(&error)))?;
+/// Which file it is, however it is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Identity {
+    #[cfg(unix)]
+    number: (u64, u64),
+    #[cfg(not(unix))]
+    path: std::path::PathBuf,
+}
+
+static INPUTS: Mutex<Vec<Input>> = Mutex::new(Vec::new());
+
+fn inputs() -> MutexGuard<'static, Vec<Input>> {
+    INPUTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(_path: &Path, metadata: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        Some(Self {
+            number: (metadata.dev(), metadata.ino()),
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn of(path: &Path, _metadata: &Metadata) -> Option<Self> {
+        let path = std::fs::canonicalize(path).ok()?;
+        Some(Self { path })
+    }
+}
+
+/// Who may read and write a file.
+#[cfg(unix)]
+fn mode(metadata: &Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o777
+}
+
+#[cfg(not(unix))]
+fn mode(_metadata: &Metadata) -> u32 {
+    0o777
+}
+
+/// Whether a path means standard input or standard output.
+pub(crate) fn is_standard(path: &Path) -> bool {
+    path == Path::new(STANDARD)
+}
+
+/// An input as messages name it.
+pub(crate) fn input_name(path: &Path) -> String {
+    if is_standard(path) {
+        "standard input".to_string()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// The content of a file that the command line names; `-` is standard input.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if !is_standard(path) {
+        return read_file(path);
+    }
+    let name = input_name(path);
+    if inputs().iter().any(|input| input.name == name) {
+        return Err(Failure::unusable("standard input (-) can be one input alone"));
+    }
+    read_all(standard_input(), path, name)
+}
+
+/// The content of a file.
+pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_all(File::open(path), path, path.display().to_string())
+}
+
+fn read_all(file: io::Result<File>, path: &Path, name: String) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let unreadable = |reason: &dyn std::fmt::Display| Failure::unusable(format_args!("{name}: {reason}"));
+    let file = file.map_err(|error| unreadable(&reason(&error)))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&reason(&error)))?;
     // Room for all of it at once: a buffer that grows leaves pieces of keys behind in memory.
-    let size = file.metadata().map_or(0, |metadata| metadata.len()).min(READ_MAX);
-    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+    let size = metadata.len().min(READ_MAX);
+    let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1));
     file.take(READ_MAX + 1)
         .read_to_end(&mut content)
         .map_err(|error| unreadable(&reason(&error)))?;
@@ -33,56 +121,51 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
             "it has more than {READ_MAX} bytes, the most that is read"
         )));
     }
+    // A pipe or a device is nobody's file.
+    let identity = Identity::of(path, &metadata).filter(|_| metadata.is_file());
+    match identity {
+        Some(identity) => inputs().push(Input {
+            identity,
+            mode: mode(&metadata),
+            name,
+        }),
+        None if is_standard(path) => inputs().push(Input {
+            identity: Identity::none(),
+            mode: 0o777,
+            name,
+        }),
+        None => {}
+    }
     Ok(content)
 }
 
-/// Writes a file whole or not at all: into a temporary file beside it, which then takes its name. Folders on the way
-/// are made. What is no regular file (a pipe, a device) is written to directly.
-pub(crate) fn write(path: &Path, content: &[u8], readers: Readers) -> Result<(), Failure> {
-    replace(path, content, readers)
-        .map_err(|error| Failure::unusable(format_args!("{}: not written: {}", path.display(), reason(&error))))
+impl Identity {
+    /// That of no file.
+    fn none() -> Self {
+        Self {
+            #[cfg(unix)]
+            number: (u64::MAX, u64::MAX),
+            #[cfg(not(unix))]
+            path: std::path::PathBuf::new(),
+        }
+    }
 }
 
-fn replace(path: &Path, content: &[u8], readers: Readers) -> std::io::Result<()> {
-    // Through a symbolic link: its target is meant, not the link.
-    let target = match fs::canonicalize(path) {
-        Ok(target) => target,
-        Err(error) if error.kind() == ErrorKind::NotFound => path.to_path_buf(),
-        Err(error) => return Err(error),
-    };
-    let before = match fs::metadata(&target) {
-        Ok(metadata) if metadata.is_dir() => return Err(ErrorKind::IsADirectory.into()),
-        Ok(metadata) if !metadata.is_file() => {
-            return File::options().write(true).open(&target)?.write_all(content);
-        }
-        Ok(metadata) => Some(metadata.permissions()),
-        Err(_) => None,
-    };
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    fs::create_dir_all(&folder)?;
-    let mut temporary = tempfile::Builder::new();
-    temporary.prefix(".fleetmint-");
-    // Without more ado a temporary file is its owner's alone.
-    #[cfg(unix)]
-    if readers == Readers::AsBefore && before.is_none() {
-        use std::os::unix::fs::PermissionsExt;
-        temporary.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = temporary.tempfile_in(&folder)?;
-    if let Some(permissions) = before.filter(|_| readers == Readers::AsBefore) {
-        file.as_file().set_permissions(permissions)?;
-    }
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(&target)?;
-    Ok(())
+/// Standard input as a file, which says whose it is.
+#[cfg(unix)]
+fn standard_input() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
+#[cfg(windows)]
+fn standard_input() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    io::stdin().as_handle().try_clone_to_owned().map(File::from)
 }
 
 /// What the system says, without the number that Rust appends.
-pub(crate) fn reason(error: &std::io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {
         Some((text, _)) => text.to_lowercase(),

@@ -8,7 +8,7 @@ use fleetmint_nvs::check::{Finding, FindingKind, Report, Severity, check};
 use fleetmint_nvs::crypt::Keys;
 use serde::Serialize;
 
-use super::arguments::image::{ImageKeys, Partition};
+use super::arguments::image::{ImageKeys, Partition, Taken};
 use super::json::Name;
 use crate::exit::Failure;
 use crate::terminal::{self, count, shown, table};
@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: ImageKeys,
 
+    /// Check it even if it seems not to be NVS
+    #[arg(long)]
+    force: bool,
+
     /// How to show it
     #[arg(long, default_value = "text")]
     format: Format,
@@ -52,10 +56,10 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let image = arguments.partition.read(&arguments.image)?;
-    let keys = arguments.keys.read()?;
-    let path = arguments.image.display().to_string();
-    let report = check(image.bytes(), keys.as_ref().map(Keys::xts).as_ref())
+    let (keys, taken) = (arguments.keys.keys.as_deref(), Taken::read_write(arguments.force));
+    let image = arguments.partition.read(&arguments.image, keys, taken)?;
+    let path = image.name().to_string();
+    let report = check(image.bytes(), image.keys().map(Keys::xts).as_ref())
         .map_err(|error| Failure::unusable(format_args!("{path}: {error}")))?;
     match arguments.format {
         Format::Text => terminal::print(&text(&path, &report))?,

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use fleetmint_nvs::{Error, crypt};
 
+use super::arguments::image;
 use super::arguments::keys;
 use super::arguments::outdir::Outdir;
 use crate::exit::Failure;
-use crate::files::{self, Readers};
+use crate::files;
 use crate::terminal::say;
 
 /// Make the plain image of an encrypted one
@@ -37,23 +38,27 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     outdir: Outdir,
+
+    /// Decrypt it even if it seems not to be NVS; replace a table or keys
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut image = files::read(&arguments.input)?;
     let keys = keys::read(&arguments.keys)?;
+    let mut image = image::read_alone(&arguments.input, arguments.force)?;
     crypt::decrypt(&mut image, &keys).map_err(|error| {
-        let message = format!("{}: {error}", arguments.input.display());
+        let message = format!("{}: {error}", files::input_name(&arguments.input));
         match error {
             Error::WrongKey { .. } => Failure::no(message),
             _ => Failure::unusable(message),
         }
     })?;
     let path = arguments.outdir.place(&arguments.output);
-    files::write(&path, &image, Readers::AsBefore)?;
+    files::write(&path, &image, arguments.force)?;
     say(format_args!(
-        "created {}: decrypted, {} bytes",
-        path.display(),
+        "{}: decrypted, {} bytes",
+        files::created(&path),
         image.len()
     ));
     Ok(())

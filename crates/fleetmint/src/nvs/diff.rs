@@ -1,13 +1,12 @@
 //! `fleetmint nvs diff`: two images by namespace and key.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use fleetmint_nvs::diff::diff;
 use fleetmint_nvs::storage::{Listed, Mode};
 
-use super::arguments::image::{Partition, refusal};
-use super::arguments::keys;
+use super::arguments::image::{ImageFile, Partition, Taken, refusal};
 use super::differences::{self, Values};
 use super::json::lines;
 use crate::exit::Failure;
@@ -45,6 +44,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     reveal: bool,
 
+    /// Compare them even if one seems not to be NVS, or the firmware would erase everything
+    #[arg(long)]
+    force: bool,
+
     /// How to show it
     #[arg(long, default_value = "text")]
     format: Format,
@@ -62,8 +65,7 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let a = list(&arguments.partition, &arguments.a, arguments.keys_a.as_deref())?;
-    let b = list(&arguments.partition, &arguments.b, arguments.keys_b.as_deref())?;
+    let (a, b) = lists(arguments).map_err(|failure| Failure::unusable(failure.message))?;
     let differences = diff(&a, &b);
     let values = if arguments.reveal {
         Values::Revealed
@@ -81,15 +83,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// What the firmware lists. Whatever keeps it from that makes the comparison impossible.
-fn list(partition: &Partition, path: &Path, keys: Option<&Path>) -> Result<Vec<Listed>, Failure> {
-    let listing = || {
-        let mut image = partition.read_side(path)?;
-        let keys = keys.map(keys::read).transpose()?;
-        let mut storage = image.open(Mode::ReadWrite, keys.as_ref(), false)?;
-        storage
-            .list()
-            .map_err(|error| refusal(&path.display().to_string(), &error))
-    };
-    listing().map_err(|failure| Failure::unusable(failure.message))
+/// What the firmware lists of either side. Whatever keeps it from that makes the comparison impossible.
+fn lists(arguments: &Arguments) -> Result<(Vec<Listed>, Vec<Listed>), Failure> {
+    let paths = [arguments.a.as_path(), &arguments.b];
+    let keys = [arguments.keys_a.as_deref(), arguments.keys_b.as_deref()];
+    let taken = Taken::read_write(arguments.force);
+    let [mut a, mut b] = arguments.partition.read_both(paths, keys, taken)?;
+    Ok((list(&mut a, arguments.force)?, list(&mut b, arguments.force)?))
+}
+
+fn list(image: &mut ImageFile, force: bool) -> Result<Vec<Listed>, Failure> {
+    let name = image.name().to_string();
+    let mut storage = image.open(Mode::ReadWrite, force)?;
+    storage.list().map_err(|error| refusal(&name, &error))
 }

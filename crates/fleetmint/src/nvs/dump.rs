@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::storage::{Listed, Mode};
 
-use super::arguments::image::{ImageKeys, Partition, refusal};
+use super::arguments::image::{ImageKeys, Partition, Taken, refusal};
 use crate::exit::Failure;
 use crate::terminal::{self, count, say};
 
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     raw: bool,
 
-    /// Open it even if the firmware would erase everything
+    /// Open it even if it seems not to be NVS, or the firmware would erase everything
     #[arg(long)]
     force: bool,
 
@@ -83,10 +83,15 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut image = arguments.partition.read(&arguments.image)?;
-    let keys = arguments.keys.read()?;
+    let taken = Taken {
+        force: arguments.force,
+        readonly: matches!(arguments.mode, OpenedAs::Readonly),
+        raw: arguments.raw,
+    };
+    let keys = arguments.keys.keys.as_deref();
+    let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
     if arguments.raw {
-        let cipher = keys.as_ref().map(Keys::xts);
+        let cipher = image.keys().map(Keys::xts);
         return match arguments.format {
             Format::Text => terminal::print(&raw::text(image.bytes(), cipher.as_ref())),
             Format::Json => terminal::print(&raw::json(image.bytes(), cipher.as_ref())?),
@@ -99,8 +104,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         OpenedAs::ReadWrite => Mode::ReadWrite,
         OpenedAs::Readonly => Mode::ReadOnly,
     };
-    let path = arguments.image.display().to_string();
-    let mut storage = image.open(mode, keys.as_ref(), arguments.force)?;
+    let path = image.name().to_string();
+    let mut storage = image.open(mode, arguments.force)?;
     let mut entries = storage.list().map_err(|error| refusal(&path, &error))?;
     entries.sort_by(|a, b| order(a).cmp(&order(b)));
     let repairs = storage.repairs().len();

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use fleetmint_nvs::crypt;
 
-use super::arguments::keys::{self, NewKeys};
+use super::arguments::keys::{self, MadeKeys, NewKeys};
 use super::arguments::tables::Tables;
 use crate::exit::Failure;
-use crate::files::{self, Readers};
+use crate::files::{self, Content, Output};
 use crate::terminal::{say, warn};
 
 /// Make an encrypted image of tables
@@ -44,20 +44,33 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut built = arguments.tables.build()?;
-    let keys = match &arguments.inputkey {
+    let (keys, made) = match &arguments.inputkey {
         Some(path) => {
             if arguments.new_keys.keyfile.is_some() {
                 warn("--keyfile is for keys that --keygen makes: nothing is written to it");
             }
-            keys::read(path)?
+            (keys::read(path)?, None)
         }
-        None => arguments.new_keys.make(&arguments.tables.outdir)?,
+        None => {
+            let made = arguments.new_keys.make(&arguments.tables.outdir)?;
+            (made.keys.clone(), Some(made))
+        }
     };
     crypt::encrypt(&mut built.image, &keys).map_err(Failure::unusable)?;
-    files::write(&built.path, &built.image, Readers::AsBefore)?;
+    // First the image: keys are replaced only when what needs the new ones is in place.
+    let mut outputs = vec![Output {
+        path: &built.path,
+        bytes: &built.image,
+        content: Content::Image,
+    }];
+    outputs.extend(made.iter().flat_map(MadeKeys::outputs));
+    files::write_all(&outputs, arguments.tables.force)?;
+    if let Some(made) = &made {
+        made.announce();
+    }
     say(format_args!(
-        "created {}: encrypted, {}",
-        built.path.display(),
+        "{}: encrypted, {}",
+        files::created(&built.path),
         built.summary
     ));
     Ok(())

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::arguments::tables::Tables;
 use crate::exit::Failure;
-use crate::files::{self, Readers};
+use crate::files;
 use crate::terminal::say;
 
 /// Make an image of tables, as nvs_partition_gen.py does
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let built = arguments.tables.build()?;
-    files::write(&built.path, &built.image, Readers::AsBefore)?;
-    say(format_args!("created {}: {}", built.path.display(), built.summary));
+    files::write(&built.path, &built.image, arguments.tables.force)?;
+    say(format_args!("{}: {}", files::created(&built.path), built.summary));
     Ok(())
 }

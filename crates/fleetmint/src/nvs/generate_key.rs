@@ -5,6 +5,7 @@ use clap::Args;
 use super::arguments::keys::NewKeys;
 use super::arguments::outdir::Outdir;
 use crate::exit::Failure;
+use crate::files;
 
 /// Make keys for an encrypted partition
 #[derive(Debug, Args)]
@@ -21,15 +22,22 @@ Examples:
 
 The first makes keys/device.bin, the second keys/keys-….bin and keys/hmac-keys-….bin.
 
-A file that --keyfile names is replaced if it exists; one with the default name never is."
+A file of keys that exists is replaced with --force alone."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
     keys: NewKeys,
     #[command(flatten)]
     outdir: Outdir,
+
+    /// Replace files of keys that exist
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    arguments.keys.make(&arguments.outdir).map(drop)
+    let made = arguments.keys.make(&arguments.outdir)?;
+    files::write_all(&made.outputs().collect::<Vec<_>>(), arguments.force)?;
+    made.announce();
+    Ok(())
 }

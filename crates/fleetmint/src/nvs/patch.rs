@@ -12,11 +12,11 @@ use fleetmint_nvs::storage::{Listed, Mode, PatchError, PatchFault, SliceFlash, S
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::arguments::image::{ImageKeys, Partition};
+use super::arguments::image::{ImageKeys, Partition, Taken};
 use super::arguments::tables::read_file;
 use super::differences::{self, Changed, Values};
 use crate::exit::Failure;
-use crate::files::{self, Readers};
+use crate::files;
 use crate::terminal::{self, count, say};
 
 /// Change values and keep everything else, as the firmware would
@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: ImageKeys,
 
-    /// Change it even if the firmware would erase everything first
+    /// Change it even if it seems not to be NVS, or the firmware would erase everything first; replace a table or keys
     #[arg(long)]
     force: bool,
 
@@ -100,10 +100,15 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut image = arguments.partition.read(&arguments.image)?;
-    let keys = arguments.keys.read()?;
-    let path = arguments.image.display();
-    let changes = arguments.changes.display();
+    if arguments.out.as_deref().is_some_and(files::is_standard) && matches!(arguments.format, Format::Json) {
+        return Err(Failure::unusable(
+            "standard output can't be both the image (OUT is -) and the report (--format json)",
+        ));
+    }
+    let (keys, taken) = (arguments.keys.keys.as_deref(), Taken::read_write(arguments.force));
+    let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
+    let path = image.name().to_string();
+    let changes = files::input_name(&arguments.changes);
     let rows = csv::read_changes(&files::read(&arguments.changes)?)
         .map_err(|error| Failure::unusable(format_args!("{changes}: {error}")))?;
     if image.bytes().len() == PAGE_SIZE {
@@ -113,7 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         )));
     }
     let before = Zeroizing::new(image.bytes().to_vec());
-    let mut storage = image.open(Mode::ReadWrite, keys.as_ref(), arguments.force)?;
+    let mut storage = image.open(Mode::ReadWrite, arguments.force)?;
     let repairs = storage.repairs().len();
     let patched = storage
         .patch(&rows, read_file)
@@ -130,13 +135,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     // Before the report, which says that it is there.
     if let Some(out) = arguments.out.as_ref().filter(|_| !arguments.dry_run) {
-        files::write(out, image.content(), Readers::AsBefore)?;
-        say(format_args!("created {}: {summary}", out.display()));
+        files::write(out, image.content(), arguments.force)?;
+        say(format_args!("{}: {summary}", files::created(out)));
     }
     if !arguments.dry_run && matches!(arguments.format, Format::Text) {
         return Ok(());
     }
-    let (old, new) = (list(&before, keys.as_ref())?, list(image.bytes(), keys.as_ref())?);
+    let (old, new) = (list(&before, image.keys())?, list(image.bytes(), image.keys())?);
     let differences = diff(&old, &new);
     let values = Values::masked()?;
     match arguments.format {

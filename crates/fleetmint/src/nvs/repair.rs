@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use fleetmint_nvs::storage::{Mode, Repair, RepairKind};
 
-use super::arguments::image::{ImageKeys, Partition};
+use super::arguments::image::{ImageKeys, Partition, Taken};
 use crate::exit::Failure;
-use crate::files::{self, Readers};
+use crate::files;
 use crate::terminal::{count, say, shown};
 
 /// Write the image as the firmware's own start would leave it
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: ImageKeys,
 
-    /// Repair it even if the firmware would erase everything
+    /// Repair it even if it seems not to be NVS, or the firmware would erase everything; replace a table or keys
     #[arg(long)]
     force: bool,
 
@@ -44,19 +44,19 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut image = arguments.partition.read(&arguments.image)?;
-    let keys = arguments.keys.read()?;
-    let storage = image.open(Mode::ReadWrite, keys.as_ref(), arguments.force)?;
+    let (keys, taken) = (arguments.keys.keys.as_deref(), Taken::read_write(arguments.force));
+    let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
+    let storage = image.open(Mode::ReadWrite, arguments.force)?;
     let repairs: Vec<String> = storage.repairs().iter().map(line).collect();
     drop(storage);
-    files::write(&arguments.out, image.content(), Readers::AsBefore)?;
+    files::write(&arguments.out, image.content(), arguments.force)?;
     for repair in &repairs {
         say(repair);
     }
-    let out = arguments.out.display();
+    let created = files::created(&arguments.out);
     match repairs.len() {
-        0 => say(format_args!("created {out}: there was nothing to repair")),
-        number => say(format_args!("created {out}: {}", count(number, "repair"))),
+        0 => say(format_args!("{created}: there was nothing to repair")),
+        number => say(format_args!("{created}: {}", count(number, "repair"))),
     }
     Ok(())
 }

@@ -4,18 +4,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fleetmint_board::partition_table::{self, PartitionTable};
+use fleetmint_board::flash_dump::{self, Content, FlashKeys, InFlash, Located, NotNvs, Wanted, find_keys};
+use fleetmint_board::partition_table;
+use fleetmint_nvs::Error;
 use fleetmint_nvs::crypt::Keys;
-use fleetmint_nvs::storage::{self, Mode, SliceFlash, Storage};
-use fleetmint_nvs::{Error, image};
+use fleetmint_nvs::storage::{self, Mode, ReadOnlySlice, SliceFlash, Storage};
+use zeroize::Zeroizing;
 
 use super::{keys, size};
 use crate::exit::Failure;
 use crate::files;
-use crate::terminal::say;
-
-/// The partition that is taken of a flash dump, if none is named and there is one of this name.
-const DEFAULT_PARTITION: &str = "nvs";
+use crate::terminal::{say, warn};
 
 #[derive(Debug, Args)]
 pub(crate) struct Partition {
@@ -23,114 +22,195 @@ pub(crate) struct Partition {
     #[arg(long, value_name = "NAME")]
     partition: Option<String>,
 
-    /// Where the partition table of a whole flash dump is
-    #[arg(long, value_name = "OFFSET", default_value = "0x8000", value_parser = size::parse)]
-    partition_table_offset: usize,
+    /// Where the partition table of a whole flash dump is [default: 0x8000, or where one is found in the first 128 KiB]
+    #[arg(long, value_name = "OFFSET", value_parser = size::parse)]
+    partition_table_offset: Option<usize>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ImageKeys {
-    /// The keys of an encrypted image: a key partition, or the bare 64 bytes
+    /// The keys of an encrypted image: a key partition, or the bare 64 bytes [default: of a whole flash dump, its own
+    /// partition nvs_keys]
     #[arg(long, value_name = "KEYS.bin")]
-    keys: Option<PathBuf>,
+    pub(crate) keys: Option<PathBuf>,
 }
 
-impl ImageKeys {
-    /// The keys, if there are any.
-    pub(crate) fn read(&self) -> Result<Option<Keys>, Failure> {
-        self.keys.as_deref().map(keys::read).transpose()
+/// How the caller wants an image to be taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    /// As NVS, whatever the bytes seem to be; and opened even if the firmware would erase everything.
+    pub(crate) force: bool,
+    /// As a partition that the firmware may only read, which erases nothing: its start fails instead.
+    pub(crate) readonly: bool,
+    /// For looking at its bytes alone, so that what it seems to be is said and does no harm.
+    pub(crate) raw: bool,
+}
+
+impl Taken {
+    /// For reading and writing, as the firmware takes it by default.
+    pub(crate) const fn read_write(force: bool) -> Self {
+        Self {
+            force,
+            readonly: false,
+            raw: false,
+        }
     }
 }
 
-/// An image as read from its file.
+/// An image as read from its file, and its keys.
 pub(crate) struct ImageFile {
-    path: PathBuf,
-    content: Vec<u8>,
+    name: String,
+    content: Zeroizing<Vec<u8>>,
     place: Range<usize>,
+    flash: Option<InFlash>,
+    keys: Option<Keys>,
 }
 
 impl Partition {
-    /// Reads an image. A partition can be named of a whole flash dump alone.
-    pub(crate) fn read(&self, path: &Path) -> Result<ImageFile, Failure> {
-        self.read_as(path, self.partition.is_some())
-    }
-
-    /// Reads one of two images, of which one may be a whole flash dump and the other a partition by itself.
-    pub(crate) fn read_side(&self, path: &Path) -> Result<ImageFile, Failure> {
-        self.read_as(path, false)
-    }
-
-    fn read_as(&self, path: &Path, must_be_dump: bool) -> Result<ImageFile, Failure> {
+    /// Reads an image, and its keys from the file `keys` or from the same flash. A partition can be named of a whole
+    /// flash dump alone.
+    pub(crate) fn read(&self, path: &Path, keys: Option<&Path>, taken: Taken) -> Result<ImageFile, Failure> {
         let content = files::read(path)?;
-        let unusable = |error: partition_table::Error| Failure::unusable(format_args!("{}: {error}", path.display()));
-        let is_dump = PartitionTable::is_at(&content, self.partition_table_offset);
-        let place = if is_dump || must_be_dump {
-            let table = PartitionTable::in_flash(&content, self.partition_table_offset).map_err(unusable)?;
-            let partition = match &self.partition {
-                Some(name) => table.find(name).map_err(unusable)?,
-                None => only_nvs(&table)
-                    .ok_or_else(|| several_nvs(&table))
-                    .map_err(|reason| Failure::unusable(format_args!("{}: {reason}", path.display())))?,
-            };
-            let place = partition.within(content.len()).map_err(unusable)?;
-            say(format_args!(
-                "{}: partition {}, {:#x} bytes at offset {:#x}",
-                path.display(),
-                partition.name,
-                partition.size,
-                partition.offset
-            ));
-            place
-        } else {
-            0..content.len()
+        let wanted = self.wanted(taken);
+        ImageFile::locate(path, content, keys, &wanted, taken)
+    }
+
+    /// Reads two images, of which one may be a whole flash dump and the other a partition by itself.
+    pub(crate) fn read_both(
+        &self,
+        paths: [&Path; 2],
+        keys: [Option<&Path>; 2],
+        taken: Taken,
+    ) -> Result<[ImageFile; 2], Failure> {
+        let [a, b] = paths;
+        let contents = [files::read(a)?, files::read(b)?];
+        let wanted = self.wanted(taken);
+        let alone = Wanted {
+            force: taken.force,
+            ..Wanted::default()
         };
-        image::check_size(place.len())
-            .map_err(|error| Failure::unusable(format_args!("{}: {error}", path.display())))?;
-        Ok(ImageFile {
-            path: path.to_path_buf(),
-            content,
-            place,
-        })
+        // What names a place in a whole flash is not for a partition by itself; but it has to be for one of the two.
+        let is_alone = contents
+            .each_ref()
+            .map(|content| flash_dump::locate(content, &alone).is_ok_and(|located| located.flash.is_none()));
+        let wanted_of = |side_is_alone: bool| match is_alone {
+            [true, true] => wanted,
+            _ if side_is_alone => alone,
+            _ => wanted,
+        };
+        let [is_alone_a, is_alone_b] = is_alone;
+        let [content_a, content_b] = contents;
+        let [keys_a, keys_b] = keys;
+        Ok([
+            ImageFile::locate(a, content_a, keys_a, &wanted_of(is_alone_a), taken)?,
+            ImageFile::locate(b, content_b, keys_b, &wanted_of(is_alone_b), taken)?,
+        ])
     }
-}
 
-fn only_nvs(table: &PartitionTable) -> Option<&partition_table::Partition> {
-    let mut nvs = table.partitions().iter().filter(|partition| partition.is_nvs());
-    match (table.find(DEFAULT_PARTITION), nvs.next(), nvs.next()) {
-        (Ok(partition), ..) | (_, Some(partition), None) => Some(partition),
-        _ => None,
-    }
-}
-
-fn several_nvs(table: &PartitionTable) -> String {
-    let names = |nvs: bool| {
-        let partitions = table
-            .partitions()
-            .iter()
-            .filter(move |partition| !nvs || partition.is_nvs());
-        partitions
-            .map(|partition| partition.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    match names(true) {
-        none if none.is_empty() => format!(
-            "a whole flash without an NVS partition; the partitions are {}",
-            names(false)
-        ),
-        several => format!("a whole flash with several NVS partitions: choose one of {several} with --partition"),
+    fn wanted(&self, taken: Taken) -> Wanted<'_> {
+        Wanted {
+            partition: self.partition.as_deref(),
+            table_offset: self.partition_table_offset,
+            force: taken.force,
+        }
     }
 }
 
 impl ImageFile {
+    fn locate(
+        path: &Path,
+        content: Zeroizing<Vec<u8>>,
+        keys: Option<&Path>,
+        wanted: &Wanted<'_>,
+        taken: Taken,
+    ) -> Result<Self, Failure> {
+        let name = files::input_name(path);
+        let located = match flash_dump::locate(&content, wanted) {
+            Err(error @ flash_dump::Error::NotNvs { .. }) if taken.raw => {
+                warn(format_args!("{name}: {error}"));
+                let force = true;
+                flash_dump::locate(&content, &Wanted { force, ..*wanted })
+            }
+            located => located,
+        };
+        let Located { place, flash } = located.map_err(|error| refused(&name, &content, &error, taken))?;
+        let mut image = Self {
+            name,
+            content,
+            place,
+            flash,
+            keys: None,
+        };
+        if let Some(InFlash {
+            partition,
+            table_offset,
+            ..
+        }) = &image.flash
+        {
+            let table = match *table_offset {
+                partition_table::OFFSET => String::new(),
+                offset => format!(" (the partition table is at {offset:#x})"),
+            };
+            say(format_args!(
+                "{}: partition {}, {:#x} bytes at offset {:#x}{table}",
+                image.name, partition.name, partition.size, partition.offset
+            ));
+        }
+        image.keys = match keys {
+            Some(keys) => Some(keys::read(keys)?),
+            None => image.own_keys(),
+        };
+        Ok(image)
+    }
+
+    /// The keys that the same flash holds.
+    fn own_keys(&self) -> Option<Keys> {
+        let flash = self.flash.as_ref()?;
+        let name = &self.name;
+        match find_keys(&self.content, &flash.table, self.bytes()) {
+            FlashKeys::None => None,
+            FlashKeys::Fit { partition, keys } => {
+                say(format_args!(
+                    "{name}: encrypted, with the keys of the partition {partition}"
+                ));
+                Some(keys)
+            }
+            FlashKeys::DoNotFit { partition } => {
+                say(format_args!(
+                    "{name}: the keys of the partition {partition} are not those of {}",
+                    flash.partition.name
+                ));
+                None
+            }
+            FlashKeys::Unreadable { partition } => {
+                say(format_args!(
+                    "{name}: the keys of the partition {partition} can't be read, as flash encryption covers them: give \
+                     the keys with --keys"
+                ));
+                None
+            }
+        }
+    }
+
+    /// How messages name the file.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The keys, if the image is encrypted.
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
+    /// Whether the partition table says that the firmware may only read the partition.
+    #[expect(dead_code, reason = "for the commands that take --as")]
+    pub(crate) fn is_readonly(&self) -> bool {
+        self.flash.as_ref().is_some_and(|flash| flash.partition.readonly)
+    }
+
     /// The partition's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.content.get(self.place.clone()).unwrap_or_default()
-    }
-
-    /// The partition's bytes, for the firmware to write to.
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.content.get_mut(self.place.clone()).unwrap_or_default()
     }
 
     /// Where the partition begins in its file.
@@ -145,32 +225,74 @@ impl ImageFile {
 
     /// Opens the partition as the firmware does. Where the keys seem wrong or missing it would erase everything: that is
     /// refused unless `force`.
-    pub(crate) fn open(
-        &mut self,
-        mode: Mode,
-        keys: Option<&Keys>,
-        force: bool,
-    ) -> Result<Storage<SliceFlash<'_>>, Failure> {
-        let cipher = keys.map(Keys::xts);
-        let path = self.path.display().to_string();
-        let wrong_key = storage::check_key(self.bytes(), cipher.as_ref()).err();
+    pub(crate) fn open(&mut self, mode: Mode, force: bool) -> Result<Storage<SliceFlash<'_>>, Failure> {
+        let cipher = self.keys.as_ref().map(Keys::xts);
+        let name = &self.name;
+        let bytes = self.content.get_mut(self.place.clone()).unwrap_or_default();
+        let wrong_key = storage::check_key(bytes, cipher.as_ref()).err();
         match (&wrong_key, mode) {
             (Some(error), Mode::ReadWrite) if !force => {
                 return Err(Failure::no(format_args!(
-                    "{path}: {error}; the firmware would erase them all, and so does this with --force"
+                    "{name}: {error}; the firmware would erase them all, and so does this with --force"
                 )));
             }
             _ => {}
         }
-        Storage::open(SliceFlash::new(self.bytes_mut()), mode, cipher).map_err(|error| match wrong_key {
+        Storage::open(SliceFlash::new(bytes), mode, cipher).map_err(|error| match wrong_key {
             // Read-only the firmware erases nothing, its start fails.
-            Some(reason) => Failure::no(format_args!("{path}: {error}; {reason}")),
-            None => refusal(&path, &error),
+            Some(reason) => Failure::no(format_args!("{name}: {error}; {reason}")),
+            None => refusal(name, &error),
         })
     }
 }
 
+/// Reads an image that is a partition by itself.
+pub(crate) fn read_alone(path: &Path, force: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let content = files::read(path)?;
+    let name = files::input_name(path);
+    let wanted = Wanted {
+        force,
+        ..Wanted::default()
+    };
+    match flash_dump::locate(&content, &wanted) {
+        Ok(Located { flash: Some(flash), .. }) if !force => Err(Failure::unusable(format_args!(
+            "{name}: a whole flash dump, of which the partition {} is {:#x} bytes at offset {:#x}: cut it out, or read the \
+             dump as it is with `fleetmint nvs dump --keys`",
+            flash.partition.name, flash.partition.size, flash.partition.offset
+        ))),
+        Ok(_) => Ok(content),
+        Err(error) => Err(refused(&name, &content, &error, Taken::read_write(force))),
+    }
+}
+
+/// Why the file is not taken, and what the caller can do about it.
+fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) -> Failure {
+    use flash_dump::Error as Reason;
+    let advice = match error {
+        Reason::SeveralTables { .. } | Reason::UnprovenTable { .. } => " with --partition-table-offset",
+        Reason::Table { tables, .. } if !tables.is_empty() => " (--partition-table-offset)",
+        Reason::SeveralNvsPartitions { .. } => " with --partition",
+        Reason::NotNvs { .. } => "; --force treats it as NVS",
+        Reason::NotFromStart { .. } => ", or --force takes the offsets as they are",
+        _ => "",
+    };
+    // Of noise the firmware itself says no, where it may not erase it.
+    if let Reason::NotNvs {
+        partition: None,
+        cause: NotNvs::NoPage {
+            content: Content::Noise,
+            ..
+        },
+    } = error
+        && taken.readonly
+        && let Err(start) = Storage::open(ReadOnlySlice::new(content), Mode::ReadOnly, None)
+    {
+        return Failure::no(format_args!("{name}: {start}; {error}"));
+    }
+    Failure::unusable(format_args!("{name}: {error}{advice}"))
+}
+
 /// The firmware's start fails.
-pub(crate) fn refusal(path: &str, error: &Error) -> Failure {
-    Failure::no(format_args!("{path}: {error}"))
+pub(crate) fn refusal(name: &str, error: &Error) -> Failure {
+    Failure::no(format_args!("{name}: {error}"))
 }

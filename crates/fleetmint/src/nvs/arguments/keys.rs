@@ -3,18 +3,43 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fleetmint_nvs::crypt::{HmacKey, Keys};
+use fleetmint_board::flash_dump::check_nvs;
+use fleetmint_nvs::crypt::{HMAC_KEY_SIZE, HmacKey, Keys};
+use fleetmint_nvs::layout::PAGE_SIZE;
 use zeroize::Zeroizing;
 
 use super::outdir::Outdir;
 use crate::exit::Failure;
-use crate::files::{self, Readers};
+use crate::files::{self, Content, Output};
 use crate::terminal::say;
 
 /// The keys in a key partition's file.
 pub(crate) fn read(path: &Path) -> Result<Keys, Failure> {
-    let content = Zeroizing::new(files::read(path)?);
-    Keys::decode(&content).map_err(|error| Failure::unusable(format_args!("{}: {error}", path.display())))
+    let content = files::read(path)?;
+    let name = files::input_name(path);
+    Keys::decode(&content).map_err(|error| {
+        let advice = if content.len() == HMAC_KEY_SIZE {
+            "; `fleetmint nvs generate-key --key_protect_hmac --kp_hmac_inputkey FILE` makes a file of the keys"
+        } else if content.len() >= PAGE_SIZE && check_nvs(&content).is_ok() {
+            "; it is an NVS image: the image and the keys seem to be swapped"
+        } else {
+            ""
+        };
+        Failure::unusable(format_args!("{name}: {error}{advice}"))
+    })
+}
+
+/// The HMAC key in a file.
+fn read_hmac_key(path: &Path) -> Result<HmacKey, Failure> {
+    let content = files::read(path)?;
+    let name = files::input_name(path);
+    HmacKey::decode(&content).map_err(|error| {
+        let advice = match Keys::decode(&content) {
+            Ok(_) => "; encrypt takes them with --inputkey, the reading commands with --keys",
+            Err(_) => "",
+        };
+        Failure::unusable(format_args!("{name}: {error}{advice}"))
+    })
 }
 
 #[derive(Debug, Args)]
@@ -45,31 +70,57 @@ pub(crate) struct NewKeys {
     kp_hmac_inputkey: Option<PathBuf>,
 }
 
+/// Keys that were made, and their files, which are not written yet.
+pub(crate) struct MadeKeys {
+    pub(crate) keys: Keys,
+    files: Vec<KeyFile>,
+}
+
+struct KeyFile {
+    path: PathBuf,
+    bytes: Zeroizing<Vec<u8>>,
+    purpose: &'static str,
+}
+
+impl MadeKeys {
+    /// The files, to be written after what needs them.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
+        self.files.iter().map(|file| Output {
+            path: &file.path,
+            bytes: &file.bytes,
+            content: Content::Keys,
+        })
+    }
+
+    /// Says that the files are there, and what they are for.
+    pub(crate) fn announce(&self) {
+        for file in &self.files {
+            say(format_args!("created {}: {}", file.path.display(), file.purpose));
+        }
+    }
+}
+
 impl NewKeys {
-    /// Makes the keys and writes their files, which only the owner can read.
-    pub(crate) fn make(&self, outdir: &Outdir) -> Result<Keys, Failure> {
+    /// Makes the keys.
+    pub(crate) fn make(&self, outdir: &Outdir) -> Result<MadeKeys, Failure> {
+        let mut files = Vec::new();
         let keyfile = match &self.keyfile {
             Some(file) => outdir.place_keys(file),
             None => unused(outdir)?,
         };
         let hmac_key = match &self.kp_hmac_inputkey {
-            Some(path) => {
-                let content = Zeroizing::new(files::read(path)?);
-                let key = HmacKey::decode(&content)
-                    .map_err(|error| Failure::unusable(format_args!("{}: {error}", path.display())))?;
-                Some(key)
-            }
+            Some(path) => Some(read_hmac_key(path)?),
             None if self.kp_hmac_keygen => {
                 let key = HmacKey::generate(getrandom::fill).map_err(no_randomness)?;
                 let path = match &self.kp_hmac_keyfile {
                     Some(file) => outdir.place_keys(file),
                     None => beside(&keyfile),
                 };
-                files::write(&path, key.as_bytes(), Readers::OwnerOnly)?;
-                say(format_args!(
-                    "created {}: HMAC key, for an eFuse block with the purpose HMAC_UP",
-                    path.display()
-                ));
+                files.push(KeyFile {
+                    path,
+                    bytes: Zeroizing::new(key.as_bytes().to_vec()),
+                    purpose: "HMAC key, for an eFuse block with the purpose HMAC_UP",
+                });
                 Some(key)
             }
             None => None,
@@ -78,16 +129,15 @@ impl NewKeys {
             Some(key) => key.nvs_keys(),
             None => Keys::generate(getrandom::fill).map_err(no_randomness)?,
         };
-        files::write(&keyfile, keys.encode().as_slice(), Readers::OwnerOnly)?;
-        let purpose = match hmac_key {
-            Some(_) => "for this program's --keys; the chip derives the same from the HMAC key",
-            None => "for the partition nvs_keys, to be flashed with flash encryption",
-        };
-        say(format_args!(
-            "created {}: encryption keys, {purpose}",
-            keyfile.display()
-        ));
-        Ok(keys)
+        files.push(KeyFile {
+            path: keyfile,
+            bytes: Zeroizing::new(keys.encode().to_vec()),
+            purpose: match hmac_key {
+                Some(_) => "encryption keys, for this program's --keys; the chip derives the same from the HMAC key",
+                None => "encryption keys, for the partition nvs_keys, to be flashed with flash encryption",
+            },
+        });
+        Ok(MadeKeys { keys, files })
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::files;
 use crate::terminal::warn;
 
 #[derive(Debug, Args)]
@@ -25,8 +26,8 @@ impl Outdir {
                 ));
                 file.to_path_buf()
             }
-            Some(folder) => folder.join(file),
-            None => file.to_path_buf(),
+            Some(folder) if !files::is_standard(file) => folder.join(file),
+            _ => file.to_path_buf(),
         }
     }
 

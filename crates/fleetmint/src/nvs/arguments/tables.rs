@@ -7,6 +7,8 @@ use fleetmint_nvs::csv::Generator;
 use fleetmint_nvs::image;
 use fleetmint_nvs::layout::{PAGE_SIZE, READ_WRITE_MIN, Version};
 
+use zeroize::Zeroizing;
+
 use super::outdir::Outdir;
 use super::size;
 use crate::exit::Failure;
@@ -29,6 +31,10 @@ pub(crate) struct Tables {
 
     #[command(flatten)]
     pub(crate) outdir: Outdir,
+
+    /// Replace an output file that is a table or holds keys
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -42,10 +48,10 @@ enum Format {
 /// An image, not written yet.
 #[derive(Debug)]
 pub(crate) struct Built {
-    /// Where it goes.
+    /// Where it goes; `-` is standard output.
     pub(crate) path: PathBuf,
     /// What goes there.
-    pub(crate) image: Vec<u8>,
+    pub(crate) image: Zeroizing<Vec<u8>>,
     /// One line on how full it is.
     pub(crate) summary: String,
 }
@@ -67,14 +73,14 @@ impl Tables {
             Format::V1 => Version::V1,
             Format::V2 => Version::V2,
         };
-        let mut bytes = vec![0xFF; size];
+        let mut bytes = Zeroizing::new(vec![0xFF; size]);
         let mut generator = Generator::new(&mut bytes, version).map_err(Failure::unusable)?;
         let mut progress = Progress::new("tables", tables.len());
         for path in tables {
             let table = files::read(path)?;
             generator
                 .add(&table, read_file)
-                .map_err(|error| Failure::unusable(format_args!("{}: {error}", path.display())))?;
+                .map_err(|error| Failure::unusable(format_args!("{}: {error}", files::input_name(path))))?;
             progress.step();
         }
         let used = generator.finish();
@@ -95,8 +101,11 @@ impl Tables {
 /// The file of a `file` row; relative paths count from the current folder.
 pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, String> {
     // The row's error names the path already.
-    files::read(Path::new(path)).map_err(|failure| match failure.message.strip_prefix(&format!("{path}: ")) {
-        Some(reason) => reason.to_string(),
-        None => failure.message,
-    })
+    let content = files::read_file(Path::new(path));
+    content
+        .map(|mut content| std::mem::take(&mut *content))
+        .map_err(|failure| match failure.message.strip_prefix(&format!("{path}: ")) {
+            Some(reason) => reason.to_string(),
+            None => failure.message,
+        })
 }

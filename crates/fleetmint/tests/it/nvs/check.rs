@@ -9,7 +9,7 @@ use crate::reference::{Case, cases, folder};
 fn check(case: &Case) -> (i32, Json) {
     let run = Folder::new().run(
         [
-            &["nvs", "check", &case.image(), "--format", "json"].map(String::from)[..],
+            &["nvs", "check", &case.image(), "--format", "json", "--force"].map(String::from)[..],
             &case.keys(),
         ]
         .concat(),

@@ -155,6 +155,10 @@ fn trouble_is_not_a_difference() {
         ("odd.bin before.bin", "odd.bin: a partition of 100 bytes"),
         ("before.bin gone.bin", "gone.bin: no such file"),
         ("before.bin after.bin --keys-a t.csv", "t.csv: not a file of NVS keys"),
+        (
+            "t.csv after.bin",
+            "t.csv: not an NVS partition: it has no whole page; it seems to be text",
+        ),
     ] {
         let line = folder.line(&format!("fleetmint nvs diff {arguments}")).refused(2);
         assert!(line.contains(said), "{line}");

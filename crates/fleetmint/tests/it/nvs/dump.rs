@@ -265,7 +265,13 @@ fn raw_never_stops_at_what_the_firmware_would() {
         let image = case.image();
         for format in ["text", "json"] {
             let run = Folder::new().run(["nvs", "dump", &image, "--raw", "--format", format]);
-            assert_eq!(run.done().stderr, "", "{}", case.name);
+            let said = match case.name.as_str() {
+                "random_bytes" => "not an NVS partition: none of its 3 pages has a valid header; it seems to be noise",
+                _ => "",
+            };
+            let run = run.done();
+            assert!(run.stderr.contains(said), "{}: {}", case.name, run.stderr);
+            assert_eq!(run.stderr.is_empty(), said.is_empty(), "{}", run.stderr);
         }
     }
 }

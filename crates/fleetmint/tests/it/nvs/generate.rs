@@ -189,20 +189,22 @@ fn an_absolute_output_stands_above_outdir() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_only_its_owner_could_read_stays_so() {
+fn only_the_owner_reads_an_image_and_none_who_could_not_read_an_input() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder();
     let mode = |name: &str| fs::metadata(folder.file(name)).unwrap().permissions().mode() & 0o777;
-    folder.write("ordinary.csv", "");
-    folder
-        .line("fleetmint nvs generate device.csv device.bin 0x3000")
-        .done();
-    assert_eq!(mode("device.bin"), mode("ordinary.csv"));
-    for kept in [0o600, 0o640, 0o666] {
-        fs::set_permissions(folder.file("device.bin"), fs::Permissions::from_mode(kept)).unwrap();
+    for (table, before, after) in [
+        (0o644, None, 0o600),
+        (0o666, Some(0o666), 0o600),
+        (0o400, Some(0o600), 0o400),
+    ] {
+        fs::set_permissions(folder.file("device.csv"), fs::Permissions::from_mode(table)).unwrap();
+        if let Some(before) = before {
+            fs::set_permissions(folder.file("device.bin"), fs::Permissions::from_mode(before)).unwrap();
+        }
         folder
             .line("fleetmint nvs generate device.csv device.bin 0x4000")
             .done();
-        assert_eq!(mode("device.bin"), kept);
+        assert_eq!(mode("device.bin"), after);
     }
 }

@@ -55,9 +55,9 @@ fn names_and_folders() {
         .done();
     assert_eq!(folder.read("keys/h.bin").len(), 32);
     folder
-        .line("fleetmint nvs generate-key --keyfile k.bin --key_protect_hmac --kp_hmac_keygen")
+        .line("fleetmint nvs generate-key --keyfile second.bin --key_protect_hmac --kp_hmac_keygen")
         .done();
-    assert_eq!(folder.read("keys/hmac-k.bin").len(), 32);
+    assert_eq!(folder.read("keys/hmac-second.bin").len(), 32);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn only_the_owner_reads_key_files() {
     let folder = Folder::new();
     folder.write("keys/k.bin", "open to all before");
     folder
-        .line("fleetmint nvs generate-key --keyfile k.bin --key_protect_hmac --kp_hmac_keygen")
+        .line("fleetmint nvs generate-key --keyfile k.bin --key_protect_hmac --kp_hmac_keygen --force")
         .done();
     for name in ["keys/k.bin", "keys/hmac-k.bin"] {
         let mode = std::fs::metadata(folder.file(name)).unwrap().permissions().mode();

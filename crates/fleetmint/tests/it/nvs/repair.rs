@@ -53,13 +53,14 @@ fn each_repair_is_told() {
 }
 
 #[test]
-fn over_the_image_itself() {
+fn never_over_the_image_itself() {
     let test = Folder::new();
     test.write(
         "image.bin",
         std::fs::read(folder("golden").join("bad_strhdr_crc.bin")).unwrap(),
     );
-    test.line("fleetmint nvs repair image.bin out.bin").done();
-    test.line("fleetmint nvs repair image.bin image.bin").done();
-    assert_eq!(test.read("image.bin"), test.read("out.bin"));
+    let before = test.read("image.bin");
+    let line = test.line("fleetmint nvs repair image.bin ./image.bin").refused(2);
+    assert!(line.contains("is the same file as the input image.bin"), "{line}");
+    assert!(test.read("image.bin") == before);
 }

@@ -1,0 +1,369 @@
+//! Writing files: all outputs of a call or none, and none in place of an input.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use fleetmint_nvs::crypt::{HMAC_KEY_SIZE, KEYS_SIZE, Keys};
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use super::temporary::{Undisturbed, undisturbed};
+use super::{Identity, inputs, is_standard, reason};
+use crate::exit::Failure;
+
+/// A file to be written.
+pub(crate) struct Output<'a> {
+    /// Where it goes; `-` is standard output.
+    pub(crate) path: &'a Path,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) content: Content,
+}
+
+/// What an output holds, and with that what it may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// An image: it replaces any file but a table or keys.
+    Image,
+    /// Keys: they replace no file, since what was encrypted with the keys in it would be lost.
+    Keys,
+}
+
+/// Writes an image whole or not at all; see [`write_all`].
+pub(crate) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
+    let content = Content::Image;
+    write_all(&[Output { path, bytes, content }], force)
+}
+
+/// Writes all these files or none of them: into temporary files beside them, which then take their names, in this
+/// order. Folders on the way are made. What is no regular file (a pipe, a device) is written to directly.
+///
+/// Images and keys hold secrets: only the owner can read the files, and if an input is stricter, they are so too.
+///
+/// An output that is an input of this call as well is refused, always. With `force` an output may replace a table or
+/// keys.
+pub(crate) fn write_all(outputs: &[Output<'_>], force: bool) -> Result<(), Failure> {
+    let targets: Vec<Target<'_>> = outputs
+        .iter()
+        .map(|output| Target::find(output, force))
+        .collect::<Result<_, _>>()?;
+    for (number, target) in targets.iter().enumerate() {
+        if let Some(same) = targets.iter().take(number).find(|other| other.is_same(target)) {
+            return Err(target.refused(format_args!("is the same file as the output {}", same.name())));
+        }
+    }
+    let mut written = Vec::new();
+    for target in &targets {
+        written.push(target.prepare().map_err(|error| target.failed(&error))?);
+    }
+    commit(written)
+}
+
+/// Where an output goes.
+struct Target<'a> {
+    output: &'a Output<'a>,
+    place: Place,
+    force: bool,
+}
+
+enum Place {
+    StandardOutput,
+    /// Not a regular file: a pipe, a device.
+    Direct(PathBuf),
+    File {
+        path: PathBuf,
+        /// Of the file that is there already.
+        before: Option<Identity>,
+    },
+}
+
+/// An output of which everything is done that can fail, save its last step.
+struct Prepared<'a> {
+    target: &'a Target<'a>,
+    temporary: Option<NamedTempFile>,
+}
+
+impl<'a> Target<'a> {
+    fn find(output: &'a Output<'a>, force: bool) -> Result<Self, Failure> {
+        let mut target = Self {
+            output,
+            place: Place::StandardOutput,
+            force,
+        };
+        if is_standard(output.path) {
+            if io::stdout().is_terminal() {
+                return Err(Failure::unusable(
+                    "standard output is a terminal: an image is not for reading, send it to a file or a program",
+                ));
+            }
+            if let Some(identity) = standard_output() {
+                target.is_no_input(&identity)?;
+            }
+            return Ok(target);
+        }
+        let path = resolved(output.path).map_err(|error| target.failed(&error))?;
+        target.place = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => return Err(target.failed(&ErrorKind::IsADirectory.into())),
+            Ok(metadata) if !metadata.is_file() => Place::Direct(path),
+            Ok(metadata) => {
+                let before = Identity::of(&path, &metadata);
+                if let Some(identity) = &before {
+                    target.is_no_input(identity)?;
+                }
+                if !force {
+                    target.may_replace(&path, metadata.len())?;
+                }
+                Place::File { path, before }
+            }
+            Err(_) => Place::File { path, before: None },
+        };
+        Ok(target)
+    }
+
+    fn is_no_input(&self, identity: &Identity) -> Result<(), Failure> {
+        match inputs().iter().find(|input| input.identity == *identity) {
+            Some(input) if input.name == self.name() => Err(self.refused("is an input too: name another output")),
+            Some(input) => Err(self.refused(format_args!(
+                "is the same file as the input {}: name another output",
+                input.name
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// What is there already can be made again, or somebody wants it replaced.
+    fn may_replace(&self, path: &Path, size: u64) -> Result<(), Failure> {
+        let what = match self.output.content {
+            Content::Keys => Some(
+                "exists, and a file of keys replaces no other: what was encrypted with the keys in it would be lost",
+            ),
+            Content::Image => precious(path, size).map_err(|error| self.failed(&error))?,
+        };
+        match what {
+            Some(what) => Err(self.refused(format_args!("{what}; --force replaces it"))),
+            None => Ok(()),
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.place, &other.place) {
+            (Place::StandardOutput, Place::StandardOutput) => true,
+            (Place::File { path: a, before: was_a }, Place::File { path: b, before: was_b }) => {
+                a == b || was_a.is_some() && was_a == was_b
+            }
+            _ => false,
+        }
+    }
+
+    fn prepare(&self) -> io::Result<Prepared<'_>> {
+        let Place::File { path, .. } = &self.place else {
+            return Ok(Prepared {
+                target: self,
+                temporary: None,
+            });
+        };
+        let folder = folder(path);
+        fs::create_dir_all(folder)?;
+        let mut file = undisturbed().create(folder)?;
+        file.write_all(self.output.bytes)?;
+        restrict(file.as_file())?;
+        file.as_file().sync_all()?;
+        Ok(Prepared {
+            target: self,
+            temporary: Some(file),
+        })
+    }
+
+    fn name(&self) -> String {
+        if is_standard(self.output.path) {
+            "standard output".to_string()
+        } else {
+            self.output.path.display().to_string()
+        }
+    }
+
+    fn refused(&self, reason: impl std::fmt::Display) -> Failure {
+        Failure::unusable(format_args!("{}: not written: it {reason}", self.name()))
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::unusable(format_args!("{}: not written: {}", self.name(), reason(error)))
+    }
+}
+
+/// Gives all temporary files their names. If one can't have it, the others give theirs back.
+fn commit(written: Vec<Prepared<'_>>) -> Result<(), Failure> {
+    let several = written.len() > 1;
+    let mut undisturbed = undisturbed();
+    let mut done: Vec<(PathBuf, Option<NamedTempFile<()>>)> = Vec::new();
+    let mut direct = Vec::new();
+    for Prepared { target, temporary } in written {
+        let (Some(temporary), Place::File { path, before }) = (temporary, &target.place) else {
+            direct.push(target);
+            continue;
+        };
+        let outcome = replace(&mut undisturbed, temporary, path, before.is_some() && several, target);
+        match outcome {
+            Ok(kept) => done.push((path.clone(), kept)),
+            Err(error) => {
+                for (path, kept) in done.into_iter().rev() {
+                    let _ = match kept {
+                        Some(kept) => kept.persist(&path).map(drop).map_err(|error| error.error),
+                        None => fs::remove_file(&path),
+                    };
+                }
+                return Err(target.failed(&error));
+            }
+        }
+    }
+    drop(undisturbed);
+    for target in direct {
+        target.write_directly().map_err(|error| target.failed(&error))?;
+    }
+    Ok(())
+}
+
+fn replace(
+    undisturbed: &mut Undisturbed,
+    temporary: NamedTempFile,
+    path: &Path,
+    keep: bool,
+    target: &Target<'_>,
+) -> io::Result<Option<NamedTempFile<()>>> {
+    let kept = keep.then(|| undisturbed.keep(path, folder(path))).transpose()?;
+    let renamed = if target.output.content == Content::Keys && !target.force {
+        temporary.persist_noclobber(path)
+    } else {
+        temporary.persist(path)
+    };
+    renamed.map_err(|error| error.error)?;
+    // On the disk before the next output takes its place, as far as the file system can.
+    let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
+    Ok(kept)
+}
+
+impl Target<'_> {
+    fn write_directly(&self) -> io::Result<()> {
+        match &self.place {
+            Place::StandardOutput => {
+                let mut out = io::stdout().lock();
+                out.write_all(self.output.bytes).and_then(|()| out.flush())
+            }
+            Place::Direct(path) | Place::File { path, .. } => {
+                File::options().write(true).open(path)?.write_all(self.output.bytes)
+            }
+        }
+    }
+}
+
+/// The file that a path means: through symbolic links, also where they lead to no file yet.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const LINKS_MAX: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        match fs::canonicalize(&path) {
+            Ok(path) => return Ok(path),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Err(_) => {}
+        }
+        match fs::read_link(&path) {
+            Ok(link) => path = folder(&path).join(link),
+            Err(_) => {
+                let name = path.file_name().ok_or(ErrorKind::IsADirectory)?;
+                return Ok(match fs::canonicalize(folder(&path)) {
+                    Ok(folder) => folder.join(name),
+                    // It is made later.
+                    Err(_) => path,
+                });
+            }
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Why a file should not be replaced by an image, if there is a reason.
+fn precious(path: &Path, size: u64) -> io::Result<Option<&'static str>> {
+    use io::Read;
+    /// A table's header is in its first lines, keys are in the first bytes.
+    const LOOKED_AT: u64 = 64 << 10;
+    let mut content = Zeroizing::new(Vec::with_capacity(LOOKED_AT as usize));
+    match File::open(path) {
+        Ok(file) => file.take(LOOKED_AT).read_to_end(&mut content)?,
+        // What can't be read can still be replaced.
+        Err(_) => return Ok(None),
+    };
+    Ok(if is_table(&content) {
+        Some("is a table, as its columns key, type, encoding, value say (was the output's name forgotten?)")
+    } else if content.len() > KEYS_SIZE && Keys::decode(&content).is_ok() {
+        Some("holds encryption keys")
+    } else if size == HMAC_KEY_SIZE as u64 {
+        Some("has the 32 bytes of an HMAC key")
+    } else {
+        None
+    })
+}
+
+/// Whether the first line that is no comment names a table's columns, however they are separated or encoded.
+fn is_table(content: &[u8]) -> bool {
+    // Of UTF-16 text that leaves the ASCII characters.
+    let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();
+    let mut lines = text.split(|byte| *byte == b'\n' || *byte == b'\r').map(|line| {
+        let line = String::from_utf8_lossy(line);
+        line.trim_matches(|char: char| !char.is_ascii_graphic())
+            .to_ascii_lowercase()
+    });
+    let header = lines.find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("sep="));
+    let header = header.unwrap_or_default();
+    let columns: Vec<&str> = header
+        .split([',', ';', '\t'])
+        .map(|column| column.trim_matches(|char: char| char.is_whitespace() || char == '"'))
+        .collect();
+    ["key", "type", "encoding", "value"]
+        .iter()
+        .all(|column| columns.contains(column))
+}
+
+/// Makes a file readable for the owner alone, and no looser than the strictest input.
+#[cfg(unix)]
+fn restrict(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let strictest = inputs().iter().fold(0o600, |strictest, input| strictest & input.mode);
+    // Its owner can read it in any case.
+    file.set_permissions(fs::Permissions::from_mode(strictest | 0o400))
+}
+
+#[cfg(not(unix))]
+fn restrict(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Which file standard output goes to, if it is one.
+#[cfg(unix)]
+fn standard_output() -> Option<Identity> {
+    use std::os::fd::AsFd;
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
+    Identity::of(Path::new(""), &metadata)
+}
+
+#[cfg(not(unix))]
+fn standard_output() -> Option<Identity> {
+    None
+}
+
+/// `created FILE`, or that it went to standard output.
+pub(crate) fn created(path: &Path) -> String {
+    if is_standard(path) {
+        "written to standard output".to_string()
+    } else {
+        format!("created {}", path.display())
+    }
+}
