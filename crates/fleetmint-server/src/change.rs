@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer};
 
+use crate::violation::Violation;
+
 /// A member of a merge patch (RFC 7396). Use it with `#[serde(default)]`: what is absent is kept, `null` removes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Change<T> {
@@ -16,6 +18,20 @@ impl<T> Change<T> {
         match self {
             Self::Set(Some(value)) => Some(value),
             Self::Keep | Self::Set(None) => None,
+        }
+    }
+
+    /// Adds a violation where what cannot be changed is given another value than the one that it has.
+    pub(crate) fn check_fixed(&self, pointer: &str, now: &T, violations: &mut Vec<Violation>)
+    where
+        T: PartialEq,
+    {
+        if *self != Self::Keep && self.value() != Some(now) {
+            let member = pointer.rsplit('/').next().unwrap_or_default();
+            violations.push(Violation::new(
+                pointer,
+                format!("{member} cannot be changed; it may only be sent as it is"),
+            ));
         }
     }
 

@@ -1,17 +1,30 @@
 //! What people call a model or a device.
 
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, WhiteSpace};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
 use crate::change::Change;
 use crate::violation::Violation;
 
 /// The longest name in characters.
 pub(crate) const MAX: usize = 200;
 
-/// A name is not blank, has no control characters, and at most [`MAX`] characters.
+/// The rules as a pattern for the OpenAPI document: no control characters, and at least one that can be seen. The few
+/// invisible characters beyond U+FFFF have no place in a pattern that all engines read alike; [`check`] knows them.
+pub(crate) const PATTERN: &str = concat!(
+    r"^[^\u0000-\u001f\u007f-\u009f]*",
+    r"[^\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680",
+    r"\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0",
+    r"\ufff0-\ufffb]",
+    r"[^\u0000-\u001f\u007f-\u009f]*$"
+);
+
+/// A name has a character that can be seen, no control characters, and at most [`MAX`] characters.
 pub(crate) fn check(name: &str, violations: &mut Vec<Violation>) {
-    let rule = if name.trim().is_empty() {
-        "the name must not be blank".to_owned()
-    } else if name.chars().any(char::is_control) {
+    let rule = if name.chars().any(char::is_control) {
         "the name must have no control characters".to_owned()
+    } else if !name.chars().any(is_visible) {
+        "the name must not be blank".to_owned()
     } else if name.chars().count() > MAX {
         format!(
             "the name has {} characters, at most {MAX} are allowed",
@@ -23,11 +36,105 @@ pub(crate) fn check(name: &str, violations: &mut Vec<Violation>) {
     violations.push(Violation::new("/name", rule));
 }
 
+/// Whether a character leaves a mark: blanks, fillers, joiners and marks of direction do not.
+fn is_visible(character: char) -> bool {
+    /// A braille cell without dots is a symbol for Unicode, and blank on every screen.
+    const BRAILLE_BLANK: char = '\u{2800}';
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    let unseen = GeneralCategoryGroup::Separator
+        .union(GeneralCategoryGroup::Control)
+        .union(GeneralCategoryGroup::Format);
+    !unseen.contains(category)
+        && !CodePointSetData::new::<WhiteSpace>().contains(character)
+        && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+        && character != BRAILLE_BLANK
+}
+
 /// A name may be changed, and not removed.
 pub(crate) fn check_change(name: &Change<String>, violations: &mut Vec<Violation>) {
     match name {
         Change::Keep => {}
         Change::Set(None) => violations.push(Violation::new("/name", "the name cannot be removed")),
         Change::Set(Some(name)) => check(name, violations),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str) -> Option<String> {
+        let mut violations = Vec::new();
+        check(name, &mut violations);
+        violations.pop().map(|violation| violation.detail)
+    }
+
+    #[test]
+    fn a_name_can_be_seen() {
+        for name in [
+            "Kitchen",
+            " a ",
+            "厨房",
+            "مطبخ",
+            "👩\u{200d}🔧",
+            "a\u{301}",
+            "é\u{ad}",
+            "⠁",
+        ] {
+            assert_eq!(rule(name), None, "{name}");
+        }
+        for invisible in [
+            "",
+            " ",
+            "\u{a0}",
+            "\u{ad}",
+            "\u{200b}",
+            "\u{200d}\u{2060}",
+            "\u{202e}",
+            "\u{2003}\u{3000}",
+            "\u{2800}",
+            "\u{115f}\u{1160}",
+            "\u{3164}",
+            "\u{ffa0}",
+            "\u{feff}",
+            "\u{fe0f}",
+            "\u{180e}",
+            "\u{e0001}\u{e0020}",
+        ] {
+            assert_eq!(
+                rule(invisible).as_deref(),
+                Some("the name must not be blank"),
+                "{invisible:?}"
+            );
+        }
+        assert_eq!(
+            rule("a\u{0}").as_deref(),
+            Some("the name must have no control characters")
+        );
+        assert_eq!(
+            rule("\u{85}").as_deref(),
+            Some("the name must have no control characters")
+        );
+    }
+
+    #[test]
+    fn the_pattern_names_the_same_characters() {
+        let class = PATTERN.split(['[', ']']).nth(3).unwrap();
+        let mut codes = Vec::new();
+        for part in class.trim_start_matches('^').split("\\u").skip(1) {
+            let (code, range) = part.split_at(4);
+            codes.push((u32::from_str_radix(code, 16).unwrap(), range == "-"));
+        }
+        let mut unseen = vec![false; 0x1_0000];
+        let mut codes = codes.into_iter();
+        while let Some((first, is_range)) = codes.next() {
+            let last = if is_range { codes.next().unwrap().0 } else { first };
+            (first..=last).for_each(|code| unseen[code as usize] = true);
+        }
+        for code in 0..0x1_0000 {
+            if let Some(character) = char::from_u32(code) {
+                assert_eq!(!is_visible(character), unseen[code as usize], "U+{code:04X}");
+            }
+        }
     }
 }

@@ -2,16 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Filter;
 use crate::access::Caller;
 use crate::app::App;
-use crate::http::extract::Query;
+use crate::http::extract::{Query, parse_id};
 use crate::http::page::{self, Page};
 use crate::http::problem::Problem;
+use crate::http::schema;
+use crate::http::time::{self, Time};
 use crate::operation::Operation;
 
 /// One record of the audit trail.
@@ -19,8 +21,8 @@ use crate::operation::Operation;
 pub(crate) struct AuditRecord {
     id: i64,
     /// When it was, UTC.
-    #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+    #[schema(inline)]
+    at: Time,
     /// Who did it.
     #[schema(example = "administrator")]
     actor: String,
@@ -39,7 +41,7 @@ impl From<super::Record> for AuditRecord {
     fn from(record: super::Record) -> Self {
         Self {
             id: record.id,
-            at: record.at,
+            at: Time(record.at),
             actor: record.actor,
             action: record.action,
             device_id: record.device_id,
@@ -57,10 +59,10 @@ impl From<super::Record> for AuditRecord {
 )]
 pub(crate) struct AuditParameters {
     /// Only what was done to the device with this id, which may be gone by now.
-    #[param(required = false)]
+    #[param(schema_with = schema::id, required = false)]
     device: i64,
     /// Only this operation.
-    #[param(required = false, example = "get_provisioning")]
+    #[param(schema_with = operation_name, required = false)]
     action: String,
     /// The earliest time, itself included (RFC 3339).
     #[param(required = false, value_type = String, format = DateTime)]
@@ -72,7 +74,7 @@ pub(crate) struct AuditParameters {
     #[param(minimum = 1, maximum = 500, default = 50, required = false)]
     limit: u32,
     /// The `next_cursor` of the page before.
-    #[param(required = false)]
+    #[param(required = false, pattern = "^[1-9][0-9]{0,17}$")]
     cursor: String,
 }
 
@@ -90,11 +92,11 @@ pub(crate) async fn list_audit(
     mut query: Query,
 ) -> Result<Json<Page<AuditRecord>>, Problem> {
     let filter = Filter {
-        device_id: query.parse("device", id),
+        device_id: query.parse("device", parse_id),
         action: query.parse("action", operation),
-        from: query.parse("from", time),
-        to: query.parse("to", time),
-        before: query.parse("cursor", id),
+        from: query.parse("from", time::parse),
+        to: query.parse("to", time::parse),
+        before: query.parse("cursor", parse_id),
     };
     let limit = page::limit(&mut query);
     query.finish()?;
@@ -108,8 +110,13 @@ pub(crate) async fn list_audit(
     }))
 }
 
-fn id(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| "must be a whole number".to_owned())
+/// The names of operations, in the document.
+fn operation_name() -> Schema {
+    let names = Operation::ALL.iter().map(|operation| operation.name());
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names))
+        .into()
 }
 
 fn operation(text: &str) -> Result<Operation, String> {
@@ -118,9 +125,4 @@ fn operation(text: &str) -> Result<Operation, String> {
         .find(|operation| operation.name() == text)
         .copied()
         .ok_or_else(|| "must be the name of an operation, such as get_provisioning".to_owned())
-}
-
-fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse()
-        .map_err(|_| "must be a time in RFC 3339, such as 2026-01-31T12:00:00Z".to_owned())
 }

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::folding::fold;
+
 /// Which part of a list, and in which order.
 #[derive(Clone, Debug)]
 pub struct Listing<S> {
@@ -22,11 +24,11 @@ impl<S> Listing<S> {
         i64::from(self.limit) + 1
     }
 
-    /// The pattern of a `LIKE … ESCAPE '\'` that finds the text anywhere.
+    /// The pattern of a `LIKE … ESCAPE '\'` that finds the text anywhere in a folded one, or in one of ASCII.
     pub(crate) fn pattern(&self) -> Option<String> {
         let q = self.q.as_ref()?;
         let mut pattern = String::from("%");
-        for character in q.chars() {
+        for character in fold(q).chars() {
             if matches!(character, '%' | '_' | '\\') {
                 pattern.push('\\');
             }

@@ -4,6 +4,7 @@
 //! transaction wrote is on the disk when it returns.
 
 mod error;
+pub(crate) mod folding;
 pub mod keyset;
 mod migrations;
 pub(crate) mod schema;

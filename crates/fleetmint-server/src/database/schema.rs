@@ -20,6 +20,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         mqtt_userinfo -> Nullable<Binary>,
+        name_folded -> Text,
     }
 }
 
@@ -42,6 +43,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         mqtt_userinfo -> Nullable<Binary>,
+        name_folded -> Text,
     }
 }
 

@@ -58,6 +58,27 @@ fn a_panic_in_a_write_does_not_end_writing() {
 }
 
 #[test]
+fn names_from_before_the_search_folded_them_are_folded() {
+    let folder = tempfile::tempdir().unwrap();
+    database(&folder)
+        .write_blocking::<_, Error>(|connection| {
+            Ok(connection.batch_execute(
+                "ALTER TABLE device_models DROP COLUMN name_folded;
+                 ALTER TABLE devices DROP COLUMN name_folded;
+                 DELETE FROM __diesel_schema_migrations WHERE version = '00000000000004';
+                 INSERT INTO device_models (code, name, created_at, updated_at) VALUES ('m', 'CAFÉ', 0, 0);",
+            )?)
+        })
+        .unwrap();
+    let found = database(&folder).read(|connection| {
+        use super::schema::device_models::dsl;
+        let query = dsl::device_models.filter(dsl::name_folded.eq("café"));
+        query.count().get_result::<i64>(connection).map_err(Error::from)
+    });
+    assert_eq!(found.unwrap(), 1);
+}
+
+#[test]
 fn errors_say_what_a_caller_can_act_on() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder);

@@ -1,6 +1,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,15 +10,18 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
 use crate::enrolment::{self, NewDevice};
-use crate::http::extract::{Id, Json, MergePatch, Object, Query};
+use crate::http::extract::{Id, IdParameter, Json, MergePatch, Object, Query, parse_id};
 use crate::http::page::{ListParameters, Page, listing};
 use crate::http::problem::Problem;
+use crate::http::schema;
+use crate::http::time::Time;
 use crate::models::ChangeOverrides;
 use crate::models::overrides::Shown;
 
 /// A device with its identity.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Device {
+    #[schema(schema_with = schema::id)]
     id: i64,
     /// A letter and 7 of `a-z` and `0-9`; it never changes.
     #[schema(example = "k3v9x0qa")]
@@ -27,12 +31,13 @@ pub(crate) struct Device {
     client_id: String,
     #[schema(example = "Kitchen")]
     name: String,
+    #[schema(schema_with = schema::id)]
     device_model_id: i64,
     provisioning: Shown,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: jiff::Timestamp,
-    #[schema(value_type = String, format = DateTime)]
-    updated_at: jiff::Timestamp,
+    #[schema(inline)]
+    created_at: Time,
+    #[schema(inline)]
+    updated_at: Time,
 }
 
 impl From<super::Device> for Device {
@@ -44,8 +49,8 @@ impl From<super::Device> for Device {
             name: device.name,
             device_model_id: device.device_model_id,
             provisioning: device.overrides.into(),
-            created_at: device.created_at,
-            updated_at: device.updated_at,
+            created_at: Time(device.created_at),
+            updated_at: Time(device.updated_at),
         }
     }
 }
@@ -55,38 +60,46 @@ impl From<super::Device> for Device {
 #[schema(as = NewDevice)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct New {
+    #[schema(schema_with = schema::id)]
     device_model_id: i64,
-    /// What people call it: 1 to 200 characters.
-    #[schema(example = "Kitchen")]
+    #[schema(schema_with = schema::name)]
     name: String,
     #[serde(default)]
     #[schema(value_type = Option<ChangeOverrides>)]
     provisioning: Option<Object<ChangeOverrides>>,
 }
 
-/// What is to be changed of a device: a JSON merge patch.
+/// What is to be changed of a device: a JSON merge patch. What never changes may be sent as it is, so that an answer can
+/// be sent back.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = ChangeDevice)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeMembers {
-    /// Only as it is: a key never changes.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = schema::fixed_id)]
+    #[serde(default)]
+    id: Change<i64>,
+    #[schema(schema_with = schema::fixed_text)]
     #[serde(default)]
     key: Change<String>,
-    /// Only as it is: a client id never changes.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = schema::fixed_text)]
     #[serde(default)]
     client_id: Change<String>,
-    /// Only as it is: the client id names the model.
-    #[schema(value_type = Option<i64>)]
+    // The client id names the model.
+    #[schema(schema_with = schema::fixed_id)]
     #[serde(default)]
     device_model_id: Change<i64>,
-    #[schema(value_type = Option<String>, example = "Kitchen, window")]
+    #[schema(schema_with = schema::name)]
     #[serde(default)]
     name: Change<String>,
     #[schema(value_type = Option<ChangeOverrides>)]
     #[serde(default)]
     provisioning: Change<Object<ChangeOverrides>>,
+    #[schema(schema_with = schema::fixed_time)]
+    #[serde(default)]
+    created_at: Change<Timestamp>,
+    #[schema(schema_with = schema::fixed_time)]
+    #[serde(default)]
+    updated_at: Change<Timestamp>,
 }
 
 /// Makes a device and its client at the identity provider.
@@ -125,10 +138,23 @@ pub(crate) async fn create_device(
         .into_response())
 }
 
+/// Which devices to list.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "documents the parameter, which is read with the others of the list"
+)]
+pub(crate) struct DeviceModelId {
+    /// Only devices of this model.
+    #[param(schema_with = schema::id, required = false)]
+    device_model_id: i64,
+}
+
 /// Lists the devices.
 #[utoipa::path(
     get, path = "/api/devices", tag = "devices",
-    params(ListParameters, ("device_model_id" = Option<i64>, Query, description = "Only devices of this model")),
+    params(ListParameters<Sort>, DeviceModelId),
     responses(
         (status = 200, description = "One page of the devices", body = Page<Device>),
         (status = 422, description = "A parameter breaks a rule"),
@@ -140,9 +166,7 @@ pub(crate) async fn list_devices(
     mut query: Query,
 ) -> Result<axum::Json<Page<Device>>, Problem> {
     let listing = listing::<Sort>(&mut query);
-    let device_model_id = query.parse("device_model_id", |text| {
-        text.parse().map_err(|_| "must be an id".to_owned())
-    });
+    let device_model_id = query.parse("device_model_id", parse_id);
     query.finish()?;
     let devices = super::list(&app, Filter { device_model_id }, &listing)?;
     Ok(axum::Json(Page::new(
@@ -155,7 +179,7 @@ pub(crate) async fn list_devices(
 
 /// One device.
 #[utoipa::path(
-    get, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
+    get, path = "/api/devices/{id}", tag = "devices", params(IdParameter),
     responses((status = 200, description = "The device", body = Device))
 )]
 pub(crate) async fn get_device(
@@ -168,7 +192,7 @@ pub(crate) async fn get_device(
 
 /// Changes a device.
 #[utoipa::path(
-    patch, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
+    patch, path = "/api/devices/{id}", tag = "devices", params(IdParameter),
     request_body(content((ChangeMembers = "application/merge-patch+json"), (ChangeMembers = "application/json"))),
     responses(
         (status = 200, description = "The device after the change", body = Device),
@@ -182,14 +206,20 @@ pub(crate) async fn update_device(
     MergePatch(change): MergePatch<ChangeMembers>,
 ) -> Result<axum::Json<Device>, Problem> {
     let ChangeMembers {
+        id: same_id,
         key,
         client_id,
         device_model_id,
         name,
         provisioning,
+        created_at,
+        updated_at,
     } = change;
     let overrides = ChangeOverrides::from_member(provisioning.map(|Object(change)| change));
     let change = ChangeDevice {
+        id: same_id,
+        created_at,
+        updated_at,
         key,
         client_id,
         device_model_id,
@@ -201,7 +231,7 @@ pub(crate) async fn update_device(
 
 /// Deletes a device and its client: its credentials are worth nothing from then on.
 #[utoipa::path(
-    delete, path = "/api/devices/{id}", tag = "devices", params(("id" = i64, Path)),
+    delete, path = "/api/devices/{id}", tag = "devices", params(IdParameter),
     responses(
         (status = 204, description = "Device and client are gone"),
         (status = 409, description = "Another change of the device is under way"),

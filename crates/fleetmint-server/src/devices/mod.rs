@@ -35,9 +35,12 @@ pub struct Device {
     pub updated_at: Timestamp,
 }
 
-/// What may be changed of a device; what never changes may only be named as it is.
+/// What may be changed of a device; what never changes may only be named as it is, so that an answer can be sent back.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeDevice {
+    pub id: Change<i64>,
+    pub created_at: Change<Timestamp>,
+    pub updated_at: Change<Timestamp>,
     pub key: Change<String>,
     pub client_id: Change<String>,
     pub device_model_id: Change<i64>,
@@ -132,14 +135,19 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
         .write(move |connection| {
             let mut device = store::find(connection, id)?.ok_or(Error::NotFound)?;
             let mut violations = Vec::new();
-            check_fixed("key", &change.key, &device.key, &mut violations);
-            check_fixed("client_id", &change.client_id, &device.client_id, &mut violations);
-            check_fixed(
-                "device_model_id",
-                &change.device_model_id,
-                &device.device_model_id,
-                &mut violations,
-            );
+            change.id.check_fixed("/id", &device.id, &mut violations);
+            change.key.check_fixed("/key", &device.key, &mut violations);
+            change
+                .client_id
+                .check_fixed("/client_id", &device.client_id, &mut violations);
+            let model = &change.device_model_id;
+            model.check_fixed("/device_model_id", &device.device_model_id, &mut violations);
+            change
+                .created_at
+                .check_fixed("/created_at", &device.created_at, &mut violations);
+            change
+                .updated_at
+                .check_fixed("/updated_at", &device.updated_at, &mut violations);
             name::check_change(&change.name, &mut violations);
             change.overrides.check(&device.overrides, &mut violations);
             if !violations.is_empty() {
@@ -156,15 +164,6 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
             Ok(device)
         })
         .await
-}
-
-fn check_fixed<T: PartialEq>(member: &str, change: &Change<T>, now: &T, violations: &mut Vec<Violation>) {
-    if *change != Change::Keep && change.value() != Some(now) {
-        violations.push(Violation::new(
-            format!("/{member}"),
-            format!("the {member} of a device never changes"),
-        ));
-    }
 }
 
 /// Where a secret of a device is sealed.

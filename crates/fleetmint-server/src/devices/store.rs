@@ -1,6 +1,7 @@
 use diesel::prelude::*;
 
 use super::{Device, Filter, Sort};
+use crate::database::folding::fold;
 use crate::database::keyset::{After, Listing, keyset};
 use crate::database::schema::devices::dsl;
 use crate::database::{self, Connection, timestamp};
@@ -101,7 +102,7 @@ pub(super) fn list(
                 .like(pattern.clone())
                 .escape('\\')
                 .or(dsl::client_id.like(pattern.clone()).escape('\\'))
-                .or(dsl::name.like(pattern).escape('\\')),
+                .or(dsl::name_folded.like(pattern).escape('\\')),
         );
     }
     let (after, down) = (listing.after.as_ref(), listing.descending);
@@ -118,6 +119,7 @@ pub(super) fn update(connection: &mut Connection, device: &Device) -> Result<(),
     diesel::update(dsl::devices.find(device.id))
         .set((
             dsl::name.eq(&device.name),
+            dsl::name_folded.eq(fold(&device.name)),
             dsl::base_url.eq(&device.overrides.base_url),
             dsl::token_url.eq(&device.overrides.token_url),
             dsl::mqtt_url.eq(&device.overrides.mqtt_url),

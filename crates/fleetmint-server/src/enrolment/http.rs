@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::credential::{self, Credential};
 use crate::access::Caller;
 use crate::app::App;
-use crate::http::extract::Id;
+use crate::http::extract::{Id, IdParameter};
 use crate::http::problem::Problem;
 use crate::identity::Repair;
 
@@ -60,7 +60,7 @@ pub(crate) struct Synchronized {
 
 /// The state of a device's client at its identity provider.
 #[utoipa::path(
-    get, path = "/api/devices/{id}/identity", tag = "identity", params(("id" = i64, Path)),
+    get, path = "/api/devices/{id}/identity", tag = "identity", params(IdParameter),
     responses(
         (status = 200, description = "The state of the client", body = Identity),
         (status = 502, description = "The identity provider could not do its part"),
@@ -77,7 +77,7 @@ pub(crate) async fn get_identity(
 
 /// Makes a device's client as it ought to be, and says what was done.
 #[utoipa::path(
-    post, path = "/api/devices/{id}/identity/sync", tag = "identity", params(("id" = i64, Path)),
+    post, path = "/api/devices/{id}/identity/sync", tag = "identity", params(IdParameter),
     responses(
         (status = 200, description = "What was repaired, and the state of the client now", body = Synchronized),
         (status = 409, description = "Another change of the device is under way, or the client is not ours"),
@@ -100,7 +100,7 @@ pub(crate) async fn sync_identity(
 
 /// Revokes a device's credential: its client gets no more tokens until it is enabled again.
 #[utoipa::path(
-    post, path = "/api/devices/{id}/identity/disable", tag = "identity", params(("id" = i64, Path)),
+    post, path = "/api/devices/{id}/identity/disable", tag = "identity", params(IdParameter),
     responses(
         (status = 200, description = "The client, disabled", body = Identity),
         (status = 409, description = "Another change of the device is under way, or the client is not ours"),
@@ -118,7 +118,7 @@ pub(crate) async fn disable_identity(
 
 /// Restores a device's credential: its client gets tokens again.
 #[utoipa::path(
-    post, path = "/api/devices/{id}/identity/enable", tag = "identity", params(("id" = i64, Path)),
+    post, path = "/api/devices/{id}/identity/enable", tag = "identity", params(IdParameter),
     responses(
         (status = 200, description = "The client, enabled", body = Identity),
         (status = 409, description = "Another change of the device is under way, or the client is not ours"),

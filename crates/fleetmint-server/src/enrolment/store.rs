@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::Error;
+use crate::database::folding::fold;
 use crate::database::schema::devices::dsl;
 use crate::database::{self, Connection};
 use crate::devices::store::{ACTIVE, COLUMNS, Row};
@@ -45,6 +46,7 @@ pub(super) fn insert(
                 dsl::key.eq(&row.key),
                 dsl::device_model_id.eq(row.device_model_id),
                 dsl::name.eq(&row.name),
+                dsl::name_folded.eq(fold(&row.name)),
                 dsl::client_id.eq(client_id),
                 dsl::state.eq(state),
                 dsl::lease_owner.eq(lease.map(|lease| &lease.owner)),

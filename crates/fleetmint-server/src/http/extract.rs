@@ -9,9 +9,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use utoipa::IntoParams;
 
 use super::body::{self, Failure};
 use super::problem::{Kind, Problem};
+use super::schema;
 use crate::violation::Violation;
 
 /// What [`MergePatch`] takes, for those who ask and those who send something else (RFC 5789 §2.2, §3.1).
@@ -41,6 +43,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
             Err(no_such())
         }
     }
+}
+
+/// Documents [`Id`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "documents the parameter, which is read by Id")]
+pub(crate) struct IdParameter {
+    #[param(schema_with = schema::id)]
+    id: i64,
+}
+
+/// An id in a query.
+///
+/// # Errors
+/// What an id must be.
+pub(crate) fn parse_id(text: &str) -> Result<i64, String> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .ok_or_else(|| "must be an id: a whole number from 1 on".to_owned())
 }
 
 /// A JSON body of at most `MAX` bytes.

@@ -15,7 +15,9 @@ pub(crate) mod page;
 pub mod problem;
 mod router;
 mod routes;
+pub(crate) mod schema;
 mod server;
+pub(crate) mod time;
 
 pub use router::Endpoints;
 pub use server::serve;

@@ -1,8 +1,13 @@
 //! Lists, page by page.
 
+use std::marker::PhantomData;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::Query;
@@ -14,6 +19,9 @@ const LIMIT_DEFAULT: u32 = 50;
 
 /// The most that a page has.
 const LIMIT_MAX: u32 = 500;
+
+/// The longest text to search for, in characters.
+const Q_MAX: usize = 256;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,32 +64,61 @@ fn cursor(sort: &str, descending: bool, after: After) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(cursor)
 }
 
-/// The parameters that all lists share.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "documents the parameters; they are read one by one to name each one's mistake"
-)]
-pub(crate) struct ListParameters {
-    /// How many items at most.
-    #[param(minimum = 1, maximum = 500, default = 50, required = false)]
-    limit: u32,
-    /// The `next_cursor` of the page before.
-    #[param(required = false)]
-    cursor: String,
-    /// Only items that contain this text, in upper or lower case.
-    #[param(required = false)]
-    q: String,
-    /// The order: a field's name, with `-` before it for descending.
-    #[param(required = false, default = "id", example = "-created_at")]
-    sort: String,
+/// Documents the parameters that all lists share; they are read one by one to name each one's mistake.
+pub(crate) struct ListParameters<S>(PhantomData<S>);
+
+impl<S: SortKey> IntoParams for ListParameters<S> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let names = S::ALL
+            .iter()
+            .flat_map(|sort| [sort.name().to_owned(), format!("-{}", sort.name())]);
+        vec![
+            limit_parameter(),
+            parameter(
+                "cursor",
+                "The `next_cursor` of the page before, in the same order.",
+                text().pattern(Some("^[A-Za-z0-9_-]*$")),
+            ),
+            parameter(
+                "q",
+                "Only items that contain this text, in upper or lower case: at most 256 characters.",
+                text().max_length(Some(Q_MAX)).pattern(Some(r"^[^\u0000]*$")),
+            ),
+            parameter(
+                "sort",
+                "The order: a field's name, with `-` before it for descending.",
+                text().enum_values(Some(names)).default(Some(S::DEFAULT.name().into())),
+            ),
+        ]
+    }
+}
+
+/// Documents the parameter `limit`.
+pub(crate) fn limit_parameter() -> Parameter {
+    let number = ObjectBuilder::new().schema_type(Type::Integer);
+    let bounds = number
+        .minimum(Some(1))
+        .maximum(Some(LIMIT_MAX as usize))
+        .default(Some(LIMIT_DEFAULT.into()));
+    parameter("limit", "How many items at most.", bounds)
+}
+
+/// Documents a parameter that may be left out.
+fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
 }
 
 /// Reads the parameters of a list. `Query::finish` is left to the caller, who may take more.
 pub(crate) fn listing<S: SortKey>(query: &mut Query) -> Listing<S> {
     let limit = limit(query);
-    let q = query.take("q");
+    let q = query.parse("q", search);
     let (sort, descending) = query
         .parse("sort", |text| {
             let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
@@ -110,6 +147,18 @@ pub(crate) fn listing<S: SortKey>(query: &mut Query) -> Listing<S> {
         descending,
         after,
     }
+}
+
+/// What items are searched for.
+fn search(text: &str) -> Result<String, String> {
+    if text.contains('\0') {
+        return Err("must have no NUL".to_owned());
+    }
+    let length = text.chars().count();
+    if length > Q_MAX {
+        return Err(format!("has {length} characters, at most {Q_MAX} are allowed"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Reads the parameter `limit`.

@@ -1,6 +1,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,13 +10,16 @@ use super::{ChangeDeviceModel, ChangeOverrides, NewDeviceModel, Sort};
 use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
-use crate::http::extract::{Id, Json, MergePatch, Object, Query};
+use crate::http::extract::{Id, IdParameter, Json, MergePatch, Object, Query};
 use crate::http::page::{ListParameters, Page, only_listing};
 use crate::http::problem::Problem;
+use crate::http::schema;
+use crate::http::time::Time;
 
 /// A type of device.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeviceModel {
+    #[schema(schema_with = schema::id)]
     id: i64,
     /// Part of its devices' client ids; it never changes.
     #[schema(example = "tempsensor")]
@@ -23,10 +27,10 @@ pub(crate) struct DeviceModel {
     #[schema(example = "Temperature sensor")]
     name: String,
     provisioning: Shown,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: jiff::Timestamp,
-    #[schema(value_type = String, format = DateTime)]
-    updated_at: jiff::Timestamp,
+    #[schema(inline)]
+    created_at: Time,
+    #[schema(inline)]
+    updated_at: Time,
 }
 
 impl From<super::DeviceModel> for DeviceModel {
@@ -36,8 +40,8 @@ impl From<super::DeviceModel> for DeviceModel {
             code: model.code,
             name: model.name,
             provisioning: model.overrides.into(),
-            created_at: model.created_at,
-            updated_at: model.updated_at,
+            created_at: Time(model.created_at),
+            updated_at: Time(model.updated_at),
         }
     }
 }
@@ -50,30 +54,38 @@ pub(crate) struct New {
     /// 1 to 50 of `a-z`, `0-9` and `_`; it never changes.
     #[schema(example = "tempsensor", pattern = "^[a-z0-9_]{1,50}$")]
     code: String,
-    /// What people call it: 1 to 200 characters.
-    #[schema(example = "Temperature sensor")]
+    #[schema(schema_with = schema::name)]
     name: String,
     #[serde(default)]
     #[schema(value_type = Option<ChangeOverrides>)]
     provisioning: Option<Object<ChangeOverrides>>,
 }
 
-/// What is to be changed of a model: a JSON merge patch.
+/// What is to be changed of a model: a JSON merge patch. What never changes may be sent as it is, so that an answer can
+/// be sent back.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ChangeDeviceModel)]
 #[serde(deny_unknown_fields)]
 #[derive(Default)]
 pub(crate) struct ChangeModel {
-    /// Only as it is: a code never changes.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = schema::fixed_id)]
+    #[serde(default)]
+    id: Change<i64>,
+    #[schema(schema_with = schema::fixed_text)]
     #[serde(default)]
     code: Change<String>,
-    #[schema(value_type = Option<String>, example = "Temperature sensor, indoor")]
+    #[schema(schema_with = schema::name)]
     #[serde(default)]
     name: Change<String>,
     #[schema(value_type = Option<ChangeOverrides>)]
     #[serde(default)]
     provisioning: Change<Object<ChangeOverrides>>,
+    #[schema(schema_with = schema::fixed_time)]
+    #[serde(default)]
+    created_at: Change<Timestamp>,
+    #[schema(schema_with = schema::fixed_time)]
+    #[serde(default)]
+    updated_at: Change<Timestamp>,
 }
 
 /// Makes a device model.
@@ -112,7 +124,7 @@ pub(crate) async fn create_device_model(
 
 /// Lists the device models.
 #[utoipa::path(
-    get, path = "/api/device-models", tag = "device models", params(ListParameters),
+    get, path = "/api/device-models", tag = "device models", params(ListParameters<Sort>),
     responses(
         (status = 200, description = "One page of the models", body = Page<DeviceModel>),
         (status = 422, description = "A parameter breaks a rule"),
@@ -135,7 +147,7 @@ pub(crate) async fn list_device_models(
 
 /// One device model.
 #[utoipa::path(
-    get, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
+    get, path = "/api/device-models/{id}", tag = "device models", params(IdParameter),
     responses((status = 200, description = "The model", body = DeviceModel))
 )]
 pub(crate) async fn get_device_model(
@@ -148,7 +160,7 @@ pub(crate) async fn get_device_model(
 
 /// Changes a device model.
 #[utoipa::path(
-    patch, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
+    patch, path = "/api/device-models/{id}", tag = "device models", params(IdParameter),
     request_body(content((ChangeModel = "application/merge-patch+json"), (ChangeModel = "application/json"))),
     responses(
         (status = 200, description = "The model after the change", body = DeviceModel),
@@ -162,11 +174,17 @@ pub(crate) async fn update_device_model(
     MergePatch(change): MergePatch<ChangeModel>,
 ) -> Result<axum::Json<DeviceModel>, Problem> {
     let ChangeModel {
+        id: same_id,
         code,
         name,
         provisioning,
+        created_at,
+        updated_at,
     } = change;
     let change = ChangeDeviceModel {
+        id: same_id,
+        created_at,
+        updated_at,
         code,
         name,
         overrides: ChangeOverrides::from_member(provisioning.map(|Object(change)| change)),
@@ -176,7 +194,7 @@ pub(crate) async fn update_device_model(
 
 /// Deletes a device model that no device has.
 #[utoipa::path(
-    delete, path = "/api/device-models/{id}", tag = "device models", params(("id" = i64, Path)),
+    delete, path = "/api/device-models/{id}", tag = "device models", params(IdParameter),
     responses((status = 204, description = "It is gone"), (status = 409, description = "There are devices of this model"))
 )]
 pub(crate) async fn delete_device_model(

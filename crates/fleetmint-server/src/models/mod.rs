@@ -7,7 +7,7 @@ pub(crate) mod store;
 use jiff::Timestamp;
 
 use overrides::MQTT_USERINFO;
-pub use overrides::{ChangeOverrides, Overrides};
+pub use overrides::{ChangeOverrides, Overrides, PasswordState};
 
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
@@ -43,9 +43,12 @@ pub struct NewDeviceModel {
     pub overrides: ChangeOverrides,
 }
 
-/// What may be changed of a model; the code may only be named as it is.
+/// What may be changed of a model; what never changes may only be named as it is, so that an answer can be sent back.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeDeviceModel {
+    pub id: Change<i64>,
+    pub created_at: Change<Timestamp>,
+    pub updated_at: Change<Timestamp>,
     pub code: Change<String>,
     pub name: Change<String>,
     pub overrides: ChangeOverrides,
@@ -161,9 +164,14 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
         .write(move |connection| {
             let mut model = store::find(connection, id)?.ok_or(Error::NotFound)?;
             let mut violations = Vec::new();
-            if change.code != Change::Keep && change.code.value() != Some(&model.code) {
-                violations.push(Violation::new("/code", "the code of a model never changes"));
-            }
+            change.id.check_fixed("/id", &model.id, &mut violations);
+            change.code.check_fixed("/code", &model.code, &mut violations);
+            change
+                .created_at
+                .check_fixed("/created_at", &model.created_at, &mut violations);
+            change
+                .updated_at
+                .check_fixed("/updated_at", &model.updated_at, &mut violations);
             name::check_change(&change.name, &mut violations);
             change.overrides.check(&model.overrides, &mut violations);
             if !violations.is_empty() {

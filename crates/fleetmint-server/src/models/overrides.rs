@@ -1,13 +1,16 @@
 //! What a model or a device says in place of the provisioning settings.
 
 use diesel::Queryable;
-use fleetmint_board::provisioning::Setting;
+use fleetmint_board::provisioning::{Setting, VALUE_MAX};
 use serde::{Deserialize, Serialize};
+
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
 use crate::app::NoRandomness;
 use crate::change::Change;
 use crate::config::url::{self, MASK, Target};
+use crate::seal;
 use crate::secret::Secret;
 use crate::violation::Violation;
 
@@ -37,6 +40,28 @@ impl std::fmt::Debug for Overrides {
     }
 }
 
+/// What a level says about the Wi-Fi password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordState {
+    /// Nothing: the level below decides.
+    Unset,
+    /// There is none, whatever the level below says.
+    Empty,
+    /// There is one.
+    Set,
+}
+
+impl Overrides {
+    fn password_state(&self) -> PasswordState {
+        match &self.wifi_password {
+            None => PasswordState::Unset,
+            Some(sealed) if sealed.len() == seal::OVERHEAD => PasswordState::Empty,
+            Some(_) => PasswordState::Set,
+        }
+    }
+}
+
 /// The overrides as they are shown.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Overrides)]
@@ -51,13 +76,16 @@ pub(crate) struct Shown {
     mqtt_url: Option<String>,
     #[schema(required)]
     wifi_ssid: Option<String>,
-    /// Whether there is a `wifi_password` at this level. The password itself is never shown.
+    /// Whether this level says anything about the `wifi_password`. The password itself is never shown.
     wifi_password_set: bool,
+    #[schema(schema_with = password_state_schema)]
+    wifi_password_state: PasswordState,
 }
 
 impl From<Overrides> for Shown {
     fn from(overrides: Overrides) -> Self {
         Self {
+            wifi_password_state: overrides.password_state(),
             base_url: overrides.base_url,
             token_url: overrides.token_url,
             mqtt_url: overrides.mqtt_url,
@@ -74,27 +102,28 @@ impl From<Overrides> for Shown {
 #[schema(as = ChangeOverrides)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeOverrides {
-    /// The service that devices talk to: an http or https URL without user name and password, at most 3999 bytes.
-    #[schema(value_type = Option<String>, example = "https://api.example")]
+    #[schema(schema_with = base_url_schema)]
     #[serde(default)]
     pub base_url: Change<String>,
-    /// Where devices get their tokens: an http or https URL without user name and password, at most 3999 bytes.
-    #[schema(value_type = Option<String>, example = "https://id.example/oauth2/token")]
+    #[schema(schema_with = token_url_schema)]
     #[serde(default)]
     pub token_url: Change<String>,
-    /// The MQTT broker: an mqtt, mqtts, ws or wss URL, at most 3999 bytes. A user name and password in it are sealed at
-    /// rest and shown as `***`; a URL that is sent back as it was shown keeps them.
-    #[schema(value_type = Option<String>, example = "mqtts://broker.example")]
+    #[schema(schema_with = mqtt_url_schema)]
     #[serde(default)]
     pub mqtt_url: Change<Secret>,
-    /// At most 32 bytes.
-    #[schema(value_type = Option<String>, example = "workshop")]
+    #[schema(schema_with = wifi_ssid_schema)]
     #[serde(default)]
     pub wifi_ssid: Change<String>,
-    /// 8 to 63 bytes of UTF-8, or 64 hexadecimal digits. Write-only: it is sealed at rest and never shown.
-    #[schema(value_type = Option<String>, write_only, format = Password)]
+    #[schema(schema_with = wifi_password_schema)]
     #[serde(default)]
     pub wifi_password: Change<Secret>,
+    /// Only as it is.
+    #[schema(value_type = bool, read_only, required = false)]
+    #[serde(default)]
+    pub wifi_password_set: Change<bool>,
+    #[schema(schema_with = fixed_password_state_schema)]
+    #[serde(default)]
+    pub wifi_password_state: Change<PasswordState>,
 }
 
 impl ChangeOverrides {
@@ -109,12 +138,19 @@ impl ChangeOverrides {
                 mqtt_url: Change::Set(None),
                 wifi_ssid: Change::Set(None),
                 wifi_password: Change::Set(None),
+                wifi_password_set: Change::Keep,
+                wifi_password_state: Change::Keep,
             },
         }
     }
 
     /// What breaks a rule, with pointers below `/provisioning`. `now` is what is to be changed.
     pub(crate) fn check(&self, now: &Overrides, violations: &mut Vec<Violation>) {
+        let (state, set) = (now.password_state(), now.wifi_password.is_some());
+        self.wifi_password_set
+            .check_fixed("/provisioning/wifi_password_set", &set, violations);
+        self.wifi_password_state
+            .check_fixed("/provisioning/wifi_password_state", &state, violations);
         let values = [
             (Setting::BaseUrl, self.base_url.value().map(String::as_str)),
             (Setting::TokenUrl, self.token_url.value().map(String::as_str)),
@@ -165,6 +201,84 @@ impl ChangeOverrides {
             },
         })
     }
+}
+
+/// A text or `null`, in the document.
+fn nullable(description: &str, pattern: impl Into<String>) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some(description))
+        .pattern(Some(pattern))
+}
+
+/// A pattern of an empty text, or of a URL that begins with `start`: it names a host and has no blanks. Hosts whose
+/// names are not ASCII have their `xn--` form.
+fn url_pattern(start: &str) -> String {
+    const NAME: &str =
+        r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+    const BYTE: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+    const GROUP: &str = "[0-9A-Fa-f]{1,4}";
+    const PORT: &str = "[1-9][0-9]{0,3}|[1-5][0-9]{4}";
+    const REST: &str = r"[/?#][^\\\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*";
+    let v4 = format!(r"{BYTE}(?:\.{BYTE}){{3}}");
+    let v6 = format!(r"\[(?:(?:{GROUP}:){{7}}{GROUP}|(?:{GROUP}:){{1,4}}(?::{GROUP}){{1,3}}|::{GROUP})\]");
+    format!("^(?:{start}(?:{NAME}|{v4}|{v6})(?::(?:{PORT}))?(?:{REST})?)?$")
+}
+
+fn web_url(description: &str, example: &str) -> Schema {
+    let start = "[Hh][Tt][Tt][Pp][Ss]?://";
+    let schema = nullable(description, url_pattern(start)).max_length(Some(VALUE_MAX));
+    schema.examples([example]).into()
+}
+
+fn base_url_schema() -> Schema {
+    web_url(
+        "The service that devices talk to: an http or https URL without user name and password, at most 3999 bytes.",
+        "https://api.example",
+    )
+}
+
+fn token_url_schema() -> Schema {
+    web_url(
+        "Where devices get their tokens: an http or https URL without user name and password, at most 3999 bytes.",
+        "https://id.example/oauth2/token",
+    )
+}
+
+fn mqtt_url_schema() -> Schema {
+    let start = "(?:[Mm][Qq][Tt][Tt]|[Ww][Ss])[Ss]?://(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?";
+    let description = "The MQTT broker: an mqtt, mqtts, ws or wss URL, at most 3999 bytes. A user name and password in it \
+                       are sealed at rest and shown as `***`; a URL that is sent back as it was shown keeps them.";
+    let schema = nullable(description, url_pattern(start)).max_length(Some(VALUE_MAX));
+    schema.examples(["mqtts://broker.example"]).into()
+}
+
+fn wifi_ssid_schema() -> Schema {
+    let schema = nullable("At most 32 bytes.", r"^[^\u0000]*$").max_length(Some(32));
+    schema.examples(["workshop"]).into()
+}
+
+fn wifi_password_schema() -> Schema {
+    let description =
+        "8 to 63 bytes of UTF-8, or 64 hexadecimal digits. Write-only: it is sealed at rest and never shown.";
+    nullable(description, r"^(?:[^\u0000]{8,63}|[0-9A-Fa-f]{64})?$")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+        .write_only(true)
+        .into()
+}
+
+fn password_state() -> ObjectBuilder {
+    let description = "`unset` inherits the `wifi_password`, `empty` leaves it out, `set` is a password of this level.";
+    let states = ObjectBuilder::new().enum_values(Some(["unset", "empty", "set"]));
+    states.schema_type(Type::String).description(Some(description))
+}
+
+fn password_state_schema() -> Schema {
+    password_state().into()
+}
+
+fn fixed_password_state_schema() -> Schema {
+    password_state().read_only(true).into()
 }
 
 /// What the URL of a setting leads to; `None` for what is no URL.

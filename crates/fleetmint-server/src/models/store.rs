@@ -2,6 +2,7 @@ use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::{DeviceModel, Error, Overrides, Sort};
+use crate::database::folding::fold;
 use crate::database::keyset::{After, Listing, keyset};
 use crate::database::schema::device_models::{self, dsl};
 use crate::database::{self, Connection, timestamp};
@@ -70,7 +71,7 @@ pub(super) fn insert(
 ) -> Result<DeviceModel, Error> {
     diesel::insert_into(device_models::table)
         .values((
-            (dsl::code.eq(code), dsl::name.eq(name)),
+            (dsl::code.eq(code), dsl::name.eq(name), dsl::name_folded.eq(fold(name))),
             (
                 dsl::base_url.eq(&overrides.base_url),
                 dsl::token_url.eq(&overrides.token_url),
@@ -125,7 +126,7 @@ pub(super) fn list(connection: &mut Connection, listing: &Listing<Sort>) -> Resu
             dsl::code
                 .like(pattern.clone())
                 .escape('\\')
-                .or(dsl::name.like(pattern).escape('\\')),
+                .or(dsl::name_folded.like(pattern).escape('\\')),
         );
     }
     let (after, down) = (listing.after.as_ref(), listing.descending);
@@ -146,6 +147,7 @@ pub(super) fn update(connection: &mut Connection, model: &DeviceModel) -> Result
     diesel::update(dsl::device_models.find(model.id))
         .set((
             dsl::name.eq(&model.name),
+            dsl::name_folded.eq(fold(&model.name)),
             dsl::base_url.eq(&model.overrides.base_url),
             dsl::token_url.eq(&model.overrides.token_url),
             dsl::mqtt_url.eq(&model.overrides.mqtt_url),

@@ -12,7 +12,7 @@ use super::{Image, SIZE_DEFAULT};
 use crate::access::Caller;
 use crate::app::App;
 use crate::http::accept::negotiate;
-use crate::http::extract::{Id, Json, Query};
+use crate::http::extract::{Id, IdParameter, Json, Query};
 use crate::http::problem::Problem;
 use crate::secret::{Secret, Wiped};
 use crate::violation::Violation;
@@ -43,7 +43,7 @@ struct Provisioning<'a> {
 #[utoipa::path(
     get, path = "/api/devices/{id}/provisioning", tag = "provisioning",
     params(
-        ("id" = i64, Path),
+        IdParameter,
         ("partition_size" = Option<String>, Query, example = "0x6000",
             description = "The size of the device's NVS partition in bytes, decimal or hexadecimal: a multiple of 4096 \
                            from 4096 to 16 MiB. From 0x3000 up at least one page stays free, as the firmware needs for \
@@ -164,7 +164,7 @@ impl From<Masked> for MaskedValue {
 /// holds the device's secret; it comes only when its audit record is on the disk, and is not to be cached.
 #[utoipa::path(
     post, path = "/api/devices/{id}/provisioning/patch", tag = "provisioning",
-    params(("id" = i64, Path)),
+    params(IdParameter),
     request_body = PatchProvisioning,
     responses(
         (status = 200, description = "The partition, and what changed in it", body = PatchedProvisioning),

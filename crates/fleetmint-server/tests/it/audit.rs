@@ -86,6 +86,15 @@ async fn it_is_filtered_by_device_action_and_time() {
     let shifted = (shifted + jiff::SignedDuration::from_hours(2)).to_string();
     let shifted = shifted.replace('Z', "%2B02:00");
     assert_eq!(items(&server, &format!("from={shifted}")).await, all[..3]);
+    let ever = "from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z";
+    assert_eq!(items(&server, ever).await, all);
+    assert!(items(&server, "from=9999-12-31T23:59:59Z").await.is_empty());
+    for record in &all {
+        assert_eq!(
+            record["at"].as_str().unwrap().len(),
+            "2026-01-31T12:00:00.000000Z".len()
+        );
+    }
     server.stop().await;
 }
 
@@ -126,6 +135,8 @@ async fn a_parameter_that_breaks_a_rule_is_named() {
         ("action=get_provisionin", "/action"),
         ("from=yesterday", "/from"),
         ("to=2026-01-01", "/to"),
+        ("from=2026-01-31T12:00:00%2B25:00", "/from"),
+        ("device=0", "/device"),
         ("limit=0", "/limit"),
         ("limit=501", "/limit"),
         ("cursor=x", "/cursor"),

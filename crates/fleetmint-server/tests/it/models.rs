@@ -16,7 +16,10 @@ async fn a_model_is_made_read_changed_and_deleted() {
     assert_eq!(made["name"], "Temperature sensor");
     assert_eq!(
         made["provisioning"],
-        json!({"base_url": null, "token_url": null, "mqtt_url": null, "wifi_ssid": null, "wifi_password_set": false})
+        json!({
+            "base_url": null, "token_url": null, "mqtt_url": null, "wifi_ssid": null, "wifi_password_set": false,
+            "wifi_password_state": "unset",
+        })
     );
     assert!(made["created_at"].as_str().unwrap().ends_with('Z'));
     assert_eq!(made["created_at"], made["updated_at"]);
@@ -54,6 +57,7 @@ async fn every_rule_of_a_model_is_told_with_its_pointer() {
         (json!({"code": 7, "name": "A"}), "/code"),
         (json!({"code": "a"}), "/name"),
         (json!({"code": "a", "name": " "}), "/name"),
+        (json!({"code": "a", "name": "\u{a0}\u{200b}\u{3164}\u{2060}"}), "/name"),
         (json!({"code": "a", "name": "two\nlines"}), "/name"),
         (json!({"code": "a", "name": "x".repeat(201)}), "/name"),
         (json!({"code": "a", "name": "A", "colour": "red"}), "/colour"),
@@ -155,12 +159,17 @@ async fn a_code_is_unique_and_never_changes() {
     server.patch(&path, &json!({"code": "tempsensor"})).await.expect(200);
     let refused = server.patch(&path, &json!({"name": null})).await;
     assert_eq!(refused.problem(), problem(422, "invalid-value", &["/name"]));
-    for unknown in ["id", "created_at", "color"] {
-        let refused = server.patch(&path, &json!({unknown: 1})).await;
-        assert_eq!(
-            refused.problem(),
-            problem(422, "invalid-value", &[&format!("/{unknown}")])
-        );
+    for (member, value) in [
+        ("id", json!(7)),
+        ("id", json!(null)),
+        ("created_at", json!(1)),
+        ("created_at", json!("2026-01-31T12:00:00Z")),
+        ("updated_at", json!("2026-01-31T12:00:00Z")),
+        ("color", json!(1)),
+    ] {
+        let refused = server.patch(&path, &json!({member: value})).await;
+        let expected = problem(422, "invalid-value", &[&format!("/{member}")]);
+        assert_eq!(refused.problem(), expected, "{member}");
     }
     server.stop().await;
 }
@@ -177,7 +186,13 @@ async fn overrides_are_merged_member_by_member_and_the_password_is_never_shown()
     assert!(!String::from_utf8_lossy(&made.body).contains("correct horse"));
     let made = made.expect(201);
     let path = format!("/api/device-models/{}", made["id"]);
-    let shown = |base: Value, ssid: Value, set: bool| json!({"base_url": base, "token_url": null, "mqtt_url": null, "wifi_ssid": ssid, "wifi_password_set": set});
+    let shown = |base: Value, ssid: Value, set: bool| {
+        let state = if set { "set" } else { "unset" };
+        json!({
+            "base_url": base, "token_url": null, "mqtt_url": null, "wifi_ssid": ssid, "wifi_password_set": set,
+            "wifi_password_state": state,
+        })
+    };
     assert_eq!(
         made["provisioning"],
         shown(json!("https://a.example"), json!("attic"), true)
@@ -215,6 +230,68 @@ async fn overrides_are_merged_member_by_member_and_the_password_is_never_shown()
             "{change}"
         );
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_get_answers_can_be_sent_back() {
+    let server = Server::start().await;
+    server.keep_secret("correct horse battery");
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    for path in [
+        format!("/api/device-models/{}", model["id"]),
+        format!("/api/devices/{}", device["id"]),
+    ] {
+        for (password, state) in [
+            (json!(null), "unset"),
+            (json!(""), "empty"),
+            (json!("correct horse battery"), "set"),
+        ] {
+            let change = json!({"provisioning": {"wifi_password": password, "wifi_ssid": "attic"}});
+            let changed = server.patch(&path, &change).await.expect(200);
+            assert_eq!(changed["provisioning"]["wifi_password_state"], state);
+
+            let mut shown = server.get(&path).await.expect(200);
+            shown["name"] = json!(format!("Renamed, {state}"));
+            let mut after = server.patch(&path, &shown).await.expect(200);
+            assert!(after["updated_at"].as_str() >= shown["updated_at"].as_str());
+            after["updated_at"] = shown["updated_at"].clone();
+            assert_eq!(after, shown);
+
+            let shown = server.get(&path).await.expect(200);
+            for (member, value) in [
+                ("wifi_password_set", json!(state == "unset")),
+                (
+                    "wifi_password_state",
+                    json!(if state == "set" { "empty" } else { "set" }),
+                ),
+                ("wifi_password_state", json!(null)),
+            ] {
+                let refused = server.patch(&path, &json!({"provisioning": {member: value}})).await;
+                let pointer = format!("/provisioning/{member}");
+                assert_eq!(refused.problem(), problem(422, "invalid-value", &[&pointer]), "{path}");
+            }
+            let unknown = json!({"provisioning": {"wifi_password_state": "unknown"}});
+            let refused = server.patch(&path, &unknown).await;
+            let pointer = "/provisioning/wifi_password_state";
+            assert_eq!(refused.problem(), problem(422, "invalid-value", &[pointer]));
+            assert_eq!(server.get(&path).await.expect(200), shown);
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_time_has_six_digits_whenever_it_is() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    server.execute("UPDATE device_models SET created_at = 0, updated_at = 1500000");
+    let path = format!("/api/device-models/{}", model["id"]);
+    let shown = server.get(&path).await.expect(200);
+    assert_eq!(shown["created_at"], "1970-01-01T00:00:00.000000Z");
+    assert_eq!(shown["updated_at"], "1970-01-01T00:00:01.500000Z");
+    server.patch(&path, &shown).await.expect(200);
     server.stop().await;
 }
 
@@ -317,6 +394,7 @@ async fn a_list_can_be_searched() {
         ("temp_sensor", "Thermo 50%"),
         ("tempxsensor", "Meter 501"),
         ("lamp", "LAMP"),
+        ("strasse", "Straße É"),
     ] {
         server
             .post("/api/device-models", &json!({"code": code, "name": name}))
@@ -329,7 +407,13 @@ async fn a_list_can_be_searched() {
         ("50%25", 1),
         ("lamp", 1),
         ("none", 0),
-        ("", 3),
+        ("", 4),
+        ("STRASSE%20%C3%A9", 1),
+        ("stra%C3%9Fe%20e%CC%81", 1),
+        ("e%CC%81", 1),
+        ("%C3%89", 1),
+        (&"x".repeat(256), 0),
+        (&"%C3%A9".repeat(256), 0),
         ("%5C", 0),
     ] {
         let page = server.get(&format!("/api/device-models?q={q}")).await.expect(200);
@@ -352,6 +436,9 @@ async fn a_wrong_parameter_is_told_by_name() {
         ("limit=-1".to_owned(), "/limit"),
         ("limit=1&limit=2".to_owned(), "/limit"),
         ("sort=colour".to_owned(), "/sort"),
+        (format!("q={}", "x".repeat(257)), "/q"),
+        (format!("q={}", "%C3%A9".repeat(257)), "/q"),
+        ("q=a%00b".to_owned(), "/q"),
         ("cursor=nonsense".to_owned(), "/cursor"),
         (format!("cursor={cursor}&sort=name"), "/cursor"),
         (format!("cursor={cursor}&sort=-id"), "/cursor"),

@@ -1,0 +1,57 @@
+//! The rules of values that several operations take, as the OpenAPI document states them.
+//!
+//! A schema counts characters, NVS counts bytes: where a rule is about bytes, the schema has the part of it that is
+//! about characters, and the description says the rest.
+
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+
+use crate::name;
+
+/// The id of a model or a device.
+pub(crate) fn id() -> Schema {
+    whole_number().into()
+}
+
+/// The same, in an answer that is sent back.
+pub(crate) fn fixed_id() -> Schema {
+    whole_number().read_only(true).into()
+}
+
+fn whole_number() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(1))
+        .maximum(Some(i64::MAX))
+}
+
+/// What never changes, in an answer that is sent back.
+pub(crate) fn fixed_text() -> Schema {
+    text().read_only(true).description(Some("Only as it is.")).into()
+}
+
+/// A time, in an answer that is sent back.
+pub(crate) fn fixed_time() -> Schema {
+    text()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .read_only(true)
+        .description(Some("Only as it is."))
+        .into()
+}
+
+/// What people call a model or a device.
+pub(crate) fn name() -> Schema {
+    text()
+        .min_length(Some(1))
+        .max_length(Some(name::MAX))
+        .pattern(Some(name::PATTERN))
+        .description(Some(
+            "What people call it: 1 to 200 characters, no control characters, and not only invisible ones.",
+        ))
+        .examples(["Kitchen"])
+        .into()
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
