@@ -8,6 +8,7 @@
 //! ca,file,binary,certs/ca.der      the file's bytes, under the row's encoding
 //! client_secret,delete,,           in change lists only: erase a key
 //! ,delete-all,,                    in change lists only: erase the namespace
+//! ,option,no-computed-rows,        of the rows below, none brings others along (not in Espressif's generator)
 //! ```
 //!
 //! | encoding | value | becomes |
@@ -24,6 +25,14 @@
 //! Quoting is that of Python's `csv` module. Where Espressif's generator goes wrong in silence, [`Error`] says what is
 //! wrong and in which line, or the right image results: a line that begins with `#` inside quotes is text, a byte-order
 //! mark is skipped, names are counted in bytes, text under `binary` may have any characters.
+//!
+//! A few keys of Wi-Fi bring others along that are not in the table, as with Espressif's generator (`sta.ssid` writes
+//! `sta.pmk` too, say). A table that has them itself, as one that [`Writer`] made of an image, says so by the row
+//! `,option,no-computed-rows,`; Espressif's generator refuses that row.
+//!
+//! What spreadsheets make of a table is read where nothing else can be meant (header names with blanks or in capitals, rows
+//! of nothing but commas, Excel's line `sep=,`), and named in an error where it isn't ([`FileFormat`]: UTF-16, semicolons).
+//! A row has at most [`ROW_MAX`] bytes.
 //!
 //! [`Generator`] makes an image of such tables, [`read`] gives the rows to whoever does something else with them, and
 //! [`Writer`] writes a table. Reading files is the caller's part: it hands in a function from path to bytes.
@@ -50,15 +59,28 @@
 //! ```
 
 mod error;
+mod file_format;
 mod generator;
+mod header;
 mod records;
 mod row;
 mod value;
 mod wifi;
 mod writer;
 
-pub use error::{Error, ErrorKind, Place};
+pub use error::{Error, ErrorKind, NumberLooks, Place, SurplusComma};
+pub use file_format::FileFormat;
 pub use generator::Generator;
 pub use row::{Action, Encoding, Row, Source, read, read_changes};
 pub use value::Value;
 pub use writer::Writer;
+
+/// The most bytes that a row can have, line ends inside quotes included: 2 MiB, twice what the largest blob takes in
+/// hexadecimal.
+pub const ROW_MAX: usize = 2 << 20;
+
+/// The most fields that a row can have: Excel's columns.
+pub const COLUMNS_MAX: usize = 16_384;
+
+/// The most rows that [`read`] and [`read_changes`] give: twice the entries of the largest partition.
+pub const ROWS_MAX: usize = 1 << 20;

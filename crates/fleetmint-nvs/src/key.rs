@@ -92,7 +92,7 @@ impl RawName {
         if name.len() > NAME_MAX {
             return Err(Error::NameTooLong {
                 kind,
-                name: String::from_utf8_lossy(name).into_owned(),
+                name: beginning(name),
                 size: name.len(),
             });
         }
@@ -108,6 +108,15 @@ impl RawName {
             *to = *from;
         }
         Ok(Self { field })
+    }
+}
+
+/// As much of a name that is too long as a message shows.
+fn beginning(name: &[u8]) -> String {
+    const MOST: usize = 64;
+    match name.split_at_checked(MOST) {
+        Some((shown, [_, ..])) => String::from_utf8_lossy(shown).into_owned() + "…",
+        _ => String::from_utf8_lossy(name).into_owned(),
     }
 }
 

@@ -91,34 +91,39 @@ pub(crate) fn input_name(path: &Path) -> String {
 
 /// The content of a file that the command line names; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_up_to(path, READ_MAX)
+}
+
+/// As [`read`], of a file that may have so many bytes at most.
+pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if !is_standard(path) {
-        return read_file(path);
+        return read_file(path, most);
     }
     let name = input_name(path);
     if inputs().iter().any(|input| input.name == name) {
         return Err(Failure::unusable("standard input (-) can be one input alone"));
     }
-    read_all(standard_input(), path, name)
+    read_all(standard_input(), path, name, most)
 }
 
-/// The content of a file.
-pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_all(File::open(path), path, path.display().to_string())
+/// The content of a file, which may have so many bytes at most; `-` is a file like any other.
+pub(crate) fn read_file(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_all(File::open(path), path, path.display().to_string(), most)
 }
 
-fn read_all(file: io::Result<File>, path: &Path, name: String) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn read_all(file: io::Result<File>, path: &Path, name: String, most: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let unreadable = |reason: &dyn std::fmt::Display| Failure::unusable(format_args!("{name}: {reason}"));
     let file = file.map_err(|error| unreadable(&reason(&error)))?;
     let metadata = file.metadata().map_err(|error| unreadable(&reason(&error)))?;
     // Room for all of it at once: a buffer that grows leaves pieces of keys behind in memory.
-    let size = metadata.len().min(READ_MAX);
+    let size = metadata.len().min(most);
     let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1));
-    file.take(READ_MAX + 1)
+    file.take(most + 1)
         .read_to_end(&mut content)
         .map_err(|error| unreadable(&reason(&error)))?;
-    if content.len() as u64 > READ_MAX {
+    if content.len() as u64 > most {
         return Err(unreadable(&format_args!(
-            "it has more than {READ_MAX} bytes, the most that is read"
+            "it has more than {most} bytes, the most that is read"
         )));
     }
     // A pipe or a device is nobody's file.

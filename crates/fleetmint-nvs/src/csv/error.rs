@@ -1,5 +1,7 @@
 //! What can be wrong with a table. No message shows a value, which may be a secret.
 
+use super::file_format::FileFormat;
+use super::row::{Encoding, NO_COMPUTED_ROWS};
 use crate::key::{Key, Namespace};
 use crate::layout::{BLOB_MAX, ENTRY_SIZE};
 use alloc::string::String;
@@ -40,8 +42,27 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// The file is none that can be read as a table.
+    FileFormat(FileFormat),
     /// The text isn't UTF-8.
     NotUtf8,
+    /// The table has no rows.
+    Empty,
+    /// A row is longer than any that has a use.
+    RowTooLong {
+        /// The most bytes that a row can have: [`ROW_MAX`](super::ROW_MAX).
+        limit: usize,
+    },
+    /// A row has more fields than any spreadsheet.
+    TooManyColumns {
+        /// The most fields that a row can have: [`COLUMNS_MAX`](super::COLUMNS_MAX).
+        limit: usize,
+    },
+    /// A list has more rows than any partition has entries.
+    TooManyRows {
+        /// The most rows: [`ROWS_MAX`](super::ROWS_MAX).
+        limit: usize,
+    },
     /// A quoted value has no closing quote.
     UnclosedQuote,
     /// The header lacks a column.
@@ -60,11 +81,18 @@ pub enum ErrorKind {
         fields: usize,
         /// Columns in the header.
         columns: usize,
+        /// Where the surplus comma most likely comes from.
+        cause: SurplusComma,
     },
     /// A row ends before a field that it needs.
     MissingField {
         /// The column.
         column: &'static str,
+    },
+    /// A row's value begins a PEM block, and the next line is no row: the value wants quotes.
+    UnquotedPem {
+        /// The key.
+        key: String,
     },
     /// A row's type is none that is known.
     UnknownType {
@@ -80,6 +108,11 @@ pub enum ErrorKind {
         /// The encoding that the row gives.
         found: String,
     },
+    /// An `option` row names no option that is known.
+    UnknownOption {
+        /// What stands where the option is expected, the encoding.
+        found: String,
+    },
     /// A row of a change list has a field that its type has no use for.
     NeedlessField {
         /// The column.
@@ -93,6 +126,8 @@ pub enum ErrorKind {
         key: String,
         /// The encoding.
         encoding: &'static str,
+        /// What the text looks like.
+        looks: NumberLooks,
     },
     /// A number is too small or too large for its encoding.
     OutOfRange {
@@ -199,6 +234,32 @@ pub enum ErrorKind {
     Image(crate::Error),
 }
 
+/// Why a row most likely has a comma too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SurplusComma {
+    /// A value with a comma has no quotes.
+    Unquoted,
+    /// A value stands in quotes as books have them, which are characters like any other.
+    TypographicQuotes,
+    /// Blanks come before the quote, which only counts right after the comma.
+    BlankBeforeQuote,
+    /// A number is written with a comma.
+    InNumber,
+}
+
+/// What a text that isn't a number looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NumberLooks {
+    /// Nothing in particular.
+    Other,
+    /// A number as spreadsheets show it: `1.0`, `1E+05`, `1,234`.
+    Formatted,
+    /// Something in quotes as books have them.
+    TypographicQuotes,
+}
+
 impl ErrorKind {
     pub(super) fn at(self, line: usize) -> Error {
         Error { line, kind: self }
@@ -214,30 +275,86 @@ impl fmt::Display for Error {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotUtf8 => f.write_str("the text is not UTF-8"),
+            Self::FileFormat(format) => format.fmt(f),
+            Self::NotUtf8 => f.write_str("the text is not UTF-8; save it as UTF-8 (\"CSV UTF-8\" in Excel)"),
+            Self::Empty => f.write_str("the table has no rows"),
+            Self::RowTooLong { limit } => write!(
+                f,
+                "the row has more than {limit} bytes, the most that a row can have; is a quote open that nothing closes?"
+            ),
+            Self::TooManyColumns { limit } => {
+                write!(f, "the row has more than {limit} fields, the most that a row can have")
+            }
+            Self::TooManyRows { limit } => write!(f, "this is row {}, at most {limit} are read", limit + 1),
             Self::UnclosedQuote => f.write_str("a value opens with a quote that nothing closes"),
             Self::MissingColumn { column } => write!(
                 f,
                 "the header has no column {column:?}; it must name the columns key, type, encoding and value"
             ),
             Self::RepeatedColumn { column } => write!(f, "the header names the column {column:?} twice"),
-            Self::TooManyFields { fields, columns } => write!(
-                f,
-                "the row has {fields} fields, the header {columns} columns; a value with a comma needs quotes"
-            ),
+            Self::TooManyFields { fields, columns, cause } => {
+                write!(f, "the row has {fields} fields, the header {columns} columns; ")?;
+                f.write_str(match cause {
+                    SurplusComma::Unquoted => "a value with a comma needs quotes",
+                    SurplusComma::TypographicQuotes => {
+                        "a value with a comma needs plain quotes (\"), typographic ones do not count"
+                    }
+                    SurplusComma::BlankBeforeQuote => {
+                        "a value with a comma needs quotes that begin right after the comma before it, without a blank"
+                    }
+                    SurplusComma::InNumber => "a number must be written without commas",
+                })
+            }
+            Self::MissingField { column: "type" } => {
+                f.write_str("the row ends before its type; a value with several lines needs quotes")
+            }
             Self::MissingField { column } => write!(f, "the row ends before its {column}"),
-            Self::UnknownType { key, found } => write!(
+            Self::UnquotedPem { key } => write!(
                 f,
-                "key {key:?}: type {found:?} is none of namespace, data, file, and delete, delete-all in change lists"
+                "key {key:?}: the value begins a PEM block whose other lines are outside of it; put the whole block in quotes \
+                 that begin right after the comma, or name its file in a row of type file"
             ),
-            Self::UnknownEncoding { key, found } => write!(
-                f,
-                "key {key:?}: encoding {found:?} is none of u8, i8, u16, i16, u32, i32, u64, i64, float, double, string, \
-                 binary, hex2bin, base64, blob_fill(n;0xXX), blob_sz_fill(n;0xXX)"
-            ),
+            Self::UnknownType { key, found } => {
+                write!(
+                    f,
+                    "key {key:?}: type {found:?} is none of namespace, data, file, option, and delete, delete-all in change lists"
+                )?;
+                meant(
+                    f,
+                    found,
+                    &["namespace", "data", "file", "option", "delete", "delete-all"],
+                )
+            }
+            Self::UnknownEncoding { key, found } => {
+                write!(
+                    f,
+                    "key {key:?}: encoding {found:?} is none of u8, i8, u16, i16, u32, i32, u64, i64, float, double, string, \
+                     binary, hex2bin, base64, blob_fill(n;0xXX), blob_sz_fill(n;0xXX)"
+                )?;
+                meant(f, found, &Encoding::NAMES)
+            }
+            Self::UnknownOption { found } => {
+                write!(
+                    f,
+                    "option {found:?} is unknown; the one that there is, in the column encoding, is {NO_COMPUTED_ROWS}"
+                )
+            }
             Self::NeedlessField { column, row_type } => write!(f, "a {row_type} row takes no {column}"),
-            Self::NotANumber { key, encoding } => {
-                write!(f, "key {key:?}: the value is not a number, as {encoding} asks")
+            Self::NotANumber { key, encoding, looks } => {
+                write!(f, "key {key:?}: the value is not a number, as {encoding} asks")?;
+                match looks {
+                    NumberLooks::Other => Ok(()),
+                    NumberLooks::Formatted if matches!(*encoding, "float" | "double") => {
+                        f.write_str("; write it with a decimal point and without separators, as 1234.5 or 1e-3")
+                    }
+                    NumberLooks::Formatted => f.write_str(
+                        "; it looks like 1.0, 1E+05 or 1,234, as spreadsheets format numbers: format the column as text and \
+                         write the digits alone",
+                    ),
+                    NumberLooks::TypographicQuotes => {
+                        f.write_str("; it stands in typographic quotes, which do not count: write it without quotes")
+                    }
+                }
             }
             Self::OutOfRange {
                 key,
@@ -326,6 +443,16 @@ impl fmt::Display for ErrorKind {
             ),
             Self::Image(error) => error.fmt(f),
         }
+    }
+}
+
+/// Says which of the names is meant, if blanks or capitals are all that is wrong.
+fn meant(f: &mut fmt::Formatter<'_>, found: &str, names: &[&str]) -> fmt::Result {
+    let trimmed = found.trim();
+    match names.iter().find(|name| name.eq_ignore_ascii_case(trimmed)) {
+        Some(name) if trimmed != found => write!(f, "; write {name:?}, without blanks around it"),
+        Some(name) => write!(f, "; write {name:?}"),
+        None => Ok(()),
     }
 }
 

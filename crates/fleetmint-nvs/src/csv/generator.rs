@@ -1,7 +1,8 @@
 //! From tables to an image, as Espressif's generator does it.
 
 use super::error::{Error, ErrorKind, Place};
-use super::row::{Action, Encoding, Row, Source, read};
+use super::records::LineEnds;
+use super::row::{Action, Encoding, Row, Rows, Source};
 use super::wifi::{Along, Wifi};
 use crate::image::{self, Value};
 use crate::key::{Key, Namespace};
@@ -12,15 +13,29 @@ use core::fmt;
 
 /// Makes an image of one or several tables, byte for byte as Espressif's generator; see the [module](super).
 ///
-/// Tables follow one another as if they were one: the last namespace of one goes on in the next.
+/// Tables follow one another as if they were one: the last namespace of one goes on in the next, and a namespace that
+/// several of them open is one. Within one table a namespace is opened once.
 pub struct Generator<'a> {
     writer: image::Writer<'a>,
-    namespaces: Vec<(Namespace, u8, Place)>,
+    namespaces: Vec<Known>,
     /// Which of them the rows belong to.
     current: Option<usize>,
+    /// Which of them this table began last.
+    latest: Option<usize>,
+    /// Whether the rows bring Wi-Fi rows along.
+    computes: bool,
     keys: BTreeMap<(u8, Key), Place>,
     wifi: Wifi,
     tables: usize,
+}
+
+struct Known {
+    namespace: Namespace,
+    index: u8,
+    /// Where its row stands, in the latest table that has one.
+    place: Place,
+    /// The latest table that began it or had rows of it.
+    table: usize,
 }
 
 impl<'a> Generator<'a> {
@@ -33,6 +48,8 @@ impl<'a> Generator<'a> {
             writer: image::Writer::new(image, version)?,
             namespaces: Vec::new(),
             current: None,
+            latest: None,
+            computes: true,
             keys: BTreeMap::new(),
             wifi: Wifi::default(),
             tables: 0,
@@ -49,7 +66,11 @@ impl<'a> Generator<'a> {
         mut read_file: impl FnMut(&str) -> Result<B, E>,
     ) -> Result<(), Error> {
         self.tables += 1;
-        for row in read(table)? {
+        self.computes = true;
+        self.latest = self.current;
+        // Row by row, so that the image's room is the limit of what is held of a table.
+        for row in Rows::new(table, LineEnds::AsLf)? {
+            let row = row?;
             self.row(&row, &mut read_file).map_err(|kind| kind.at(row.line))?;
         }
         Ok(())
@@ -81,17 +102,36 @@ impl<'a> Generator<'a> {
                     None => Ok(()),
                 }
             }
+            Action::NoComputedRows => {
+                self.computes = false;
+                Ok(())
+            }
             Action::Delete => Err(ErrorKind::ChangeRow { row_type: "delete" }),
             Action::DeleteAll => Err(ErrorKind::ChangeRow { row_type: "delete-all" }),
         }
     }
 
     fn namespace(&mut self, namespace: Namespace, place: Place) -> Result<(), ErrorKind> {
-        self.current = self.namespaces.iter().position(|(known, ..)| *known == namespace);
-        if self.current.is_none() {
-            let index = self.writer.namespace(&namespace).map_err(ErrorKind::Image)?;
-            self.current = Some(self.namespaces.len());
-            self.namespaces.push((namespace, index, place));
+        let mut known = self.namespaces.iter_mut().enumerate();
+        match known.find(|(_, known)| known.namespace == namespace) {
+            None => {
+                let index = self.writer.namespace(&namespace).map_err(ErrorKind::Image)?;
+                self.current = Some(self.namespaces.len());
+                self.latest = self.current;
+                self.namespaces.push(Known {
+                    namespace,
+                    index,
+                    place,
+                    table: place.table,
+                });
+            }
+            Some((at, known)) => {
+                self.current = Some(at);
+                if known.table != place.table {
+                    (known.place, known.table) = (place, place.table);
+                    self.latest = self.current;
+                }
+            }
         }
         Ok(())
     }
@@ -104,23 +144,25 @@ impl<'a> Generator<'a> {
         source: &Source,
         place: Place,
     ) -> Result<(), ErrorKind> {
-        let current = self.current.ok_or(ErrorKind::NoNamespace { key })?;
-        let (Some((namespace, index, first)), Some((latest, ..))) =
-            (self.namespaces.get(current).copied(), self.namespaces.last().copied())
-        else {
+        let latest = self.latest.and_then(|latest| self.namespaces.get(latest));
+        let latest = latest.map(|latest| latest.namespace);
+        let known = self.current.and_then(|current| self.namespaces.get_mut(current));
+        let (Some(known), Some(latest)) = (known, latest) else {
             return Err(ErrorKind::NoNamespace { key });
         };
+        known.table = place.table;
+        let (namespace, index) = (known.namespace, known.index);
         // Espressif's generator goes on in the latest namespace here.
         if namespace != latest {
             return Err(ErrorKind::Reopened {
                 namespace,
-                first: first.seen_from(place),
+                first: known.place.seen_from(place),
                 latest,
             });
         }
         let along = match key.raw().as_str() {
-            Some(name) => self.wifi.along(name, encoding, source),
-            None => Along::Nothing,
+            Some(name) if self.computes => self.wifi.along(name, encoding, source),
+            _ => Along::Nothing,
         };
         let mut put = |name: Key, value: Value<'_>, along_with: Option<Key>| {
             if let Some(first) = self.keys.insert((index, name), place) {

@@ -1,6 +1,8 @@
 //! Lines and fields: the dialect of Python's `csv` module, as Espressif's generator uses it.
 
 use super::error::{Error, ErrorKind};
+use super::file_format;
+use super::{COLUMNS_MAX, ROW_MAX};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -30,14 +32,28 @@ pub(super) enum LineEnds {
 
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
+/// The line that tells Excel how the columns are separated: `sep=;`. It says nothing about the table.
+fn is_separator_line(line: &str) -> bool {
+    let line = line.trim_matches('"');
+    let (name, separator) = line.split_at_checked("sep=".len()).unwrap_or_default();
+    name.eq_ignore_ascii_case("sep=") && separator.chars().count() == 1
+}
+
 impl<'a> Records<'a> {
     pub(super) fn new(text: &'a [u8], line_ends: LineEnds) -> Result<Self, Error> {
+        if let Some(format) = file_format::of(text) {
+            return Err(ErrorKind::FileFormat(format).at(1));
+        }
         match core::str::from_utf8(text) {
-            Ok(text) => Ok(Self {
-                rest: text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text),
-                line: 1,
-                line_ends,
-            }),
+            Ok(text) => {
+                let mut records = Self {
+                    rest: text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text),
+                    line: 1,
+                    line_ends,
+                };
+                records.skip_separator_line();
+                Ok(records)
+            }
             Err(error) => {
                 let (valid, _) = text.split_at_checked(error.valid_up_to()).unwrap_or((text, &[]));
                 let valid = core::str::from_utf8(valid).unwrap_or_default();
@@ -87,10 +103,23 @@ impl<'a> Records<'a> {
         })
     }
 
+    /// The rest of the line, without its end, and what follows.
+    fn split_line(&self) -> (&'a str, &'a str) {
+        let end = self.rest.find(['\n', '\r']).unwrap_or(self.rest.len());
+        self.rest.split_at_checked(end).unwrap_or((self.rest, ""))
+    }
+
+    fn skip_separator_line(&mut self) {
+        let (line, after) = self.split_line();
+        if is_separator_line(line) {
+            self.rest = after;
+            self.next_char();
+        }
+    }
+
     fn skip_blank_and_comment_lines(&mut self) {
         loop {
-            let end = self.rest.find(['\n', '\r']).unwrap_or(self.rest.len());
-            let (line, after) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
+            let (line, after) = self.split_line();
             if !line.starts_with('#') && !line.trim_matches([' ', '\t']).is_empty() {
                 return;
             }
@@ -111,12 +140,20 @@ impl Iterator for Records<'_> {
             return None;
         }
         let line = self.line;
+        let left = self.rest.len().saturating_sub(ROW_MAX);
+        let too_long = |rest: &str| rest.len() < left;
         let mut fields = Vec::new();
         let mut field = String::new();
         // A quote counts at the beginning of a field only; what follows the closing one belongs to the field.
         let mut at_start = true;
         while let Some(char) = self.next_char() {
+            if too_long(self.rest) {
+                return Some(Err(ErrorKind::RowTooLong { limit: ROW_MAX }.at(line)));
+            }
             match char {
+                ',' if fields.len() + 1 == COLUMNS_MAX => {
+                    return Some(Err(ErrorKind::TooManyColumns { limit: COLUMNS_MAX }.at(line)));
+                }
                 ',' => {
                     fields.push(core::mem::take(&mut field));
                     at_start = true;
@@ -126,6 +163,9 @@ impl Iterator for Records<'_> {
                 '"' if at_start => {
                     let opened = self.line;
                     loop {
+                        if too_long(self.rest) {
+                            return Some(Err(ErrorKind::RowTooLong { limit: ROW_MAX }.at(line)));
+                        }
                         match self.next_quoted_char() {
                             Some('"') => match self.rest.strip_prefix('"') {
                                 Some(rest) => {

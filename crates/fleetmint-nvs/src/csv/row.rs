@@ -1,9 +1,11 @@
 //! Rows: what each line of a table asks for.
 
+use super::ROWS_MAX;
 use super::error::{Error, ErrorKind};
+use super::header::Header;
 use super::records::{LineEnds, Record, Records};
 use crate::layout::BLOB_MAX;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use zeroize::Zeroize;
@@ -31,6 +33,8 @@ pub enum Action {
         /// The text or the file.
         source: Source,
     },
+    /// `option` with the encoding `no-computed-rows`: of the rows that follow in this table, none brings others along.
+    NoComputedRows,
     /// `delete`: erase the key. In change lists only.
     Delete,
     /// `delete-all`: erase every key of the namespace. In change lists only.
@@ -126,6 +130,12 @@ impl Encoding {
         }
     }
 
+    /// The names that stand for themselves.
+    pub(super) const NAMES: [&'static str; 14] = [
+        "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "float", "double", "string", "binary", "hex2bin",
+        "base64",
+    ];
+
     fn parse(name: &str, key: &str) -> Result<Self, ErrorKind> {
         // Capitals are as good where Espressif's generator takes them for the same; `String` it would store without NUL.
         let found = match name {
@@ -163,7 +173,7 @@ impl Encoding {
                     && fill.bytes().all(|byte| byte.is_ascii_hexdigit())
             })
             .ok_or_else(|| ErrorKind::UnknownEncoding {
-                key: key.to_string(),
+                key: excerpt(key),
                 found: excerpt(name),
             })?;
         let prefix = if sized { 4 } else { 0 };
@@ -171,7 +181,7 @@ impl Encoding {
             .parse::<usize>()
             .ok()
             .filter(|size| *size <= BLOB_MAX - prefix)
-            .ok_or_else(|| ErrorKind::FillTooLarge { key: key.to_string() })?;
+            .ok_or_else(|| ErrorKind::FillTooLarge { key: excerpt(key) })?;
         let fill = u8::from_str_radix(fill, 16).unwrap_or_default();
         Ok(if sized {
             Self::BlobSizeFill { size, fill }
@@ -191,8 +201,9 @@ impl Encoding {
 /// ```
 ///
 /// # Errors
-/// Text that isn't UTF-8, an unclosed quote, a header without the four columns, rows with too many or too few fields,
-/// types and encodings that aren't known.
+/// Text that isn't UTF-8, an unclosed quote, a header without the four columns, no rows at all, rows with too many or too
+/// few fields, types and encodings that aren't known, more than [`ROW_MAX`](super::ROW_MAX) bytes in a row or
+/// [`ROWS_MAX`] rows.
 pub fn read(text: &[u8]) -> Result<Vec<Row>, Error> {
     rows(text, LineEnds::AsLf)
 }
@@ -213,62 +224,94 @@ pub fn read_changes(text: &[u8]) -> Result<Vec<Row>, Error> {
 }
 
 fn rows(text: &[u8], line_ends: LineEnds) -> Result<Vec<Row>, Error> {
-    let mut records = Records::new(text, line_ends)?;
-    let Some(header) = records.next() else {
-        return Ok(Vec::new());
-    };
-    let header = Header::new(&header?)?;
-    records.map(|record| header.row(record?)).collect()
+    let mut rows = Vec::new();
+    for row in Rows::new(text, line_ends)? {
+        let row = row?;
+        if rows.len() == ROWS_MAX {
+            return Err(ErrorKind::TooManyRows { limit: ROWS_MAX }.at(row.line));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
-/// Which field of a row is what.
-struct Header {
-    columns: usize,
-    key: usize,
-    row_type: usize,
-    encoding: usize,
-    value: usize,
+/// The rows of a table, one at a time.
+pub(super) struct Rows<'a> {
+    records: Records<'a>,
+    header: Header,
+    /// Whether a row came that asks for something.
+    any: bool,
+    /// The key of the row before, and its line, if its value begins a PEM block that it doesn't end.
+    open_pem: Option<(String, usize)>,
+    ended: bool,
 }
 
-impl Header {
-    fn new(record: &Record) -> Result<Self, Error> {
-        let find = |column: &'static str| {
-            let mut places = record.fields.iter().enumerate().filter(|(_, name)| *name == column);
-            match (places.next(), places.next()) {
-                (Some((place, _)), None) => Ok(place),
-                (None, _) => Err(ErrorKind::MissingColumn { column }.at(record.line)),
-                (Some(_), Some(_)) => Err(ErrorKind::RepeatedColumn { column }.at(record.line)),
-            }
+impl<'a> Rows<'a> {
+    /// Reads the header.
+    pub(super) fn new(text: &'a [u8], line_ends: LineEnds) -> Result<Self, Error> {
+        let mut records = Records::new(text, line_ends)?;
+        let Some(header) = records.next() else {
+            return Err(ErrorKind::Empty.at(1));
         };
         Ok(Self {
-            columns: record.fields.len(),
-            key: find("key")?,
-            row_type: find("type")?,
-            encoding: find("encoding")?,
-            value: find("value")?,
+            records,
+            header: Header::new(&header?)?,
+            any: false,
+            open_pem: None,
+            ended: false,
         })
     }
 
-    fn row(&self, record: Record) -> Result<Row, Error> {
-        let Record { line, mut fields } = record;
-        let count = fields.len();
-        if fields.iter().skip(self.columns).any(|field| !field.is_empty()) {
-            return Err(ErrorKind::TooManyFields {
-                fields: count,
-                columns: self.columns,
-            }
-            .at(line));
+    fn row(&mut self, record: Record) -> Result<Row, Error> {
+        let open_pem = self.open_pem.take();
+        if let (Some((key, line)), 1) = (open_pem, record.fields.len()) {
+            return Err(ErrorKind::UnquotedPem { key }.at(line));
         }
-        let mut take = |place: usize| fields.get_mut(place).map(core::mem::take);
-        let key = take(self.key).ok_or_else(|| ErrorKind::MissingField { column: "key" }.at(line))?;
-        let row_type = take(self.row_type).ok_or_else(|| ErrorKind::MissingField { column: "type" }.at(line))?;
-        let (encoding, value) = (take(self.encoding), take(self.value));
-        let action = action(&key, &row_type, encoding, value).map_err(|kind| kind.at(line))?;
-        Ok(Row { line, key, action })
+        let row = self.header.row(record)?;
+        if let Action::Set {
+            source: Source::Text(text),
+            ..
+        } = &row.action
+            && text.contains("-----BEGIN ")
+            && !text.contains("-----END ")
+        {
+            self.open_pem = Some((excerpt(&row.key), row.line));
+        }
+        Ok(row)
     }
 }
 
-fn action(key: &str, row_type: &str, encoding: Option<String>, value: Option<String>) -> Result<Action, ErrorKind> {
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let record = match self.records.next() {
+                Some(Ok(record)) => record,
+                Some(Err(error)) => return Some(Err(error)),
+                None if self.any || self.ended => return None,
+                None => {
+                    self.ended = true;
+                    return Some(Err(ErrorKind::Empty.at(1)));
+                }
+            };
+            // Spreadsheets leave such rows below the data.
+            if record.fields.iter().all(|field| field.trim().is_empty()) {
+                continue;
+            }
+            let row = self.row(record);
+            self.any |= !matches!(&row, Ok(row) if row.action == Action::NoComputedRows);
+            return Some(row);
+        }
+    }
+}
+
+pub(super) fn action(
+    key: &str,
+    row_type: &str,
+    encoding: Option<String>,
+    value: Option<String>,
+) -> Result<Action, ErrorKind> {
     let nothing = |row_type, with_key: bool| {
         let fields = [
             ("key", if with_key { "" } else { key }),
@@ -283,6 +326,21 @@ fn action(key: &str, row_type: &str, encoding: Option<String>, value: Option<Str
     match row_type {
         // Espressif's generator doesn't look at the rest of the row.
         "namespace" => Ok(Action::Namespace),
+        "option" => match encoding.as_deref() {
+            Some(NO_COMPUTED_ROWS) => {
+                let fields = [("key", key), ("value", value.as_deref().unwrap_or_default())];
+                match fields.into_iter().find(|(_, field)| !field.is_empty()) {
+                    Some((column, _)) => Err(ErrorKind::NeedlessField {
+                        column,
+                        row_type: "option",
+                    }),
+                    None => Ok(Action::NoComputedRows),
+                }
+            }
+            found => Err(ErrorKind::UnknownOption {
+                found: excerpt(found.unwrap_or_default()),
+            }),
+        },
         "delete" => nothing("delete", true).map(|()| Action::Delete),
         "delete-all" => nothing("delete-all", false).map(|()| Action::DeleteAll),
         "data" | "file" => {
@@ -301,14 +359,20 @@ fn action(key: &str, row_type: &str, encoding: Option<String>, value: Option<Str
             Ok(Action::Set { encoding, source })
         }
         _ => Err(ErrorKind::UnknownType {
-            key: key.to_string(),
+            key: excerpt(key),
             found: excerpt(row_type),
         }),
     }
 }
 
+/// The option of a table that has all Wi-Fi rows itself; see [`Action::NoComputedRows`].
+///
+/// It stands in the column `encoding`, where Espressif's generator knows it as none and refuses the table: its image would
+/// hold those rows twice.
+pub(super) const NO_COMPUTED_ROWS: &str = "no-computed-rows";
+
 /// The beginning of a field that is quoted in a message.
-fn excerpt(field: &str) -> String {
+pub(super) fn excerpt(field: &str) -> String {
     const MOST: usize = 24;
     let mut text: String = field.chars().take(MOST).collect();
     if text.len() < field.len() {

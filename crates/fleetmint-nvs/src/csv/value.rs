@@ -1,7 +1,8 @@
 //! Values: what the text of a row, or a file, becomes under its encoding.
 
-use super::error::{Error, ErrorKind};
-use super::row::{Action, Encoding, Row, Source};
+use super::error::{Error, ErrorKind, NumberLooks};
+use super::header::is_typographically_quoted;
+use super::row::{Action, Encoding, Row, Source, excerpt};
 use crate::entry::Number;
 use crate::image;
 use alloc::string::{String, ToString};
@@ -78,20 +79,29 @@ impl Row {
                     let bytes = Zeroizing::new(bytes.into());
                     decode(*encoding, &self.key, &bytes, || {
                         core::str::from_utf8(&bytes).map_err(|error| ErrorKind::FileNotUtf8 {
-                            key: self.key.clone(),
-                            path: path.clone(),
+                            key: excerpt(&self.key),
+                            path: path_excerpt(path),
                             offset: error.valid_up_to(),
                         })
                     })
                 }
                 Err(error) => Err(ErrorKind::File {
-                    key: self.key.clone(),
-                    path: path.clone(),
+                    key: excerpt(&self.key),
+                    path: path_excerpt(path),
                     reason: error.to_string(),
                 }),
             },
         };
         value.map(Some).map_err(|kind| kind.at(self.line))
+    }
+}
+
+/// A path as it is quoted in a message.
+fn path_excerpt(path: &str) -> String {
+    const MOST: usize = 256;
+    match path.char_indices().nth(MOST) {
+        Some((at, _)) => path.get(..at).unwrap_or_default().to_string() + "…",
+        None => path.to_string(),
     }
 }
 
@@ -104,14 +114,15 @@ fn decode<'a>(
     macro_rules! integer {
         ($of:ty => $variant:ident, $min:literal, $max:literal) => {{
             let out_of_range = || ErrorKind::OutOfRange {
-                key: key.to_string(),
+                key: excerpt(key),
                 encoding: encoding.name(),
                 min: $min,
                 max: $max,
             };
-            let number = match integer(text()?) {
+            let text = text()?;
+            let number = match integer(text) {
                 Ok(number) => <$of>::try_from(number).map_err(|_| out_of_range())?,
-                Err(Malformed::NotANumber) => return Err(not_a_number(encoding, key)),
+                Err(Malformed::NotANumber) => return Err(not_a_number(encoding, key, text)),
                 Err(Malformed::TooLarge) => return Err(out_of_range()),
             };
             Ok(Value::Number(Number::$variant(number)))
@@ -120,12 +131,12 @@ fn decode<'a>(
     macro_rules! float {
         ($of:ty => $variant:ident, $min:literal, $max:literal) => {{
             let text = strip(text()?);
-            let number: $of = text.parse().map_err(|_| not_a_number(encoding, key))?;
+            let number: $of = text.parse().map_err(|_| not_a_number(encoding, key, text))?;
             // "inf" is a number that can be stored; digits that overflow to it are not what was meant.
             if number.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
                 let (min, max) = ($min, $max);
                 return Err(ErrorKind::OutOfRange {
-                    key: key.to_string(),
+                    key: excerpt(key),
                     encoding: encoding.name(),
                     min,
                     max,
@@ -157,10 +168,19 @@ fn decode<'a>(
     }
 }
 
-fn not_a_number(encoding: Encoding, key: &str) -> ErrorKind {
+fn not_a_number(encoding: Encoding, key: &str, text: &str) -> ErrorKind {
+    let of_formatted = |char: char| char.is_ascii_digit() || char.is_whitespace() || ".,'\u{2019}eE+-%".contains(char);
+    let looks = if is_typographically_quoted(text) {
+        NumberLooks::TypographicQuotes
+    } else if text.contains(|char: char| char.is_ascii_digit()) && text.chars().all(of_formatted) {
+        NumberLooks::Formatted
+    } else {
+        NumberLooks::Other
+    };
     ErrorKind::NotANumber {
-        key: key.to_string(),
+        key: excerpt(key),
         encoding: encoding.name(),
+        looks,
     }
 }
 
@@ -212,13 +232,13 @@ fn hex2bin(key: &str, text: &str) -> Result<Vec<u8>, ErrorKind> {
     let digits = strip(text);
     if let Some(at) = digits.chars().position(|char| !char.is_ascii_hexdigit()) {
         return Err(ErrorKind::Hex {
-            key: key.to_string(),
+            key: excerpt(key),
             at,
             odd: false,
         });
     }
     hex::decode(digits).map_err(|_| ErrorKind::Hex {
-        key: key.to_string(),
+        key: excerpt(key),
         at: digits.len(),
         odd: true,
     })
@@ -236,7 +256,7 @@ fn base64_blob(key: &str, text: &str) -> Result<Vec<u8>, ErrorKind> {
     let mut symbols = Zeroizing::new(Vec::with_capacity(text.len()));
     symbols.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
     BASE64.decode(symbols.as_slice()).map_err(|error| ErrorKind::Base64 {
-        key: key.to_string(),
+        key: excerpt(key),
         reason: match error {
             base64::DecodeError::InvalidByte(..) => "a character is none of A-Z, a-z, 0-9, + and /",
             base64::DecodeError::InvalidLength(_) => "its length is no multiple of 4",
@@ -249,7 +269,7 @@ fn base64_blob(key: &str, text: &str) -> Result<Vec<u8>, ErrorKind> {
 fn filled(key: &str, mut blob: Vec<u8>, bytes: &[u8], size: usize, fill: u8) -> Result<Value, ErrorKind> {
     if bytes.len() > size {
         return Err(ErrorKind::FillTooLong {
-            key: key.to_string(),
+            key: excerpt(key),
             size: bytes.len(),
             limit: size,
         });

@@ -79,6 +79,26 @@ impl Wifi {
     }
 }
 
+/// Which keys a table has that others are computed for.
+#[derive(Default)]
+pub(super) struct Companions {
+    begun: bool,
+    ap: [bool; 3],
+}
+
+impl Companions {
+    /// Whether this key is the first for which a generator could compute others.
+    pub(super) fn begin_with(&mut self, key: &str) -> bool {
+        let of_ap = ["ap.ssid", "ap.passwd", "ap.authmode"];
+        for (seen, name) in self.ap.iter_mut().zip(of_ap) {
+            *seen |= key == name;
+        }
+        let begins = !self.begun && (matches!(key, "sta.ssid" | "sta.pswd") || self.ap == [true; 3]);
+        self.begun |= begins;
+        begins
+    }
+}
+
 fn text(text: &str) -> Known {
     if text.is_empty() {
         Known::No

@@ -1,11 +1,14 @@
 //! Writing a table that the generator takes back.
 
 use super::error::ErrorKind;
+use super::row::NO_COMPUTED_ROWS;
+use super::wifi::Companions;
 use crate::entry::Number;
 use crate::image::Value;
 use crate::key::RawName;
 use alloc::string::{String, ToString};
 use core::fmt::Write;
+use zeroize::Zeroizing;
 
 /// Writes a table, item by item, in the form that [`read`](super::read) and Espressif's generator read.
 ///
@@ -22,9 +25,13 @@ use core::fmt::Write;
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Before the first key for which the generator would compute Wi-Fi rows, the row `,option,no-computed-rows,` is written: the
+/// table has those that belong to it. Espressif's generator refuses that row.
 pub struct Writer {
     table: String,
     namespace: Option<RawName>,
+    companions: Companions,
 }
 
 impl Writer {
@@ -34,6 +41,7 @@ impl Writer {
         Self {
             table: "key,type,encoding,value\n".to_string(),
             namespace: None,
+            companions: Companions::default(),
         }
     }
 
@@ -57,24 +65,25 @@ impl Writer {
     pub fn item(&mut self, namespace: RawName, key: RawName, value: Value<'_>) -> Result<(), ErrorKind> {
         let key = name(&key)?;
         match value {
-            Value::Str(text) => {
-                let text = carried(key, text)?;
-                self.namespace(namespace)?;
-                self.row(&[key, "data", "string", text]);
-            }
-            Value::Blob(bytes) => {
-                self.namespace(namespace)?;
-                self.row(&[key, "data", "hex2bin", &hex::encode(bytes)]);
-            }
+            Value::Str(text) => self.value(namespace, key, "string", carried(key, text)?),
+            Value::Blob(bytes) => self.value(namespace, key, "hex2bin", &Zeroizing::new(hex::encode(bytes))),
             Value::Number(number) => {
                 let (encoding, text) = digits(number);
                 if text == "NaN" {
                     return Err(not_writable(key, "NaN is refused by NVS"));
                 }
-                self.namespace(namespace)?;
-                self.row(&[key, "data", encoding, &text]);
+                self.value(namespace, key, encoding, &text)
             }
         }
+    }
+
+    fn value(&mut self, namespace: RawName, key: &str, encoding: &str, text: &str) -> Result<(), ErrorKind> {
+        name(&namespace)?;
+        if self.companions.begin_with(key) {
+            self.row(&["", "option", NO_COMPUTED_ROWS, ""]);
+        }
+        self.namespace(namespace)?;
+        self.row(&[key, "data", encoding, text]);
         Ok(())
     }
 

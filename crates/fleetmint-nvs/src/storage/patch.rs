@@ -84,6 +84,10 @@ impl<F: Flash> Storage<F> {
         let mut done = Patched::default();
         let mut namespace = None;
         for (number, row) in (1..).zip(rows) {
+            // The library computes none anyway.
+            if row.action == Action::NoComputedRows {
+                continue;
+            }
             let changed = self.patch_row(row, &mut namespace, &mut read_file);
             let present = changed.map_err(|cause| PatchError {
                 row: number,

@@ -66,6 +66,61 @@ fn defects() -> Vec<Defect> {
             theirs: Theirs::BadImage,
         },
         Defect {
+            what: "a namespace that two tables open gets the second table's rows into the latest",
+            tables: Tables {
+                tables: [
+                    "n,namespace,,\nx,data,u8,1\nm,namespace,,\n",
+                    "n,namespace,,\ny,data,u8,1\n",
+                ]
+                .map(|rows| format!("key,type,encoding,value\n{rows}").into())
+                .to_vec(),
+                ..rows("")
+            },
+            ours: {
+                let mut image = vec![0; 0x6000];
+                let mut writer = image::Writer::new(&mut image, Version::V2).unwrap();
+                for (namespace, key) in [("n", Some("x")), ("m", None), ("n", Some("y"))] {
+                    let namespace = Namespace::new(namespace).unwrap();
+                    writer.namespace(&namespace).unwrap();
+                    if let Some(key) = key {
+                        writer.set(&namespace, &Key::new(key).unwrap(), 1_u8.into()).unwrap();
+                    }
+                }
+                writer.finish();
+                Ours::Image(image)
+            },
+            theirs: Theirs::BadImage,
+        },
+        Defect {
+            what: "an empty table makes a page without anything",
+            tables: rows(""),
+            ours: Ours::Error(1, |kind| matches!(kind, ErrorKind::Empty)),
+            theirs: Theirs::BadImage,
+        },
+        Defect {
+            what: "names of columns with blanks",
+            tables: Tables {
+                tables: vec!["key, type, encoding, value \nn,namespace,,\nk,data,u8,1\n".into()],
+                ..rows("")
+            },
+            ours: image_of(&[item("k", 1_u8)]),
+            theirs: Theirs::Refusal,
+        },
+        Defect {
+            what: "rows of commas",
+            tables: rows("n,namespace,,\nk,data,u8,1\n,,,\n,,,\n"),
+            ours: image_of(&[item("k", 1_u8)]),
+            theirs: Theirs::Refusal,
+        },
+        Defect {
+            what: "a table that has the Wi-Fi rows itself (the option is this crate's; the generator would write them twice)",
+            tables: rows(
+                "n,namespace,,\n,option,no-computed-rows,\nsta.ssid,data,string,x\nsta.apsw,data,hex2bin,1234\n",
+            ),
+            ours: image_of(&[item("sta.ssid", "x"), item("sta.apsw", &[0x12, 0x34][..])]),
+            theirs: Theirs::Refusal,
+        },
+        Defect {
             what: "rows before any namespace become namespaces",
             tables: rows("k,data,u8,7\n"),
             ours: Ours::Error(2, |kind| matches!(kind, ErrorKind::NoNamespace { .. })),

@@ -1,6 +1,7 @@
 //! Random tables that Espressif's generator handles rightly.
 
 use base64::Engine;
+use fleetmint_nvs::csv;
 use fleetmint_nvs::layout::Version;
 
 /// Tables with what goes with them on the generator's command line.
@@ -51,7 +52,9 @@ impl Tables {
             sta: false,
         };
         maker.fill();
-        let tables = maker.tables.iter().map(Table::text).collect();
+        // A table without rows is an error here.
+        let tables = maker.tables.iter().map(Table::text);
+        let tables = tables.filter(|table| csv::read(table).is_ok()).collect();
         Self {
             tables,
             files: maker.files,

@@ -30,6 +30,11 @@ Examples:
   fleetmint nvs dump flash.bin --partition fctry --as readonly
   fleetmint nvs dump device.bin --format csv > device.csv     and back: nvs generate device.csv …
 
+A csv table makes an image in which `nvs diff` finds the same values. Where the generator would compute
+Wi-Fi rows, it has the row `,option,no-computed-rows,`, which Espressif's generator refuses. What a
+table can't carry is an error (exit code 1): texts and names that are not UTF-8, a carriage return in a
+text, a key with values of several types, values that the firmware can't read, a partition with nothing in it.
+
 JSON is an array sorted by namespace, key and type. Each value has namespace, key, type (u8 i8 u16 i16
 u32 i32 u64 i64 float double str blob), value and ns_index; str and blob have their size as stored, a
 string's with its NUL. A blob's value is hexadecimal. What is not UTF-8 is in namespace_hex, key_hex,
@@ -60,6 +65,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "text")]
     format: Format,
 
+    /// With --format csv: leave out what a table can't carry, with a warning, instead of refusing
+    #[arg(long)]
+    partial: bool,
+
     #[command(flatten)]
     partition: Partition,
 }
@@ -83,6 +92,11 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.partial && !matches!(arguments.format, Format::Csv) {
+        return Err(Failure::unusable(
+            "--partial is for --format csv, the other formats show everything",
+        ));
+    }
     let taken = Taken {
         force: arguments.force,
         readonly: matches!(arguments.mode, OpenedAs::Readonly),
@@ -118,7 +132,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let answer = match arguments.format {
         Format::Text => text::listing(&entries, &storage.stats()),
         Format::Json => json::listing(&entries)?,
-        Format::Csv => csv::listing(&path, &entries, storage.namespaces().map(|(name, _)| name))?,
+        Format::Csv => csv::listing(
+            &path,
+            &entries,
+            storage.namespaces().map(|(name, _)| name),
+            arguments.partial,
+        )?,
     };
     terminal::print(&answer)
 }

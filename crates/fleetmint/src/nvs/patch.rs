@@ -13,7 +13,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::arguments::image::{ImageKeys, Partition, Taken};
-use super::arguments::tables::read_file;
+use super::arguments::tables::{read_file, read_table};
 use super::differences::{self, Changed, Values};
 use crate::exit::Failure;
 use crate::files;
@@ -109,7 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
     let path = image.name().to_string();
     let changes = files::input_name(&arguments.changes);
-    let rows = csv::read_changes(&files::read(&arguments.changes)?)
+    let rows = csv::read_changes(&read_table(&arguments.changes)?)
         .map_err(|error| Failure::unusable(format_args!("{changes}: {error}")))?;
     if image.bytes().len() == PAGE_SIZE {
         return Err(Failure::no(format_args!(

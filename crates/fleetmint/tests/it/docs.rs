@@ -28,7 +28,11 @@ fn without_fingerprints(line: &str) -> String {
 fn prepared(text: &str) -> Folder {
     let folder = Folder::new();
     let mut tables = blocks(text, "csv").map(|lines| lines.join("\n") + "\n");
-    folder.write("device.csv", tables.next().unwrap());
+    let device = tables.next().unwrap();
+    folder.write("excel.csv", device.replace(',', ";"));
+    folder.write("device.csv", device);
+    folder.write("board.csv", tables.next().unwrap());
+    folder.line("fleetmint nvs generate board.csv board.bin 0x3000").done();
     folder.write("changes.csv", tables.next().unwrap());
     assert_eq!(tables.next(), None);
     folder.write("certs/ca.der", [0x30, 0x82, 0x01, 0x0A]);

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use fleetmint_nvs::csv::Generator;
+use fleetmint_nvs::csv::{Generator, ROW_MAX};
 use fleetmint_nvs::image;
 use fleetmint_nvs::layout::{PAGE_SIZE, READ_WRITE_MIN, Version};
-
 use zeroize::Zeroizing;
 
 use super::outdir::Outdir;
@@ -77,7 +76,7 @@ impl Tables {
         let mut generator = Generator::new(&mut bytes, version).map_err(Failure::unusable)?;
         let mut progress = Progress::new("tables", tables.len());
         for path in tables {
-            let table = files::read(path)?;
+            let table = read_table(path)?;
             generator
                 .add(&table, read_file)
                 .map_err(|error| Failure::unusable(format_args!("{}: {error}", files::input_name(path))))?;
@@ -98,10 +97,18 @@ impl Tables {
     }
 }
 
-/// The file of a `file` row; relative paths count from the current folder.
+/// The most bytes of a table: twice what the largest partition takes in hexadecimal.
+const TABLE_MAX: u64 = 64 << 20;
+
+/// A table, or a list of changes.
+pub(crate) fn read_table(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    files::read_up_to(path, TABLE_MAX)
+}
+
+/// The file of a `file` row, which can be as long as the text of a `data` row; relative paths count from the current folder.
 pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, String> {
     // The row's error names the path already.
-    let content = files::read_file(Path::new(path));
+    let content = files::read_file(Path::new(path), ROW_MAX as u64);
     content
         .map(|mut content| std::mem::take(&mut *content))
         .map_err(|failure| match failure.message.strip_prefix(&format!("{path}: ")) {

@@ -1,6 +1,7 @@
 //! The listing as a table that `generate` takes back.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use fleetmint_nvs::RawName;
 use fleetmint_nvs::csv::Writer;
@@ -11,65 +12,71 @@ use crate::exit::Failure;
 use crate::terminal::warn;
 
 /// A table with the values, sorted as `entries` are; namespaces without any come last.
+///
+/// What a table can't carry is an error, or with `partial` left out with a warning.
 pub(super) fn listing(
     path: &str,
     entries: &[Listed],
     namespaces: impl Iterator<Item = RawName>,
+    partial: bool,
 ) -> Result<String, Failure> {
-    let cannot = |name: &RawName, reason: &dyn std::fmt::Display| {
-        Failure::no(format_args!(
-            "{path}: a table can't carry \"{name}\": {reason}; --format json shows it"
-        ))
+    // The error of the writer names the key or the namespace.
+    let cannot = |reason: &dyn Display| {
+        if partial {
+            warn(format_args!("{path}: {reason}; it is left out"));
+            return Ok(());
+        }
+        Err(Failure::no(format_args!(
+            "{path}: {reason}; --format json shows it, --partial makes a table without it"
+        )))
     };
     let mut table = Writer::new();
     let mut keys = BTreeSet::new();
     let mut written = BTreeSet::new();
-    for entry in entries {
-        let (namespace, key) = (entry.namespace, entry.key);
-        if entry.orphan {
-            warn(format_args!(
-                "{path}: \"{key}\" is left out: no namespace has its index {}",
-                entry.ns_index
-            ));
-            continue;
+    for entry in entries.iter().filter(|entry| !entry.repeat) {
+        match carried(entry, &keys) {
+            Ok(value) => match table.item(entry.namespace, entry.key, value) {
+                Ok(()) => {
+                    keys.insert((entry.namespace, entry.key));
+                    written.insert(entry.namespace);
+                }
+                Err(error) => cannot(&error)?,
+            },
+            Err(reason) => cannot(&reason)?,
         }
-        if entry.repeat {
-            continue;
-        }
-        let value = match &entry.value {
-            Ok(value) => value,
-            Err(error) => {
-                warn(format_args!(
-                    "{path}: \"{key}\" of \"{namespace}\" is left out: the firmware can't read it ({error})"
-                ));
-                continue;
-            }
-        };
-        if !keys.insert((namespace, key)) {
-            return Err(cannot(
-                &key,
-                &format_args!("namespace \"{namespace}\" has it in several types"),
-            ));
-        }
-        let value = match value {
-            Value::Number(number) => image::Value::Number(*number),
-            Value::Str(bytes) => {
-                image::Value::Str(std::str::from_utf8(bytes).map_err(|_| cannot(&key, &"its text is not UTF-8"))?)
-            }
-            Value::Blob(bytes) => image::Value::Blob(bytes),
-        };
-        // The writer's error names the key or the namespace.
-        table
-            .item(namespace, key, value)
-            .map_err(|error| Failure::no(format_args!("{path}: {error}; --format json shows it")))?;
-        written.insert(namespace);
     }
     for namespace in namespaces {
-        if written.insert(namespace) {
-            table
-                .namespace(namespace)
-                .map_err(|error| Failure::no(format_args!("{path}: {error}; --format json shows it")))?;
+        if written.insert(namespace)
+            && let Err(error) = table.namespace(namespace)
+        {
+            cannot(&error)?;
         }
     }
+    if written.is_empty() {
+        return Err(Failure::no(format_args!(
+            "{path}: the partition is empty, and generate takes no table without rows; an erased partition (0xFF bytes) is the same"
+        )));
+    }
     Ok(table.finish())
+}
+
+/// The value as a table has it, or why none can.
+fn carried<'a>(entry: &'a Listed, keys: &BTreeSet<(RawName, RawName)>) -> Result<image::Value<'a>, String> {
+    let (namespace, key) = (entry.namespace, entry.key);
+    let cannot = |reason: &dyn Display| Err(format!("a table can't carry \"{key}\": {reason}"));
+    if entry.orphan {
+        return cannot(&format_args!("no namespace has its index {}", entry.ns_index));
+    }
+    if keys.contains(&(namespace, key)) {
+        return cannot(&format_args!("namespace \"{namespace}\" has it in several types"));
+    }
+    match &entry.value {
+        Ok(Value::Number(number)) => Ok(image::Value::Number(*number)),
+        Ok(Value::Str(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(image::Value::Str(text)),
+            Err(_) => cannot(&"its text is not UTF-8"),
+        },
+        Ok(Value::Blob(bytes)) => Ok(image::Value::Blob(bytes)),
+        Err(error) => cannot(&format_args!("the firmware can't read it ({error})")),
+    }
 }

@@ -63,6 +63,139 @@ fn several_tables_are_one_after_the_other() {
 }
 
 #[test]
+fn a_namespace_in_two_tables_is_one() {
+    let folder = folder();
+    folder.write(
+        "more.csv",
+        "key,type,encoding,value\nother,namespace,,\nprov,namespace,,\nsite,data,string,Kiel\n",
+    );
+    folder.write("last.csv", "key,type,encoding,value\nother,namespace,,\nx,data,u8,1\n");
+    folder
+        .line("fleetmint nvs generate device.csv more.csv last.csv out.bin 0x3000")
+        .done();
+    let text = folder.line("fleetmint nvs dump out.bin").done().stdout;
+    assert!(text.contains("prov       site        str      5  Kiel"), "{text}");
+    assert!(text.contains("5 values in 2 namespaces"), "{text}");
+    folder.write(
+        "again.csv",
+        "key,type,encoding,value\nprov,namespace,,\ninterval,data,u16,31\n",
+    );
+    let line = folder
+        .line("fleetmint nvs generate device.csv more.csv again.csv out2.bin 0x3000")
+        .refused(2);
+    assert!(
+        line.contains("again.csv: line 3: key \"interval\" is in namespace \"prov\" already, by line 5 of table 1"),
+        "{line}"
+    );
+}
+
+#[test]
+fn tables_as_spreadsheets_leave_them() {
+    let folder = folder();
+    folder.line("fleetmint nvs generate device.csv want.bin 0x3000").done();
+    for (name, table) in [
+        (
+            "blanks.csv",
+            TABLE.replace("key,type,encoding,value", "key, type, encoding, value "),
+        ),
+        ("commas.csv", format!("{TABLE},,,\n,,,\n")),
+        ("sep.csv", format!("sep=,\r\n{TABLE}")),
+    ] {
+        folder.write(name, table);
+        folder
+            .line(&format!("fleetmint nvs generate {name} out.bin 0x3000"))
+            .done();
+        assert!(folder.read("out.bin") == folder.read("want.bin"), "{name}");
+    }
+    let utf16: Vec<u8> = TABLE.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, table, said) in [
+        (
+            "semicolon.csv",
+            TABLE.replace(',', ";").into_bytes(),
+            "line 1: the columns are separated by \";\"; a table needs commas",
+        ),
+        (
+            "tab.csv",
+            TABLE.replace(',', "\t").into_bytes(),
+            "line 1: the columns are separated by tabs; a table needs commas",
+        ),
+        (
+            "utf16.csv",
+            [&[0xFF, 0xFE], utf16.as_slice()].concat(),
+            "line 1: the file is UTF-16; save it as UTF-8",
+        ),
+        (
+            "excel.csv",
+            TABLE.replace("u16,30", "u16,3.0E+01").into_bytes(),
+            "line 5: key \"interval\": the value is not a number",
+        ),
+        (
+            "empty.csv",
+            b"key,type,encoding,value\n".to_vec(),
+            "line 1: the table has no rows",
+        ),
+    ] {
+        folder.write(name, table);
+        let line = folder
+            .line(&format!("fleetmint nvs generate {name} new.bin 0x3000"))
+            .refused(2);
+        assert!(line.contains(&format!("{name}: {said}")), "{line}");
+        let line = folder
+            .line(&format!("fleetmint nvs patch want.bin {name} new.bin"))
+            .refused(2);
+        assert!(line.contains(name), "{line}");
+    }
+}
+
+#[test]
+fn rows_and_files_have_limits() {
+    let folder = folder();
+    let start = "key,type,encoding,value\nn,namespace,,\n";
+    folder.write("long.csv", format!("{start}k,data,hex2bin,{}\n", "0".repeat(50 << 20)));
+    let line = folder
+        .line("fleetmint nvs generate long.csv out.bin 0x100000")
+        .refused(2);
+    assert!(
+        line.contains("long.csv: line 3: the row has more than 2097152 bytes"),
+        "{line}"
+    );
+    folder.line("fleetmint nvs generate device.csv image.bin 0x3000").done();
+    let line = folder.line("fleetmint nvs patch image.bin long.csv out.bin").refused(2);
+    assert!(
+        line.contains("long.csv: line 3: the row has more than 2097152 bytes"),
+        "{line}"
+    );
+    // A file without an end, and a table larger than any that is read. Neither takes its size in memory or on the disk.
+    folder.write("file.csv", format!("{start}k,file,binary,/dev/zero\n"));
+    let huge = fs::File::create(folder.file("huge.csv")).unwrap();
+    huge.set_len(1 << 32).unwrap();
+    drop(huge);
+    for (table, said) in [
+        (
+            "file.csv",
+            "file.csv: line 3: key \"k\": file \"/dev/zero\": it has more than 2097152 bytes, the most that is read",
+        ),
+        (
+            "huge.csv",
+            "huge.csv: it has more than 67108864 bytes, the most that is read",
+        ),
+    ] {
+        let line = folder
+            .line(&format!("fleetmint nvs generate {table} out.bin 0x100000"))
+            .refused(2);
+        assert!(line.contains(said), "{line}");
+    }
+    folder.write("fill.csv", format!("{start}k,data,blob_fill(99999999999;0x00),\n"));
+    let line = folder
+        .line("fleetmint nvs generate fill.csv out.bin 0x100000")
+        .refused(2);
+    assert!(
+        line.contains("more than the 508000 bytes that a blob can have"),
+        "{line}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_said_with_its_line_and_nothing_is_written() {
     let folder = folder();
     for (rows, said) in [

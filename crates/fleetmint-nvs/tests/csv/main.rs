@@ -8,7 +8,13 @@
     reason = "a test fails by panicking"
 )]
 
-use fleetmint_nvs::csv::{self, Action, Encoding, ErrorKind, Generator, Source, Value, Writer};
+mod limits;
+mod spreadsheets;
+mod wifi;
+
+use fleetmint_nvs::csv::{
+    self, Action, Encoding, ErrorKind, Generator, NumberLooks, Source, SurplusComma, Value, Writer,
+};
 use fleetmint_nvs::entry::Number;
 use fleetmint_nvs::image::{self, Item};
 use fleetmint_nvs::layout::Version;
@@ -74,9 +80,14 @@ fn integers() {
     for text in [
         "", "abc", "1.0", "1__0", "_1", "1_", "--1", "+", "0x", "0x_1", "1 2", "٣",
     ] {
+        let looks = match text {
+            "1.0" | "--1" | "1 2" => NumberLooks::Formatted,
+            _ => NumberLooks::Other,
+        };
         let want = ErrorKind::NotANumber {
             key: "k".into(),
             encoding: "i64",
+            looks,
         };
         assert_eq!(number(text), Err(want), "{text:?}");
     }
@@ -129,7 +140,11 @@ fn floats() {
     ));
     assert!(matches!(
         value("data,float,1,5"),
-        Err(ErrorKind::TooManyFields { fields: 5, columns: 4 })
+        Err(ErrorKind::TooManyFields {
+            fields: 5,
+            columns: 4,
+            cause: SurplusComma::InNumber
+        })
     ));
     assert!(matches!(
         value("data,float,one"),
@@ -276,7 +291,11 @@ fn types_and_encodings() {
     );
     assert_eq!(
         kind(&format!("{HEADER}k,data,string,a,b\n")),
-        ErrorKind::TooManyFields { fields: 5, columns: 4 }
+        ErrorKind::TooManyFields {
+            fields: 5,
+            columns: 4,
+            cause: SurplusComma::Unquoted
+        }
     );
     assert_eq!(
         kind(&format!("{HEADER}k,delete,,1\n")),
@@ -293,7 +312,21 @@ fn types_and_encodings() {
         }
     );
     assert!(csv::read(format!("{HEADER}k,data,u8,1,,\nn,namespace\n").as_bytes()).is_ok());
-    assert_eq!(csv::read(b""), Ok(Vec::new()));
+    for empty in [
+        "",
+        HEADER,
+        "\n# nothing\n",
+        &format!("{HEADER},option,no-computed-rows,\n,,,\n"),
+    ] {
+        for read in [csv::read, csv::read_changes] {
+            let error = read(empty.as_bytes()).unwrap_err();
+            assert_eq!((error.line, error.kind), (1, ErrorKind::Empty), "{empty:?}");
+        }
+        let error = Generator::new(&mut [0; 0x3000], Version::V2)
+            .unwrap()
+            .add(empty.as_bytes(), read_file);
+        assert_eq!(error.unwrap_err().kind, ErrorKind::Empty);
+    }
 }
 
 #[test]
@@ -315,6 +348,47 @@ fn a_table_becomes_the_image_of_its_items() {
         Item::new(ns("b"), key("y"), &[0, 0xFF, 0x7F][..]),
     ];
     assert!(image == image::encode(&items, 0x6000).unwrap());
+}
+
+#[test]
+fn a_namespace_that_several_tables_open_is_one() {
+    let add = |tables: &[&str]| {
+        let mut image = vec![0; 0x3000];
+        let mut generator = Generator::new(&mut image, Version::V2).unwrap();
+        for table in tables {
+            generator.add(format!("{HEADER}{table}").as_bytes(), read_file)?;
+        }
+        generator.finish();
+        Ok::<_, csv::Error>(image)
+    };
+    let first = "a,namespace,,\nx,data,u8,1\nb,namespace,,\nx,data,u8,2\n";
+    let image = add(&[first, "a,namespace,,\ny,data,u8,3\nb,namespace,,\ny,data,u8,4\n"]).unwrap();
+    let mut want = vec![0; 0x3000];
+    let mut writer = image::Writer::new(&mut want, Version::V2).unwrap();
+    for (namespace, name, value) in [("a", "x", 1_u8), ("b", "x", 2), ("a", "y", 3), ("b", "y", 4)] {
+        writer.set(&ns(namespace), &key(name), value.into()).unwrap();
+    }
+    writer.finish();
+    assert!(image == want);
+
+    let twice = add(&[first, "a,namespace,,\nx,data,u8,3\n"]).unwrap_err();
+    assert_eq!(
+        twice.to_string(),
+        "line 3: key \"x\" is in namespace \"a\" already, by line 3 of table 1; the firmware would read the first"
+    );
+    // Within one table it stays an error, also where the first rows belong to what the table before ended with.
+    let reopened = add(&[
+        first,
+        "a,namespace,,\ny,data,u8,3\nb,namespace,,\na,namespace,,\nz,data,u8,4\n",
+    ]);
+    let error = reopened.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Reopened { first, .. } if (first.line, first.elsewhere) == (2, false)));
+    let reopened = add(&[first, "y,data,u8,3\na,namespace,,\nb,namespace,,\nz,data,u8,4\n"]).unwrap_err();
+    let from_before = |first: csv::Place| (first.line, first.table, first.elsewhere) == (4, 1, true);
+    assert!(
+        matches!(reopened.kind, ErrorKind::Reopened { first, .. } if from_before(first)),
+        "{reopened}"
+    );
 }
 
 #[test]
@@ -388,55 +462,6 @@ fn files() {
     };
     assert_eq!(value("file,string,latin1"), Err(want));
     assert_eq!(value("file,string,number"), Ok(Value::Str("42\n".into())));
-}
-
-#[test]
-fn wifi_rows_bring_others_along() {
-    let image = generate("n,namespace,,\nsta.ssid,data,string,Home\nsta.pswd,data,string,12345678\n").unwrap();
-    let (apinfo, pmk, apsw) = ([0xFF; 140], [0; 32], [0; 2]);
-    let items = [
-        Item::new(ns("n"), key("sta.ssid"), "Home"),
-        Item::new(ns("n"), key("sta.apinfo"), &apinfo[..]),
-        Item::new(ns("n"), key("sta.pmk"), &pmk[..]),
-        Item::new(ns("n"), key("sta.apsw"), &apsw[..]),
-        Item::new(ns("n"), key("sta.pswd"), "12345678"),
-    ];
-    assert!(image == image::encode(&items, 0x6000).unwrap());
-
-    // IEEE 802.11-2012, annex M.4.3: the first test vector for passphrases.
-    let image =
-        generate("n,namespace,,\nap.passwd,data,string,password\nap.authmode,data,u8,3\nap.ssid,data,string,IEEE\n");
-    let mut info = vec![0; 100];
-    info.extend(hex::decode("f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e").unwrap());
-    let items = [
-        Item::new(ns("n"), key("ap.passwd"), "password"),
-        Item::new(ns("n"), key("ap.authmode"), 3_u8),
-        Item::new(ns("n"), key("ap.pmk_info"), info.as_slice()),
-        Item::new(ns("n"), key("ap.ssid"), "IEEE"),
-    ];
-    assert!(image.unwrap() == image::encode(&items, 0x6000).unwrap());
-
-    // Open Wi-Fi has no key.
-    let open = generate("n,namespace,,\nap.ssid,data,string,x\nap.passwd,data,string,y\nap.authmode,data,u8,0\n");
-    assert!(!open.unwrap().windows(11).any(|bytes| bytes == b"ap.pmk_info"));
-
-    assert_eq!(
-        error("n,namespace,,\nsta.ssid,file,string,number\n"),
-        (3, ErrorKind::WifiText { key: key("sta.ssid") })
-    );
-    let from_file = "n,namespace,,\nap.ssid,file,string,number\nap.passwd,data,string,12345678\n";
-    assert!(generate(from_file).is_ok());
-    assert_eq!(
-        error(&format!("{from_file}ap.authmode,data,u8,3\n")),
-        (
-            5,
-            ErrorKind::WifiText {
-                key: key("ap.authmode")
-            }
-        )
-    );
-    let (line, kind) = error("n,namespace,,\nsta.ssid,data,string,x\nsta.pmk,data,hex2bin,00\n");
-    assert!(matches!(kind, ErrorKind::DuplicateKey { .. }) && line == 4);
 }
 
 #[test]
