@@ -28,16 +28,32 @@ pub async fn get(app: &App, id: i64) -> Result<Credential, Error> {
     })
 }
 
-/// Makes the client as it ought to be, and says what was done.
+/// What a sync did, and how the client is since then.
+#[derive(Clone, Debug)]
+pub struct Synchronized {
+    pub repairs: Vec<Repair>,
+    /// What is wrong and could not be repaired, and what to do about it: a sentence for each.
+    pub unrepaired: Vec<String>,
+    pub credential: Credential,
+}
+
+/// Repairs the client, and says what was done.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Busy`], and the identity provider's.
-pub async fn sync(app: &App, caller: &Caller, id: i64) -> Result<(Vec<Repair>, Credential), Error> {
-    let repairs = match &app.identity {
-        Identity::Builtin(provider) => builtin::sync(app, provider, caller, id).await?,
-        Identity::Keycloak(provider) => Work::new(app, provider, caller).sync(id).await?,
+pub async fn sync(app: &App, caller: &Caller, id: i64) -> Result<Synchronized, Error> {
+    let (repairs, unrepaired) = match &app.identity {
+        Identity::Builtin(provider) => (builtin::sync(app, provider, caller, id).await?, Vec::new()),
+        Identity::Keycloak(provider) => {
+            let synced = Work::new(app, provider, caller).sync(id).await?;
+            (synced.repairs, synced.unrepaired)
+        }
     };
-    Ok((repairs, get(app, id).await?))
+    Ok(Synchronized {
+        repairs,
+        unrepaired,
+        credential: get(app, id).await?,
+    })
 }
 
 /// Takes the client's right to tokens, or gives it back.

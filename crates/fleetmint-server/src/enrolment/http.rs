@@ -20,16 +20,25 @@ pub(crate) struct Identity {
     healthy: bool,
     /// Whether the provider has such a client.
     exists: bool,
-    /// Whether it gets tokens.
+    /// Whether it still has the client id that the device was given.
+    name: bool,
+    /// Whether it is enabled.
     enabled: bool,
     /// Whether it was made for this device by Fleetmint.
     ours: bool,
     /// Whether it may use the client-credentials grant, and nothing else.
     flows: bool,
+    /// Whether its tokens are plain bearer tokens: bound to no DPoP key and no TLS certificate.
+    bearer: bool,
     /// Whether its tokens get the scope that the settings name.
     scope: bool,
     /// Whether it has a secret that can be put onto a device.
     secret: bool,
+    /// Whether the provider gives it a token. It is asked only if all of the above is right.
+    token: bool,
+    /// What keeps the device from its token, in words; empty if it is healthy.
+    #[schema(example = json!(["The client is disabled."]))]
+    problems: Vec<String>,
 }
 
 impl From<Credential> for Identity {
@@ -38,12 +47,16 @@ impl From<Credential> for Identity {
         Self {
             client_id: credential.client_id,
             healthy: status.is_healthy(),
+            problems: status.problems(),
             exists: status.exists,
+            name: status.name,
             enabled: status.enabled,
             ours: status.ours,
             flows: status.flows,
+            bearer: status.bearer,
             scope: status.scope,
             secret: status.secret,
+            token: status.token,
         }
     }
 }
@@ -51,10 +64,13 @@ impl From<Credential> for Identity {
 /// What was mended, and how it is now.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Synchronized {
-    /// What was done: `created` and `secret_set` mean that the device needs a new image; `enabled`, `flows_set`,
-    /// `scope_set`. Empty if nothing was wrong.
+    /// What was done: `created` and `secret_set` mean that the device needs a new image; `enabled`, `renamed`,
+    /// `flows_set`, `binding_removed`, `scope_set`, `account_created`, `account_enabled`. Empty if nothing was wrong.
     #[schema(value_type = Vec<String>, example = json!(["enabled"]))]
     repairs: Vec<&'static str>,
+    /// What is wrong and could not be repaired, and what to do about it; empty if everything was.
+    #[schema(example = json!([]))]
+    unrepaired: Vec<String>,
     identity: Identity,
 }
 
@@ -90,11 +106,11 @@ pub(crate) async fn sync_identity(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Synchronized>, Problem> {
-    let (repairs, credential) = credential::sync(&app, &caller, id).await?;
-    let repairs = repairs.into_iter().map(Repair::name).collect();
+    let synchronized = credential::sync(&app, &caller, id).await?;
     Ok(Json(Synchronized {
-        repairs,
-        identity: credential.into(),
+        repairs: synchronized.repairs.into_iter().map(Repair::name).collect(),
+        unrepaired: synchronized.unrepaired,
+        identity: synchronized.credential.into(),
     }))
 }
 

@@ -25,8 +25,8 @@ use crate::audit;
 use crate::database::{self, Connection};
 use crate::devices::Device;
 use crate::failpoint::{Step, reach};
-use crate::identity::keycloak::Keycloak;
-use crate::identity::{self, Client, Repair, Status};
+use crate::identity::keycloak::{Keycloak, Synced};
+use crate::identity::{self, Client, Status};
 use crate::models;
 use crate::operation::Operation;
 use crate::secret::Secret;
@@ -135,18 +135,18 @@ impl Work {
         .await
     }
 
-    pub(super) async fn sync(self, id: i64) -> Result<Vec<Repair>, Error> {
+    pub(super) async fn sync(self, id: i64) -> Result<Synced, Error> {
         to_the_end(async move {
             let (device, owner) = self.claim(id, Operation::SyncIdentity).await?;
             reach(Step::KeycloakSyncIntent);
             let synced = self.keycloak.sync(Client::of(&device)).await;
             let synced = self.released_on_error(id, &owner, synced).await?;
             reach(Step::KeycloakSyncClient);
-            let known = synced.provider_ref;
+            let known = synced.provider_ref.clone();
             self.write(move |connection| settle(connection, id, &owner, Some(&known)))
                 .await?;
             reach(Step::KeycloakSyncDone);
-            Ok(synced.repairs)
+            Ok(synced)
         })
         .await
     }

@@ -66,35 +66,88 @@ impl<'a> Client<'a> {
 }
 
 /// A client as it is at its provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub exists: bool,
+    /// Whether it still has the client id that the device was given.
+    pub name: bool,
     /// Whether it gets tokens.
     pub enabled: bool,
     /// Whether it was made for this device by Fleetmint.
     pub ours: bool,
     /// Whether it may use the client-credentials grant, and nothing else.
     pub flows: bool,
+    /// Whether its tokens are plain bearer tokens: bound to no DPoP key and no TLS certificate, which no device has.
+    pub bearer: bool,
     /// Whether its tokens get the scope that the settings name.
     pub scope: bool,
     /// Whether it has a secret that can be put on a device.
     pub secret: bool,
+    /// Whether the provider gives it a token. It is asked only where all of the above is right.
+    pub token: bool,
+    /// Why the provider gave it none, in the provider's words.
+    pub refusal: Option<String>,
 }
 
 impl Status {
     /// There is no such client.
     pub const ABSENT: Self = Self {
         exists: false,
+        name: false,
         enabled: false,
         ours: false,
         flows: false,
+        bearer: false,
         scope: false,
         secret: false,
+        token: false,
+        refusal: None,
     };
 
     /// Whether a device can get its token.
     pub const fn is_healthy(&self) -> bool {
-        self.exists && self.enabled && self.ours && self.flows && self.scope && self.secret
+        self.is_as_it_should_be() && self.token
+    }
+
+    /// Whether nothing is wrong with the client itself.
+    pub(crate) const fn is_as_it_should_be(&self) -> bool {
+        self.exists && self.name && self.enabled && self.ours && self.flows && self.bearer && self.scope && self.secret
+    }
+
+    /// What keeps the device from its token: a sentence for each, none if it is healthy.
+    pub fn problems(&self) -> Vec<String> {
+        if !self.exists {
+            return vec!["The identity provider has no such client.".to_owned()];
+        }
+        let mut problems: Vec<String> = [
+            (self.ours, "The client was not made for this device."),
+            (
+                self.name,
+                "The client was renamed: the device's client id is not its any more.",
+            ),
+            (self.enabled, "The client is disabled."),
+            (
+                self.flows,
+                "The client may not use the client-credentials grant with a secret, or may use other grants too.",
+            ),
+            (
+                self.bearer,
+                "The client's tokens are bound to a DPoP key or a TLS certificate, which the device does not have.",
+            ),
+            (
+                self.scope,
+                "The client does not get the client scope that identity.keycloak.device_scope names.",
+            ),
+            (self.secret, "The client has no secret that can be put onto a device."),
+        ]
+        .into_iter()
+        .filter(|(is_right, _)| !is_right)
+        .map(|(_, problem)| problem.to_owned())
+        .collect();
+        if let Some(refusal) = &self.refusal {
+            problems.push(format!("The identity provider gives the client no token: {refusal}"));
+        }
+        problems
     }
 }
 
@@ -104,8 +157,15 @@ pub enum Repair {
     /// It was gone, and was made anew, with a new secret: the device needs a new image.
     Created,
     Enabled,
+    /// It had another client id, and has the device's again.
+    Renamed,
     FlowsSet,
+    /// Its tokens are not bound to a DPoP key or a TLS certificate any more.
+    BindingRemoved,
     ScopeSet,
+    /// The user that stands for it at the provider was gone, and was created again.
+    AccountCreated,
+    AccountEnabled,
     /// It had no usable secret, and got a new one: the device needs a new image.
     SecretSet,
 }
@@ -116,8 +176,12 @@ impl Repair {
         match self {
             Self::Created => "created",
             Self::Enabled => "enabled",
+            Self::Renamed => "renamed",
             Self::FlowsSet => "flows_set",
+            Self::BindingRemoved => "binding_removed",
             Self::ScopeSet => "scope_set",
+            Self::AccountCreated => "account_created",
+            Self::AccountEnabled => "account_enabled",
             Self::SecretSet => "secret_set",
         }
     }

@@ -114,8 +114,31 @@ async fn what_was_done_to_a_client_behind_our_back_is_told_and_mended() {
     realm.device_token(client_id(&device), &after).await.unwrap();
 
     // The secret changed.
+    realm.change(&id, &[("secret", json!(" blanks at its ends "))]).await;
+    assert_eq!(secret(&server, &device).await, " blanks at its ends ");
     realm.change(&id, &[("secret", json!("changed behind our back"))]).await;
     assert_eq!(secret(&server, &device).await, "changed behind our back");
+
+    // Renamed, and its user gone: told with the reason, and repaired.
+    realm.change(&id, &[("clientId", json!(format!("renamed-{id}")))]).await;
+    let told = server.get(&path).await.expect(200);
+    assert_eq!((&told["healthy"], &told["name"]), (&json!(false), &json!(false)));
+    assert_eq!(told["problems"].as_array().unwrap().len(), 1, "{told}");
+    let synced = server.post(&format!("{path}/sync"), &json!(null)).await.expect(200);
+    assert_eq!(synced["repairs"], json!(["renamed"]));
+    let user = realm
+        .operator(Method::GET, &format!("/clients/{id}/service-account-user"), None)
+        .await;
+    let user = format!("/users/{}", user["id"].as_str().unwrap());
+    realm.operator(Method::DELETE, &user, None).await;
+    let told = server.get(&path).await.expect(200);
+    assert_eq!((&told["healthy"], &told["token"]), (&json!(false), &json!(false)));
+    let synced = server.post(&format!("{path}/sync"), &json!(null)).await.expect(200);
+    assert_eq!(synced["repairs"], json!(["account_created"]));
+    assert_eq!(
+        (&synced["unrepaired"], &synced["identity"]["healthy"]),
+        (&json!([]), &json!(true))
+    );
 
     // Revoked and restored by ourselves.
     let disabled = server.post(&format!("{path}/disable"), &json!(null)).await.expect(200);

@@ -6,8 +6,8 @@ use crate::harness::{Server, problem};
 
 fn healthy(device: &Value) -> Value {
     json!({
-        "client_id": device["client_id"], "healthy": true, "exists": true, "enabled": true, "ours": true, "flows": true,
-        "scope": true, "secret": true,
+        "client_id": device["client_id"], "healthy": true, "exists": true, "name": true, "enabled": true, "ours": true,
+        "flows": true, "bearer": true, "scope": true, "secret": true, "token": true, "problems": [],
     })
 }
 
@@ -25,6 +25,7 @@ async fn a_device_is_revoked_and_restored() {
         (&disabled["enabled"], &disabled["healthy"]),
         (&json!(false), &json!(false))
     );
+    assert_eq!(disabled["problems"], json!(["The client is disabled."]));
     assert_eq!(server.get(&path).await.expect(200), disabled);
     let refused = server.token_answer(&device).await;
     assert_eq!(
@@ -56,7 +57,7 @@ async fn synchronizing_says_what_it_mended() {
         let answer = server.post(&format!("{path}/sync"), &json!(null)).await.expect(200);
         assert_eq!(
             answer,
-            json!({"repairs": repairs, "identity": healthy(&device)}),
+            json!({"repairs": repairs, "unrepaired": [], "identity": healthy(&device)}),
             "{change}"
         );
         assert_eq!(server.get(&path).await.expect(200), healthy(&device));

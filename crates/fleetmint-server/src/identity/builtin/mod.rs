@@ -127,13 +127,18 @@ impl Builtin {
         let Some(row) = store::find(connection, client.client_id)? else {
             return Ok(Status::ABSENT);
         };
+        let secret = self.secret(connection, client.client_id).is_ok();
         Ok(Status {
             exists: true,
+            name: true,
             enabled: row.enabled,
             ours: row.device_key == client.device_key,
             flows: true,
+            bearer: true,
             scope: true,
-            secret: self.secret(connection, client.client_id).is_ok(),
+            secret,
+            token: row.enabled && secret,
+            refusal: None,
         })
     }
 

@@ -24,6 +24,17 @@ const FLOWS: [(&str, bool); 6] = [
     ("directAccessGrantsEnabled", false),
 ];
 
+/// The attributes that allow further grants,
+const GRANTS: [&str; 4] = [
+    "oauth2.device.authorization.grant.enabled",
+    "oidc.ciba.grant.enabled",
+    "standard.token.exchange.enabled",
+    "oauth2.jwt.authorization.grant.enabled",
+];
+
+/// and those that bind tokens to a key that the device would have to prove.
+const BINDINGS: [&str; 2] = ["dpop.bound.access.tokens", "tls.client.certificate.bound.access.tokens"];
+
 const PROTOCOL: &str = "openid-connect";
 const AUTHENTICATOR: &str = "client-secret";
 
@@ -63,12 +74,17 @@ pub(super) fn new(client: Client<'_>, secret: &Secret, device_scope: Option<&str
     Value::Object(new)
 }
 
-/// What stands in `value` of a client's secret.
+/// What stands in `value` of a client's secret. Blanks at its ends are part of it: Keycloak compares them too.
 pub(super) fn shown(value: Option<&str>) -> Shown {
-    match value.map(str::trim) {
-        None | Some("") => Shown::Missing,
-        Some(text) if text.chars().all(|c| c == MASK) => Shown::Masked,
-        Some(text) => Shown::Secret(Secret::new(text.to_owned())),
+    match value {
+        Some(text) if !text.trim().is_empty() => {
+            if text.trim().chars().all(|c| c == MASK) {
+                Shown::Masked
+            } else {
+                Shown::Secret(Secret::new(text.to_owned()))
+            }
+        }
+        _ => Shown::Missing,
     }
 }
 
@@ -113,8 +129,27 @@ impl Representation {
         access.and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// Whether an attribute is on: Keycloak's attributes are texts.
+    fn attribute(&self, name: &str) -> bool {
+        let value = self.0.get("attributes").and_then(|attributes| attributes.get(name));
+        value.is_some_and(|value| value.as_str() == Some("true") || value.as_bool() == Some(true))
+    }
+
+    /// Its secret, if it can be put onto a device.
+    pub(super) fn secret(&self) -> Option<Secret> {
+        match shown(self.text("secret")) {
+            Shown::Secret(secret) => Some(secret),
+            Shown::Masked | Shown::Missing => None,
+        }
+    }
+
+    fn is_bearer(&self) -> bool {
+        !BINDINGS.iter().any(|binding| self.attribute(binding))
+    }
+
     fn has_flows(&self) -> bool {
         FLOWS.iter().all(|(member, right)| self.flag(member) == *right)
+            && !GRANTS.iter().any(|grant| self.attribute(grant))
             && self.text("protocol").is_none_or(|protocol| protocol == PROTOCOL)
             && self
                 .text("clientAuthenticatorType")
@@ -131,11 +166,15 @@ impl Representation {
     pub(super) fn status(&self, client: Client<'_>, device_scope: Option<&str>) -> Status {
         Status {
             exists: true,
+            name: self.client_id() == Some(client.client_id),
             enabled: self.enabled(),
             ours: self.device_key() == Some(client.device_key),
             flows: self.has_flows(),
+            bearer: self.is_bearer(),
             scope: device_scope.is_none_or(|scope| self.has_scope(scope)),
-            secret: matches!(shown(self.text("secret")), Shown::Secret(_)),
+            secret: self.secret().is_some(),
+            token: false,
+            refusal: None,
         }
     }
 
@@ -149,15 +188,32 @@ impl Representation {
     }
 
     pub(super) fn set_device_key(&mut self, key: &str) {
+        self.set_attribute(ATTRIBUTE, key);
+    }
+
+    fn set_attribute(&mut self, name: &str, value: &str) {
         let attributes = self.0.entry("attributes").or_insert_with(|| json!({}));
         if let Some(attributes) = attributes.as_object_mut() {
-            attributes.insert(ATTRIBUTE.to_owned(), Value::from(key));
+            attributes.insert(name.to_owned(), Value::from(value));
         }
     }
 
-    /// Changes what a single `PUT` can mend, and says what that is.
-    pub(super) fn mend(&mut self, new_secret: &Secret) -> Vec<Repair> {
+    /// Turns attributes off. One that is only left out of a `PUT` stays as it is.
+    fn turn_off(&mut self, attributes: &[&str]) {
+        for name in attributes {
+            if self.attribute(name) {
+                self.set_attribute(name, "false");
+            }
+        }
+    }
+
+    /// Changes what a single `PUT` can repair, and says what that is.
+    pub(super) fn repair(&mut self, client: Client<'_>, new_secret: &Secret) -> Vec<Repair> {
         let mut repairs = Vec::new();
+        if self.client_id() != Some(client.client_id) {
+            self.0.insert("clientId".to_owned(), Value::from(client.client_id));
+            repairs.push(Repair::Renamed);
+        }
         if !self.enabled() {
             self.set_enabled(true);
             repairs.push(Repair::Enabled);
@@ -172,7 +228,12 @@ impl Representation {
             ] {
                 self.0.insert(member.to_owned(), Value::from(right));
             }
+            self.turn_off(&GRANTS);
             repairs.push(Repair::FlowsSet);
+        }
+        if !self.is_bearer() {
+            self.turn_off(&BINDINGS);
+            repairs.push(Repair::BindingRemoved);
         }
         if self.lacks_secret() {
             self.0.insert("secret".to_owned(), Value::from(new_secret.expose()));

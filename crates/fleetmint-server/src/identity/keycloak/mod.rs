@@ -3,13 +3,14 @@
 //! ```text
 //! create    POST   …/clients                        our own secret, the attribute fleetmint.device; id from Location
 //! secret    GET    …/clients/{id}/client-secret     one call
-//! status    GET    …/clients/{id}
+//! status    GET    …/clients/{id}, and a token asked for as the device does if nothing is wrong with it
 //! sync      GET, then PUT what is wrong, POST what is gone
-//! delete    DELETE …/clients/{id}
+//! delete    GET, then DELETE …/clients/{id}         if it is the device's
 //! ```
 //!
 //! Each operation has one total time limit, in which a token, if one is needed, and a second attempt have their place.
 
+mod account;
 mod adoption;
 mod call;
 mod client;
@@ -72,6 +73,8 @@ pub struct Synced {
     /// Keycloak's own id of the client, which is another one if it had to be made anew.
     pub provider_ref: String,
     pub repairs: Vec<Repair>,
+    /// What is wrong and could not be repaired, and what to do about it: a sentence for each.
+    pub unrepaired: Vec<String>,
 }
 
 /// `GET …/client-secret`.
@@ -226,10 +229,24 @@ impl Keycloak {
     /// # Errors
     /// Every way that Keycloak can fail.
     pub async fn status(&self, client: Client<'_>) -> Result<Status, Error> {
-        let found = self.look_up(client, self.0.caller.deadline()).await?;
-        Ok(found.map_or(Status::ABSENT, |client_now| {
-            client_now.status(client, self.0.device_scope.as_deref())
-        }))
+        let deadline = self.0.caller.deadline();
+        match self.look_up(client, deadline).await? {
+            Some(now) => self.status_of(client, &now, deadline).await,
+            None => Ok(Status::ABSENT),
+        }
+    }
+
+    /// What the client says of itself, and, if nothing of that is wrong, whether Keycloak gives it a token: what else can
+    /// be in the way, such as its user and the realm's policies, our account may not see.
+    async fn status_of(&self, client: Client<'_>, now: &Representation, deadline: Instant) -> Result<Status, Error> {
+        let mut status = now.status(client, self.0.device_scope.as_deref());
+        if status.is_as_it_should_be()
+            && let Some(secret) = now.secret()
+        {
+            status.refusal = self.refusal(client, &secret, deadline).await?;
+            status.token = status.refusal.is_none();
+        }
+        Ok(status)
     }
 
     /// Makes the client as it ought to be, and says what was done.
@@ -243,20 +260,48 @@ impl Keycloak {
             return Ok(Synced {
                 provider_ref: self.create_within(client, &secret, deadline).await?,
                 repairs: vec![Repair::Created],
+                unrepaired: Vec::new(),
             });
         };
         let id = self.ours(client, &now)?;
+        let mut unrepaired = Vec::new();
         let status = now.status(client, self.0.device_scope.as_deref());
-        let mut repairs = now.mend(&secret);
+        let mut repairs = now.repair(client, &secret);
         if !repairs.is_empty() {
             self.update(client, &id, now, deadline).await?;
         }
-        if !status.scope && self.add_scope(client, &id, deadline).await? {
-            repairs.push(Repair::ScopeSet);
+        if let Some(scope) = self.0.device_scope.as_ref().filter(|_| !status.scope) {
+            if self.add_scope(client, &id, scope, deadline).await? {
+                repairs.push(Repair::ScopeSet);
+            } else {
+                unrepaired.push(format!(
+                    "The realm has no client scope {scope:?}, which identity.keycloak.device_scope names: create it."
+                ));
+            }
+        }
+        // As it is after all that: Keycloak may have chosen another secret.
+        let by_id = Client {
+            provider_ref: Some(&id),
+            ..client
+        };
+        if let Some(now) = self.look_up(by_id, deadline).await? {
+            match self.status_of(client, &now, deadline).await?.refusal {
+                Some(refusal) => match self.repair_account(client, &now, &id, refusal, deadline).await? {
+                    Ok(repair) => repairs.push(repair),
+                    Err(obstacle) => unrepaired.push(obstacle),
+                },
+                None if now.secret().is_none() => unrepaired.push(
+                    "The client's secret is shown only masked: give Fleetmint's service account the role \
+                     manage-clients."
+                        .to_owned(),
+                ),
+                None => {}
+            }
         }
         Ok(Synced {
             provider_ref: id,
             repairs,
+            unrepaired,
         })
     }
 
@@ -284,28 +329,23 @@ impl Keycloak {
     /// Every way that Keycloak can fail.
     pub async fn delete(&self, client: Client<'_>) -> Result<(), Error> {
         let deadline = self.0.caller.deadline();
-        if let Some(id) = client.provider_ref
-            && self.delete_by_id(id, deadline).await?
-        {
+        let Some(now) = self.look_up(client, deadline).await? else {
             return Ok(());
-        }
-        // Its id was never learnt, or it was made anew under another one.
-        match self.find(client, deadline).await {
-            Ok(Some((id, _))) => self.delete_by_id(&id, deadline).await.map(drop),
-            Ok(None) | Err(Error::ForeignClient { .. }) => Ok(()),
+        };
+        match self.ours(client, &now) {
+            Ok(id) => self.delete_by_id(&id, deadline).await,
+            Err(Error::ForeignClient { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether it was there.
-    async fn delete_by_id(&self, id: &str, deadline: Instant) -> Result<bool, Error> {
+    async fn delete_by_id(&self, id: &str, deadline: Instant) -> Result<(), Error> {
         let path = format!("/clients/{id}");
         let answer = self
             .call("delete_client", &Method::DELETE, &path, Body::None, deadline)
             .await?;
         match answer.status {
-            StatusCode::NO_CONTENT | StatusCode::OK => Ok(true),
-            StatusCode::NOT_FOUND => Ok(false),
+            StatusCode::NO_CONTENT | StatusCode::OK | StatusCode::NOT_FOUND => Ok(()),
             _ => Err(answer.refusal()),
         }
     }
@@ -377,15 +417,14 @@ impl Keycloak {
         match answer.status {
             StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => Err(client_missing(client)),
+            // Its own name is another client's by now.
+            StatusCode::CONFLICT => Err(foreign(client)),
             _ => Err(answer.refusal()),
         }
     }
 
-    /// Gives the client the device scope; whether there is such a scope.
-    async fn add_scope(&self, client: Client<'_>, id: &str, deadline: Instant) -> Result<bool, Error> {
-        let Some(scope) = &self.0.device_scope else {
-            return Ok(false);
-        };
+    /// Gives the client this scope; whether there is such a scope.
+    async fn add_scope(&self, client: Client<'_>, id: &str, scope: &str, deadline: Instant) -> Result<bool, Error> {
         let Some(scope_id) = self.scope_id(scope, deadline).await? else {
             return Ok(false);
         };

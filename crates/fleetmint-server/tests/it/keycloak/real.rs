@@ -16,11 +16,15 @@ use super::{client, start};
 
 const HEALTHY: Status = Status {
     exists: true,
+    name: true,
     enabled: true,
     ours: true,
     flows: true,
+    bearer: true,
     scope: true,
     secret: true,
+    token: true,
+    refusal: None,
 };
 
 struct Device {
@@ -190,6 +194,7 @@ async fn what_was_changed_behind_our_back_is_seen_and_mended() {
     assert_eq!(keycloak.secret(us()).await.unwrap(), device.secret);
     let disabled = Status {
         enabled: false,
+        token: false,
         ..HEALTHY
     };
     assert_eq!(keycloak.status(us()).await.unwrap(), disabled);
@@ -228,6 +233,7 @@ async fn what_was_changed_behind_our_back_is_seen_and_mended() {
     let broken = Status {
         flows: false,
         scope: false,
+        token: false,
         ..HEALTHY
     };
     assert_eq!(keycloak.status(us()).await.unwrap(), broken);
@@ -255,6 +261,195 @@ async fn what_was_changed_behind_our_back_is_seen_and_mended() {
         changed["value"].as_str().unwrap()
     );
     keycloak.delete(us()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_was_renamed_gets_its_name_back_unless_another_has_it() {
+    let Some(realm) = Realm::find("a client that was renamed gets its name back") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let us = || device.client(Some(&id));
+    let other = format!("renamed-{}", device.key);
+    realm.change(&id, &[("clientId", json!(other))]).await;
+    let status = keycloak.status(us()).await.unwrap();
+    let renamed = Status {
+        name: false,
+        token: false,
+        ..HEALTHY
+    };
+    assert_eq!(status, renamed);
+    assert!(status.problems()[0].contains("renamed"), "{:?}", status.problems());
+    assert_eq!(keycloak.sync(us()).await.unwrap().repairs, [Repair::Renamed]);
+    assert_eq!(keycloak.status(us()).await.unwrap(), HEALTHY);
+    realm
+        .device_token(&device.client_id, device.secret.expose())
+        .await
+        .unwrap();
+
+    // Meanwhile somebody else has taken the name.
+    realm.change(&id, &[("clientId", json!(other))]).await;
+    let squatter = json!({"clientId": device.client_id});
+    realm.operator(Method::POST, "/clients", Some(&squatter)).await;
+    let error = keycloak.sync(us()).await.unwrap_err();
+    assert!(matches!(error, Error::ForeignClient { .. }), "{error:?}");
+    assert_eq!(keycloak.status(us()).await.unwrap(), renamed);
+    // What is deleted is ours, whatever it is called, and not the other.
+    keycloak.delete(us()).await.unwrap();
+    assert_eq!(realm.id_of(&other).await, None);
+    let squatter = realm.id_of(&device.client_id).await.unwrap();
+    keycloak.delete(device.client(Some(&squatter))).await.unwrap();
+    assert_eq!(realm.id_of(&device.client_id).await, Some(squatter.clone()));
+    realm
+        .operator(Method::DELETE, &format!("/clients/{squatter}"), None)
+        .await;
+}
+
+#[tokio::test]
+async fn tokens_bound_to_keys_and_further_grants_are_seen_and_removed() {
+    let Some(realm) = Realm::find("tokens bound to keys and further grants are seen and removed") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let us = || device.client(Some(&id));
+    let unbound = Status {
+        bearer: false,
+        token: false,
+        ..HEALTHY
+    };
+    let granted = Status {
+        flows: false,
+        token: false,
+        ..HEALTHY
+    };
+    for (attribute, status, repair) in [
+        ("dpop.bound.access.tokens", &unbound, Repair::BindingRemoved),
+        (
+            "tls.client.certificate.bound.access.tokens",
+            &unbound,
+            Repair::BindingRemoved,
+        ),
+        ("oauth2.device.authorization.grant.enabled", &granted, Repair::FlowsSet),
+        ("oidc.ciba.grant.enabled", &granted, Repair::FlowsSet),
+        ("standard.token.exchange.enabled", &granted, Repair::FlowsSet),
+    ] {
+        let mut attributes = realm.client(&id).await["attributes"].clone();
+        attributes[attribute] = json!("true");
+        attributes["site"] = json!("roof");
+        realm.change(&id, &[("attributes", attributes)]).await;
+        let is_refused = realm.device_token(&device.client_id, device.secret.expose()).await;
+        assert_eq!(is_refused.is_err(), !status.bearer, "{attribute}");
+        let now = keycloak.status(us()).await.unwrap();
+        assert_eq!(&now, status, "{attribute}");
+        assert_eq!(now.problems().len(), 1, "{attribute}");
+        assert_eq!(keycloak.sync(us()).await.unwrap().repairs, [repair], "{attribute}");
+        assert_eq!(keycloak.status(us()).await.unwrap(), HEALTHY, "{attribute}");
+        realm
+            .device_token(&device.client_id, device.secret.expose())
+            .await
+            .unwrap();
+        assert_eq!(realm.client(&id).await["attributes"]["site"], "roof");
+    }
+    keycloak.delete(us()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_account_user_that_is_gone_or_disabled_is_seen_and_repaired_where_that_is_allowed() {
+    let Some(realm) = Realm::find("a service-account user that is gone or disabled is seen and repaired") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let us = || device.client(Some(&id));
+    let user = async || {
+        let path = format!("/clients/{id}/service-account-user");
+        realm.operator(Method::GET, &path, None).await
+    };
+    let path = |user: &Value| format!("/users/{}", user["id"].as_str().unwrap());
+    let assert_refused = |status: &Status, word: &str| {
+        assert!(!status.token && !status.is_healthy(), "{status:?}");
+        assert!(status.problems()[0].contains(word), "{:?}", status.problems());
+    };
+
+    realm.operator(Method::DELETE, &path(&user().await), None).await;
+    for _ in 0..2 {
+        // Asking does not repair.
+        assert_refused(&keycloak.status(us()).await.unwrap(), "does not exist");
+    }
+    assert_eq!(keycloak.sync(us()).await.unwrap().repairs, [Repair::AccountCreated]);
+    assert_eq!(keycloak.status(us()).await.unwrap(), HEALTHY);
+
+    let disable = async || {
+        let mut user = user().await;
+        user["enabled"] = json!(false);
+        realm.operator(Method::PUT, &path(&user), Some(&user)).await;
+    };
+    disable().await;
+    assert_refused(&keycloak.status(us()).await.unwrap(), "disabled");
+    let synced = keycloak.sync(us()).await.unwrap();
+    assert_eq!(synced.repairs, []);
+    assert!(synced.unrepaired[0].contains("manage-users"), "{:?}", synced.unrepaired);
+    assert_refused(&keycloak.status(us()).await.unwrap(), "disabled");
+
+    let (client_id, client_secret) = realm.service_account(&["manage-clients", "manage-users"]).await;
+    let mut settings = realm.settings();
+    settings.client_id = client_id;
+    settings.client_secret = Secret::new(client_secret);
+    let (mighty, _) = start(&settings);
+    let before = user().await;
+    let synced = mighty.sync(us()).await.unwrap();
+    assert_eq!(
+        (synced.repairs, synced.unrepaired),
+        (vec![Repair::AccountEnabled], vec![])
+    );
+    assert_eq!(user().await["id"], before["id"], "its `sub` is the same");
+    assert_eq!(keycloak.status(us()).await.unwrap(), HEALTHY);
+    keycloak.delete(us()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_is_taken_as_it_is() {
+    let Some(realm) = Realm::find("a secret is taken as it is") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let us = || device.client(Some(&id));
+    for secret in ["  blanks at its ends ", "\ta tab", "**** stars ****", "null"] {
+        realm.change(&id, &[("secret", json!(secret))]).await;
+        assert_eq!(keycloak.secret(us()).await.unwrap().expose(), secret);
+        assert_eq!(keycloak.sync(us()).await.unwrap().repairs, []);
+        assert_eq!(keycloak.status(us()).await.unwrap(), HEALTHY, "{secret:?}");
+        realm.device_token(&device.client_id, secret).await.unwrap();
+    }
+    keycloak.delete(us()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_scope_that_the_realm_lacks_is_reported_as_not_repaired() {
+    let Some(realm) = Realm::find("a scope that the realm lacks is reported as not repaired") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let device = Device::new();
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let mut settings = realm.settings();
+    settings.device_scope = Some("no-such-scope".to_owned());
+    let (other, _) = start(&settings);
+    let synced = other.sync(device.client(Some(&id))).await.unwrap();
+    assert_eq!(synced.repairs, []);
+    assert!(
+        synced.unrepaired[0].contains("no-such-scope"),
+        "{:?}",
+        synced.unrepaired
+    );
+    keycloak.delete(device.client(Some(&id))).await.unwrap();
 }
 
 #[tokio::test]
@@ -496,4 +691,13 @@ async fn keycloak_may_be_below_a_prefix_of_the_path() {
     let calls = proxy.take();
     assert!(calls.len() >= 5, "{calls:?}");
     assert!(calls.iter().all(|call| call.contains(" /sso/auth/")), "{calls:?}");
+}
+
+#[test]
+fn the_realm_file_has_the_name_by_which_keycloak_imports_it() {
+    // `--import-realm` and `kc.sh import --dir` take `<realm>-realm.json` alone.
+    let path = super::realm::FILE;
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let name = format!("/{}-realm.json", file["realm"].as_str().unwrap());
+    assert!(path.ends_with(&name), "{path}");
 }

@@ -12,6 +12,9 @@ use fleetmint_server::secret::Secret;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+/// The realm that docs/keycloak.md tells people to import.
+pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/fleet-realm.json");
+
 /// A realm, with its operator's hands on it.
 pub(crate) struct Realm {
     pub(crate) base: String,
@@ -78,8 +81,7 @@ impl Realm {
 
     /// Another realm of the same Keycloak, like the first but for what `change` makes of its file.
     pub(crate) async fn another(&self, change: impl FnOnce(&mut Value)) -> Self {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/keycloak-realm.json");
-        let mut file: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let mut file: Value = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
         let name = format!("fleet-{}", unique());
         file["realm"] = Value::from(name.clone());
         change(&mut file);

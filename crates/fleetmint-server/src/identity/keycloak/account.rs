@@ -1,0 +1,140 @@
+//! The user that stands for a client at Keycloak, its service account: without it the client gets no token.
+//!
+//! Our account may read this user (and Keycloak creates it again when it is asked for and gone), but change it only with
+//! the role `manage-users`, which Fleetmint does not ask for. So whether all is well is told by asking for a token.
+
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::call::{Body, Call};
+use super::client::Representation;
+use super::{Client, Error, Keycloak, Repair, is_id};
+use crate::secret::Secret;
+
+/// The most that is repeated of Keycloak's words.
+const REFUSAL_MAX: usize = 200;
+
+/// RFC 6749 §5.2.
+#[derive(Default, Deserialize)]
+struct Refused {
+    #[serde(default)]
+    error: String,
+    error_description: Option<String>,
+}
+
+impl Keycloak {
+    /// Asks for a token as the device does. What Keycloak says if it gives none; the token itself is thrown away.
+    pub(super) async fn refusal(
+        &self,
+        client: Client<'_>,
+        secret: &Secret,
+        deadline: Instant,
+    ) -> Result<Option<String>, Error> {
+        let url = format!("{}/protocol/openid-connect/token", self.0.realm_url);
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", client.client_id),
+            ("client_secret", secret.expose()),
+        ];
+        let call = Call {
+            name: "get_device_token",
+            method: &Method::POST,
+            url: &url,
+            body: Body::Form(&form),
+        };
+        let answer = self.0.caller.call(call, None, deadline).await?;
+        match answer.status {
+            StatusCode::OK => Ok(None),
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let refused: Refused = answer.object().unwrap_or_default();
+                Ok(Some(plain(&refused.error_description.unwrap_or(refused.error))))
+            }
+            _ => Err(answer.refusal()),
+        }
+    }
+
+    /// Brings the client's user back, or enables it; says what is in the way if that does not help.
+    pub(super) async fn repair_account(
+        &self,
+        client: Client<'_>,
+        now: &Representation,
+        id: &str,
+        refusal: String,
+        deadline: Instant,
+    ) -> Result<Result<Repair, String>, Error> {
+        let Some(mut user) = self.service_account(id, deadline).await? else {
+            return Ok(Err(refused(&refusal)));
+        };
+        let mut repair = Repair::AccountCreated;
+        if user.get("enabled").and_then(Value::as_bool) == Some(false) {
+            user.insert("enabled".to_owned(), Value::Bool(true));
+            if !self.update_user(user, deadline).await? {
+                return Ok(Err(format!(
+                    "The client's service-account user is disabled, and Fleetmint's service account may not change \
+                     users: enable service-account-{} in Keycloak, or give Fleetmint's service account the role \
+                     manage-users.",
+                    client.client_id
+                )));
+            }
+            repair = Repair::AccountEnabled;
+        }
+        let Some(secret) = now.secret() else {
+            return Ok(Err(refused(&refusal)));
+        };
+        Ok(match self.refusal(client, &secret, deadline).await? {
+            None => Ok(repair),
+            Some(refusal) => Err(refused(&refusal)),
+        })
+    }
+
+    /// The client's user, created if it was gone; `None` if Keycloak has none to give.
+    async fn service_account(&self, id: &str, deadline: Instant) -> Result<Option<Map<String, Value>>, Error> {
+        let path = format!("/clients/{id}/service-account-user");
+        let answer = self
+            .call("get_service_account", &Method::GET, &path, Body::None, deadline)
+            .await?;
+        match answer.status {
+            StatusCode::OK => answer.object().map(Some),
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(answer.refusal()),
+        }
+    }
+
+    /// Whether our account may do that.
+    async fn update_user(&self, user: Map<String, Value>, deadline: Instant) -> Result<bool, Error> {
+        let id = user.get("id").and_then(Value::as_str).filter(|id| is_id(id));
+        let id = id.ok_or_else(|| Error::Unreadable("the user has no id".to_owned()))?;
+        let path = format!("/users/{id}");
+        let body = Value::Object(user);
+        let answer = self
+            .call("update_user", &Method::PUT, &path, Body::Json(&body), deadline)
+            .await?;
+        match answer.status {
+            StatusCode::NO_CONTENT | StatusCode::OK => Ok(true),
+            StatusCode::FORBIDDEN => Ok(false),
+            _ => Err(answer.refusal()),
+        }
+    }
+}
+
+fn refused(refusal: &str) -> String {
+    format!("Keycloak gives the client no token: {refusal}")
+}
+
+/// Words from elsewhere: bounded, and without characters that steer a terminal.
+fn plain(text: &str) -> String {
+    let text: String = text
+        .chars()
+        .filter(|c| {
+            !c.is_control() && !matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        })
+        .take(REFUSAL_MAX)
+        .collect();
+    if text.is_empty() {
+        "it does not say why".to_owned()
+    } else {
+        text
+    }
+}
