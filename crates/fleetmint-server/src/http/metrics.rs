@@ -1,4 +1,4 @@
-//! What Prometheus, and what speaks its languages, reads.
+//! The metrics, for Prometheus and everything that reads its formats.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -12,13 +12,13 @@ use crate::metrics::{self, Format};
 const TEXT: &str = "text/plain";
 const OPENMETRICS: &str = "application/openmetrics-text";
 
-/// Metrics in Prometheus' text format (version 0.0.4), or in OpenMetrics' for those who prefer it.
+/// Metrics in Prometheus' text format (version 0.0.4), or in OpenMetrics where `Accept` prefers it.
 #[utoipa::path(
     get, path = "/metrics", tag = "health",
     responses((status = 200, description = "All metrics", content((String = "text/plain"), (String = "application/openmetrics-text"))))
 )]
 pub(super) async fn get_metrics(State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {
-    // Who wants neither gets text: a scrape with an odd header is better than none.
+    // A caller that accepts neither gets text: that is more useful than a 406.
     let format = match negotiate(&headers, &[TEXT, OPENMETRICS]) {
         Ok(OPENMETRICS) => Format::OpenMetrics,
         _ => Format::Text,

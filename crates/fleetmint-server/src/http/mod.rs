@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod answer_headers;
 pub(crate) mod body;
 pub(crate) mod caller;
+mod compress;
 pub(crate) mod extract;
 mod forwarded;
 mod health;

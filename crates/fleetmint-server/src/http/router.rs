@@ -11,11 +11,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::compress::Once;
 use super::forwarded::Proxies;
 use super::observe::Observer;
 use super::problem::{Kind, Problem};
 use super::routes::{self, Routes};
-use super::{accept, answer_headers, health, metrics, openapi};
+use super::{accept, answer_headers, compress, health, metrics, openapi};
 use crate::app::{App, NoRandomness};
 use crate::identity::builtin;
 use crate::{audit, devices, enrolment, models, provisioning};
@@ -39,8 +40,10 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(enrolment::http::sync_identity))
         .routes(routes!(enrolment::http::disable_identity))
         .routes(routes!(enrolment::http::enable_identity))
-        .routes(routes!(provisioning::http::patch_provisioning))
         .routes(routes!(audit::http::list_audit))
+        .route_layer(middleware::from_fn(compress::answers))
+        // Holds a secret, and is not compressed.
+        .routes(routes!(provisioning::http::patch_provisioning))
         // All of these answer in JSON.
         .route_layer(middleware::from_fn(accept::json))
         .merge(negotiated())
@@ -62,13 +65,15 @@ fn without_content() -> OpenApiRouter<App> {
 /// For everybody; nothing here tells a secret.
 fn public() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(builtin::http::issue_token))
         .routes(routes!(builtin::http::get_discovery))
         .routes(routes!(builtin::http::get_jwks))
         .routes(routes!(health::get_livez))
         .routes(routes!(health::get_readyz))
         .routes(routes!(metrics::get_metrics))
         .routes(routes!(get_openapi))
+        .route_layer(middleware::from_fn(compress::answers))
+        // Holds a secret, and is not compressed.
+        .routes(routes!(builtin::http::issue_token))
 }
 
 /// All that the service answers.
@@ -110,15 +115,17 @@ impl Endpoints {
 
 /// The page of the documentation, and its parts.
 fn documentation() -> Router<App> {
-    Router::from(SwaggerUi::new("/api/docs").config(Config::from(OPENAPI_PATH))).layer(middleware::map_response(
-        async |mut part: Response| {
-            if part.status() == StatusCode::NOT_FOUND {
-                return nothing_here().into_response();
-            }
-            answer_headers::documentation(part.headers_mut());
-            part
-        },
-    ))
+    let complete = async |mut part: Response| {
+        if part.status() == StatusCode::NOT_FOUND {
+            return nothing_here().into_response();
+        }
+        answer_headers::documentation(part.headers_mut());
+        part
+    };
+    Router::from(SwaggerUi::new("/api/docs").config(Config::from(OPENAPI_PATH)))
+        .route_layer(middleware::map_response(complete))
+        .route_layer(middleware::from_fn_with_state(Arc::default(), compress::parts_once))
+        .route_layer(middleware::from_fn(compress::answers))
 }
 
 fn nothing_here() -> Problem {
@@ -154,20 +161,21 @@ fn not_allowed(detail: &'static str) -> Problem {
 
 /// The OpenAPI document in JSON: filled once all routes have told of themselves.
 #[derive(Clone, Debug, Default)]
-struct Document(Arc<OnceLock<Bytes>>);
+struct Document(Arc<OnceLock<(Bytes, Once)>>);
 
 impl Document {
     fn fill(&self, document: &utoipa::openapi::OpenApi) {
         self.0
-            .get_or_init(|| serde_json::to_vec(document).unwrap_or_default().into());
+            .get_or_init(|| (serde_json::to_vec(document).unwrap_or_default().into(), Once::default()));
     }
 }
 
 /// This document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "health", responses((status = 200, description = "The document, in OpenAPI 3.1", body = Object)))]
 async fn get_openapi(Extension(Document(json)): Extension<Document>) -> impl IntoResponse {
-    let json = json.get().cloned().unwrap_or_default();
+    let (json, compressed) = json.get().cloned().unwrap_or_default();
     (
+        Extension(compressed),
         [
             answer_headers::NO_CACHE,
             (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),

@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Asks at each scrape. What the system does not tell is left out: elsewhere than on Linux that is all of it.
+/// Read at each scrape. What the system does not report is left out: on anything but Linux that is all of it.
 #[derive(Debug)]
 pub(super) struct Process;
 

@@ -1,4 +1,4 @@
-//! What a scrape is told beside what was counted on the way: how many devices there are, and how large the database is.
+//! The gauges that are read at each scrape: how many devices there are, and how large the database is.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::database::{self, Connection, Database};
 use crate::enrolment;
 
-/// How long a count of the devices is good: a large table takes its time, and anybody may scrape.
+/// How long a count of the devices is valid: counting a large table takes time, and anybody may scrape.
 const COUNT_LASTS: Duration = Duration::from_secs(5);
 
 /// The gauges that a scrape sets.
@@ -56,7 +56,7 @@ impl Gauges {
             .set(i64::try_from(sizes.database).unwrap_or(i64::MAX));
         self.wal_size.set(i64::try_from(sizes.wal).unwrap_or(i64::MAX));
 
-        // One scrape counts, and another that comes meanwhile waits for it.
+        // Concurrent scrapes wait for the one that counts.
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.is_some_and(|at| at.elapsed() < COUNT_LASTS) {
             return;
@@ -70,7 +70,7 @@ impl Gauges {
             }
             Err(error) => {
                 let error: database::Error = error;
-                // A gauge that is not there is noticed; one that stays as it was is not.
+                // A missing gauge is noticed; an outdated one is not.
                 self.devices.clear();
                 tracing::warn!(%error, "the devices could not be counted");
             }

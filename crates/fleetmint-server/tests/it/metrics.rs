@@ -10,7 +10,7 @@ use reqwest::header::ACCEPT;
 
 use crate::harness::Server;
 
-/// The metrics as text, for who sends this `Accept`.
+/// The metrics' media type and text, for a caller with this `Accept`.
 async fn scrape(server: &Server, accept: Option<&str>) -> (String, String) {
     let answer = server
         .anonymous_with(Method::GET, "/metrics", |request| match accept {
@@ -49,7 +49,7 @@ async fn busy() -> Server {
 }
 
 #[tokio::test]
-async fn prometheus_gets_its_own_format_and_openmetrics_is_for_who_prefers_it() {
+async fn the_format_is_prometheus_own_unless_the_caller_prefers_openmetrics() {
     let server = busy().await;
     for accept in [
         None,
@@ -129,7 +129,7 @@ async fn devices_are_counted_from_an_index() {
 }
 
 #[tokio::test]
-async fn the_list_in_the_docs_is_what_is_told() {
+async fn the_docs_list_every_metric() {
     let server = busy().await;
     let (_, text) = scrape(&server, None).await;
     let told: BTreeSet<(String, String)> = text
@@ -161,7 +161,7 @@ async fn the_list_in_the_docs_is_what_is_told() {
 }
 
 #[tokio::test]
-async fn promtool_finds_nothing_to_say() {
+async fn promtool_accepts_the_metrics() {
     let found = Command::new("promtool")
         .arg("--version")
         .stdout(Stdio::null())
@@ -169,7 +169,7 @@ async fn promtool_finds_nothing_to_say() {
         .status();
     if !found.is_ok_and(|status| status.success()) {
         let why =
-            "SKIPPED: promtool_finds_nothing_to_say: there is no promtool. `tools/install promtool` installs it.\n";
+            "SKIPPED: promtool_accepts_the_metrics: there is no promtool. `tools/install promtool` installs it.\n";
         assert!(std::env::var_os("CI").is_none(), "{why}");
         let _ = std::io::stderr().write_all(why.as_bytes());
         return;
