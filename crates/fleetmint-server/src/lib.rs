@@ -7,6 +7,7 @@ pub mod change;
 pub mod config;
 pub mod data_folder;
 pub mod database;
+mod descriptors;
 pub mod devices;
 pub mod enrolment;
 pub mod failpoint;

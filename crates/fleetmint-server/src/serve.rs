@@ -11,11 +11,12 @@ use tokio::net::TcpListener;
 use crate::access::{self, Access, TokenError};
 use crate::app::{App, Clock, NoRandomness, Parts, Random};
 use crate::audit::Audit;
-use crate::config::{Provider, Settings};
+use crate::config::{Provider, Server, Settings};
 use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Database, OpenError};
+use crate::descriptors;
 use crate::enrolment::reconciler;
-use crate::http::{self, Endpoints};
+use crate::http::{self, Endpoints, Limits};
 use crate::identity::Identity;
 use crate::identity::builtin::{Builtin, KeyError};
 use crate::identity::keycloak::{self, Keycloak};
@@ -66,6 +67,7 @@ pub struct Service {
     endpoints: Endpoints,
     listener: TcpListener,
     address: SocketAddr,
+    limits: Limits,
     token: access::Token,
     folder: DataFolder,
     /// The data folder is ours until the service is gone.
@@ -84,6 +86,7 @@ impl Service {
         let seal = seal(&settings, &folder, &database, &random)?;
         seal_userinfo(&database, &seal)?;
         let (listener, address) = listen(&settings.server.listen).await?;
+        let limits = limits(&settings.server);
         let (settings, warnings) = settings.listening(address);
         for warning in warnings {
             tracing::warn!("{warning}");
@@ -115,6 +118,7 @@ impl Service {
             endpoints,
             listener,
             address,
+            limits,
             token,
             folder,
             _lock: lock,
@@ -143,7 +147,7 @@ impl Service {
     /// Answers until `stop` resolves. Calls that are under way then have ten seconds to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let reconciler = tokio::spawn(reconciler::run(self.app));
-        http::serve(self.listener, self.endpoints, stop).await;
+        http::serve(self.listener, self.endpoints, self.limits, stop).await;
         // A row that it was at work on is mended after the next start.
         reconciler.abort();
     }
@@ -192,6 +196,29 @@ fn seal_userinfo(database: &Database, seal: &Seal) -> Result<(), Error> {
         devices::seal_userinfo(connection, seal)?;
         Ok(instance::delete(connection, UNSEALED_USERINFO)?)
     })
+}
+
+/// The most connections when nothing says otherwise: each can hold a head of 64 KiB.
+const CONNECTIONS_DEFAULT: usize = 4096;
+
+/// Descriptors that are not for connections: database, log, identity provider, listener.
+const DESCRIPTORS_KEPT: u64 = 64;
+
+/// How many connections there may be: as the settings say, and never more than there are descriptors for.
+fn limits(settings: &Server) -> Limits {
+    let room = descriptors::raise().map_or(usize::MAX, |descriptors| {
+        let kept = DESCRIPTORS_KEPT.min(descriptors / 2);
+        usize::try_from(descriptors - kept).unwrap_or(usize::MAX)
+    });
+    let wanted = settings.max_connections.unwrap_or(CONNECTIONS_DEFAULT);
+    if settings.max_connections.is_some() && wanted > room {
+        tracing::warn!("server.max_connections: {wanted} is more than the limit on open files leaves room for: {room}");
+    }
+    let all = wanted.min(room).max(1);
+    Limits {
+        all,
+        per_address: settings.max_connections_per_address.unwrap_or(all.div_ceil(4)).min(all),
+    }
 }
 
 async fn listen(listen: &str) -> Result<(TcpListener, SocketAddr), Error> {

@@ -21,6 +21,10 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// The one header in which these proxies say it.
     pub forwarded: ForwardedBy,
+    /// How many connections there may be; without it, as many as there are descriptors for, up to a limit.
+    pub max_connections: Option<usize>,
+    /// How many connections one address may have; without it a quarter of all.
+    pub max_connections_per_address: Option<usize>,
 }
 
 /// The header in which a proxy says who called it. The other one is the caller's own, and means nothing.
@@ -42,6 +46,8 @@ impl Server {
             forwarded: values
                 .text("server.forwarded", forwarded)?
                 .unwrap_or(ForwardedBy::XForwardedFor),
+            max_connections: values.number("server.max_connections", connections)?,
+            max_connections_per_address: values.number("server.max_connections_per_address", connections)?,
         })
     }
 
@@ -96,6 +102,16 @@ fn network(text: &str) -> Result<IpNet, String> {
         IpNet::V6(_) => mapped(&network).map_or(network, IpNet::V4),
     }
     .trunc())
+}
+
+/// A number of connections.
+fn connections(number: f64) -> Result<usize, String> {
+    const MOST: u32 = 1_000_000;
+    if number.fract() == 0.0 && (1.0..=f64::from(MOST)).contains(&number) {
+        Ok(number as usize)
+    } else {
+        Err(format!("must be a whole number from 1 to {MOST}"))
+    }
 }
 
 fn forwarded(text: &str) -> Result<ForwardedBy, String> {

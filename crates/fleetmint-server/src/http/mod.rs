@@ -1,13 +1,16 @@
 //! The router and what every answer has in common.
 
 pub(crate) mod accept;
+mod activity;
 pub(crate) mod answer_headers;
 pub(crate) mod body;
 pub(crate) mod caller;
 mod compress;
+mod connections;
 pub(crate) mod extract;
 mod forwarded;
 mod health;
+mod host;
 mod log_line;
 mod metrics;
 mod observe;
@@ -18,7 +21,9 @@ mod router;
 mod routes;
 pub(crate) mod schema;
 mod server;
+mod stream;
 pub(crate) mod time;
 
+pub use connections::Limits;
 pub use router::Endpoints;
-pub use server::serve;
+pub use server::{SHUTDOWN_TIMEOUT, serve};

@@ -94,6 +94,7 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         shared.push((413, "The body is too large"));
         shared.push((415, "The body's media type is not understood"));
     }
+    shared.push((400, "The request is not as HTTP/1.1 requires"));
     let responses = &mut operation.responses.responses;
     for (status, description) in shared {
         responses

@@ -46,6 +46,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    MalformedRequest = BAD_REQUEST, "malformed-request", "The request is not as HTTP/1.1 requires", false;
     UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read", false;
     Unauthorized = UNAUTHORIZED, "unauthorized", "The call carries no valid token", false;
     Forbidden = FORBIDDEN, "forbidden", "The token does not allow this", false;

@@ -13,6 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::compress::Once;
 use super::forwarded::Proxies;
+use super::host;
 use super::observe::Observer;
 use super::problem::{Kind, Problem};
 use super::routes::{self, Routes};
@@ -80,6 +81,8 @@ fn public() -> OpenApiRouter<App> {
 #[derive(Clone, Debug)]
 pub struct Endpoints {
     pub(super) router: Router,
+    /// Answers requests that are not HTTP/1.1 as it should be.
+    pub(super) malformed: Router,
     pub(super) proxies: Arc<Proxies>,
 }
 
@@ -104,10 +107,11 @@ impl Endpoints {
             .merge(documentation())
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
-            .layer(observer)
+            .layer(observer.clone())
             .with_state(app.clone());
         Ok(Self {
             router,
+            malformed: Router::new().fallback(host::refuse).layer(observer),
             proxies: Arc::new(Proxies::new(&app.settings.server)),
         })
     }

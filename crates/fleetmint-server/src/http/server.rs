@@ -1,9 +1,10 @@
-//! Accepts connections and ends them: HTTP/1.1, a limit on how long a request's head may take, and a shutdown that
-//! lets requests under way come to their end.
+//! Accepts connections and ends them: HTTP/1.1, limits on their number and on how long a head may take to arrive and an
+//! answer to be read, and a shutdown that lets requests under way come to their end.
 
 use std::future::Future;
-use std::io::ErrorKind;
-use std::time::Duration;
+use std::io::{ErrorKind, Write as _};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,21 +14,53 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service as _;
 
+use super::connections::{Connections, Full, Limits, Place};
+use super::host;
 use super::router::Endpoints;
+use super::stream::Stream;
 use crate::source::Source;
 
 /// How long a request's head may take to arrive, and how long a connection may rest between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The largest head of a request in bytes.
+const HEAD_MAX: usize = 64 << 10;
+
+/// How much of an answer the kernel takes before the peer has taken any, in bytes, beside what is on its way to the
+/// peer. Without a limit that is megabytes for each connection whose peer does not read.
+#[cfg(target_os = "linux")]
+const UNSENT_MAX: u32 = 64 << 10;
+
 /// How long requests under way may take once the server is told to stop.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long accepting rests when the system has no more file descriptors.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often a connection is looked for that can be closed for a new one, while none rests.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often the log says that there are too many connections.
+const FULL_SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// The whole answer to a connection that has no place. Nothing of a request was read, so it has no request id.
+const NO_PLACE: &str = "HTTP/1.1 503 Service Unavailable\r\n\
+    content-type: application/problem+json\r\n\
+    cache-control: no-store\r\n\
+    x-content-type-options: nosniff\r\n\
+    content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n\
+    referrer-policy: no-referrer\r\n\
+    retry-after: 1\r\n\
+    connection: close\r\n\
+    content-length: 198\r\n\r\n\
+    {\"type\":\"urn:fleetmint:problem:unavailable\",\"title\":\"The service cannot do this now\",\"status\":503,\
+    \"detail\":\"Too many connections from this address are open and in use.\",\"errors\":[],\"retryable\":true}";
+
 /// Serves until `shutdown` resolves and the requests under way are answered, or given up after ten seconds.
-pub async fn serve(listener: TcpListener, endpoints: Endpoints, shutdown: impl Future<Output = ()>) {
-    let connections = GracefulShutdown::new();
+pub async fn serve(listener: TcpListener, endpoints: Endpoints, limits: Limits, shutdown: impl Future<Output = ()>) {
+    let watched = GracefulShutdown::new();
+    let connections = Connections::new(limits);
+    let mut full = FullLog::default();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -35,7 +68,19 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, shutdown: impl F
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, address)) => connection(stream, Source::new(address.ip()), &endpoints, &connections),
+            Ok((stream, address)) => {
+                let peer = Source::new(address.ip());
+                let is_proxy = endpoints.proxies.trusts(peer);
+                let limited = (!is_proxy).then(|| peer.subscriber());
+                let place = tokio::select! {
+                    place = place(&connections, limited, &mut full) => place,
+                    () = &mut shutdown => break,
+                };
+                match place {
+                    Some(place) => connection(stream, peer, is_proxy, place, &endpoints, &watched, &connections),
+                    None => refuse(stream),
+                }
+            }
             // The caller went away before it was served.
             Err(error)
                 if matches!(
@@ -50,7 +95,7 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, shutdown: impl F
     }
     drop(listener);
     tracing::info!("stopping: requests under way come to their end");
-    if tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.shutdown())
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, watched.shutdown())
         .await
         .is_err()
     {
@@ -58,17 +103,86 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, shutdown: impl F
             seconds = SHUTDOWN_TIMEOUT.as_secs(),
             "requests were still under way, and are given up"
         );
+        connections.close_all();
     }
 }
 
-fn connection(stream: TcpStream, peer: Source, endpoints: &Endpoints, connections: &GracefulShutdown) {
+/// A place for a new connection; `None` where its address has enough. Where nobody else can make room, it waits: what
+/// comes meanwhile stays in the kernel's queue.
+async fn place(connections: &Connections, address: Option<Source>, log: &mut FullLog) -> Option<Place> {
+    loop {
+        match connections.place(address) {
+            Ok((place, None)) => return Some(place),
+            Ok((place, Some(rested))) => {
+                log.say(connections, Some(rested));
+                return Some(place);
+            }
+            Err(Full::Address) => {
+                log.say(connections, None);
+                return None;
+            }
+            Err(Full::All) => {
+                log.say(connections, None);
+                drop(tokio::time::timeout(FULL_PAUSE, connections.closed()).await);
+            }
+        }
+    }
+}
+
+/// Says that a limit of connections was reached, once in a while.
+#[derive(Debug, Default)]
+struct FullLog(Option<Instant>);
+
+impl FullLog {
+    fn say(&mut self, connections: &Connections, rested: Option<Duration>) {
+        let now = Instant::now();
+        if self.0.is_some_and(|said| now - said < FULL_SAID_EVERY) {
+            return;
+        }
+        self.0 = Some(now);
+        let Limits { all, per_address } = connections.limits();
+        tracing::warn!(
+            max_connections = all,
+            max_connections_per_address = per_address,
+            rested_ms = rested.map(|rested| rested.as_millis()),
+            "a limit of connections is reached: those that rest longest are closed for new ones"
+        );
+    }
+}
+
+/// Answers without waiting for anything, and closes.
+fn refuse(stream: TcpStream) {
+    let refused = stream.into_std().and_then(|mut stream| {
+        stream.write_all(NO_PLACE.as_bytes())?;
+        stream.shutdown(Shutdown::Write)
+    });
+    if let Err(error) = refused {
+        tracing::debug!(%error, "a connection that had no place went away");
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    peer: Source,
+    is_proxy: bool,
+    place: Place,
+    endpoints: &Endpoints,
+    watched: &GracefulShutdown,
+    connections: &Connections,
+) {
     // An answer is written whole: waiting for more to send would only make it late.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX) {
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT could not be set");
+    }
     let endpoints = endpoints.clone();
-    let is_proxy = endpoints.proxies.trusts(peer);
+    let activity = place.activity();
+    let stream = Stream::new(stream, activity.clone());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        activity.set_busy(true);
         let mut request = request.map(Body::new);
         let source = if is_proxy {
             endpoints.proxies.caller(peer, request.headers())
@@ -76,16 +190,49 @@ fn connection(stream: TcpStream, peer: Source, endpoints: &Endpoints, connection
             peer
         };
         request.extensions_mut().insert(source);
-        endpoints.router.clone().call(request)
+        let mut router = if host::wrong(&request).is_none() {
+            endpoints.router.clone()
+        } else {
+            endpoints.malformed.clone()
+        };
+        let activity = activity.clone();
+        async move {
+            let answer = router.call(request).await;
+            activity.set_busy(false);
+            answer
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_header_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
-    let served = connections.watch(served);
-    tokio::spawn(async move {
+    let served = watched.watch(served);
+    let number = place.number();
+    let task = tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::debug!(%error, "a connection ended early");
         }
+        drop(place);
     });
+    connections.runs(number, task.abort_handle());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::Kind;
+
+    #[test]
+    fn the_answer_to_a_connection_without_a_place_is_a_problem() {
+        let (head, body) = NO_PLACE.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.contains(&format!("content-length: {}\r\n", body.len())) || head.ends_with(&body.len().to_string())
+        );
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["type"], Kind::Unavailable.uri());
+        assert_eq!(problem["title"], Kind::Unavailable.title());
+        assert_eq!(problem["status"], Kind::Unavailable.status().as_u16());
+        assert_eq!(problem["retryable"], Kind::Unavailable.is_retryable());
+    }
 }

@@ -130,5 +130,10 @@ fn the_list_of_problems_is_the_committed_one() {
             kind.title()
         );
     }
+    text += "\n\
+        Some errors are found before there is a request, and are no problems: 400 for what is not HTTP, 414 for a target and \
+        431 for a head beyond 64 KiB or 100 headers. Such an answer has no body and no `X-Request-Id`, and the connection \
+        ends with it. A head that does not arrive within 30 seconds is not answered: the connection ends. The 503 for a \
+        connection beyond `server.max_connections_per_address` is a problem, with no `X-Request-Id`.\n";
     assert_snapshot("../../docs/problems.md", &text);
 }

@@ -1,0 +1,273 @@
+//! The connections that are open, and their limits: in all, and for each address.
+//!
+//! At a limit a connection at rest is closed for a new one, so that nobody who only holds connections keeps others out.
+//! Where none rests, a new one waits, or, at the limit of its own address, is answered 503.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::activity::Activity;
+use crate::source::Source;
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub all: usize,
+    /// From one IPv4 address or one IPv6 /64; trusted proxies excepted.
+    pub per_address: usize,
+}
+
+/// The connections that are open.
+#[derive(Clone, Debug)]
+pub(super) struct Connections(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: Limits,
+    open: Mutex<Open>,
+    /// A connection was closed.
+    closed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    last: u64,
+    connections: HashMap<u64, Connection>,
+    by_address: HashMap<Source, usize>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// `None` for a trusted proxy's: it carries many callers.
+    address: Option<Source>,
+    activity: Arc<Activity>,
+    task: Option<AbortHandle>,
+}
+
+/// A connection's place among the open ones, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    connections: Connections,
+    number: u64,
+    activity: Arc<Activity>,
+}
+
+/// Why there is no place for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// There are as many as there may be, and none rests.
+    All,
+    /// Its address has as many as it may have, and none rests.
+    Address,
+}
+
+impl Connections {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self(Arc::new(Inner {
+            limits,
+            open: Mutex::default(),
+            closed: Notify::new(),
+        }))
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection from this address; `None` is a trusted proxy's. Where another was closed for it, also how
+    /// long that had been at rest.
+    pub(super) fn place(&self, address: Option<Source>) -> Result<(Place, Option<Duration>), Full> {
+        let mut open = self.open();
+        let of_address = address.and_then(|address| open.by_address.get(&address).copied());
+        let full = if of_address.is_some_and(|count| count >= self.0.limits.per_address) {
+            Some(Full::Address)
+        } else {
+            (open.connections.len() >= self.0.limits.all).then_some(Full::All)
+        };
+        let closed = match full {
+            None => None,
+            Some(full) => Some(open.close_one(full, address).ok_or(full)?),
+        };
+        open.last += 1;
+        let number = open.last;
+        let activity = Arc::<Activity>::default();
+        let connection = Connection {
+            address,
+            activity: Arc::clone(&activity),
+            task: None,
+        };
+        open.connections.insert(number, connection);
+        if let Some(address) = address {
+            *open.by_address.entry(address).or_default() += 1;
+        }
+        let place = Place {
+            connections: self.clone(),
+            number,
+            activity,
+        };
+        Ok((place, closed))
+    }
+
+    /// Names the task of a connection that may have ended already.
+    pub(super) fn runs(&self, number: u64, task: AbortHandle) {
+        if let Some(connection) = self.open().connections.get_mut(&number) {
+            connection.task = Some(task);
+        }
+    }
+
+    /// Resolves when a connection was closed since the last time.
+    pub(super) async fn closed(&self) {
+        self.0.closed.notified().await;
+    }
+
+    /// Closes all.
+    pub(super) fn close_all(&self) {
+        for connection in self.open().connections.values() {
+            connection.close();
+        }
+    }
+}
+
+impl Open {
+    /// Closes the connection that has rested longest; of one address, or of those that have the most. How long it rested.
+    fn close_one(&mut self, full: Full, address: Option<Source>) -> Option<Duration> {
+        let weight = |connection: &Connection| match (full, connection.address) {
+            (Full::All, Some(address)) => self.by_address.get(&address).copied().unwrap_or_default(),
+            _ => 0,
+        };
+        let (_, rested, number) = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| full == Full::All || connection.address == address)
+            .filter_map(|(number, connection)| Some((weight(connection), connection.activity.rests_for()?, *number)))
+            .max()?;
+        let connection = self.remove(number)?;
+        connection.close();
+        Some(rested)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Connection> {
+        let connection = self.connections.remove(&number)?;
+        if let Some(address) = connection.address
+            && let Some(count) = self.by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+        Some(connection)
+    }
+}
+
+impl Connection {
+    fn close(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.open().remove(self.number);
+        self.connections.0.closed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> Option<Source> {
+        Some(Source::new([192, 0, 2, last].into()))
+    }
+
+    fn connections() -> Connections {
+        Connections::new(Limits { all: 4, per_address: 3 })
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let connections = connections();
+        for _ in 0..10 {
+            let places: Vec<_> = (0..3).map(|_| connections.place(address(1)).unwrap()).collect();
+            assert_eq!(connections.place(address(1)).unwrap_err(), Full::Address);
+            let last = connections.place(address(2)).unwrap();
+            assert_eq!(connections.place(address(2)).unwrap_err(), Full::All);
+            drop((places, last));
+        }
+        let open = connections.open();
+        assert!(open.connections.is_empty() && open.by_address.is_empty());
+    }
+
+    #[test]
+    fn proxies_have_no_limit_of_their_own() {
+        let connections = connections();
+        let _places: Vec<_> = (0..4).map(|_| connections.place(None).unwrap()).collect();
+        assert_eq!(connections.place(None).unwrap_err(), Full::All);
+    }
+
+    #[test]
+    fn the_one_that_rested_longest_goes_of_those_who_have_the_most() {
+        let connections = connections();
+        let pause = || std::thread::sleep(Duration::from_millis(300));
+        let (few, _) = connections.place(address(1)).unwrap();
+        let (first, _) = connections.place(address(2)).unwrap();
+        pause();
+        let (second, _) = connections.place(address(2)).unwrap();
+        let (third, _) = connections.place(address(2)).unwrap();
+        // A request under way is no rest.
+        few.activity.set_busy(true);
+        first.activity.set_busy(true);
+        assert_eq!(connections.place(address(3)).unwrap_err(), Full::All);
+        few.activity.set_busy(false);
+        first.activity.set_busy(false);
+        pause();
+        second.activity.progress();
+        let (new, rested) = connections.place(address(3)).unwrap();
+        assert!(rested.unwrap() >= Duration::from_millis(250));
+        let numbers = |connections: &Connections| {
+            let mut numbers: Vec<_> = connections.open().connections.keys().copied().collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        let open = numbers(&connections);
+        assert!(open.contains(&few.number) && open.contains(&second.number) && open.contains(&new.number));
+        assert_eq!(open.len(), 4);
+        // Its own end comes later, and takes nobody else's place.
+        drop((first, third));
+        assert_eq!(numbers(&connections).len(), 3);
+    }
+
+    #[test]
+    fn a_stalled_connection_rests_only_after_a_second() {
+        let connections = connections();
+        let places: Vec<_> = (0..3).map(|_| connections.place(address(1)).unwrap().0).collect();
+        for place in &places {
+            place.activity.set_stalled(true);
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(connections.place(address(1)).unwrap_err(), Full::Address);
+        std::thread::sleep(Duration::from_millis(600));
+        assert!(connections.place(address(1)).is_ok());
+    }
+}
