@@ -11,6 +11,7 @@ use fleetmint_nvs::storage::{self, Listed, Mode, SliceFlash, Storage, ValueType}
 use fleetmint_nvs::{EspError, Key, Namespace, RawName};
 use zeroize::Zeroizing;
 
+use crate::flash_dump::{NotNvs, check_nvs};
 use crate::provisioning::{self, NAMESPACE, Setting, Values};
 
 /// What has changed. It holds no value.
@@ -53,6 +54,9 @@ pub enum Error {
          (ESP_ERR_NVS_NO_FREE_PAGES)"
     )]
     OnePage,
+    /// The bytes are no NVS partition, of which the firmware would erase every page.
+    #[error(transparent)]
+    NotNvs(#[from] NotNvs),
     /// The firmware would erase everything.
     #[error("{0}; the firmware's next start would erase them all")]
     WrongKey(fleetmint_nvs::Error),
@@ -82,6 +86,7 @@ pub fn patch(image: &mut [u8], keys: Option<&Keys>, values: &Values<'_>, salt: &
     if image.len() == PAGE_SIZE {
         return Err(Error::OnePage);
     }
+    check_nvs(image)?;
     let cipher = || keys.map(Keys::xts);
     storage::check_key(image, cipher().as_ref()).map_err(Error::WrongKey)?;
     let before = Zeroizing::new(image.to_vec());

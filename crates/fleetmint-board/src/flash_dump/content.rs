@@ -104,13 +104,14 @@ pub(super) fn identify(bytes: &[u8]) -> Content {
     let begin = bytes.chunks(SECTOR).take_while(|sector| blank(sector)).count() * SECTOR;
     let rest = bytes.get(begin..).unwrap_or_default();
     if let Some(content) = certain(rest) {
-        content
+        match content {
+            Content::EspImage { .. } => Content::EspImage { offset: begin },
+            content => content,
+        }
     } else if rest.starts_with(b"\x7FELF") {
         Content::Elf
     } else if rest.starts_with(b"UF2\n") {
         Content::Uf2
-    } else if is_esp_image(rest) {
-        Content::EspImage { offset: begin }
     } else if storage::pages(bytes).any(damaged) {
         Content::DamagedPages
     } else if bytes.iter().all(|byte| *byte == 0) {

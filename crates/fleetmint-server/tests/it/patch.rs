@@ -104,6 +104,13 @@ async fn the_device_comes_in_and_everything_else_stays() {
     server.stop().await;
 }
 
+/// The beginning of an application's image.
+fn application() -> Vec<u8> {
+    let mut image = vec![0x5A; 0x2000];
+    image[..4].copy_from_slice(&[0xE9, 6, 2, 0x20]);
+    image
+}
+
 #[tokio::test]
 async fn what_cannot_be_patched_is_422_and_says_why() {
     let server = Server::start().await;
@@ -120,6 +127,19 @@ async fn what_cannot_be_patched_is_422_and_says_why() {
         (json!({"data": ""}), "invalid-value", "/data"),
         (json!({"data": base64(&[0xFF; 5000])}), "invalid-value", "/data"),
         (json!({"data": base64(&[0xFF; 4096])}), "unusable-partition", "/data"),
+        // Not NVS: zeros, an application, the key partition in place of the partition, more than the partition.
+        (json!({"data": base64(&[0; 0x3000])}), "unusable-partition", "/data"),
+        (json!({"data": base64(&application())}), "unusable-partition", "/data"),
+        (
+            json!({"data": base64(&[reference("keyfile-a.bin"), vec![0xFF; 0x1000]].concat())}),
+            "unusable-partition",
+            "/data",
+        ),
+        (
+            json!({"data": base64(&[reference("foreign_first_prov.before.bin"), application()].concat())}),
+            "unusable-partition",
+            "/data",
+        ),
         (json!({"data": plain, "nvs_keys": "AAAA"}), "invalid-value", "/nvs_keys"),
         (json!({"data": encrypted}), "unusable-partition", "/nvs_keys"),
         (

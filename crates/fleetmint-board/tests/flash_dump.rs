@@ -1,0 +1,312 @@
+//! What a file is: a partition, a whole flash wherever its table is, or something else.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use esp_idf_part::PartitionTable as Written;
+use fleetmint_board::flash_dump::{Content, Error, FlashKeys, NotNvs, SEARCHED, Wanted, check_nvs, find_keys, locate};
+use fleetmint_nvs::crypt::Keys;
+use fleetmint_nvs::storage::{Mode, SliceFlash, Storage};
+use fleetmint_nvs::{Key, Namespace};
+
+const NVS: (usize, usize) = (0x2_1000, 0x4000);
+const KEYS: usize = 0x2_5000;
+
+/// A table for these places, as `gen_esp32part.py` writes it.
+fn table(table_offset: usize) -> Vec<u8> {
+    let csv = format!(
+        "nvs,data,nvs,{:#x},{:#x},\nnvs_keys,data,nvs_keys,{KEYS:#x},0x1000,encrypted\n\
+         hidden,data,nvs,0x26000,0x3000,encrypted\nfactory,app,factory,0x30000,0x10000,\n",
+        NVS.0, NVS.1
+    );
+    // That crate knows one place alone.
+    assert!(table_offset.is_multiple_of(0x1000));
+    Written::try_from_str(csv).unwrap().to_bin().unwrap()
+}
+
+/// Some value in a partition.
+fn nvs(size: usize, keys: Option<&Keys>) -> Vec<u8> {
+    let mut image = vec![0xFF; size];
+    let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, keys.map(Keys::xts)).unwrap();
+    let namespace = storage.open_namespace(&Namespace::new("app").unwrap()).unwrap();
+    storage.set_str(namespace, &Key::new("id").unwrap(), "unit-1").unwrap();
+    drop(storage);
+    image
+}
+
+fn application() -> Vec<u8> {
+    let mut image: Vec<u8> = (0..0x3000_u32).map(|n| (n * n % 251) as u8).collect();
+    image[..4].copy_from_slice(&[0xE9, 6, 2, 0x20]);
+    image[0x20..0x24].copy_from_slice(&[0x32, 0x54, 0xCD, 0xAB]);
+    image[0x30..0x50].fill(0);
+    image[0x30..0x35].copy_from_slice(b"1.2.3");
+    image[0x50..0x70].fill(0);
+    image[0x50..0x56].copy_from_slice(b"heater");
+    image
+}
+
+/// A flash of 256 KiB with a boot loader, NVS, an application, and a table at each of these places.
+fn flash(tables: &[usize]) -> Vec<u8> {
+    let mut flash = vec![0xFF; 0x4_0000];
+    flash[..0x3000].copy_from_slice(&application());
+    flash[NVS.0..][..NVS.1].copy_from_slice(&nvs(NVS.1, None));
+    flash[0x3_0000..][..0x3000].copy_from_slice(&application());
+    for offset in tables {
+        let table = table(*offset);
+        flash[*offset..][..table.len()].copy_from_slice(&table);
+    }
+    flash
+}
+
+fn wanted<'a>(partition: Option<&'a str>, table_offset: Option<usize>) -> Wanted<'a> {
+    Wanted {
+        partition,
+        table_offset,
+        force: false,
+    }
+}
+
+#[test]
+fn the_table_is_found_at_every_sector_boundary_of_the_first_128_kib() {
+    for offset in (0x3000..SEARCHED).step_by(0x1000) {
+        let located = locate(&flash(&[offset]), &Wanted::default()).unwrap();
+        assert_eq!(located.place, NVS.0..NVS.0 + NVS.1);
+        assert_eq!(located.flash.unwrap().table_offset, offset);
+    }
+    // Beyond that it has to be named.
+    let mut beyond = flash(&[]);
+    beyond[SEARCHED..][..table(0).len()].copy_from_slice(&table(0));
+    let error = locate(&beyond, &Wanted::default()).unwrap_err();
+    assert!(matches!(error, Error::NotNvs { .. }), "{error}");
+    assert!(locate(&beyond, &wanted(None, Some(SEARCHED))).is_ok());
+}
+
+#[test]
+fn of_several_tables_the_usual_one_is_taken_or_the_caller_chooses() {
+    let located = locate(&flash(&[0x8000, 0x10000]), &Wanted::default()).unwrap();
+    assert_eq!(located.flash.unwrap().table_offset, 0x8000);
+    let error = locate(&flash(&[0x9000, 0x10000]), &Wanted::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a whole flash dump with no partition table at 0x8000, but at 0x9000, 0x10000: choose one"
+    );
+    let chosen = locate(&flash(&[0x9000, 0x10000]), &wanted(None, Some(0x10000))).unwrap();
+    assert_eq!(chosen.flash.unwrap().table_offset, 0x10000);
+}
+
+#[test]
+fn a_place_that_was_named_must_have_a_table() {
+    let error = locate(&flash(&[0x10000]), &wanted(None, Some(0x9000))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no partition table at offset 0x9000: the first row would begin with AA 50; there is one at 0x10000"
+    );
+    // Also where the file is a partition by itself, and with a number that no file reaches.
+    for offset in [0x9000, usize::MAX] {
+        let error = locate(&nvs(0x6000, None), &wanted(None, Some(offset))).unwrap_err();
+        assert!(matches!(error, Error::Table { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_table_without_its_md5_is_not_believed_but_told() {
+    let mut flash = flash(&[0x9000]);
+    let md5 = (0x9000..0x9C00).step_by(32).find(|at| flash[*at] == 0xEB).unwrap();
+    flash[md5..md5 + 32].fill(0xFF);
+    let error = locate(&flash, &Wanted::default()).unwrap_err();
+    assert!(
+        matches!(&error, Error::UnprovenTable { tables } if *tables == [0x9000]),
+        "{error}"
+    );
+    assert!(locate(&flash, &wanted(None, Some(0x9000))).is_ok());
+    // With an MD5 that does not fit it is none at all.
+    flash[md5..md5 + 32].fill(0);
+    flash[md5..md5 + 2].fill(0xEB);
+    let error = locate(&flash, &Wanted::default()).unwrap_err();
+    assert!(matches!(error, Error::NotNvs { .. }), "{error}");
+}
+
+#[test]
+fn a_dump_that_does_not_begin_with_the_flash() {
+    let whole = flash(&[0x8000]);
+    for begin in [0x1000, 0x3000, 0x8000] {
+        let error = locate(&whole[begin..], &Wanted::default()).unwrap_err();
+        assert!(
+            matches!(error, Error::NotFromStart { begin: found, .. } if found == begin),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_partition_that_is_not_for_nvs_is_refused_by_name() {
+    let flash = flash(&[0x8000]);
+    for (name, said) in [
+        (
+            "factory",
+            "partition \"factory\" is of type app, not NVS; the NVS partitions are nvs, hidden",
+        ),
+        (
+            "nvs_keys",
+            "partition \"nvs_keys\" is of type data, nvs_keys, not NVS; the NVS partitions are nvs, hidden",
+        ),
+        (
+            "hidden",
+            "partition \"hidden\" has the flag encrypted, which an NVS partition must not have",
+        ),
+        (
+            "mvs",
+            "the partition table has no partition \"mvs\"; it has nvs, nvs_keys, hidden, factory",
+        ),
+    ] {
+        for force in [false, true] {
+            let wanted = Wanted {
+                force,
+                ..wanted(Some(name), None)
+            };
+            let error = locate(&flash, &wanted).unwrap_err().to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_partition_of_the_right_type_that_holds_something_else() {
+    let mut flash = flash(&[0x8000]);
+    flash[NVS.0..][..NVS.1].fill(0);
+    let error = locate(&flash, &Wanted::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "partition \"nvs\" is not an NVS partition: none of its 4 pages has a valid header; it seems to be zeros, which no \
+         erased flash holds: read it again"
+    );
+    let force = Wanted {
+        force: true,
+        ..Wanted::default()
+    };
+    assert_eq!(locate(&flash, &force).unwrap().place, NVS.0..NVS.0 + NVS.1);
+    flash[NVS.0..][..NVS.1].fill(0xFF);
+    assert!(locate(&flash, &Wanted::default()).is_ok());
+}
+
+/// A linear congruential generator's high bytes.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..size).map(|_| next()).collect()
+}
+
+#[test]
+fn what_a_file_seems_to_be() {
+    let keys = Keys::from_bytes(std::array::from_fn(|n| n as u8));
+    let mut boot_loader = application();
+    boot_loader[0x20] = 80;
+    let mut behind_blank = vec![0xFF; 0x4000];
+    behind_blank[0x1000..].copy_from_slice(&boot_loader);
+    let mut ota_data = vec![0xFF; 0x2000];
+    ota_data[..4].copy_from_slice(&1_u32.to_le_bytes());
+    ota_data[28..32].copy_from_slice(&fleetmint_nvs::layout::crc32(&1_u32.to_le_bytes()).to_le_bytes());
+    let mut damaged = nvs(0x3000, None);
+    damaged[4] ^= 1;
+    let padded = |bytes: &[u8]| {
+        let mut file = vec![0xFF; 0x1000];
+        file[..bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    for (file, is) in [
+        (
+            application(),
+            Content::Application {
+                project: "heater".into(),
+                version: "1.2.3".into(),
+            },
+        ),
+        (boot_loader, Content::EspImage { offset: 0 }),
+        (behind_blank, Content::EspImage { offset: 0x1000 }),
+        (padded(&table(0)), Content::PartitionTable),
+        (keys.encode().to_vec(), Content::KeyPartition),
+        (ota_data, Content::OtaData),
+        (padded(b"PHYINIT\0\x80\0\0\0"), Content::PhyInit),
+        (padded(b"\x7FELF\x01\x01"), Content::Elf),
+        (padded(b"UF2\n\x57\x51\x5D\x9E"), Content::Uf2),
+        (b"key,type,encoding,value\n".repeat(1024), Content::Text),
+        (vec![0; 0x3000], Content::Zeros),
+        (noise(0x6000), Content::Noise),
+        (damaged, Content::DamagedPages),
+        (padded(&[1; 700]), Content::Unknown),
+    ] {
+        let Err(NotNvs::NoPage { content, pages }) = check_nvs(&file) else {
+            panic!("{is:?} is taken for NVS");
+        };
+        assert_eq!((&content, pages), (&is, file.len() / 0x1000));
+        let error = locate(&file, &Wanted::default()).unwrap_err();
+        assert!(matches!(error, Error::NotNvs { .. }), "{is:?}: {error}");
+        let force = Wanted {
+            force: true,
+            ..Wanted::default()
+        };
+        if file.len().is_multiple_of(0x1000) {
+            assert_eq!(locate(&file, &force).unwrap().place, 0..file.len(), "{is:?}");
+        }
+    }
+    assert_eq!(check_nvs(&[0xFF; 0x3000]), Ok(()));
+}
+
+#[test]
+fn a_dump_that_goes_on_behind_its_partition() {
+    let keys = Keys::from_bytes(std::array::from_fn(|n| n as u8));
+    let blank = vec![0xFF; 0x1000];
+    for (behind, is_noise) in [
+        (application(), false),
+        (keys.encode().to_vec(), false),
+        ([&blank[..], &application()].concat(), false),
+        (noise(0x3000), true),
+    ] {
+        let file = [nvs(0x4000, None), behind.clone()].concat();
+        let begin = 0x4000 + if behind.starts_with(&blank) { 0x1000 } else { 0 };
+        match check_nvs(&file) {
+            Err(NotNvs::Longer { offset, content }) => {
+                assert_eq!((offset, content == Content::Noise), (begin, is_noise));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // One page whose header was damaged is a matter of repair.
+    let mut damaged = [nvs(0x4000, None), blank].concat();
+    damaged[0x4000..].copy_from_slice(&noise(0x1000));
+    assert_eq!(check_nvs(&damaged), Ok(()));
+}
+
+#[test]
+fn the_keys_of_the_same_flash() {
+    let keys = Keys::from_bytes(std::array::from_fn(|n| n as u8));
+    let others = Keys::from_bytes([7; 64]);
+    let with = |image: &[u8], key_partition: &[u8]| {
+        let mut flash = flash(&[0x8000]);
+        flash[NVS.0..][..NVS.1].copy_from_slice(image);
+        flash[KEYS..][..0x1000].copy_from_slice(key_partition);
+        let located = locate(&flash, &Wanted::default()).unwrap();
+        find_keys(&flash, &located.flash.unwrap().table, &flash[located.place])
+    };
+    let (plain, encrypted) = (nvs(NVS.1, None), nvs(NVS.1, Some(&keys)));
+    let erased = vec![0xFF; 0x1000];
+    assert!(matches!(
+        with(&encrypted, keys.encode().as_slice()),
+        FlashKeys::Fit { partition, keys: found } if partition == "nvs_keys" && found.encode() == keys.encode()
+    ));
+    // Nothing is stored yet: what the firmware writes will be encrypted.
+    assert!(matches!(
+        with(&vec![0xFF; NVS.1], keys.encode().as_slice()),
+        FlashKeys::Fit { .. }
+    ));
+    assert!(matches!(with(&plain, keys.encode().as_slice()), FlashKeys::None));
+    assert!(matches!(with(&encrypted, &erased), FlashKeys::None));
+    assert!(matches!(
+        with(&encrypted, others.encode().as_slice()),
+        FlashKeys::DoNotFit { .. }
+    ));
+    assert!(matches!(with(&encrypted, &noise(0x1000)), FlashKeys::Unreadable { .. }));
+    assert!(matches!(with(&plain, &noise(0x1000)), FlashKeys::None));
+}
