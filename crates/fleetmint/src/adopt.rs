@@ -62,6 +62,7 @@ async fn go_through(command: &Adopt, database: &Database, keycloak: &Keycloak) -
                     .map(|device| format!("adopted as device {}", device.id))
                     .map_err(|error| error.to_string()),
             };
+            let outcome = outcome.map_err(|obstacle| terminal::escape::line(&obstacle).into_owned());
             match outcome {
                 Ok(done) => {
                     good += 1;

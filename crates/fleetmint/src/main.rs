@@ -16,6 +16,7 @@ mod serve;
 mod settings;
 mod terminal;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -49,7 +50,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Program::parse().command {
+    let program = match Program::try_parse() {
+        Ok(program) => program,
+        Err(error) => return refuse(&error),
+    };
+    let outcome = match program.command {
         #[cfg(feature = "serve")]
         Command::Serve(command) => serve::run(&command),
         #[cfg(feature = "serve")]
@@ -68,4 +73,18 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit)
         }
     }
+}
+
+/// Prints the help that was asked for, or what is wrong with the call: a file's name may be part of that.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let seen = |argument: std::ffi::OsString| {
+        let argument = argument.to_string_lossy();
+        !argument.chars().any(terminal::escape::is_unseen)
+    };
+    if !error.use_stderr() || std::env::args_os().all(seen) {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let _ = write!(std::io::stderr(), "{}", terminal::escape::lines(&text));
+    ExitCode::from(2)
 }

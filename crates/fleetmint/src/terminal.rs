@@ -1,5 +1,9 @@
 //! What people read: messages, tables, progress. Messages and progress go to standard error, so that standard output
 //! holds the answer alone.
+//!
+//! Everything passes `escape` on its way out, so that no command can forget it.
+
+pub(crate) mod escape;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -12,8 +16,9 @@ use crate::exit::Failure;
 
 /// Says what was done.
 pub(crate) fn say(message: impl Display) {
+    let message = message.to_string();
     // A closed standard error is no reason to fail.
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = writeln!(io::stderr(), "{}", escape::line(&message));
 }
 
 /// Says what may not have been meant.
@@ -21,10 +26,23 @@ pub(crate) fn warn(message: impl Display) {
     say(format_args!("warning: {message}"));
 }
 
-/// Prints the answer. Whoever closes the pipe early (`| head`) has enough of it.
+/// Prints an answer for people. What it shows of others' text within a line has passed `shown` or `escape::line`.
 pub(crate) fn print(answer: &str) -> Result<(), Failure> {
+    print_bytes(escape::lines(answer).as_bytes())
+}
+
+/// Prints data for programs as they are; on a terminal only what can be seen of them.
+pub(crate) fn print_data(data: &[u8]) -> Result<(), Failure> {
+    if io::stdout().is_terminal() {
+        return print(&String::from_utf8_lossy(data));
+    }
+    print_bytes(data)
+}
+
+/// Whoever closes the pipe early (`| head`) has enough of it.
+fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(answer.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unusable(format_args!(
             "standard output: {}",
             crate::files::reason(&error)
@@ -38,7 +56,7 @@ pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Failure> 
     let mut text = serde_json::to_string_pretty(answer)
         .map_err(|error| Failure::unusable(format_args!("the answer can't be written as JSON: {error}")))?;
     text.push('\n');
-    print(&text)
+    print_bytes(escape::json(&text).as_bytes())
 }
 
 /// A table with a header, columns two blanks apart. Columns named in `right` are aligned to the right.
@@ -71,7 +89,7 @@ pub(crate) fn count(number: usize, one: &str) -> String {
     }
 }
 
-/// Text as it can be shown on a terminal: control characters escaped, at most `limit` characters.
+/// A part of a line: what is unseen is escaped, and there are at most `limit` characters.
 pub(crate) fn shown(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     for (count, char) in text.chars().enumerate() {
@@ -79,7 +97,7 @@ pub(crate) fn shown(text: &str, limit: usize) -> String {
             shown.push('…');
             break;
         }
-        if char.is_control() || ('\u{202A}'..='\u{202E}').contains(&char) || ('\u{2066}'..='\u{2069}').contains(&char) {
+        if escape::is_unseen(char) {
             shown.extend(char.escape_default());
         } else {
             shown.push(char);

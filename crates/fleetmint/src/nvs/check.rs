@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::arguments::image::{ImageKeys, Partition, Taken};
 use super::json::Name;
 use crate::exit::Failure;
-use crate::terminal::{self, count, shown, table};
+use crate::terminal::{self, count, escape, shown, table};
 
 /// Say what is wrong with an image, and what the firmware will do about it
 #[derive(Debug, Args)]
@@ -89,7 +89,7 @@ fn text(path: &str, report: &Report) -> String {
         (0, 0) => String::from("clean"),
         (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
     };
-    text.push_str(&format!("{path}: {verdict}\n"));
+    text.push_str(&format!("{}: {verdict}\n", escape::line(path)));
     if let Some(stats) = &report.stats {
         let figure = |name: &str, number: usize| [name.to_string(), number.to_string(), (number * 32).to_string()];
         let figures = [

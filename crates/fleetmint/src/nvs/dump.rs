@@ -132,12 +132,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let answer = match arguments.format {
         Format::Text => text::listing(&entries, &storage.stats()),
         Format::Json => json::listing(&entries)?,
-        Format::Csv => csv::listing(
-            &path,
-            &entries,
-            storage.namespaces().map(|(name, _)| name),
-            arguments.partial,
-        )?,
+        Format::Csv => {
+            let namespaces = storage.namespaces().map(|(name, _)| name);
+            let table = csv::listing(&path, &entries, namespaces, arguments.partial)?;
+            return terminal::print_data(table.as_bytes());
+        }
     };
     terminal::print(&answer)
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::exit::Failure;
+use crate::terminal::escape;
 
 /// `namespace`, or `namespace_hex` where it is not UTF-8; and the same of `key`.
 #[derive(Serialize)]
@@ -133,5 +134,5 @@ pub(super) fn lines<T: Serialize>(elements: impl IntoIterator<Item = T>) -> Resu
         text.push_str(&line);
     }
     text.push_str("\n]\n");
-    Ok(text)
+    Ok(escape::json(&text).into_owned())
 }
