@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use ring::rand::SecureRandom;
 
-use crate::access::Access;
+use crate::access::{Access, Refusals};
 use crate::audit::Audit;
 use crate::config::Settings;
 use crate::database::Database;
@@ -26,6 +26,7 @@ pub struct Parts {
     pub audit: Audit,
     pub metrics: Metrics,
     pub access: Access,
+    pub refusals: Arc<Refusals>,
     pub settings: Arc<Settings>,
     pub seal: Seal,
     pub clock: Arc<dyn Clock>,

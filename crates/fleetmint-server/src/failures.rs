@@ -66,9 +66,14 @@ impl<K: Hash> Failures<K> {
         }
     }
 
+    /// Whether there is any failure to know of.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.watching.load(Ordering::Relaxed)
+    }
+
     /// Where there were too many failures: how long until their window ends.
     pub(crate) fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
-        if !self.watching.load(Ordering::Relaxed) {
+        if !self.is_watching() {
             return None;
         }
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::access::{self, Access, TokenError};
+use crate::access::{self, Access, Refusals, TokenError};
 use crate::app::{App, Clock, NoRandomness, Parts, Random};
 use crate::audit::Audit;
 use crate::config::{Provider, Server, Settings};
@@ -101,12 +101,14 @@ impl Service {
         let bootstrap_token = settings.access.bootstrap_token.as_ref();
         let (access, token) = Access::start(&database, &folder, bootstrap_token, &*random)?;
         let audit = Audit::start(database.clone());
+        let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute));
         let app = App::new(Parts {
             database,
             identity,
             audit,
             metrics,
             access,
+            refusals,
             settings: Arc::new(settings),
             seal,
             clock,

@@ -1,5 +1,7 @@
 //! Who may call.
 
+pub(crate) mod refusals;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -18,6 +20,8 @@ use crate::operation::Operation;
 use crate::seal::sha256;
 use crate::secret::Secret;
 use crate::source::Source;
+
+pub use refusals::Refusals;
 
 /// The row of `instance` that holds [`Stored`].
 const ADMINISTRATOR: &str = "administrator_token";

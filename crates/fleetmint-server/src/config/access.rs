@@ -1,33 +1,31 @@
 //! `[access]`: who may call.
 
+use super::Error;
 use super::values::Values;
-use super::{Error, Warning};
 use crate::secret::Secret;
 
-/// A shorter token than this could be guessed, one request at a time.
-const SAFE_TOKEN_BYTES: usize = 16;
+/// The shortest administrator token: what people think up in fewer characters can be guessed.
+const TOKEN_MIN: usize = 24;
+
+/// How many refused calls a minute from one address are too many, when nothing says otherwise.
+const REFUSALS_DEFAULT: u32 = 20;
 
 #[derive(Clone, Debug)]
 pub struct Access {
     /// The administrator token. If it is not set, one is made and kept in `<data.dir>/admin-token`.
     pub bootstrap_token: Option<Secret>,
+    /// After so many refused calls a minute calls from an address wait; 0 is no limit.
+    pub refusals_per_minute: u32,
 }
 
 impl Access {
     pub(super) fn take(values: &mut Values) -> Result<Self, Error> {
-        const KEY: &str = "access.bootstrap_token";
-        let origin = values.origin(KEY);
-        let bootstrap_token = values.secret(KEY, token)?;
-        if let Some(length) = bootstrap_token.as_ref().map(|token| token.expose().len())
-            && length < SAFE_TOKEN_BYTES
-        {
-            values.warnings.push(Warning {
-                origin,
-                key: KEY,
-                message: format!("{length} characters can be guessed; use at least {SAFE_TOKEN_BYTES} random ones"),
-            });
-        }
-        Ok(Self { bootstrap_token })
+        Ok(Self {
+            bootstrap_token: values.secret("access.bootstrap_token", token)?,
+            refusals_per_minute: values
+                .number("access.refusals_per_minute", refusals)?
+                .unwrap_or(REFUSALS_DEFAULT),
+        })
     }
 }
 
@@ -36,9 +34,22 @@ fn token(token: &Secret) -> Result<Secret, String> {
     if token.expose().is_empty() {
         return Err("must not be empty".to_owned());
     }
-    if token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(token.clone())
+    if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("must consist of visible ASCII characters, without blanks".to_owned());
+    }
+    match token.expose().len() {
+        TOKEN_MIN.. => Ok(token.clone()),
+        length => Err(format!(
+            "must have at least {TOKEN_MIN} characters, and be random; this one has {length}"
+        )),
+    }
+}
+
+fn refusals(number: f64) -> Result<u32, String> {
+    const MOST: u32 = 1_000_000;
+    if number.fract() == 0.0 && (0.0..=f64::from(MOST)).contains(&number) {
+        Ok(number as u32)
     } else {
-        Err("must consist of visible ASCII characters, without blanks".to_owned())
+        Err(format!("must be a whole number from 0 to {MOST}"))
     }
 }

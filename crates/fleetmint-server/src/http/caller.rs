@@ -9,6 +9,7 @@ use axum::http::{Extensions, HeaderValue, header};
 
 use super::problem::Problem;
 use crate::access::Caller;
+use crate::access::refusals::WAIT;
 use crate::app::App;
 use crate::source::Source;
 
@@ -22,11 +23,12 @@ impl FromRequestParts<App> for Caller {
             .next()
             .filter(|_| lines.next().is_none())
             .map(HeaderValue::as_bytes);
+        let source = source(&parts.extensions);
+        if app.refusals.are_too_many(source) {
+            tokio::time::sleep(WAIT).await;
+        }
         let principal = app.access.authenticate(authorization, &app.identity, app.clock.now())?;
-        Ok(Self {
-            principal,
-            source: source(&parts.extensions),
-        })
+        Ok(Self { principal, source })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::Method;
 
 use super::problem::Cause;
+use crate::access::refusals::Telling;
 use crate::operation::Operation;
 use crate::source::Source;
 
@@ -17,6 +18,9 @@ const METHOD_MAX: usize = 32;
 
 /// The longest cause of an error in the log, in bytes: some come from the identity provider.
 const CAUSE_MAX: usize = 2048;
+
+/// The longest client id in the log, in bytes: strangers send what they like.
+const CLIENT_MAX: usize = 128;
 
 /// What the log is told of an answered request.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ pub(super) struct Line<'a> {
     pub(super) status: u16,
     pub(super) took: Duration,
     pub(super) cause: Option<&'a Cause>,
+    /// The caller was not let in: whether the log is told of it.
+    pub(super) refused: Option<Telling>,
+    /// The client that was not let in, as it called itself.
+    pub(super) refused_client: Option<&'a str>,
 }
 
 impl Line<'_> {
@@ -41,11 +49,13 @@ impl Line<'_> {
         path.get(..path.floor_char_boundary(PATH_MAX + 4)).unwrap_or_default()
     }
 
-    /// What failed is an error, what was refused or changed is information, reads are for debugging.
+    /// What failed is an error, what was refused or changed is information, reads are for debugging. Of callers who were
+    /// not let in only so many lines are written: anyone can make them.
     pub(super) fn log(&self) {
         macro_rules! answered {
-            ($level:ident) => {
+            ($level:ident $($more:tt)*) => {
                 tracing::$level!(
+                    $($more)*
                     id = self.id,
                     operation = self.operation.map(Operation::name),
                     method = printable(self.method.as_str(), METHOD_MAX),
@@ -59,6 +69,16 @@ impl Line<'_> {
                     "answered"
                 )
             };
+        }
+        match self.refused {
+            Some(Telling::Line { left_out }) => {
+                let client_id = self.refused_client.map(|client| printable(client, CLIENT_MAX));
+                let left_out = Some(left_out).filter(|left_out| *left_out > 0);
+                answered!(warn client_id, refused_and_not_logged = left_out,);
+                return;
+            }
+            Some(Telling::LeftOut) => return,
+            None => {}
         }
         if self.status >= 500 {
             answered!(error);

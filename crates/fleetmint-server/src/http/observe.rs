@@ -27,8 +27,9 @@ use super::answer_headers;
 use super::caller;
 use super::extract::ACCEPT_PATCH;
 use super::log_line::Line;
-use super::problem::{Cause, Problem};
+use super::problem::{Cause, Problem, RefusedClient};
 use super::routes::Routes;
+use crate::access::Refusals;
 use crate::metrics::Metrics;
 use crate::source::Source;
 
@@ -47,6 +48,7 @@ pub(super) struct Observer(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     metrics: Metrics,
+    refusals: Arc<Refusals>,
     routes: Routes,
     /// Tells the requests of one start of the server from those of another.
     start: u32,
@@ -54,9 +56,10 @@ struct Inner {
 }
 
 impl Observer {
-    pub(super) fn new(metrics: Metrics, routes: Routes, start: u32) -> Self {
+    pub(super) fn new(metrics: Metrics, refusals: Arc<Refusals>, routes: Routes, start: u32) -> Self {
         Self(Arc::new(Inner {
             metrics,
+            refusals,
             routes,
             start,
             requests: AtomicU64::new(0),
@@ -193,6 +196,8 @@ impl Asked {
         if let Some(operation) = operation {
             observer.metrics.operation(operation, status.as_u16(), took);
         }
+        let refused_client = response.extensions().get::<RefusedClient>();
+        let is_refused = refused_client.is_some() || matches!(status.as_u16(), 401 | 403);
         Line {
             id: self.id(),
             operation,
@@ -204,6 +209,8 @@ impl Asked {
             status: status.as_u16(),
             took,
             cause: response.extensions().get::<Cause>(),
+            refused: is_refused.then(|| observer.refusals.add(self.client, Instant::now())),
+            refused_client: refused_client.map(|client| &*client.0),
         }
         .log();
 
@@ -247,7 +254,12 @@ mod tests {
             "openapi": "3.1.0", "info": {"title": "", "version": ""},
             "paths": {"/api/devices/{id}": {"get": {"operationId": "get_device", "responses": {}}}},
         }));
-        let observer = Observer::new(Metrics::default(), Routes::new(&document.unwrap()), 7);
+        let observer = Observer::new(
+            Metrics::default(),
+            Arc::new(Refusals::new(0)),
+            Routes::new(&document.unwrap()),
+            7,
+        );
         (router.layer(observer.clone()), observer)
     }
 

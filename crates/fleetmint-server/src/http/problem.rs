@@ -82,6 +82,7 @@ pub struct Problem {
     errors: Vec<Violation>,
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<String>,
+    client_id: Option<String>,
 }
 
 /// The body of every error (RFC 9457), except at `/oauth2/token`.
@@ -108,6 +109,10 @@ pub(crate) struct Body<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Cause(pub(crate) Arc<str>);
 
+/// The client whose call was refused: rides on the answer to the log.
+#[derive(Clone, Debug)]
+pub(crate) struct RefusedClient(pub(crate) Arc<str>);
+
 impl Problem {
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -116,6 +121,7 @@ impl Problem {
             errors: Vec::new(),
             headers: Vec::new(),
             cause: None,
+            client_id: None,
         }
     }
 
@@ -183,6 +189,9 @@ impl IntoResponse for Problem {
         }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(Cause(cause.into()));
+        }
+        if let Some(client_id) = self.client_id {
+            response.extensions_mut().insert(RefusedClient(client_id.into()));
         }
         response
     }
@@ -301,7 +310,10 @@ impl From<crate::access::Error> for Problem {
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"fleetmint\""),
             ),
-            Error::Device { .. } => Self::new(Kind::Forbidden, "The token is a device's; devices may not call this."),
+            Error::Device { client_id } => Self {
+                client_id: Some(client_id),
+                ..Self::new(Kind::Forbidden, "The token is a device's; devices may not call this.")
+            },
             Error::Database(error) => error.into(),
         }
     }

@@ -102,7 +102,12 @@ impl Endpoints {
 
         let mut start = [0; 4];
         app.random.fill(&mut start)?;
-        let observer = Observer::new(app.metrics.clone(), Routes::new(&document), u32::from_be_bytes(start));
+        let observer = Observer::new(
+            app.metrics.clone(),
+            Arc::clone(&app.refusals),
+            Routes::new(&document),
+            u32::from_be_bytes(start),
+        );
         let router = router
             .merge(documentation())
             .fallback(unknown_route)

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
 
-use crate::harness::{Server, problem};
+use crate::harness::{Server, log, problem};
 
 /// For the administrator alone.
 const GUARDED: &[(&str, &str)] = &[
@@ -39,7 +39,7 @@ const PUBLIC: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn every_endpoint_is_guarded_or_meant_to_be_public() {
-    let server = Server::start().await;
+    let server = Server::start_with(&[("access.refusals_per_minute", "0")]).await;
     let mut table: Vec<(String, String)> = GUARDED
         .iter()
         .chain(PUBLIC)
@@ -152,5 +152,83 @@ async fn a_token_works_however_its_scheme_is_spelt() {
         })
         .await;
     assert_eq!(twice.status, 401);
+    server.stop().await;
+}
+
+/// A call with this token, that a proxy passes on for this address; how long it took.
+async fn call_from(server: &Server, source: &str, token: &str) -> (u16, std::time::Duration) {
+    let began = std::time::Instant::now();
+    let answer = server.anonymous_with(Method::GET, "/api/devices", |request| {
+        request.header("x-forwarded-for", source).bearer_auth(token)
+    });
+    (answer.await.status.as_u16(), began.elapsed())
+}
+
+#[tokio::test]
+async fn calls_wait_from_an_address_with_many_refusals() {
+    let second = std::time::Duration::from_secs(1);
+    let server = Server::start_with(&[("server.trusted_proxies", "127.0.0.1")]).await;
+    for _ in 0..20 {
+        let (status, took) = call_from(&server, "2001:db8:5::1", "wrong").await;
+        assert_eq!(status, 401);
+        assert!(took < second, "{took:?}");
+    }
+    // The right token is answered, late; a wrong one too.
+    for (token, expected) in [(&*server.token, 200), ("wrong", 401)] {
+        let (status, took) = call_from(&server, "2001:db8:5::2", token).await;
+        assert_eq!(status, expected);
+        assert!(took >= second, "{took:?}");
+    }
+    let (status, took) = call_from(&server, "2001:db8:6::1", &server.token).await;
+    assert_eq!(status, 200);
+    assert!(took < second, "{took:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn refused_calls_are_in_the_log_with_address_and_client_but_not_all_of_them() {
+    let server = Server::start_with(&[
+        ("server.trusted_proxies", "127.0.0.1"),
+        ("access.refusals_per_minute", "0"),
+    ])
+    .await;
+    let device = server.device(&server.model("m").await).await;
+    let token = server.device_token(&device).await;
+    assert_eq!(call_from(&server, "192.0.2.201", &token).await.0, 403);
+    for source in ["192.0.2.202", "192.0.2.203"] {
+        let answer = server.anonymous_with(Method::POST, "/oauth2/token", |request| {
+            request
+                .header("x-forwarded-for", source)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body("grant_type=client_credentials&client_id=some%1bbody&client_secret=guessed")
+        });
+        assert_eq!(answer.await.status, 401);
+    }
+    let lines = |what: &str| {
+        log::text()
+            .lines()
+            .filter(|line| line.contains(what))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let [forbidden] = &lines("\"client\":\"192.0.2.201\"")[..] else {
+        panic!("not one line");
+    };
+    assert!(forbidden.contains("\"level\":\"WARN\""), "{forbidden}");
+    assert!(
+        forbidden.contains(&format!("\"client_id\":{}", device["client_id"])),
+        "{forbidden}"
+    );
+    for source in ["192.0.2.202", "192.0.2.203"] {
+        let [refused] = &lines(&format!("\"client\":\"{source}\""))[..] else {
+            panic!("not one line");
+        };
+        assert!(refused.contains("some\\\\u{1b}body"), "{refused}");
+    }
+    for _ in 0..200 {
+        assert_eq!(call_from(&server, "192.0.2.204", "wrong").await.0, 401);
+    }
+    let told = lines("\"client\":\"192.0.2.204\"").len();
+    assert!((40..200).contains(&told), "{told}");
     server.stop().await;
 }

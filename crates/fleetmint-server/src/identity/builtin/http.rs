@@ -17,7 +17,7 @@ use super::token::{Credentials, Denied, LIFETIME};
 use super::{Builtin, Error};
 use crate::app::App;
 use crate::http::extract::{IDENTITY, is_uncoded};
-use crate::http::problem::{Cause, Kind, Problem};
+use crate::http::problem::{Cause, Kind, Problem, RefusedClient};
 use crate::http::{body, caller};
 use crate::identity::Identity;
 
@@ -70,6 +70,9 @@ pub(crate) struct TokenError {
     retry_after: Option<u64>,
     #[serde(skip)]
     cause: Option<String>,
+    /// The client that was refused.
+    #[serde(skip)]
+    client_id: Option<String>,
 }
 
 impl TokenError {
@@ -80,6 +83,7 @@ impl TokenError {
             status,
             retry_after: None,
             cause: None,
+            client_id: None,
         }
     }
 
@@ -106,6 +110,7 @@ impl TokenError {
 impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let (status, retry_after, cause) = (self.status, self.retry_after, self.cause.clone());
+        let client_id = self.client_id.clone();
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         no_store(headers);
@@ -123,6 +128,9 @@ impl IntoResponse for TokenError {
         }
         if let Some(cause) = cause {
             response.extensions_mut().insert(Cause(cause.into()));
+        }
+        if let Some(client_id) = client_id {
+            response.extensions_mut().insert(RefusedClient(client_id.into()));
         }
         response
     }
@@ -203,14 +211,16 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String,
             .map_err(|error| TokenError::unavailable(&error)),
         Err(Denied::Invalid) => {
             tokio::time::sleep(FAILURE_COSTS).await;
-            Err(TokenError::invalid_client(
-                "the client is unknown, disabled, or has another secret",
-            ))
+            Err(TokenError {
+                client_id: Some(credentials.client_id),
+                ..TokenError::invalid_client("the client is unknown, disabled, or has another secret")
+            })
         }
         Err(Denied::TooOften { wait }) => {
             tokio::time::sleep(TOO_MANY_COST).await;
             Err(TokenError {
                 retry_after: Some(wait.as_secs() + 1),
+                client_id: Some(credentials.client_id),
                 ..TokenError::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "invalid_client",
