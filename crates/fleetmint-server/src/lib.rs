@@ -24,4 +24,5 @@ pub mod seal;
 pub mod secret;
 pub mod serve;
 pub mod source;
+pub mod version;
 pub mod violation;

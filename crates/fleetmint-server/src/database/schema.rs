@@ -42,6 +42,7 @@ diesel::table! {
         wifi_password -> Nullable<Binary>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        serial -> Nullable<Text>,
         mqtt_userinfo -> Nullable<Binary>,
         name_folded -> Text,
     }

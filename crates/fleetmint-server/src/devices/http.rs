@@ -10,6 +10,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
 use crate::enrolment::{self, NewDevice};
+use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, tagged};
 use crate::http::extract::{Id, IdParameter, Json, MergePatch, Object, Query, parse_id};
 use crate::http::page::{ListParameters, Page, listing};
 use crate::http::problem::Problem;
@@ -31,6 +32,9 @@ pub(crate) struct Device {
     client_id: String,
     #[schema(example = "Kitchen")]
     name: String,
+    /// What its maker or owner knows it by.
+    #[schema(required, example = "SN-2026-000042")]
+    serial: Option<String>,
     #[schema(schema_with = schema::id)]
     device_model_id: i64,
     provisioning: Shown,
@@ -47,6 +51,7 @@ impl From<super::Device> for Device {
             key: device.key,
             client_id: device.client_id,
             name: device.name,
+            serial: device.serial,
             device_model_id: device.device_model_id,
             provisioning: device.overrides.into(),
             created_at: Time(device.created_at),
@@ -64,6 +69,9 @@ pub(crate) struct New {
     device_model_id: i64,
     #[schema(schema_with = schema::name)]
     name: String,
+    #[serde(default)]
+    #[schema(schema_with = schema::serial)]
+    serial: Option<String>,
     #[serde(default)]
     #[schema(value_type = Option<ChangeOverrides>)]
     provisioning: Option<Object<ChangeOverrides>>,
@@ -91,6 +99,9 @@ pub(crate) struct ChangeMembers {
     #[schema(schema_with = schema::name)]
     #[serde(default)]
     name: Change<String>,
+    #[schema(schema_with = schema::serial)]
+    #[serde(default)]
+    serial: Change<String>,
     #[schema(value_type = Option<ChangeOverrides>)]
     #[serde(default)]
     provisioning: Change<Object<ChangeOverrides>>,
@@ -106,8 +117,11 @@ pub(crate) struct ChangeMembers {
 #[utoipa::path(
     post, path = "/api/devices", tag = "devices", request_body = New,
     responses(
-        (status = 201, description = "The new device", body = Device, headers(("Location" = String, description = "The device's path"))),
-        (status = 409, description = "The identity provider has such a client, and it is not ours"),
+        (status = 201, description = "The new device", body = Device, headers(
+            ("Location" = String, description = "The device's path"),
+            ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
+        )),
+        (status = 409, description = "The serial is taken, or the identity provider has such a client, and it is not ours"),
         (status = 422, description = "A value breaks a rule, or there is no such model"),
         (status = 502, description = "The identity provider could not do its part"),
         (status = 504, description = "The identity provider did not answer in time"),
@@ -121,21 +135,19 @@ pub(crate) async fn create_device(
     let New {
         device_model_id,
         name,
+        serial,
         provisioning,
     } = new;
     let new = NewDevice {
         device_model_id,
         name,
+        serial,
         overrides: provisioning.unwrap_or_default().0,
     };
     let device = enrolment::create_device(&app, &caller, new).await?;
-    let location = format!("/api/devices/{}", device.id);
-    Ok((
-        StatusCode::CREATED,
-        [("location", location)],
-        axum::Json(Device::from(device)),
-    )
-        .into_response())
+    let location = [("location", format!("/api/devices/{}", device.id))];
+    let answer = tagged(device.version(), Device::from(device));
+    Ok((StatusCode::CREATED, location, answer).into_response())
 }
 
 /// Which devices to list.
@@ -143,18 +155,21 @@ pub(crate) async fn create_device(
 #[into_params(parameter_in = Query)]
 #[expect(
     dead_code,
-    reason = "documents the parameter, which is read with the others of the list"
+    reason = "documents the parameters, which are read with the others of the list"
 )]
-pub(crate) struct DeviceModelId {
+pub(crate) struct FilterParameters {
     /// Only devices of this model.
     #[param(schema_with = schema::id, required = false)]
     device_model_id: i64,
+    /// Only the device with this serial.
+    #[param(schema_with = schema::serial_filter, required = false)]
+    serial: String,
 }
 
 /// Lists the devices.
 #[utoipa::path(
     get, path = "/api/devices", tag = "devices",
-    params(ListParameters<Sort>, DeviceModelId),
+    params(ListParameters<Sort>, FilterParameters),
     responses(
         (status = 200, description = "One page of the devices", body = Page<Device>),
         (status = 422, description = "A parameter breaks a rule"),
@@ -167,8 +182,13 @@ pub(crate) async fn list_devices(
 ) -> Result<axum::Json<Page<Device>>, Problem> {
     let listing = listing::<Sort>(&mut query);
     let device_model_id = query.parse("device_model_id", parse_id);
+    let serial = query.take("serial");
     query.finish()?;
-    let devices = super::list(&app, Filter { device_model_id }, &listing)?;
+    let filter = Filter {
+        device_model_id,
+        serial,
+    };
+    let devices = super::list(&app, &filter, &listing)?;
     Ok(axum::Json(Page::new(
         &listing,
         devices,
@@ -179,23 +199,31 @@ pub(crate) async fn list_devices(
 
 /// One device.
 #[utoipa::path(
-    get, path = "/api/devices/{id}", tag = "devices", params(IdParameter),
-    responses((status = 200, description = "The device", body = Device))
+    get, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfNoneMatchParameter),
+    responses(
+        (status = 200, description = "The device", body = Device, headers(("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`"))),
+        (status = 304, description = "It is still in the state that `If-None-Match` names"),
+    )
 )]
 pub(crate) async fn get_device(
     State(app): State<App>,
     _caller: Caller,
     Id(id): Id,
-) -> Result<axum::Json<Device>, Problem> {
-    Ok(axum::Json(super::get(&app, id)?.into()))
+    if_none_match: IfNoneMatch,
+) -> Result<Response, Problem> {
+    let device = super::get(&app, id)?;
+    Ok(if_none_match.answer(device.version(), Device::from(device)))
 }
 
 /// Changes a device.
 #[utoipa::path(
-    patch, path = "/api/devices/{id}", tag = "devices", params(IdParameter),
+    patch, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfMatchParameter),
     request_body(content((ChangeMembers = "application/merge-patch+json"), (ChangeMembers = "application/json"))),
     responses(
-        (status = 200, description = "The device after the change", body = Device),
+        (status = 200, description = "The device after the change", body = Device, headers(("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`"))),
+        (status = 400, description = "The body is not JSON, or `If-Match` cannot be read"),
+        (status = 409, description = "The serial is taken"),
+        (status = 412, description = "It is not in a state that `If-Match` names"),
         (status = 422, description = "A value breaks a rule, or never changes"),
     )
 )]
@@ -203,14 +231,16 @@ pub(crate) async fn update_device(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
+    IfMatch(expected): IfMatch,
     MergePatch(change): MergePatch<ChangeMembers>,
-) -> Result<axum::Json<Device>, Problem> {
+) -> Result<Response, Problem> {
     let ChangeMembers {
         id: same_id,
         key,
         client_id,
         device_model_id,
         name,
+        serial,
         provisioning,
         created_at,
         updated_at,
@@ -224,22 +254,32 @@ pub(crate) async fn update_device(
         client_id,
         device_model_id,
         name,
+        serial,
         overrides,
+        expected,
     };
-    Ok(axum::Json(super::update(&app, &caller, id, change).await?.into()))
+    let device = super::update(&app, &caller, id, change).await?;
+    Ok(tagged(device.version(), Device::from(device)))
 }
 
 /// Deletes a device and its client: its credentials are worth nothing from then on.
 #[utoipa::path(
-    delete, path = "/api/devices/{id}", tag = "devices", params(IdParameter),
+    delete, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfMatchParameter),
     responses(
         (status = 204, description = "Device and client are gone"),
+        (status = 400, description = "`If-Match` cannot be read"),
         (status = 409, description = "Another change of the device is under way"),
+        (status = 412, description = "It is not in a state that `If-Match` names"),
         (status = 502, description = "The identity provider could not do its part"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
-pub(crate) async fn delete_device(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
-    enrolment::delete_device(&app, &caller, id).await?;
+pub(crate) async fn delete_device(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    IfMatch(expected): IfMatch,
+) -> Result<StatusCode, Problem> {
+    enrolment::delete_device(&app, &caller, id, expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }

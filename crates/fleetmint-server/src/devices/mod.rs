@@ -1,6 +1,7 @@
 //! What exists.
 
 pub(crate) mod http;
+pub(crate) mod serial;
 pub(crate) mod store;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use crate::models::overrides::MQTT_USERINFO;
 use crate::models::{ChangeOverrides, Overrides};
 use crate::operation::Operation;
 use crate::seal::{Place, Seal};
+use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
 use crate::{audit, name};
 
@@ -26,6 +28,8 @@ pub struct Device {
     pub key: String,
     pub device_model_id: i64,
     pub name: String,
+    /// What its maker or owner knows it by.
+    pub serial: Option<String>,
     /// `iotdevice-<model code>-<key>`; it never changes.
     pub client_id: String,
     /// The client's own id at an outside identity provider.
@@ -45,7 +49,10 @@ pub struct ChangeDevice {
     pub client_id: Change<String>,
     pub device_model_id: Change<i64>,
     pub name: Change<String>,
+    pub serial: Change<String>,
     pub overrides: ChangeOverrides,
+    /// The states in which it may be changed.
+    pub expected: Expected,
 }
 
 /// Why an operation on a device failed. Nothing of it was done.
@@ -56,15 +63,23 @@ pub enum Error {
     #[error("values break a rule")]
     Invalid(Vec<Violation>),
     #[error(transparent)]
+    Changed(#[from] Changed),
+    #[error("there is a device with this serial already")]
+    SerialTaken,
+    /// Whose client is being created or deleted: whether the serial is free is known after that.
+    #[error("a device with this serial is being created or deleted")]
+    SerialInDoubt,
+    #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
     #[error(transparent)]
     Database(#[from] database::Error),
 }
 
 /// Which devices a list holds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub device_model_id: Option<i64>,
+    pub serial: Option<String>,
 }
 
 /// What devices can be listed by.
@@ -95,6 +110,17 @@ impl SortKey for Sort {
 }
 
 impl Device {
+    /// Its state: every change of it is another one.
+    pub fn version(&self) -> Version {
+        let digest = Version::digest().number(self.id).text(&self.key).text(&self.client_id);
+        let digest = digest.number(self.device_model_id).text(&self.name);
+        self.overrides
+            .digest(digest.optional(self.serial.as_ref()))
+            .number(self.created_at.as_microsecond())
+            .number(self.updated_at.as_microsecond())
+            .finish()
+    }
+
     /// Its place in a list.
     pub fn place(&self, sort: Sort) -> After {
         match sort {
@@ -119,7 +145,7 @@ pub fn get(app: &App, id: i64) -> Result<Device, Error> {
 ///
 /// # Errors
 /// Only the database's.
-pub fn list(app: &App, filter: Filter, listing: &Listing<Sort>) -> Result<Vec<Device>, Error> {
+pub fn list(app: &App, filter: &Filter, listing: &Listing<Sort>) -> Result<Vec<Device>, Error> {
     app.database
         .read(|connection| Ok(store::list(connection, filter, listing)?))
 }
@@ -127,13 +153,14 @@ pub fn list(app: &App, filter: Filter, listing: &Listing<Sort>) -> Result<Vec<De
 /// Changes a device.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Invalid`].
+/// [`Error::NotFound`], [`Error::Changed`], [`Error::Invalid`], [`Error::SerialTaken`], [`Error::SerialInDoubt`].
 pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -> Result<Device, Error> {
     let record = caller.record(app.clock.now(), Operation::UpdateDevice, Some(id));
     let service = app.clone();
     app.database
         .write(move |connection| {
             let mut device = store::find(connection, id)?.ok_or(Error::NotFound)?;
+            change.expected.check(&device.version())?;
             let mut violations = Vec::new();
             change.id.check_fixed("/id", &device.id, &mut violations);
             change.key.check_fixed("/key", &device.key, &mut violations);
@@ -149,11 +176,16 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
                 .updated_at
                 .check_fixed("/updated_at", &device.updated_at, &mut violations);
             name::check_change(&change.name, &mut violations);
+            serial::check_change(&change.serial, &mut violations);
             change.overrides.check(&device.overrides, &mut violations);
             if !violations.is_empty() {
                 return Err(Error::Invalid(violations));
             }
             device.name = change.name.value().cloned().unwrap_or(device.name);
+            device.serial = change.serial.apply(device.serial);
+            if let Some(serial) = &device.serial {
+                check_serial_is_free(connection, serial, Some(id))?;
+            }
             let key = &device.key;
             device.overrides = change.overrides.apply(device.overrides, |column, secret| {
                 service.seal.seal(place(key, column), secret.as_bytes())
@@ -164,6 +196,23 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
             Ok(device)
         })
         .await
+}
+
+/// Makes sure that no other device has this serial, in the transaction that gives it to one.
+///
+/// # Errors
+/// [`Error::SerialTaken`], [`Error::SerialInDoubt`].
+pub(crate) fn check_serial_is_free(
+    connection: &mut Connection,
+    serial: &str,
+    device_id: Option<i64>,
+) -> Result<(), Error> {
+    match store::state_of_serial(connection, serial)? {
+        Some((holder, _)) if device_id == Some(holder) => Ok(()),
+        Some((_, state)) if state == store::ACTIVE => Err(Error::SerialTaken),
+        Some(_) => Err(Error::SerialInDoubt),
+        None => Ok(()),
+    }
 }
 
 /// Where a secret of a device is sealed.

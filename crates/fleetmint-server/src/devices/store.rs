@@ -23,6 +23,7 @@ type Columns = (
     dsl::key,
     dsl::device_model_id,
     dsl::name,
+    dsl::serial,
     dsl::client_id,
     dsl::provider_ref,
     OverridesColumns,
@@ -35,6 +36,7 @@ pub(crate) const COLUMNS: Columns = (
     dsl::key,
     dsl::device_model_id,
     dsl::name,
+    dsl::serial,
     dsl::client_id,
     dsl::provider_ref,
     (
@@ -55,6 +57,7 @@ pub(crate) struct Row {
     key: String,
     device_model_id: i64,
     name: String,
+    serial: Option<String>,
     client_id: String,
     provider_ref: Option<String>,
     overrides: Overrides,
@@ -69,6 +72,7 @@ impl From<Row> for Device {
             key: row.key,
             device_model_id: row.device_model_id,
             name: row.name,
+            serial: row.serial,
             client_id: row.client_id,
             provider_ref: row.provider_ref,
             overrides: row.overrides,
@@ -83,9 +87,20 @@ pub(crate) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device
     Ok(query.get_result::<Row>(connection).optional()?.map(Device::from))
 }
 
+/// Which device has this serial, and in which state its row is.
+pub(super) fn state_of_serial(
+    connection: &mut Connection,
+    serial: &str,
+) -> Result<Option<(i64, String)>, database::Error> {
+    let query = dsl::devices
+        .filter(dsl::serial.eq(serial))
+        .select((dsl::id, dsl::state));
+    Ok(query.get_result(connection).optional()?)
+}
+
 pub(super) fn list(
     connection: &mut Connection,
-    filter: Filter,
+    filter: &Filter,
     listing: &Listing<Sort>,
 ) -> Result<Vec<Device>, database::Error> {
     let mut query = dsl::devices
@@ -96,13 +111,17 @@ pub(super) fn list(
     if let Some(model) = filter.device_model_id {
         query = query.filter(dsl::device_model_id.eq(model));
     }
+    if let Some(serial) = &filter.serial {
+        query = query.filter(dsl::serial.eq(serial.clone()));
+    }
     if let Some(pattern) = listing.pattern() {
         query = query.filter(
             dsl::key
                 .like(pattern.clone())
                 .escape('\\')
                 .or(dsl::client_id.like(pattern.clone()).escape('\\'))
-                .or(dsl::name_folded.like(pattern).escape('\\')),
+                .or(dsl::name_folded.like(pattern.clone()).escape('\\'))
+                .or(dsl::serial.like(pattern).escape('\\')),
         );
     }
     let (after, down) = (listing.after.as_ref(), listing.descending);
@@ -120,6 +139,7 @@ pub(super) fn update(connection: &mut Connection, device: &Device) -> Result<(),
         .set((
             dsl::name.eq(&device.name),
             dsl::name_folded.eq(fold(&device.name)),
+            dsl::serial.eq(&device.serial),
             dsl::base_url.eq(&device.overrides.base_url),
             dsl::token_url.eq(&device.overrides.token_url),
             dsl::mqtt_url.eq(&device.overrides.mqtt_url),

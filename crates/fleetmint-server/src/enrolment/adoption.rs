@@ -155,6 +155,7 @@ pub async fn adopt(database: &Database, keycloak: &Keycloak, stray: &Stray, now:
         name: if violations.is_empty() { given } else { key.clone() },
         key,
         device_model_id,
+        serial: None,
         overrides: Overrides::default(),
         now,
     };

@@ -12,6 +12,7 @@ use crate::identity::{Client, Repair, Status};
 use crate::models;
 use crate::operation::Operation;
 use crate::secret::Secret;
+use crate::version::Expected;
 
 pub(super) async fn create(
     app: &App,
@@ -23,6 +24,7 @@ pub(super) async fn create(
     let (builtin, caller) = (builtin.clone(), caller.clone());
     let write = move |connection: &mut _| {
         let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
+        row.check_serial(connection)?;
         let device = store::insert(connection, &row, &key::client_id(&code, &row.key), ACTIVE, None)?;
         reach(Step::BuiltinCreateRow);
         builtin.create(connection, Client::of(&device), &secret, row.now)?;
@@ -38,12 +40,20 @@ pub(super) async fn create(
     Ok(device)
 }
 
-pub(super) async fn delete(app: &App, builtin: &Builtin, caller: &Caller, id: i64) -> Result<(), Error> {
+pub(super) async fn delete(
+    app: &App,
+    builtin: &Builtin,
+    caller: &Caller,
+    id: i64,
+    expected: Expected,
+) -> Result<(), Error> {
     let (builtin, record) = (
         builtin.clone(),
         caller.record(app.clock.now(), Operation::DeleteDevice, Some(id)),
     );
     let write = move |connection: &mut _| {
+        let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
+        expected.check(&device.version())?;
         let client_id = store::delete(connection, id)?.ok_or(Error::NotFound)?;
         reach(Step::BuiltinDeleteRow);
         builtin.delete(connection, &client_id)?;

@@ -30,6 +30,7 @@ use crate::identity::{self, Client, Status};
 use crate::models;
 use crate::operation::Operation;
 use crate::secret::Secret;
+use crate::version::Expected;
 
 /// How many of Keycloak's total time limits a lease lasts.
 const LEASE_TIMEOUTS: u32 = 3;
@@ -80,6 +81,7 @@ impl Work {
             let mut device = self
                 .write(move |connection| {
                     let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
+                    row.check_serial(connection)?;
                     let client_id = key::client_id(&code, &row.key);
                     Ok(store::insert(
                         connection,
@@ -120,9 +122,9 @@ impl Work {
         .await
     }
 
-    pub(super) async fn delete(self, id: i64) -> Result<(), Error> {
+    pub(super) async fn delete(self, id: i64, expected: Expected) -> Result<(), Error> {
         to_the_end(async move {
-            let (device, owner) = self.claim(id, Operation::DeleteDevice).await?;
+            let (device, owner) = self.claim(id, Operation::DeleteDevice, expected).await?;
             reach(Step::KeycloakDeleteIntent);
             let deleted = self.keycloak.delete(Client::of(&device)).await;
             self.released_on_error(id, &owner, deleted).await?;
@@ -137,7 +139,7 @@ impl Work {
 
     pub(super) async fn sync(self, id: i64) -> Result<Synced, Error> {
         to_the_end(async move {
-            let (device, owner) = self.claim(id, Operation::SyncIdentity).await?;
+            let (device, owner) = self.claim(id, Operation::SyncIdentity, Expected::Any).await?;
             reach(Step::KeycloakSyncIntent);
             let synced = self.keycloak.sync(Client::of(&device)).await;
             let synced = self.released_on_error(id, &owner, synced).await?;
@@ -158,7 +160,7 @@ impl Work {
             Operation::DisableIdentity
         };
         to_the_end(async move {
-            let (device, owner) = self.claim(id, operation).await?;
+            let (device, owner) = self.claim(id, operation, Expected::Any).await?;
             let done = self.keycloak.set_enabled(Client::of(&device), enabled).await;
             self.released_on_error(id, &owner, done).await?;
             self.write(move |connection| Ok(store::release(connection, id, &owner)?))
@@ -168,11 +170,12 @@ impl Work {
     }
 
     /// Takes the lease of a row, and records who does what: Keycloak is changed only after that is durable.
-    async fn claim(&self, id: i64, operation: Operation) -> Result<(Device, String), Error> {
+    async fn claim(&self, id: i64, operation: Operation, expected: Expected) -> Result<(Device, String), Error> {
         let lease = lease(&self.app, &self.keycloak)?;
         let record = self.caller.record(lease.now, operation, Some(id));
         self.write(move |connection| {
             let device = store::claim(connection, id, &lease, operation == Operation::DeleteDevice)?;
+            expected.check(&device.version())?;
             audit::insert(connection, &record)?;
             Ok((device, lease.owner))
         })

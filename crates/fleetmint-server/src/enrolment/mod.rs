@@ -11,9 +11,10 @@ mod store;
 
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
-use crate::devices::{self, Device};
+use crate::devices::{self, Device, serial};
 use crate::identity::{self, Identity};
 use crate::models::{ChangeOverrides, Overrides};
+use crate::version::{Changed, Expected};
 use crate::violation::Violation;
 use crate::{database, name};
 use keycloak::Work;
@@ -27,6 +28,7 @@ const KEY_ATTEMPTS: usize = 4;
 pub struct NewDevice {
     pub device_model_id: i64,
     pub name: String,
+    pub serial: Option<String>,
     pub overrides: ChangeOverrides,
 }
 
@@ -40,6 +42,13 @@ pub enum Error {
     #[error("another change of the device is under way")]
     Busy,
     #[error(transparent)]
+    Changed(#[from] Changed),
+    #[error("there is a device with this serial already")]
+    SerialTaken,
+    /// Whose client is being created or deleted: whether the serial is free is known after that.
+    #[error("a device with this serial is being created or deleted")]
+    SerialInDoubt,
+    #[error(transparent)]
     Identity(#[from] identity::Error),
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -50,10 +59,13 @@ pub enum Error {
 /// Makes a device and its client.
 ///
 /// # Errors
-/// [`Error::Invalid`], and the identity provider's.
+/// [`Error::Invalid`], [`Error::SerialTaken`], [`Error::SerialInDoubt`], and the identity provider's.
 pub async fn create_device(app: &App, caller: &Caller, new: NewDevice) -> Result<Device, Error> {
     let mut violations = Vec::new();
     name::check(&new.name, &mut violations);
+    if let Some(serial) = &new.serial {
+        serial::check(serial, &mut violations);
+    }
     new.overrides.check(&Overrides::default(), &mut violations);
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
@@ -79,6 +91,7 @@ async fn create_with_key(app: &App, caller: &Caller, new: NewDevice, key: String
         key,
         device_model_id: new.device_model_id,
         name: new.name,
+        serial: new.serial,
         overrides,
         now: app.clock.now(),
     };
@@ -91,12 +104,26 @@ async fn create_with_key(app: &App, caller: &Caller, new: NewDevice, key: String
 /// Deletes a device and its client. One whose deletion was begun before is deleted to the end.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Busy`], and the identity provider's; after those the device is not seen any more, and
+/// [`Error::NotFound`], [`Error::Changed`], [`Error::Busy`], and the identity provider's; after those the device is not seen any more, and
 /// its client is deleted as soon as the provider does its part.
-pub async fn delete_device(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
+pub async fn delete_device(app: &App, caller: &Caller, id: i64, expected: Expected) -> Result<(), Error> {
     match &app.identity {
-        Identity::Builtin(provider) => builtin::delete(app, provider, caller, id).await,
-        Identity::Keycloak(provider) => Work::new(app, provider, caller).delete(id).await,
+        Identity::Builtin(provider) => builtin::delete(app, provider, caller, id, expected).await,
+        Identity::Keycloak(provider) => Work::new(app, provider, caller).delete(id, expected).await,
+    }
+}
+
+impl From<devices::Error> for Error {
+    fn from(error: devices::Error) -> Self {
+        match error {
+            devices::Error::NotFound => Self::NotFound,
+            devices::Error::Invalid(violations) => Self::Invalid(violations),
+            devices::Error::Changed(changed) => Self::Changed(changed),
+            devices::Error::SerialTaken => Self::SerialTaken,
+            devices::Error::SerialInDoubt => Self::SerialInDoubt,
+            devices::Error::NoRandomness(error) => Self::NoRandomness(error),
+            devices::Error::Database(error) => Self::Database(error),
+        }
     }
 }
 

@@ -29,8 +29,19 @@ pub(super) struct NewRow {
     pub(super) key: String,
     pub(super) device_model_id: i64,
     pub(super) name: String,
+    pub(super) serial: Option<String>,
     pub(super) overrides: Overrides,
     pub(super) now: Timestamp,
+}
+
+impl NewRow {
+    /// Makes sure that the serial is free, in the transaction that inserts the row.
+    pub(super) fn check_serial(&self, connection: &mut Connection) -> Result<(), Error> {
+        match &self.serial {
+            Some(serial) => Ok(devices::check_serial_is_free(connection, serial, None)?),
+            None => Ok(()),
+        }
+    }
 }
 
 pub(super) fn insert(
@@ -47,6 +58,7 @@ pub(super) fn insert(
                 dsl::device_model_id.eq(row.device_model_id),
                 dsl::name.eq(&row.name),
                 dsl::name_folded.eq(fold(&row.name)),
+                dsl::serial.eq(&row.serial),
                 dsl::client_id.eq(client_id),
                 dsl::state.eq(state),
                 dsl::lease_owner.eq(lease.map(|lease| &lease.owner)),

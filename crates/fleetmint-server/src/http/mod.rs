@@ -6,6 +6,7 @@ pub(crate) mod answer_headers;
 pub(crate) mod body;
 pub(crate) mod caller;
 mod compress;
+pub(crate) mod conditional;
 mod connections;
 pub(crate) mod extract;
 mod forwarded;

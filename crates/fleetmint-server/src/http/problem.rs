@@ -48,6 +48,7 @@ macro_rules! kinds {
 kinds! {
     MalformedRequest = BAD_REQUEST, "malformed-request", "The request is not as HTTP/1.1 requires", false;
     UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read", false;
+    UnreadableHeader = BAD_REQUEST, "unreadable-header", "A header cannot be read", false;
     Unauthorized = UNAUTHORIZED, "unauthorized", "The call carries no valid token", false;
     Forbidden = FORBIDDEN, "forbidden", "The token does not allow this", false;
     NotFound = NOT_FOUND, "not-found", "There is no such thing", false;
@@ -58,6 +59,7 @@ kinds! {
     AlreadyExists = CONFLICT, "already-exists", "It exists already", false;
     ForeignClient = CONFLICT, "foreign-client", "The identity provider has such a client, and it is not ours", false;
     Busy = CONFLICT, "being-changed", "Another change of it is under way", true;
+    PreconditionFailed = PRECONDITION_FAILED, "precondition-failed", "It is in another state than the call expects", false;
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", false;
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's media type is not understood", false;
     InvalidValue = UNPROCESSABLE_ENTITY, "invalid-value", "A value breaks a rule", false;
@@ -218,6 +220,7 @@ impl From<crate::models::Error> for Problem {
                 Self::new(Kind::AlreadyExists, "There is a device model with this code already.")
                     .with_errors(vec![Violation::new("/code", error.to_string())])
             }
+            Error::Changed(_) => changed("device model"),
             Error::InUse => Self::new(Kind::InUse, "There are devices of this model; delete them first."),
             Error::Invalid(violations) => Self::invalid(violations),
             Error::NoRandomness(cause) => Self::internal(&cause),
@@ -232,6 +235,9 @@ impl From<crate::devices::Error> for Problem {
         match error {
             Error::NotFound => no_such_device(),
             Error::Invalid(violations) => Self::invalid(violations),
+            Error::Changed(_) => changed("device"),
+            Error::SerialTaken => serial_taken(),
+            Error::SerialInDoubt => serial_in_doubt(),
             Error::NoRandomness(cause) => Self::internal(&cause),
             Error::Database(error) => error.into(),
         }
@@ -245,6 +251,9 @@ impl From<crate::enrolment::Error> for Problem {
             Error::NotFound => no_such_device(),
             Error::Invalid(violations) => Self::invalid(violations),
             Error::Busy => Self::new(Kind::Busy, "Another change of this device is under way."),
+            Error::Changed(_) => changed("device"),
+            Error::SerialTaken => serial_taken(),
+            Error::SerialInDoubt => serial_in_doubt(),
             Error::Identity(error) => error.into(),
             Error::NoRandomness(cause) => Self::internal(&cause),
             Error::Database(error) => error.into(),
@@ -292,6 +301,26 @@ impl From<crate::identity::Error> for Problem {
         };
         Self::new(kind, detail).with_cause(&error)
     }
+}
+
+fn changed(what: &str) -> Problem {
+    Problem::new(
+        Kind::PreconditionFailed,
+        format!("The {what} is not in a state that `If-Match` names; read it again."),
+    )
+}
+
+fn serial_taken() -> Problem {
+    let detail = "there is a device with this serial already";
+    Problem::new(Kind::AlreadyExists, "There is a device with this serial already.")
+        .with_errors(vec![Violation::new("/serial", detail)])
+}
+
+fn serial_in_doubt() -> Problem {
+    Problem::new(
+        Kind::Busy,
+        "A device with this serial is being created or deleted at the identity provider.",
+    )
 }
 
 fn no_such_device() -> Problem {

@@ -3,8 +3,9 @@
 //! A schema counts characters, NVS counts bytes: where a rule is about bytes, the schema has the part of it that is
 //! about characters, and the description says the rest.
 
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
+use crate::devices::serial;
 use crate::name;
 
 /// The id of a model or a device.
@@ -50,6 +51,26 @@ pub(crate) fn name() -> Schema {
         ))
         .examples(["Kitchen"])
         .into()
+}
+
+/// What the maker or owner of a device knows it by.
+pub(crate) fn serial() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .min_length(Some(1))
+        .max_length(Some(serial::MAX))
+        .pattern(Some(serial::PATTERN))
+        .description(Some(
+            "What its maker or owner knows it by: 1 to 64 printable ASCII characters without blanks at the ends. No two \
+             devices have the same.",
+        ))
+        .examples(["SN-2026-000042"])
+        .into()
+}
+
+/// A serial in a query. Any text may be looked for.
+pub(crate) fn serial_filter() -> Schema {
+    text().into()
 }
 
 fn text() -> ObjectBuilder {

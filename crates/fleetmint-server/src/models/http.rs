@@ -10,6 +10,7 @@ use super::{ChangeDeviceModel, ChangeOverrides, NewDeviceModel, Sort};
 use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
+use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, tagged};
 use crate::http::extract::{Id, IdParameter, Json, MergePatch, Object, Query};
 use crate::http::page::{ListParameters, Page, only_listing};
 use crate::http::problem::Problem;
@@ -92,7 +93,10 @@ pub(crate) struct ChangeModel {
 #[utoipa::path(
     post, path = "/api/device-models", tag = "device models", request_body = New,
     responses(
-        (status = 201, description = "The new model", body = DeviceModel, headers(("Location" = String, description = "The model's path"))),
+        (status = 201, description = "The new model", body = DeviceModel, headers(
+            ("Location" = String, description = "The model's path"),
+            ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
+        )),
         (status = 409, description = "The code is taken"),
         (status = 422, description = "A value breaks a rule"),
     )
@@ -113,13 +117,9 @@ pub(crate) async fn create_device_model(
         overrides: provisioning.unwrap_or_default().0,
     };
     let model = super::create(&app, &caller, new).await?;
-    let location = format!("/api/device-models/{}", model.id);
-    Ok((
-        StatusCode::CREATED,
-        [("location", location)],
-        axum::Json(DeviceModel::from(model)),
-    )
-        .into_response())
+    let location = [("location", format!("/api/device-models/{}", model.id))];
+    let answer = tagged(model.version(), DeviceModel::from(model));
+    Ok((StatusCode::CREATED, location, answer).into_response())
 }
 
 /// Lists the device models.
@@ -147,23 +147,30 @@ pub(crate) async fn list_device_models(
 
 /// One device model.
 #[utoipa::path(
-    get, path = "/api/device-models/{id}", tag = "device models", params(IdParameter),
-    responses((status = 200, description = "The model", body = DeviceModel))
+    get, path = "/api/device-models/{id}", tag = "device models", params(IdParameter, IfNoneMatchParameter),
+    responses(
+        (status = 200, description = "The model", body = DeviceModel, headers(("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`"))),
+        (status = 304, description = "It is still in the state that `If-None-Match` names"),
+    )
 )]
 pub(crate) async fn get_device_model(
     State(app): State<App>,
     _caller: Caller,
     Id(id): Id,
-) -> Result<axum::Json<DeviceModel>, Problem> {
-    Ok(axum::Json(super::get(&app, id)?.into()))
+    if_none_match: IfNoneMatch,
+) -> Result<Response, Problem> {
+    let model = super::get(&app, id)?;
+    Ok(if_none_match.answer(model.version(), DeviceModel::from(model)))
 }
 
 /// Changes a device model.
 #[utoipa::path(
-    patch, path = "/api/device-models/{id}", tag = "device models", params(IdParameter),
+    patch, path = "/api/device-models/{id}", tag = "device models", params(IdParameter, IfMatchParameter),
     request_body(content((ChangeModel = "application/merge-patch+json"), (ChangeModel = "application/json"))),
     responses(
-        (status = 200, description = "The model after the change", body = DeviceModel),
+        (status = 200, description = "The model after the change", body = DeviceModel, headers(("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`"))),
+        (status = 400, description = "The body is not JSON, or `If-Match` cannot be read"),
+        (status = 412, description = "It is not in a state that `If-Match` names"),
         (status = 422, description = "A value breaks a rule, or never changes"),
     )
 )]
@@ -171,8 +178,9 @@ pub(crate) async fn update_device_model(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
+    IfMatch(expected): IfMatch,
     MergePatch(change): MergePatch<ChangeModel>,
-) -> Result<axum::Json<DeviceModel>, Problem> {
+) -> Result<Response, Problem> {
     let ChangeModel {
         id: same_id,
         code,
@@ -188,20 +196,28 @@ pub(crate) async fn update_device_model(
         code,
         name,
         overrides: ChangeOverrides::from_member(provisioning.map(|Object(change)| change)),
+        expected,
     };
-    Ok(axum::Json(super::update(&app, &caller, id, change).await?.into()))
+    let model = super::update(&app, &caller, id, change).await?;
+    Ok(tagged(model.version(), DeviceModel::from(model)))
 }
 
 /// Deletes a device model that no device has.
 #[utoipa::path(
-    delete, path = "/api/device-models/{id}", tag = "device models", params(IdParameter),
-    responses((status = 204, description = "It is gone"), (status = 409, description = "There are devices of this model"))
+    delete, path = "/api/device-models/{id}", tag = "device models", params(IdParameter, IfMatchParameter),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 400, description = "`If-Match` cannot be read"),
+        (status = 409, description = "There are devices of this model"),
+        (status = 412, description = "It is not in a state that `If-Match` names"),
+    )
 )]
 pub(crate) async fn delete_device_model(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
+    IfMatch(expected): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    super::delete(&app, &caller, id).await?;
+    super::delete(&app, &caller, id, expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -17,6 +17,7 @@ use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection};
 use crate::operation::Operation;
 use crate::seal::{Place, Seal};
+use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
 use crate::{audit, name};
 
@@ -52,6 +53,8 @@ pub struct ChangeDeviceModel {
     pub code: Change<String>,
     pub name: Change<String>,
     pub overrides: ChangeOverrides,
+    /// The states in which it may be changed.
+    pub expected: Expected,
 }
 
 /// Why an operation on a model failed. Nothing of it was done.
@@ -65,6 +68,8 @@ pub enum Error {
     InUse,
     #[error("values break a rule")]
     Invalid(Vec<Violation>),
+    #[error(transparent)]
+    Changed(#[from] Changed),
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
     #[error(transparent)]
@@ -99,6 +104,16 @@ impl SortKey for Sort {
 }
 
 impl DeviceModel {
+    /// Its state: every change of it is another one.
+    pub fn version(&self) -> Version {
+        let digest = Version::digest().number(self.id).text(&self.code).text(&self.name);
+        self.overrides
+            .digest(digest)
+            .number(self.created_at.as_microsecond())
+            .number(self.updated_at.as_microsecond())
+            .finish()
+    }
+
     /// Its place in a list.
     pub fn place(&self, sort: Sort) -> After {
         match sort {
@@ -156,13 +171,14 @@ pub fn list(app: &App, listing: &Listing<Sort>) -> Result<Vec<DeviceModel>, Erro
 /// Changes a model.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Invalid`].
+/// [`Error::NotFound`], [`Error::Changed`], [`Error::Invalid`].
 pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceModel) -> Result<DeviceModel, Error> {
     let record = caller.record(app.clock.now(), Operation::UpdateDeviceModel, None);
     let service = app.clone();
     app.database
         .write(move |connection| {
             let mut model = store::find(connection, id)?.ok_or(Error::NotFound)?;
+            change.expected.check(&model.version())?;
             let mut violations = Vec::new();
             change.id.check_fixed("/id", &model.id, &mut violations);
             change.code.check_fixed("/code", &model.code, &mut violations);
@@ -193,11 +209,13 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
 /// Deletes a model that no device has.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::InUse`].
-pub async fn delete(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
+/// [`Error::NotFound`], [`Error::Changed`], [`Error::InUse`].
+pub async fn delete(app: &App, caller: &Caller, id: i64, expected: Expected) -> Result<(), Error> {
     let record = caller.record(app.clock.now(), Operation::DeleteDeviceModel, None);
     app.database
         .write(move |connection| {
+            let model = store::find(connection, id)?.ok_or(Error::NotFound)?;
+            expected.check(&model.version())?;
             store::delete(connection, id)?;
             audit::insert(connection, &record)?;
             Ok(())

@@ -12,6 +12,7 @@ use crate::change::Change;
 use crate::config::url::{self, MASK, Target};
 use crate::seal;
 use crate::secret::Secret;
+use crate::version::Digest;
 use crate::violation::Violation;
 
 /// The overrides as they are kept. `None` inherits from the level below; an empty text is this level's own answer.
@@ -53,6 +54,17 @@ pub enum PasswordState {
 }
 
 impl Overrides {
+    /// Adds them to the version of what they belong to.
+    pub(crate) fn digest(&self, digest: Digest) -> Digest {
+        digest
+            .optional(self.base_url.as_ref())
+            .optional(self.token_url.as_ref())
+            .optional(self.mqtt_url.as_ref())
+            .optional(self.mqtt_userinfo.as_ref())
+            .optional(self.wifi_ssid.as_ref())
+            .optional(self.wifi_password.as_ref())
+    }
+
     fn password_state(&self) -> PasswordState {
         match &self.wifi_password {
             None => PasswordState::Unset,

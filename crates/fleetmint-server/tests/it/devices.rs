@@ -1,3 +1,4 @@
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Server, problem};
@@ -167,5 +168,198 @@ async fn devices_are_listed_searched_and_filtered_by_model() {
 
     let refused = server.get("/api/devices?device_model_id=one").await;
     assert_eq!(refused.problem(), problem(422, "invalid-value", &["/device_model_id"]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_serial_is_chosen_by_the_caller_unique_searched_and_changed() {
+    let server = Server::start().await;
+    let id = server.model("m").await["id"].clone();
+    let body = |serial: Value| json!({"device_model_id": id, "name": "A", "serial": serial});
+    let made = server.post("/api/devices", &body(json!("SN 0001/a"))).await.expect(201);
+    assert_eq!(made["serial"], "SN 0001/a");
+    for none in [json!({"device_model_id": id, "name": "A"}), body(Value::Null)] {
+        assert_eq!(
+            server.post("/api/devices", &none).await.expect(201)["serial"],
+            Value::Null
+        );
+    }
+    let taken = || problem(409, "already-exists", &["/serial"]);
+    assert_eq!(
+        server.post("/api/devices", &body(json!("SN 0001/a"))).await.problem(),
+        taken()
+    );
+    for wrong in ["", " a", "a ", " ", "ä", "a\u{7}", "a\tb", &"x".repeat(65)] {
+        let refused = server.post("/api/devices", &body(json!(wrong))).await;
+        assert_eq!(
+            refused.problem(),
+            problem(422, "invalid-value", &["/serial"]),
+            "{wrong:?}"
+        );
+        let path = format!("/api/devices/{}", made["id"]);
+        let refused = server.patch(&path, &json!({"serial": wrong})).await;
+        assert_eq!(
+            refused.problem(),
+            problem(422, "invalid-value", &["/serial"]),
+            "{wrong:?}"
+        );
+    }
+    let longest = "~".repeat(64);
+    let other = server.post("/api/devices", &body(json!(longest))).await.expect(201);
+    assert_eq!(server.count("devices"), 4);
+
+    let found = async |query: &str| {
+        let page = server.get(&format!("/api/devices?{query}")).await.expect(200);
+        let items = page["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["id"].clone()).collect::<Vec<_>>()
+    };
+    let is_made = vec![made["id"].clone()];
+    assert_eq!(found("serial=SN%200001/a").await, is_made);
+    assert_eq!(found("serial=SN%200001").await, Vec::<Value>::new());
+    assert_eq!(found("q=0001/A").await, is_made);
+    assert_eq!(found("q=%7e%7e").await, vec![other["id"].clone()]);
+
+    // Changed, freed, and taken by another.
+    let path = format!("/api/devices/{}", made["id"]);
+    let other_path = format!("/api/devices/{}", other["id"]);
+    let refused = server.patch(&other_path, &json!({"serial": "SN 0001/a"})).await;
+    assert_eq!(refused.problem(), taken());
+    let same = server.patch(&path, &json!({"serial": "SN 0001/a"})).await.expect(200);
+    assert_eq!(same["serial"], "SN 0001/a");
+    let none = server.patch(&path, &json!({"serial": null})).await.expect(200);
+    assert_eq!(none["serial"], Value::Null);
+    let changed = server.patch(&other_path, &json!({"serial": "SN 0001/a"})).await;
+    assert_eq!(changed.expect(200)["serial"], "SN 0001/a");
+    // A device that is gone keeps none.
+    server.delete(&other_path).await.expect(204);
+    server.post("/api/devices", &body(json!("SN 0001/a"))).await.expect(201);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_is_made_only_to_the_state_that_the_caller_knows() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let free = server.model("n").await;
+    for path in [
+        format!("/api/devices/{}", device["id"]),
+        format!("/api/device-models/{}", free["id"]),
+    ] {
+        let with = async |method: Method, headers: &[(&'static str, &str)], body: Option<Value>| {
+            server
+                .call(method, &path, |mut request| {
+                    for (name, value) in headers {
+                        request = request.header(*name, *value);
+                    }
+                    match body {
+                        Some(body) => request.json(&body),
+                        None => request,
+                    }
+                })
+                .await
+        };
+        let stale = || problem(412, "precondition-failed", &[]);
+        let first = server.get(&path).await;
+        let old = first.header("etag").to_owned();
+        assert!(old.starts_with('"') && old.ends_with('"') && old.len() > 10, "{old}");
+        assert_eq!(server.get(&path).await.header("etag"), old);
+
+        // Nothing new for those who have it.
+        let list = format!("\"other\", W/{old}");
+        for known in [old.as_str(), &list, "*"] {
+            let answer = with(Method::GET, &[("if-none-match", known)], None).await;
+            assert_eq!((answer.status.as_u16(), answer.body.len()), (304, 0), "{known}");
+            assert_eq!(answer.header("etag"), old);
+        }
+        for unknown in ["\"other\"", "other", "W/"] {
+            let answer = with(Method::GET, &[("if-none-match", unknown)], None).await;
+            assert_eq!(answer.expect(200), first.json(), "{unknown}");
+        }
+
+        // Each change is another state, a password that is never shown included.
+        let password = |text: &str| json!({"provisioning": {"wifi_password": text}});
+        let mut etags = vec![old.clone()];
+        for change in [
+            json!({"name": "Second"}),
+            password("correct horse"),
+            password("battery staple"),
+            password("battery staple"),
+        ] {
+            let last = etags.last().unwrap().clone();
+            let changed = with(Method::PATCH, &[("if-match", &last)], Some(change)).await;
+            assert_eq!(changed.status, 200);
+            let etag = changed.header("etag").to_owned();
+            assert!(!etags.contains(&etag), "{etag}");
+            assert_eq!(server.get(&path).await.header("etag"), etag);
+            etags.push(etag);
+        }
+        let now = etags.pop().unwrap();
+        for known in etags
+            .iter()
+            .map(String::as_str)
+            .chain(["\"other\"", &format!("W/{now}")])
+        {
+            let refused = with(Method::PATCH, &[("if-match", known)], Some(json!({"name": "Lost"}))).await;
+            assert_eq!(refused.problem(), stale(), "{known}");
+            let refused = with(Method::DELETE, &[("if-match", known)], None).await;
+            assert_eq!(refused.problem(), stale(), "{known}");
+        }
+        for unreadable in ["other", "\"", "", "\"a\" \"b\""] {
+            let refused = with(
+                Method::PATCH,
+                &[("if-match", unreadable)],
+                Some(json!({"name": "Lost"})),
+            )
+            .await;
+            assert_eq!(
+                refused.problem(),
+                problem(400, "unreadable-header", &[]),
+                "{unreadable}"
+            );
+            let refused = with(Method::DELETE, &[("if-match", unreadable)], None).await;
+            assert_eq!(
+                refused.problem(),
+                problem(400, "unreadable-header", &[]),
+                "{unreadable}"
+            );
+        }
+        assert_eq!(server.get(&path).await.header("etag"), now);
+        let changed = with(Method::PATCH, &[("if-match", "*")], Some(json!({"name": "Third"}))).await;
+        let now = changed.header("etag").to_owned();
+        assert_eq!(changed.expect(200)["name"], "Third");
+
+        let list = format!("\"other\", {now}");
+        let deleted = with(Method::DELETE, &[("if-match", &list)], None).await;
+        assert_eq!(deleted.status, 204);
+        let gone = with(Method::PATCH, &[("if-match", &now)], Some(json!({"name": "Lost"}))).await;
+        assert_eq!(gone.problem(), problem(404, "not-found", &[]));
+    }
+    let body = json!({"code": "o", "name": "O"});
+    let made = server.post("/api/device-models", &body).await;
+    let etag = made.header("etag").to_owned();
+    let location = made.header("location").to_owned();
+    assert_eq!(server.get(&location).await.header("etag"), etag);
+    server.stop().await;
+}
+
+/// Of many who know the same state, one changes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_changes_of_one_state_one_is_made() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let path = format!("/api/devices/{}", device["id"]);
+    let etag = server.get(&path).await.header("etag").to_owned();
+    let change = |n: usize| {
+        let (path, etag) = (&path, &etag);
+        server.call(Method::PATCH, path, move |request| {
+            request.header("if-match", etag).json(&json!({"name": format!("{n}")}))
+        })
+    };
+    let answers = futures_util::future::join_all((0..16).map(change)).await;
+    let made = answers.iter().filter(|answer| answer.status == 200).count();
+    let stale = answers.iter().filter(|answer| answer.status == 412).count();
+    assert_eq!((made, stale), (1, 15));
     server.stop().await;
 }

@@ -1,3 +1,7 @@
+-- What the maker or owner of a device knows it by.
+ALTER TABLE devices ADD COLUMN serial TEXT;
+CREATE UNIQUE INDEX devices_by_serial ON devices (serial) WHERE serial IS NOT NULL;
+
 -- The user name and password of mqtt_url, sealed; mqtt_url itself has *** in their place.
 ALTER TABLE device_models ADD COLUMN mqtt_userinfo BLOB;
 ALTER TABLE devices ADD COLUMN mqtt_userinfo BLOB;

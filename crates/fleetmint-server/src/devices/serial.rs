@@ -1,0 +1,28 @@
+//! The number that a device's maker or owner knows it by.
+
+use crate::change::Change;
+use crate::violation::Violation;
+
+/// The longest serial in characters.
+pub(crate) const MAX: usize = 64;
+
+/// What the OpenAPI document says of it.
+pub(crate) const PATTERN: &str = "^[!-~]([ -~]{0,62}[!-~])?$";
+
+/// 1 to [`MAX`] printable ASCII characters: what can be read off a label, with no blank at either end.
+pub(crate) fn check(serial: &str, violations: &mut Vec<Violation>) {
+    let printable = serial.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if serial.is_empty() || serial.len() > MAX || !printable || serial.trim() != serial {
+        violations.push(Violation::new(
+            "/serial",
+            format!("serial must be 1 to {MAX} printable ASCII characters, without blanks at its ends"),
+        ));
+    }
+}
+
+/// A serial may be changed and removed.
+pub(crate) fn check_change(serial: &Change<String>, violations: &mut Vec<Violation>) {
+    if let Some(serial) = serial.value() {
+        check(serial, violations);
+    }
+}
