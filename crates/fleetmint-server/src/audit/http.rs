@@ -20,8 +20,7 @@ use crate::operation::Operation;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditRecord {
     id: i64,
-    /// When it was, UTC.
-    #[schema(inline)]
+    #[schema(schema_with = schema::time)]
     at: Time,
     /// Who did it.
     #[schema(example = "administrator")]
@@ -74,7 +73,7 @@ pub(crate) struct AuditParameters {
     #[param(minimum = 1, maximum = 500, default = 50, required = false)]
     limit: u32,
     /// The `next_cursor` of the page before.
-    #[param(required = false, pattern = "^[1-9][0-9]{0,17}$")]
+    #[param(required = false, pattern = "^(?:[1-9][0-9]{0,17})?$")]
     cursor: String,
 }
 
@@ -96,7 +95,7 @@ pub(crate) async fn list_audit(
         action: query.parse("action", operation),
         from: query.parse("from", time::parse),
         to: query.parse("to", time::parse),
-        before: query.parse("cursor", parse_id),
+        before: query.parse_text("cursor", parse_id),
     };
     let limit = page::limit(&mut query);
     query.finish()?;

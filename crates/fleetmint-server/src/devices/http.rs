@@ -38,9 +38,9 @@ pub(crate) struct Device {
     #[schema(schema_with = schema::id)]
     device_model_id: i64,
     provisioning: Shown,
-    #[schema(inline)]
+    #[schema(schema_with = schema::time)]
     created_at: Time,
-    #[schema(inline)]
+    #[schema(schema_with = schema::time)]
     updated_at: Time,
 }
 

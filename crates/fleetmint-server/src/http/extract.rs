@@ -10,6 +10,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::body::{self, Failure};
 use super::problem::{Kind, Problem};
@@ -46,12 +48,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 }
 
 /// Documents [`Id`].
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "documents the parameter, which is read by Id")]
-pub(crate) struct IdParameter {
-    #[param(schema_with = schema::id)]
-    id: i64,
+pub(crate) struct IdParameter;
+
+impl IntoParams for IdParameter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = ParameterBuilder::new()
+            .name("id")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True);
+        vec![parameter.schema(Some(schema::id())).build()]
+    }
 }
 
 /// An id in a query.
@@ -252,23 +258,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    /// The parameter's text. An empty one counts as not given.
-    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+    fn text(&mut self, name: &str) -> Option<String> {
         let at = self.pairs.iter().position(|(known, _)| known == name)?;
         let (_, value) = self.pairs.swap_remove(at);
         if self.pairs.iter().any(|(known, _)| known == name) {
             self.violation(name, format!("the query parameter {name} comes twice"));
             self.pairs.retain(|(known, _)| known != name);
         }
-        Some(value).filter(|value| !value.is_empty())
+        Some(value)
     }
 
     /// The parameter, read by `parse`, whose error says what it should be.
     pub(crate) fn parse<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let text = self.take(name)?;
+        let text = self.text(name)?;
         parse(&text)
             .map_err(|rule| self.violation(name, format!("the query parameter {name} {rule}")))
             .ok()
+    }
+
+    /// The same, where an empty text counts as not given.
+    pub(crate) fn parse_text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.parse(name, |text| (!text.is_empty()).then(|| parse(text)).transpose())
+            .flatten()
     }
 
     fn violation(&mut self, name: &str, detail: String) {

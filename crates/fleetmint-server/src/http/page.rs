@@ -118,7 +118,7 @@ fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> Parameter 
 /// Reads the parameters of a list. `Query::finish` is left to the caller, who may take more.
 pub(crate) fn listing<S: SortKey>(query: &mut Query) -> Listing<S> {
     let limit = limit(query);
-    let q = query.parse("q", search);
+    let q = query.parse_text("q", search);
     let (sort, descending) = query
         .parse("sort", |text| {
             let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
@@ -129,7 +129,7 @@ pub(crate) fn listing<S: SortKey>(query: &mut Query) -> Listing<S> {
             })
         })
         .unwrap_or((S::DEFAULT, false));
-    let after = query.parse("cursor", |text| {
+    let after = query.parse_text("cursor", |text| {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
         let Cursor(name, down, after) = bytes
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())

@@ -31,13 +31,20 @@ pub(crate) fn fixed_text() -> Schema {
     text().read_only(true).description(Some("Only as it is.")).into()
 }
 
-/// A time, in an answer that is sent back.
-pub(crate) fn fixed_time() -> Schema {
+/// A time in an answer.
+pub(crate) fn time() -> Schema {
+    moment().into()
+}
+
+fn moment() -> ObjectBuilder {
     text()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-        .read_only(true)
-        .description(Some("Only as it is."))
-        .into()
+        .examples(["2026-01-31T12:00:00.000000Z"])
+}
+
+/// A time, in an answer that is sent back.
+pub(crate) fn fixed_time() -> Schema {
+    moment().read_only(true).description(Some("Only as it is.")).into()
 }
 
 /// What people call a model or a device.

@@ -4,9 +4,6 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use serde::{Serialize, Serializer};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
-use utoipa::{PartialSchema, ToSchema};
 
 /// A time in an answer: UTC, always with six digits after the second, so that times are ordered as texts too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,18 +14,6 @@ impl Serialize for Time {
         serializer.collect_str(&format_args!("{:.6}", self.0))
     }
 }
-
-impl PartialSchema for Time {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .examples(["2026-01-31T12:00:00.000000Z"])
-            .into()
-    }
-}
-
-impl ToSchema for Time {}
 
 /// Reads a time in RFC 3339, and nothing else that looks like a time: 24 hours, offsets below 24 hours, years of four
 /// digits. A leap second is the last moment of its minute; what lies beyond the last time that can be stored is that

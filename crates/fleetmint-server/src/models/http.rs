@@ -28,9 +28,9 @@ pub(crate) struct DeviceModel {
     #[schema(example = "Temperature sensor")]
     name: String,
     provisioning: Shown,
-    #[schema(inline)]
+    #[schema(schema_with = schema::time)]
     created_at: Time,
-    #[schema(inline)]
+    #[schema(schema_with = schema::time)]
     updated_at: Time,
 }
 

@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use fleetmint_board::patch::{Difference, Masked};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::OneOf;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use zeroize::Zeroizing;
 
 use super::patch::{self, Partition};
@@ -37,6 +39,30 @@ struct Provisioning<'a> {
     data: &'a str,
 }
 
+/// How large the image is.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the parameter, which is read by parse_size")]
+pub(crate) struct PartitionSize {
+    /// The size of the device's NVS partition in bytes, decimal or hexadecimal: a multiple of 4096 from 4096 to 16 MiB.
+    /// From 0x3000 up at least one page stays free, as the firmware needs for writing. Without it the image is one page
+    /// of 4096 bytes, which belongs at the start of an *erased* partition; the partition's real size is always right.
+    #[param(schema_with = partition_size_schema, required = false, example = "0x6000")]
+    partition_size: String,
+}
+
+fn partition_size_schema() -> Schema {
+    let decimal = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .multiple_of(Some(4096))
+        .minimum(Some(4096))
+        .maximum(Some(16 << 20));
+    let hexadecimal = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^0[xX]0*(?:[1-9A-Fa-f][0-9A-Fa-f]{0,2}000|1000000)$"));
+    Schema::OneOf(OneOf::builder().item(decimal).item(hexadecimal).build())
+}
+
 /// The image that gives a device its identity and its settings.
 ///
 /// It holds the device's secret. The answer comes only when its audit record is on the disk, and is not to be cached.
@@ -44,11 +70,7 @@ struct Provisioning<'a> {
     get, path = "/api/devices/{id}/provisioning", tag = "provisioning",
     params(
         IdParameter,
-        ("partition_size" = Option<String>, Query, example = "0x6000",
-            description = "The size of the device's NVS partition in bytes, decimal or hexadecimal: a multiple of 4096 \
-                           from 4096 to 16 MiB. From 0x3000 up at least one page stays free, as the firmware needs for \
-                           writing. Without it the image is one page of 4096 bytes, which belongs at the start of an \
-                           *erased* partition; the partition's real size is always right."),
+        PartitionSize,
     ),
     responses(
         (status = 200, description = "The image, as the caller accepts it", content(
@@ -81,10 +103,10 @@ const PATCH_BODY_MAX: usize = (16 << 20) / 3 * 4 + (64 << 10);
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchProvisioning {
     /// The whole partition in standard padded base64, at most 16 MiB.
-    #[schema(value_type = String, format = Byte)]
+    #[schema(value_type = String, format = Byte, pattern = "^[A-Za-z0-9+/]*={0,2}$", max_length = 22_369_624)]
     data: Secret,
     /// The key partition in standard padded base64, if the partition is encrypted.
-    #[schema(value_type = Option<String>, format = Byte)]
+    #[schema(value_type = Option<String>, format = Byte, pattern = "^[A-Za-z0-9+/]*={0,2}$", max_length = 22_369_624)]
     nvs_keys: Option<Secret>,
 }
 

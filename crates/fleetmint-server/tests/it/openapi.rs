@@ -63,6 +63,10 @@ async fn every_operation_is_documented_under_its_name_with_its_errors() {
                     "{place} {status} has no body"
                 );
             }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let in_path = parameter["in"] == "path";
+                assert_eq!(parameter["required"] == true, in_path, "{place} {}", parameter["name"]);
+            }
             let mut expected = vec!["405", "500"];
             if path.starts_with("/api/") && path != "/api/openapi.json" {
                 expected.extend(["401", "403", "503"]);

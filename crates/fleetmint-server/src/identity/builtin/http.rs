@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::form::{self, Form};
 use super::keys::Jwk;
@@ -30,20 +32,26 @@ const FAILURE_COSTS: Duration = Duration::from_millis(250);
 /// What each failure over the limit costs.
 const TOO_MANY_COST: Duration = Duration::from_secs(1);
 
-/// What a device asks a token with. Client id and secret can also come by HTTP Basic, form-encoded.
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "documents the form, which is read field by field to tell what is wrong with it"
-)]
-pub(crate) struct TokenRequest {
-    #[schema(example = "client_credentials")]
-    grant_type: String,
-    #[schema(required = false, example = "iotdevice-tempsensor-a1b2c3d4")]
-    client_id: String,
-    #[schema(required = false)]
-    client_secret: String,
+/// Documents the form, which is read field by field to tell what is wrong with it.
+pub(crate) struct TokenRequest;
+
+impl utoipa::PartialSchema for TokenRequest {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let description = "What a device asks a token with. Client id and secret can also come by HTTP Basic, \
+                           form-encoded. Other parameters are ignored; none comes twice.";
+        ObjectBuilder::new()
+            .description(Some(description))
+            .property("grant_type", text().enum_values(Some(["client_credentials"])))
+            .required("grant_type")
+            .property("client_id", text().examples(["iotdevice-tempsensor-a1b2c3d4"]))
+            .property("client_secret", text())
+            .additional_properties(Some(text()))
+            .into()
+    }
 }
+
+impl ToSchema for TokenRequest {}
 
 /// A token (RFC 6749 §5.1).
 #[derive(Serialize, ToSchema)]
@@ -281,14 +289,17 @@ fn credentials(form: &mut Form, headers: &HeaderMap) -> Result<Credentials, Toke
             )),
         };
     };
-    if client_secret.is_some() || lines.next().is_some() {
-        return Err(TokenError::invalid_request(
-            "the client proves itself in two ways at once",
-        ));
+    if lines.next().is_some() {
+        return Err(TokenError::invalid_request("there are two Authorization headers"));
     }
     let (id, secret) = line.to_str().ok().and_then(form::basic).ok_or_else(|| {
         TokenError::invalid_client("the header Authorization is not HTTP Basic with a client id and its secret")
     })?;
+    if client_secret.is_some() {
+        return Err(TokenError::invalid_request(
+            "the client proves itself in two ways at once",
+        ));
+    }
     if client_id.is_some_and(|client_id| client_id != id) {
         return Err(TokenError::invalid_request("the form and the header name two clients"));
     }
