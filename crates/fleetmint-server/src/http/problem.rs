@@ -84,7 +84,7 @@ pub struct Problem {
     errors: Vec<Violation>,
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<String>,
-    client_id: Option<String>,
+    client_id: Option<Box<str>>,
 }
 
 /// The body of every error (RFC 9457), except at `/oauth2/token`.
@@ -340,7 +340,7 @@ impl From<crate::access::Error> for Problem {
                 HeaderValue::from_static("Bearer realm=\"fleetmint\""),
             ),
             Error::Device { client_id } => Self {
-                client_id: Some(client_id),
+                client_id: Some(client_id.into()),
                 ..Self::new(Kind::Forbidden, "The token is a device's; devices may not call this.")
             },
             Error::Database(error) => error.into(),
