@@ -182,7 +182,7 @@ pub(crate) async fn list_devices(
 ) -> Result<axum::Json<Page<Device>>, Problem> {
     let listing = listing::<Sort>(&mut query);
     let device_model_id = query.parse("device_model_id", parse_id);
-    let serial = query.take("serial");
+    let serial = query.parse_text("serial", |text| Ok(text.to_owned()));
     query.finish()?;
     let filter = Filter {
         device_model_id,
