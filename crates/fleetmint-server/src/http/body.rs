@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::secret::Wiped;
@@ -27,6 +27,10 @@ pub(crate) enum Failure {
 
 /// The whole body, at most `max` bytes.
 pub(crate) async fn read(body: Body, max: usize) -> Result<Wiped, Failure> {
+    // What says at once that it is too large is not waited for.
+    if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
+        return Err(Failure::TooLarge);
+    }
     let arriving = async {
         let mut body = Limited::new(body, max);
         let mut whole = Wiped::new(Vec::with_capacity(FIRST));

@@ -124,6 +124,12 @@ fn expect_media_type(
     accepted: &[&str],
     advertise: Option<(HeaderName, HeaderValue)>,
 ) -> Result<(), Problem> {
+    if !is_chunked_at_most(headers) {
+        return Err(Problem::new(
+            Kind::NotImplemented,
+            "The body has a transfer coding other than chunked, and none is understood.",
+        ));
+    }
     if !is_uncoded(headers) {
         return Err(Problem::new(
             Kind::UnsupportedMediaType,
@@ -152,6 +158,14 @@ fn expect_media_type(
 
 /// The one content coding that is understood, and so the answer to any other (RFC 9110 §12.5.3).
 pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// Whether the body arrives as it is, or in chunks, but not compressed on the way (RFC 9112 §6.1). In what remains of a
+/// body when only its chunks are taken apart, nobody would see that it is still compressed.
+pub(crate) fn is_chunked_at_most(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let chunked = |line: &HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    lines.next().is_none_or(chunked) && lines.next().is_none()
+}
 
 /// Whether the body is as its media type says, and neither compressed nor otherwise coded (RFC 9110 §8.4).
 pub(crate) fn is_uncoded(headers: &HeaderMap) -> bool {

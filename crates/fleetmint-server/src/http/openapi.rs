@@ -2,7 +2,7 @@
 
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response};
+use utoipa::openapi::{Content, Header, Object, OpenApi, PathItem, Ref, RefOr, Response, Type};
 use utoipa::{OpenApi as _, ToSchema};
 
 use super::problem;
@@ -92,7 +92,8 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         shared.push((400, "The body is not JSON"));
         shared.push((408, "The body took too long to arrive"));
         shared.push((413, "The body is too large"));
-        shared.push((415, "The body's media type is not understood"));
+        shared.push((415, "The body's media type or content coding is not understood"));
+        shared.push((501, "The body's transfer coding is not understood"));
     }
     shared.push((400, "The request is not as HTTP/1.1 requires"));
     let responses = &mut operation.responses.responses;
@@ -102,6 +103,12 @@ fn complete_operation(path: &str, operation: &mut Operation) {
             .or_insert_with(|| RefOr::T(Response::new(description)));
     }
     for (status, response) in responses {
+        if status == "503"
+            && let RefOr::T(response) = response
+        {
+            let headers = &mut response.headers;
+            headers.entry("Retry-After".to_owned()).or_insert_with(retry_after);
+        }
         if let RefOr::T(response) = response
             && response.content.is_empty()
             && status.starts_with(['4', '5'])
@@ -112,4 +119,10 @@ fn complete_operation(path: &str, operation: &mut Operation) {
                 .insert(problem::MEDIA_TYPE.to_owned(), Content::new(Some(schema)).into());
         }
     }
+}
+
+fn retry_after() -> RefOr<Header> {
+    let mut header = Header::new(Object::with_type(Type::Integer));
+    header.description = Some("How long to wait in seconds, where the same call may succeed later".to_owned());
+    RefOr::T(header)
 }

@@ -12,6 +12,10 @@ use utoipa::ToSchema;
 
 use crate::violation::Violation;
 
+/// When to try again, in seconds, where the problem does not say it better: calls that fail only for now fail because of a
+/// full disk or a busy database, and neither recovers faster by being asked more often.
+pub(crate) const RETRY_AFTER: u64 = 5;
+
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 macro_rules! kinds {
@@ -68,11 +72,13 @@ kinds! {
     DoesNotFit = UNPROCESSABLE_ENTITY, "does-not-fit", "The values do not fit into the partition", false;
     UnusablePartition = UNPROCESSABLE_ENTITY, "unusable-partition", "The partition cannot be changed as the firmware would", false;
     Internal = INTERNAL_SERVER_ERROR, "internal-error", "The server failed", false;
+    NotImplemented = NOT_IMPLEMENTED, "not-implemented", "The service does not implement this part of HTTP", false;
     ProviderFailed = BAD_GATEWAY, "identity-provider-failed", "The identity provider could not do its part", true;
     ProviderRefused = BAD_GATEWAY, "identity-provider-refused", "The identity provider refused the service's own account", false;
     ClientMissing = BAD_GATEWAY, "client-missing", "The identity provider does not know the device's client", false;
     SecretMissing = BAD_GATEWAY, "client-secret-missing", "The identity provider has no usable secret of the device's client", false;
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service cannot do this now", true;
+    NotConfigured = SERVICE_UNAVAILABLE, "not-configured", "A setting that this needs is not set", false;
     ProviderTimeout = GATEWAY_TIMEOUT, "identity-provider-timeout", "The identity provider did not answer in time", true;
 }
 
@@ -186,6 +192,10 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.kind.is_retryable() && matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+        {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+        }
         for (name, value) in self.headers {
             headers.insert(name, value);
         }

@@ -150,8 +150,10 @@ async fn unknown_route(method: Method, uri: Uri) -> Response {
         not_allowed("This is not a proxy; `Allow` names the methods that the service knows.")
             .with_header(header::ALLOW, routes::ALL_METHODS)
             .into_response()
-    } else {
+    } else if uri.path().starts_with('/') {
         nothing_here().into_response()
+    } else {
+        Problem::new(Kind::MalformedRequest, "The request's target is not a path.").into_response()
     }
 }
 

@@ -122,7 +122,7 @@ fn the_list_of_problems_is_the_committed_one() {
          ```\n\n\
          `type` never changes its meaning. `errors` names each wrong value: `pointer` is a JSON pointer into the body, \
          or `/` and the name of a query parameter. `retryable` says whether the same call may succeed later without \
-         anybody changing anything. The header `X-Request-Id` of every answer finds its lines in the log.\n\n\
+         anybody changing anything; a 429 or 503 of that kind says when, in the header `Retry-After`. The header `X-Request-Id` of every answer finds its lines in the log.\n\n\
          | `type`: `urn:fleetmint:problem:` … | Status | Meaning | Retryable |\n|---|---|---|---|\n",
     );
     for kind in Kind::ALL {

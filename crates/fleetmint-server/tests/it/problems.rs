@@ -265,3 +265,24 @@ async fn a_head_is_a_get_without_its_body() {
     assert_eq!(answer.status, 404);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_503_that_passes_says_when_to_try_again() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    server.limit_pages(0);
+    let path = format!("/api/devices/{}/provisioning", device["id"]);
+    let answer = loop {
+        let answer = server.get(&path).await;
+        if answer.status == 503 {
+            break answer;
+        }
+    };
+    assert_eq!(answer.problem().1, "unavailable");
+    assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+    // What does not pass by itself says nothing of the kind.
+    let nothing = server.get("/api/devices/99").await;
+    assert_eq!(nothing.header("retry-after"), "");
+    server.stop().await;
+}

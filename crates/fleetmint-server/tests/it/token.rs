@@ -417,6 +417,6 @@ async fn without_a_public_url_there_are_no_tokens() {
             .contains("server.public_url")
     );
     let answer = server.anonymous(Method::GET, "/.well-known/openid-configuration").await;
-    assert_eq!(answer.problem(), problem(503, "unavailable", &[]));
+    assert_eq!(answer.problem(), problem(503, "not-configured", &[]));
     server.stop().await;
 }

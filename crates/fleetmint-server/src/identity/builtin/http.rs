@@ -18,8 +18,8 @@ use super::keys::Jwk;
 use super::token::{Credentials, Denied, LIFETIME};
 use super::{Builtin, Error};
 use crate::app::App;
-use crate::http::extract::{IDENTITY, is_uncoded};
-use crate::http::problem::{Cause, Kind, Problem, RefusedClient};
+use crate::http::extract::{IDENTITY, is_chunked_at_most, is_uncoded};
+use crate::http::problem::{Cause, Kind, Problem, RETRY_AFTER, RefusedClient};
 use crate::http::{body, caller};
 use crate::identity::Identity;
 
@@ -106,6 +106,7 @@ impl TokenError {
     fn unavailable(error: &Error) -> Self {
         Self {
             cause: Some(error.to_string()),
+            retry_after: Some(RETRY_AFTER),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
@@ -159,6 +160,7 @@ fn no_store(headers: &mut HeaderMap) {
         (status = 401, description = "The client is not who it says it is", body = TokenError),
         (status = 404, description = "Devices have another identity provider"),
         (status = 415, description = "The body has a content coding", body = TokenError),
+        (status = 501, description = "The body has a transfer coding other than chunked", body = TokenError),
         (status = 429, description = "The secret is wrong, and this address tried wrong ones for the client too often; the right secret is always taken", body = TokenError,
             headers(("Retry-After" = i64, description = "How long to wait, in seconds"))),
         (status = 503, description = "No token can be issued now, or server.public_url is not set", body = TokenError),
@@ -243,6 +245,12 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String,
 
 /// The form of a request, where it has one of the right media type.
 async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, TokenError> {
+    if !is_chunked_at_most(headers) {
+        return Err(TokenError {
+            status: StatusCode::NOT_IMPLEMENTED,
+            ..TokenError::invalid_request("the body has a transfer coding other than chunked")
+        });
+    }
     if !is_uncoded(headers) {
         return Err(TokenError {
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -339,7 +347,7 @@ pub(crate) async fn get_discovery(State(app): State<App>) -> Result<Json<Discove
     };
     let Some(issuer) = &builtin.0.issuer else {
         return Err(Problem::new(
-            Kind::Unavailable,
+            Kind::NotConfigured,
             "The setting server.public_url is not set, and there is no issuer without it.",
         ));
     };

@@ -29,17 +29,17 @@ impl Raw {
         let _ = self.stream.write_all(bytes).await;
     }
 
-    /// The next answer, interim ones (1xx) included. `to_head`: the request was a HEAD.
-    pub(crate) async fn answer_to(&mut self, to_head: bool) -> Answer {
+    /// The next answer, interim ones (1xx) included; `None` where the server closes without one. `to_head`: the request
+    /// was a HEAD.
+    async fn next(&mut self, to_head: bool) -> Option<Answer> {
         let head = loop {
             if let Some(end) = self.arrived.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break self.arrived.drain(..end + 4).collect::<Vec<u8>>();
             }
-            assert!(
-                self.read().await,
-                "closed within a head: {:?}",
-                String::from_utf8_lossy(&self.arrived)
-            );
+            if !self.read().await {
+                assert!(self.arrived.is_empty(), "closed within a head");
+                return None;
+            }
         };
         let head = String::from_utf8(head).unwrap();
         let mut lines = head.trim_end().lines();
@@ -67,15 +67,28 @@ impl Raw {
             }
         }
         let length = length.unwrap_or(self.arrived.len());
-        Answer {
+        Some(Answer {
             status: status.try_into().unwrap(),
             headers,
             body: self.arrived.drain(..length).collect(),
-        }
+        })
     }
 
     pub(crate) async fn answer(&mut self) -> Answer {
-        self.answer_to(false).await
+        self.try_answer().await.expect("the server closes without an answer")
+    }
+
+    pub(crate) async fn try_answer(&mut self) -> Option<Answer> {
+        self.next(false).await
+    }
+
+    pub(crate) async fn answer_to_head(&mut self) -> Answer {
+        self.next(true).await.expect("the server closes without an answer")
+    }
+
+    /// Whether the server closes the connection without another byte.
+    pub(crate) async fn closes(&mut self) -> bool {
+        !self.read().await && self.arrived.is_empty()
     }
 
     async fn read(&mut self) -> bool {
