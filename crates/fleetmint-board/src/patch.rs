@@ -6,8 +6,8 @@
 pub use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::diff::{Change, Fingerprint, diff, fingerprint};
-use fleetmint_nvs::layout::PAGE_SIZE;
-use fleetmint_nvs::storage::{self, Listed, Mode, SliceFlash, Storage, ValueType};
+use fleetmint_nvs::layout::{ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
+use fleetmint_nvs::storage::{self, Listed, Metered, Mode, SliceFlash, Storage, ValueType};
 use fleetmint_nvs::{EspError, Key, Namespace, RawName};
 use zeroize::Zeroizing;
 
@@ -63,6 +63,9 @@ pub enum Error {
     /// The firmware's own start fails.
     #[error("the firmware cannot open the partition: {0}")]
     Open(fleetmint_nvs::Error),
+    /// The caller's meter stopped the work.
+    #[error("the work on the partition was stopped before it was done")]
+    Stopped,
     #[error("the partition has no room: {cause}")]
     DoesNotFit { cause: fleetmint_nvs::Error },
     #[error("{setting} cannot be set: {cause}")]
@@ -78,9 +81,19 @@ pub enum Error {
 /// `salt` should be random and new for each call, so that nobody can try values against the fingerprints later. After an
 /// error the content of `image` is unspecified.
 ///
+/// `may_go_on` is told of each step of the work, in entries of the partition that were looked at since it was called last,
+/// and says whether to go on. [`steps`] bounds them.
+///
 /// # Errors
 /// See [`Error`]. The rules for values are those of [`Values::encode_into`].
-pub fn patch(image: &mut [u8], keys: Option<&Keys>, values: &Values<'_>, salt: &[u8]) -> Result<Patched, Error> {
+pub fn patch(
+    image: &mut [u8],
+    keys: Option<&Keys>,
+    values: &Values<'_>,
+    salt: &[u8],
+    mut may_go_on: impl FnMut(usize) -> bool,
+) -> Result<Patched, Error> {
+    let meter: Meter<'_> = &mut may_go_on;
     provisioning::check_partition_size(image.len())?;
     let values = values.checked_all()?;
     if image.len() == PAGE_SIZE {
@@ -90,12 +103,9 @@ pub fn patch(image: &mut [u8], keys: Option<&Keys>, values: &Values<'_>, salt: &
     let cipher = || keys.map(Keys::xts);
     storage::check_key(image, cipher().as_ref()).map_err(Error::WrongKey)?;
     let before = Zeroizing::new(image.to_vec());
-    set(image, cipher(), values)?;
+    set(image, cipher(), values, meter)?;
 
-    let (old, new) = (
-        list(&before, cipher()).map_err(Error::Open)?,
-        list(image, cipher()).map_err(Error::Open)?,
-    );
+    let (old, new) = (list(&before, cipher(), meter)?, list(image, cipher(), meter)?);
     let differences = diff(&old, &new).into_iter().filter_map(|difference| {
         let entry = difference.entry()?;
         Some(Difference {
@@ -112,16 +122,34 @@ pub fn patch(image: &mut [u8], keys: Option<&Keys>, values: &Values<'_>, salt: &
     })
 }
 
-fn set(image: &mut [u8], cipher: Option<Xts>, values: [(Setting, Option<&str>); 8]) -> Result<(), Error> {
-    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).map_err(Error::Open)?;
+/// Told of steps, and asked whether to go on.
+type Meter<'a> = &'a mut dyn FnMut(usize) -> bool;
+
+/// Steps that work on a partition of this size takes at most, whatever it holds: several looks at each entry for each
+/// of those on its page.
+#[must_use]
+pub fn steps(size: usize) -> usize {
+    const EACH: usize = 8 * ENTRY_COUNT;
+    (size / ENTRY_SIZE).saturating_mul(EACH)
+}
+
+fn set(
+    image: &mut [u8],
+    cipher: Option<Xts>,
+    values: [(Setting, Option<&str>); 8],
+    meter: Meter<'_>,
+) -> Result<(), Error> {
+    let flash = Metered::new(SliceFlash::new(image), meter);
+    let mut storage = Storage::open(flash, Mode::ReadWrite, cipher).map_err(not_opened)?;
     let namespace = Namespace::new(NAMESPACE).map_err(Error::Open)?;
     let namespace = storage.open_namespace(&namespace).map_err(|cause| match cause {
         cause @ fleetmint_nvs::Error::NotEnoughSpace { .. } => Error::DoesNotFit { cause },
-        cause => Error::Open(cause),
+        cause => not_opened(cause),
     })?;
     for (setting, value) in values {
         let failed = |cause| match cause {
             cause @ fleetmint_nvs::Error::NotEnoughSpace { .. } => Error::DoesNotFit { cause },
+            fleetmint_nvs::Error::Stopped => Error::Stopped,
             cause => Error::Set { setting, cause },
         };
         let key = Key::new(setting.key()).map_err(failed)?;
@@ -134,13 +162,22 @@ fn set(image: &mut [u8], cipher: Option<Xts>, values: [(Setting, Option<&str>); 
         };
         done.map_err(failed)?;
     }
-    storage.commit().map_err(Error::Open)
+    storage.commit().map_err(not_opened)
+}
+
+fn not_opened(cause: fleetmint_nvs::Error) -> Error {
+    match cause {
+        fleetmint_nvs::Error::Stopped => Error::Stopped,
+        cause => Error::Open(cause),
+    }
 }
 
 /// What the firmware lists, of a copy: reading erases what it can't read.
-fn list(image: &[u8], cipher: Option<Xts>) -> Result<Vec<Listed>, fleetmint_nvs::Error> {
+fn list(image: &[u8], cipher: Option<Xts>, meter: Meter<'_>) -> Result<Vec<Listed>, Error> {
     let mut copy = Zeroizing::new(image.to_vec());
-    Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, cipher)?.list()
+    let flash = Metered::new(SliceFlash::new(&mut copy), meter);
+    let listed = Storage::open(flash, Mode::ReadWrite, cipher).and_then(|mut storage| storage.list());
+    listed.map_err(not_opened)
 }
 
 fn mask(listed: &Listed, salt: &[u8]) -> Masked {

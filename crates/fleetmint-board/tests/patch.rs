@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use fleetmint_board::patch::{Error, changed_sectors, patch};
+use fleetmint_board::patch::{Error, changed_sectors, patch, steps};
 use fleetmint_board::provisioning::{self, Setting, Values};
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::diff::Change;
@@ -63,7 +63,7 @@ fn values_come_in_and_everything_else_stays() {
     for keys in [None, Some(&keys)] {
         let mut image = lived_in(4, keys);
         let before = image.clone();
-        let first = patch(&mut image, keys, &values(), SALT).unwrap();
+        let first = patch(&mut image, keys, &values(), SALT, |_| true).unwrap();
         assert_eq!(first.changed_sectors, changed_sectors(&before, &image));
         assert!(
             first
@@ -77,7 +77,7 @@ fn values_come_in_and_everything_else_stays() {
 
         // The same again writes nothing.
         let same = image.clone();
-        let again = patch(&mut image, keys, &values(), SALT).unwrap();
+        let again = patch(&mut image, keys, &values(), SALT, |_| true).unwrap();
         assert!((again.changed_sectors.is_empty() && again.differences.is_empty()) && image == same);
 
         let new = Values {
@@ -86,7 +86,7 @@ fn values_come_in_and_everything_else_stays() {
             mqtt_url: Some("mqtts://broker.example"),
             ..values()
         };
-        let second = patch(&mut image, keys, &new, SALT).unwrap();
+        let second = patch(&mut image, keys, &new, SALT, |_| true).unwrap();
         let changes: Vec<_> = second
             .differences
             .iter()
@@ -112,23 +112,23 @@ fn what_cannot_be_patched_says_why() {
     let keys = Keys::from_bytes([7; 64]);
     let encrypted = lived_in(3, Some(&keys));
     assert!(check_key(&encrypted, None).is_err());
-    let wrong = patch(&mut encrypted.clone(), None, &values(), SALT).unwrap_err();
+    let wrong = patch(&mut encrypted.clone(), None, &values(), SALT, |_| true).unwrap_err();
     assert!(
         matches!(wrong, Error::WrongKey(_)) && wrong.to_string().contains("key"),
         "{wrong}"
     );
 
-    let one = patch(&mut [0xFF; 0x1000], None, &values(), SALT).unwrap_err();
+    let one = patch(&mut [0xFF; 0x1000], None, &values(), SALT, |_| true).unwrap_err();
     assert!(one.to_string().contains("ESP_ERR_NVS_NO_FREE_PAGES"), "{one}");
 
-    let odd = patch(&mut [0xFF; 0x1800], None, &values(), SALT).unwrap_err();
+    let odd = patch(&mut [0xFF; 0x1800], None, &values(), SALT, |_| true).unwrap_err();
     assert!(matches!(odd, Error::Values(provisioning::Error::Image(_))), "{odd}");
 
     let missing = Values {
         base_url: None,
         ..values()
     };
-    let missing = patch(&mut lived_in(3, None), None, &missing, SALT).unwrap_err();
+    let missing = patch(&mut lived_in(3, None), None, &missing, SALT, |_| true).unwrap_err();
     assert!(
         matches!(
             missing,
@@ -147,6 +147,25 @@ fn what_cannot_be_patched_says_why() {
         token_url: Some(&long),
         ..values()
     };
-    let full = patch(&mut lived_in(3, None), None, &full, SALT).unwrap_err();
+    let full = patch(&mut lived_in(3, None), None, &full, SALT, |_| true).unwrap_err();
     assert!(matches!(full, Error::DoesNotFit { .. }), "{full}");
+}
+
+#[test]
+fn work_is_counted_and_stops_when_it_is_told() {
+    let mut taken = 0;
+    patch(&mut lived_in(16, None), None, &values(), SALT, |steps| {
+        taken += steps;
+        true
+    })
+    .unwrap();
+    assert!((100..steps(16 * 0x1000)).contains(&taken), "{taken}");
+    for limit in [0, taken / 4, taken / 2, taken - 1] {
+        let mut left = limit;
+        let stopped = patch(&mut lived_in(16, None), None, &values(), SALT, |steps| {
+            left = left.saturating_sub(steps);
+            left > 0
+        });
+        assert_eq!(stopped, Err(Error::Stopped));
+    }
 }

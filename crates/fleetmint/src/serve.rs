@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use fleetmint_server::access::Token;
@@ -45,7 +46,7 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::no)?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let service = Service::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom::default()))
             .await
             .map_err(Failure::no)?;
@@ -53,8 +54,14 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         announce(&service)?;
         service.serve(stop).await;
         Ok(())
-    })
+    });
+    // What still runs on other threads was given up: its requests are gone.
+    runtime.shutdown_timeout(GIVEN_UP);
+    served
 }
+
+/// How long the end waits for what was given up.
+const GIVEN_UP: Duration = Duration::from_secs(2);
 
 /// Threads for requests: one for two processors, at least one. The others commit to the disk, and belong to the identity
 /// provider beside us; more threads than that mostly wake each other in vain.

@@ -1,5 +1,8 @@
 //! A device's values put into its partition as it was read from the chip: everything else in it stays.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use fleetmint_board::patch::{self as board, Keys, Patched};
 use fleetmint_board::provisioning::check_partition_size;
 
@@ -45,12 +48,36 @@ pub async fn patch(app: &App, caller: &Caller, id: i64, partition: Partition) ->
     let record = caller.record(app.clock.now(), Operation::PatchProvisioning, Some(id));
     let (material, secret) = find(app, id).await?;
     let worker = app.clone();
+    let waiting = Waiting::default();
+    let wanted = waiting.wanted();
     // Sixteen megabytes take a while.
-    let patched = tokio::task::spawn_blocking(move || change(&worker, &material, &secret, partition))
+    let patched = tokio::task::spawn_blocking(move || change(&worker, &material, &secret, partition, &wanted))
         .await
         .map_err(|error| Error::Stopped(error.to_string()))??;
+    drop(waiting);
     app.audit.record(record).await?;
     Ok(patched)
+}
+
+/// Somebody waits for the work on another thread. When this goes, with the caller that hung up or at the end of the
+/// service, the work stops.
+#[derive(Default)]
+struct Waiting {
+    over: Arc<AtomicBool>,
+}
+
+impl Waiting {
+    /// Whether the work is still wanted.
+    fn wanted(&self) -> impl Fn() -> bool + Send + 'static {
+        let over = self.over.clone();
+        move || !over.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
 }
 
 fn change(
@@ -58,14 +85,35 @@ fn change(
     material: &Material,
     secret: &Secret,
     mut partition: Partition,
+    wanted: &impl Fn() -> bool,
 ) -> Result<(Wiped, Patched), Error> {
     let chosen = Chosen::new(app, material)?;
     let mut salt = [0; 16];
     app.random.fill(&mut salt)?;
     let values = chosen.values(material, secret.expose());
-    match board::patch(partition.bytes.as_mut(), partition.keys.as_ref(), &values, &salt) {
+    let Partition { bytes, keys } = &mut partition;
+    let mut left = board::steps(bytes.as_ref().len());
+    let may_go_on = |steps| {
+        left = left.saturating_sub(steps);
+        left > 0 && wanted()
+    };
+    match board::patch(bytes.as_mut(), keys.as_ref(), &values, &salt, may_go_on) {
         Ok(patched) => Ok((partition.bytes, patched)),
         Err(board::Error::Values(cause)) => Err(value_error(cause, &chosen, material)),
         Err(cause) => Err(Error::Partition(cause)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_wanted_while_somebody_waits_for_it() {
+        let waiting = Waiting::default();
+        let wanted = waiting.wanted();
+        assert!(wanted());
+        drop(waiting);
+        assert!(!wanted());
     }
 }

@@ -1,4 +1,14 @@
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use fleetmint_nvs::entry::Entry;
+use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version};
+use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
+use fleetmint_nvs::{Key, Namespace};
 
 use crate::folder::Folder;
 use crate::running::{Running, token};
@@ -216,4 +226,55 @@ fn nobody_need_read_what_it_prints() {
     server.kill().unwrap();
     server.wait().unwrap();
     assert_eq!(ended, None);
+}
+
+/// Sixteen MiB in which one key is there again and again, in the namespace index that searches all others.
+fn malicious_partition() -> Vec<u8> {
+    let page = |number: u32| {
+        let mut page = vec![0xFF; PAGE_SIZE];
+        let mut bitmap = Bitmap::EMPTY;
+        for (index, entry) in page[ENTRIES_OFFSET..].chunks_exact_mut(ENTRY_SIZE).enumerate() {
+            let key = Key::new(format!("k{}", index % 3)).unwrap();
+            let item = match (number, index) {
+                (0, 0) => Entry::namespace(&Namespace::new("any").unwrap(), 255),
+                _ => Entry::string(255, &key, b""),
+            };
+            entry.copy_from_slice(&item.to_bytes());
+            bitmap.set(index, EntryState::Written);
+        }
+        page[..BITMAP_OFFSET].copy_from_slice(&PageHeader::encode(PageState::Full, number, Version::V2));
+        page[BITMAP_OFFSET..ENTRIES_OFFSET].copy_from_slice(&bitmap.to_bytes());
+        page
+    };
+    let mut image: Vec<u8> = (0..4095).flat_map(page).collect();
+    image.extend([0xFF; PAGE_SIZE]);
+    image
+}
+
+#[test]
+fn the_end_waits_for_no_work_that_nobody_waits_for() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let secret = token(&folder);
+    let (status, _) = server.call("POST", "/api/device-models", &secret, r#"{"code":"m","name":"M"}"#);
+    assert_eq!(status, 201);
+    let (status, _) = server.call("POST", "/api/devices", &secret, r#"{"device_model_id":1,"name":"D"}"#);
+    assert_eq!(status, 201);
+
+    let body = format!(r#"{{"data":"{}"}}"#, BASE64_STANDARD.encode(malicious_partition()));
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    write!(
+        stream,
+        "POST /api/devices/1/provisioning/patch HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {secret}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        server.address,
+        body.len()
+    )
+    .unwrap();
+    // The work begins; then its caller hangs up.
+    std::thread::sleep(Duration::from_millis(500));
+    drop(stream);
+    let told = Instant::now();
+    assert_eq!(server.end("-TERM").0, Some(0));
+    assert!(told.elapsed() < Duration::from_secs(9), "{:?}", told.elapsed());
 }
