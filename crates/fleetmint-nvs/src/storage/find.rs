@@ -34,21 +34,28 @@ const PATIENCE: usize = 4;
 /// Rows that a search passes in vain before a cursor is made for it.
 const FEW: usize = 16;
 
-/// What rows are sorted by.
+/// What rows are sorted by: three words, as comparing those is quick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
-    key: [u64; 2],
-    /// From the highest byte: namespace index, chunk, and the chunk start of a blob index that is looked for by it.
-    rest: u32,
+    key: u64,
+    end_of_key: u64,
+    /// From the highest byte: namespace index, chunk, and the chunk start of a blob index that is looked for by it. The
+    /// other bytes are 0.
+    rest: u64,
 }
 
 impl Name {
     fn new(ns_index: u8, key: &[u8; NAME_FIELD], chunk: u8, chunk_start: u8) -> Self {
         let key = u128::from_be_bytes(*key);
         Self {
-            key: [(key >> 64) as u64, key as u64],
-            rest: u32::from_be_bytes([ns_index, chunk, chunk_start, 0]),
+            key: (key >> 64) as u64,
+            end_of_key: key as u64,
+            rest: Self::rest(ns_index, chunk, chunk_start),
         }
+    }
+
+    const fn rest(ns_index: u8, chunk: u8, chunk_start: u8) -> u64 {
+        u64::from_be_bytes([ns_index, chunk, chunk_start, 0, 0, 0, 0, 0])
     }
 
     /// The name in any namespace, as index 255 means it: whatever the chunk.
@@ -72,7 +79,7 @@ impl Name {
     /// The name of the rows that lead to all pages that can answer a query for this.
     fn of_rows(self) -> Self {
         if self.is_anywhere() {
-            let rest = u32::from_be_bytes([NAMESPACE_ANY, CHUNK_ANY, START_ANY, 0]);
+            let rest = Self::rest(NAMESPACE_ANY, CHUNK_ANY, START_ANY);
             Self { rest, ..self }
         } else {
             self
@@ -80,10 +87,31 @@ impl Name {
     }
 }
 
+/// A name, and in the low bytes of its last word the number of a place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    name: Name,
-    place: u32,
+struct Row(Name);
+
+impl Row {
+    #[inline]
+    const fn new(name: Name, place: u32) -> Self {
+        Self(Name {
+            rest: name.rest | place as u64,
+            ..name
+        })
+    }
+
+    #[inline]
+    const fn place(self) -> usize {
+        self.0.rest as u32 as usize
+    }
+
+    #[inline]
+    const fn name(self) -> Name {
+        Name {
+            rest: self.0.rest & !(u32::MAX as u64),
+            ..self.0
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -158,7 +186,7 @@ impl Index {
         });
         let name = entry.name();
         let rows = if sorted { &mut self.sorted } else { &mut self.recent };
-        let mut row = |name| rows.push(Row { name, place });
+        let mut row = |name| rows.push(Row::new(name, place));
         if self.anywhere {
             row(Name::anywhere(name.field()));
         }
@@ -178,12 +206,13 @@ impl Index {
 
     /// The place of a row of the sorted table, if the row is of this name.
     fn place(&self, row: usize, name: Name) -> Option<Place> {
-        let row = self.sorted.get(row).filter(|row| row.name == name)?;
-        self.places.get(row.place as usize).copied()
+        let row = self.sorted.get(row).filter(|row| row.name() == name)?;
+        self.places.get(row.place()).copied()
     }
 
     fn begin(&self, name: Name) -> usize {
-        self.sorted.partition_point(|row| row.name < name)
+        let first = Row::new(name, 0);
+        self.sorted.partition_point(|row| *row < first)
     }
 
     /// Items were written: what was asked in vain may be answered now.
@@ -209,10 +238,7 @@ impl Index {
         for same in names.chunk_by(|a, b| a == b) {
             let [name, ..] = same else { continue };
             for ((_, _), cursor) in self.cursors.range_mut((*name, 0)..=(*name, u8::MAX)) {
-                let row = Row {
-                    name: name.of_rows(),
-                    place,
-                };
+                let row = Row::new(name.of_rows(), place);
                 let row = self.sorted.partition_point(|other| *other < row);
                 if row < cursor.next {
                     cursor.again.insert(row);
@@ -246,14 +272,16 @@ impl<F: Flash> Storage<F> {
             return self.find_by_scan(query);
         }
         self.build_index(name.is_anywhere())?;
-        self.update_order();
+        if self.medium.in_doubt() {
+            self.update_order();
+        }
         let mut search = Search {
             query,
             name: name.of_rows(),
             doubtful: 0,
         };
         let found = self.find_by_index(&mut search, (name, query.type_byte))?;
-        if found.is_some() {
+        if found.is_some() || !self.medium.in_doubt() {
             return Ok(found);
         }
         self.ask_doubtful(&mut search, None)
@@ -305,6 +333,7 @@ impl<F: Flash> Storage<F> {
     }
 
     /// Asks the page that this row leads to. Also gives the first row of the next page.
+    #[inline]
     fn ask_row(&mut self, search: &mut Search<'_>, row: usize) -> Step<(Option<Found>, usize)> {
         let mut next = row;
         let mut asked = None;
@@ -334,10 +363,13 @@ impl<F: Flash> Storage<F> {
         Ok((None, next))
     }
 
+    #[inline]
     fn ask_place(&mut self, search: &mut Search<'_>, place: Place) -> Step<Option<Found>> {
-        let found = self.ask_doubtful(search, Some(place.page))?;
-        if found.is_some() {
-            return Ok(found);
+        if self.medium.in_doubt() {
+            let found = self.ask_doubtful(search, Some(place.page))?;
+            if found.is_some() {
+                return Ok(found);
+            }
         }
         // No item of this name and chunk is before that place; one with another chunk start may be.
         let by_start = search.query.chunk_start != START_ANY;
@@ -348,6 +380,7 @@ impl<F: Flash> Storage<F> {
         )
     }
 
+    #[inline]
     fn ask_page(&mut self, number: usize, query: &Query, from: usize) -> Step<Option<Found>> {
         let (page, medium) = self.page_and_medium(number);
         let found = page.find(medium, query, from)?;
@@ -363,8 +396,8 @@ impl<F: Flash> Storage<F> {
         let mut asked = None;
         self.medium.spend(self.index.recent.len())?;
         for number in 0..self.index.recent.len() {
-            let row = self.index.recent.get(number).filter(|row| row.name == search.name);
-            let place = row.and_then(|row| self.index.places.get(row.place as usize)).copied();
+            let row = self.index.recent.get(number).filter(|row| row.name() == search.name);
+            let place = row.and_then(|row| self.index.places.get(row.place())).copied();
             let Some(place) = place.filter(|place| asked != Some(place.page) && place.is_live(&self.pages)) else {
                 continue;
             };
@@ -379,9 +412,6 @@ impl<F: Flash> Storage<F> {
 
     /// Asks the pages in doubt that come before this one, or all that are left. The index knows nothing of them.
     fn ask_doubtful(&mut self, search: &mut Search<'_>, before: Option<usize>) -> Step<Option<Found>> {
-        if !self.medium.in_doubt() {
-            return Ok(None);
-        }
         let end = before.and_then(|page| self.index.order.position.get(page)).copied();
         while let Some(number) = self.index.order.doubtful.get(search.doubtful).copied() {
             let position = self.index.order.position.get(number).copied();
@@ -399,9 +429,6 @@ impl<F: Flash> Storage<F> {
 
     /// While a page is in doubt: which ones are, and where they lie among the others.
     fn update_order(&mut self) {
-        if !self.medium.in_doubt() {
-            return;
-        }
         let stamp = Some((self.in_use, self.next_sequence, self.medium.doubts));
         if self.index.order.stamp == stamp {
             return;
@@ -439,7 +466,9 @@ impl<F: Flash> Storage<F> {
             return Ok(self.used_pages().collect());
         }
         self.build_index(ns_index == NAMESPACE_ANY)?;
-        self.update_order();
+        if self.medium.in_doubt() {
+            self.update_order();
+        }
         let (first, last) = if ns_index == NAMESPACE_ANY {
             (Name::anywhere(key), Name::anywhere(key))
         } else {
@@ -447,16 +476,16 @@ impl<F: Flash> Storage<F> {
             (of(0), of(u8::MAX))
         };
         let sorted = self.index.sorted.get(self.index.begin(first)..).unwrap_or_default();
-        let rows = sorted.iter().take_while(|row| row.name <= last);
+        let rows = sorted.iter().take_while(|row| row.name() <= last);
         let recent = self
             .index
             .recent
             .iter()
-            .filter(|row| (first..=last).contains(&row.name));
-        let mut places: Vec<u32> = rows.chain(recent).map(|row| row.place).collect();
+            .filter(|row| (first..=last).contains(&row.name()));
+        let mut places: Vec<usize> = rows.chain(recent).map(|row| row.place()).collect();
         self.medium.spend(places.len() + self.index.recent.len())?;
         places.sort_unstable();
-        let places = places.iter().filter_map(|place| self.index.places.get(*place as usize));
+        let places = places.iter().filter_map(|place| self.index.places.get(*place));
         let live = places.filter(|place| place.is_live(&self.pages));
         let mut pages: Vec<usize> = live.map(|place| place.page).collect();
         pages.dedup();
@@ -467,11 +496,16 @@ impl<F: Flash> Storage<F> {
         Ok(pages)
     }
 
+    #[inline]
     fn build_index(&mut self, anywhere: bool) -> Step<()> {
         let stale = self.index.recent.len() > 64 + self.index.sorted.len() / 32;
         if self.index.built && !stale && (self.index.anywhere || !anywhere) {
             return Ok(());
         }
+        self.build_new_index(anywhere)
+    }
+
+    fn build_new_index(&mut self, anywhere: bool) -> Step<()> {
         self.medium.erased = None;
         self.index = Index {
             searches: PATIENCE + 1,

@@ -275,20 +275,24 @@ impl<F: Flash> Storage<F> {
     /// Loads all pages and repairs what one page alone doesn't show.
     pub(super) fn load_pages(&mut self, count: usize) -> Step<()> {
         self.pages = Vec::with_capacity(count);
+        self.queue = Vec::with_capacity(count);
         for number in 0..count {
             self.pages.push(Page::new(number));
             let (page, medium) = self.page_and_medium(number);
-            page.load(medium)?;
             medium.spend(ENTRY_COUNT)?;
-            self.in_use += usize::from(self.page(number).is_used());
+            page.load(medium)?;
+            if page.is_used() {
+                // Before the free ones, and before the used ones with a higher number. There are 4096 pages at most, so
+                // what the insertions move is next to nothing.
+                let sequence = page.sequence;
+                let used = self.queue.get(..self.in_use).unwrap_or_default();
+                let place = used.partition_point(|other| self.page(*other).sequence <= sequence);
+                self.queue.insert(place, number);
+                self.in_use += 1;
+            } else {
+                self.queue.push(number);
+            }
         }
-        let mut queue: Vec<usize> = (0..count).collect();
-        // The free ones after the used ones, and those of one sequence number in the order of the flash.
-        queue.sort_by_key(|number| {
-            let page = self.page(*number);
-            (!page.is_used(), if page.is_used() { page.sequence } else { 0 })
-        });
-        self.queue = queue;
         let Some(last) = self.last_page() else {
             return self.activate_page();
         };
