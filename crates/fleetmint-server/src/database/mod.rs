@@ -12,6 +12,7 @@ pub(crate) mod schema;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::connection::SimpleConnection;
@@ -38,6 +39,7 @@ struct Inner {
     /// `None` after a write panicked or could not be rolled back: it is opened anew.
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
+    failed_writes: AtomicU64,
 }
 
 /// The sizes of the database's files in bytes.
@@ -71,6 +73,7 @@ impl Database {
             path: path.to_owned(),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Vec::new()),
+            failed_writes: AtomicU64::new(0),
         })))
     }
 
@@ -94,6 +97,7 @@ impl Database {
             path: path.to_owned(),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Vec::new()),
+            failed_writes: AtomicU64::new(0),
         })))
     }
 
@@ -122,6 +126,16 @@ impl Database {
             database: size(&self.0.path),
             wal: size(Path::new(&wal)),
         }
+    }
+
+    /// How many transactions the database did not begin or commit, or ended by itself: because the disk is full, say, or
+    /// another program held the database for too long.
+    pub fn failed_writes(&self) -> u64 {
+        self.0.failed_writes.load(Ordering::Relaxed)
+    }
+
+    fn write_failed(&self) {
+        self.0.failed_writes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether the database can be read.
@@ -173,8 +187,14 @@ impl Database {
             }
             // SQLite ends a transaction by itself when the disk is full, and rolling back fails then. The connection
             // is closed, which rolls back whatever is left; the next write opens another.
-            (Err(_), Some(error)) => Err(error),
-            (Err(error), None) => Err(Error::from(error).into()),
+            (Err(_), Some(error)) => {
+                self.write_failed();
+                Err(error)
+            }
+            (Err(error), None) => {
+                self.write_failed();
+                Err(Error::from(error).into())
+            }
         }
     }
 }

@@ -61,6 +61,8 @@ fn without_content() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(models::http::delete_device_model))
         .routes(routes!(devices::http::delete_device))
+        // Their conditions may name the tags of compressed answers.
+        .route_layer(middleware::from_fn(compress::answers))
 }
 
 /// For everybody; nothing here tells a secret.

@@ -1,10 +1,12 @@
 //! The gauges that are read at each scrape: how many devices there are, and how large the database is.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -17,12 +19,13 @@ use crate::enrolment;
 /// How long a count of the devices is valid: counting a large table takes time, and anybody may scrape.
 const COUNT_LASTS: Duration = Duration::from_secs(5);
 
-/// The gauges that a scrape sets.
+/// What a scrape sets.
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
     devices: Family<State, Gauge>,
     database_size: Gauge,
     wal_size: Gauge,
+    failed_writes: Counter,
     counted: Mutex<Option<Instant>>,
 }
 
@@ -47,6 +50,11 @@ impl Gauges {
             Unit::Bytes,
             gauges.wal_size.clone(),
         );
+        registry.register(
+            "database_failed_writes",
+            "Transactions that the database did not begin or commit, or ended by itself",
+            gauges.failed_writes.clone(),
+        );
         gauges
     }
 
@@ -55,6 +63,9 @@ impl Gauges {
         self.database_size
             .set(i64::try_from(sizes.database).unwrap_or(i64::MAX));
         self.wal_size.set(i64::try_from(sizes.wal).unwrap_or(i64::MAX));
+        self.failed_writes
+            .inner()
+            .store(database.failed_writes(), Ordering::Relaxed);
 
         // Concurrent scrapes wait for the one that counts.
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,9 @@ use crate::violation::Violation;
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
+
+/// How many headers an image is answered with, and some.
+const HEADERS: usize = 12;
 
 /// What an answer adds around the base64, and some.
 const FRAME: usize = 64;
@@ -232,30 +235,32 @@ fn decode(pointer: &'static str, text: &Secret) -> Result<Wiped, Problem> {
 }
 
 fn render(image: Image, media_type: &'static str) -> Response {
-    let common = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::VARY, HeaderValue::from_static("accept")),
-        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-    ];
-    if media_type == BYTES {
+    // Room for these, and for those that every answer gets: growing a table of headers costs more than filling it.
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let body = if media_type == BYTES {
         let file = format!("attachment; filename=\"nvs-{}.bin\"", image.device_key);
-        return (
-            common,
-            [(header::CONTENT_DISPOSITION, file)],
-            Bytes::from_owner(image.bytes),
-        )
-            .into_response();
-    }
-    // Written by hand around the base64: nothing in it needs escaping, and it is large.
-    let image = image.bytes.as_ref();
-    let size = image.len();
-    let mut json = String::with_capacity(size.div_ceil(3) * 4 + FRAME);
-    json.push_str("{\"partition\":\"nvs\",\"size\":");
-    json.push_str(&size.to_string());
-    json.push_str(",\"data\":\"");
-    base64_simd::STANDARD.encode_append(image, &mut json);
-    json.push_str("\"}");
-    (common, Bytes::from_owner(Wiped::new(json.into_bytes()))).into_response()
+        if let Ok(file) = HeaderValue::try_from(file) {
+            headers.insert(header::CONTENT_DISPOSITION, file);
+        }
+        Bytes::from_owner(image.bytes)
+    } else {
+        // Written by hand around the base64: nothing in it needs escaping, and it is large.
+        let image = image.bytes.as_ref();
+        let size = image.len();
+        let mut json = String::with_capacity(size.div_ceil(3) * 4 + FRAME);
+        json.push_str("{\"partition\":\"nvs\",\"size\":");
+        json.push_str(&size.to_string());
+        json.push_str(",\"data\":\"");
+        base64_simd::STANDARD.encode_append(image, &mut json);
+        json.push_str("\"}");
+        Bytes::from_owner(Wiped::new(json.into_bytes()))
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.headers_mut() = headers;
+    response
 }
 
 /// A size in decimal, or in hexadecimal after `0x`.

@@ -81,6 +81,41 @@ async fn small_answers_are_sent_as_they_are() {
 }
 
 #[tokio::test]
+async fn the_tag_of_a_compressed_answer_is_good_for_every_condition() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let path = format!("/api/device-models/{}", model["id"]);
+    let long = json!({"provisioning": {"base_url": format!("https://x.example/{}", "y".repeat(2000))}});
+    server.patch(&path, &long).await.expect(200);
+
+    let plain = ask(&server, Method::GET, &path, "identity").await;
+    let zipped = ask(&server, Method::GET, &path, "gzip").await;
+    let tag = zipped.header("etag").to_owned();
+    assert_eq!(tag.replace("-gzip\"", "\""), plain.header("etag"));
+    assert_ne!(tag, plain.header("etag"));
+    let again = server
+        .call(Method::GET, &path, |request| {
+            request.header(ACCEPT_ENCODING, "gzip").header("If-None-Match", &tag)
+        })
+        .await;
+    assert_eq!((again.status.as_u16(), again.header("etag")), (304, &*tag));
+
+    let change = async |tag: &str| {
+        server
+            .call(Method::PATCH, &path, |request| {
+                request.header("If-Match", tag).json(&json!({"name": "Changed"}))
+            })
+            .await
+    };
+    assert_eq!(change(&tag).await.status, 200);
+    assert_eq!(change(&tag).await.status, 412);
+    let tag = ask(&server, Method::GET, &path, "gzip").await.header("etag").to_owned();
+    let deleted = server.call(Method::DELETE, &path, |request| request.header("If-Match", &tag));
+    assert_eq!(deleted.await.status, 204);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn answers_that_hold_a_secret_are_never_compressed() {
     let server = Server::start().await;
     let model = server.model("m").await;

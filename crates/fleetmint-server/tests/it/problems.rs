@@ -281,6 +281,12 @@ async fn a_503_that_passes_says_when_to_try_again() {
     };
     assert_eq!(answer.problem().1, "unavailable");
     assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+    let metrics = server.anonymous(Method::GET, "/metrics").await.body;
+    let failed = String::from_utf8(metrics).unwrap();
+    let failed = failed
+        .lines()
+        .find_map(|line| line.strip_prefix("fleetmint_database_failed_writes_total "));
+    assert!(failed.unwrap().parse::<u32>().unwrap() > 0);
     // What does not pass by itself says nothing of the kind.
     let nothing = server.get("/api/devices/99").await;
     assert_eq!(nothing.header("retry-after"), "");
