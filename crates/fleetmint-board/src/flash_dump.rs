@@ -82,18 +82,32 @@ pub struct InFlash {
 pub enum NotNvs {
     /// No page is one of NVS.
     #[error(
-        "not an NVS partition: {}; it seems to be {content}",
+        "not an NVS partition: {}; it seems to be {content}: {}",
         match pages {
             0 => "it has no whole page".to_string(),
             1 => "its only page has no valid header".to_string(),
             pages => format!("none of its {pages} pages has a valid header"),
-        }
+        },
+        content.advice()
     )]
     NoPage {
         /// Whole pages that there are.
         pages: usize,
         /// What it seems to be.
         content: Content,
+    },
+    /// Something else, and then the pages of a partition.
+    #[error(
+        "not an NVS partition alone: NVS pages begin at offset {nvs:#x}, and what begins at {offset:#x} seems to be \
+         {content}; of a whole flash the partition table is needed, which is not in the first {SEARCHED:#x} bytes"
+    )]
+    Before {
+        /// Where the other thing begins.
+        offset: usize,
+        /// What it seems to be.
+        content: Content,
+        /// Where the first NVS page is.
+        nvs: usize,
     },
     /// The pages of a partition, and then something else.
     #[error(
@@ -112,7 +126,7 @@ impl NotNvs {
     /// What it seems to be.
     #[must_use]
     pub fn content(&self) -> &Content {
-        let (Self::NoPage { content, .. } | Self::Longer { content, .. }) = self;
+        let (Self::NoPage { content, .. } | Self::Before { content, .. } | Self::Longer { content, .. }) = self;
         content
     }
 }
@@ -259,6 +273,8 @@ fn find_table(file: &[u8], wanted: &Wanted<'_>) -> Result<Option<(usize, Partiti
         return Err(Error::Table { error, tables });
     }
     match tables.as_slice() {
+        // A table alone, as the build writes it.
+        [0] if file.len() <= SECTOR && wanted.partition.is_none() => Ok(None),
         [offset] => {
             let table = found.into_iter().find(|(found, _)| found == offset);
             if let Some((offset, table)) = &table
@@ -386,13 +402,13 @@ fn check(bytes: &[u8], wanted: &Wanted<'_>, partition: Option<&str>) -> Result<(
 /// # Errors
 /// See [`NotNvs`].
 pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
-    let mut seen = false;
+    let mut first = None;
     let mut foreign = None;
     // Pages in a row, up to the last one, that no firmware ever wrote a state to.
     let mut strange = Vec::new();
     for (page, bytes) in storage::pages(partition).zip(partition.chunks_exact(PAGE_SIZE)) {
         if is_nvs(&page) {
-            seen = true;
+            first = first.or(Some(page.offset));
         } else if foreign.is_none()
             && let Some(content) = content::certain(bytes)
         {
@@ -410,9 +426,11 @@ pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
         // A single one may be a page whose header was damaged.
         foreign = Some((*offset, content::identify(partition.get(*offset..).unwrap_or_default())));
     }
-    match foreign {
-        Some((offset, content)) if seen => Err(NotNvs::Longer { offset, content }),
-        _ if seen || partition.iter().all(|byte| *byte == 0xFF) => Ok(()),
+    match (foreign, first) {
+        (Some((offset, content)), Some(nvs)) if offset < nvs => Err(NotNvs::Before { offset, content, nvs }),
+        (Some((offset, content)), Some(_)) => Err(NotNvs::Longer { offset, content }),
+        (None, Some(_)) => Ok(()),
+        _ if partition.iter().all(|byte| *byte == 0xFF) => Ok(()),
         _ => Err(NotNvs::NoPage {
             pages: partition.len() / PAGE_SIZE,
             content: content::identify(partition),

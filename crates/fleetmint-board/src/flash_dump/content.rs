@@ -10,7 +10,7 @@ use fleetmint_nvs::storage;
 use super::SECTOR;
 use crate::partition_table::PartitionTable;
 
-/// What a file or a partition seems to be that is not NVS. `Display` says what to do about it too.
+/// What a file or a partition seems to be that is not NVS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
@@ -54,37 +54,48 @@ pub enum Content {
 
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let read = "read the NVS partition, at the offset that the partition table gives it";
-        match self {
+        f.write_str(match self {
             Self::Application { project, version } => {
-                write!(f, "an application image (project {project:?}, version {version:?}): {read}")
+                return write!(f, "an application image (project {project:?}, version {version:?})");
             }
-            Self::EspImage { offset: 0 } => write!(f, "an application image or a boot loader: {read}"),
-            Self::EspImage { offset } => write!(
-                f,
-                "a flash with an application image or a boot loader at offset {offset:#x}, and without a partition table in \
-                 its first 128 KiB: {read}"
-            ),
-            Self::PartitionTable => write!(f, "a partition table: {read}"),
-            Self::KeyPartition => f.write_str("a key partition: give it as the keys, and the NVS partition as the image"),
-            Self::OtaData => write!(f, "the partition otadata: {read}"),
-            Self::PhyInit => write!(f, "the partition phy_init: {read}"),
-            Self::Elf => write!(f, "an ELF program: {read}"),
-            Self::Uf2 => write!(f, "a UF2 file: {read}"),
-            Self::Text => f.write_str("text: a table has to be made an image first"),
-            Self::Empty => f.write_str("empty: read it again"),
-            Self::Zeros => f.write_str("zeros, which no erased flash holds: read it again"),
-            Self::Noise => f.write_str(
-                "noise, as flash encryption or a wrong offset gives it: read the partition on the chip itself, or at its \
-                 right offset",
-            ),
-            Self::DamagedPages => f.write_str("NVS pages with damaged headers: the firmware would erase them all"),
-            Self::Unknown => write!(f, "something else: {read}"),
-        }
+            Self::EspImage { offset: 0 } => "an application image or a boot loader",
+            Self::EspImage { offset } => {
+                return write!(
+                    f,
+                    "a flash with an application image or a boot loader at offset {offset:#x}, and without a partition table \
+                     in its first 128 KiB"
+                );
+            }
+            Self::PartitionTable => "a partition table",
+            Self::KeyPartition => "a key partition",
+            Self::OtaData => "the partition otadata",
+            Self::PhyInit => "the partition phy_init",
+            Self::Elf => "an ELF program",
+            Self::Uf2 => "a UF2 file",
+            Self::Text => "text",
+            Self::Empty => "empty",
+            Self::Zeros => "zeros, which no erased flash holds",
+            Self::Noise => "noise, as flash encryption or a wrong offset gives it",
+            Self::DamagedPages => "NVS pages with damaged headers, which the firmware would erase",
+            Self::Unknown => "something else",
+        })
     }
 }
 
 impl Content {
+    /// What to do instead of taking it for an NVS partition.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::KeyPartition => "give it as the keys, and the NVS partition as the image",
+            Self::Text => "a table has to be made an image first",
+            Self::Empty | Self::Zeros => "read it again",
+            Self::Noise => "read it at the right offset, and of a chip with flash encryption by the chip itself",
+            Self::DamagedPages => "read it again, to see whether they are so in the flash too",
+            _ => "read the NVS partition, at the offset that the partition table gives it",
+        }
+    }
+
     /// Whether the first bytes say so, and not only how all of them look.
     pub(super) fn is_certain(&self) -> bool {
         !matches!(

@@ -52,16 +52,6 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
     escaped(text, |char| is_unseen(char) && !matches!(char, '\n' | '\t'), utf16)
 }
 
-/// A line of the log: the colours are the log's own, which escapes the controls in what it is given.
-#[cfg(feature = "serve")]
-pub(crate) fn coloured_line(text: &str) -> Cow<'_, str> {
-    escaped(
-        text,
-        |char| is_unseen(char) && !matches!(char, '\n' | '\t' | '\u{1B}'),
-        rust,
-    )
-}
-
 fn rust(char: char, to: &mut String) {
     to.extend(char.escape_default());
 }

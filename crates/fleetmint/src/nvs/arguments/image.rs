@@ -272,6 +272,10 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) 
         Reason::SeveralTables { .. } | Reason::UnprovenTable { .. } => " with --partition-table-offset",
         Reason::Table { tables, .. } if !tables.is_empty() => " (--partition-table-offset)",
         Reason::SeveralNvsPartitions { .. } => " with --partition",
+        Reason::NotNvs {
+            partition: None,
+            cause: NotNvs::Before { .. },
+        } => " (--partition-table-offset); --force treats it all as NVS",
         Reason::NotNvs { .. } => "; --force treats it as NVS",
         Reason::NotFromStart { .. } => ", or --force takes the offsets as they are",
         _ => "",

@@ -35,6 +35,69 @@ fn every_command_says_so_and_writes_nothing() {
 }
 
 #[test]
+fn a_key_for_a_plain_image() {
+    let test = images();
+    test.line("fleetmint nvs generate changes.csv plain.bin 0x3000").done();
+    for command in [
+        "dump plain.bin --keys other.bin",
+        "repair plain.bin out.bin --keys other.bin",
+        "patch plain.bin changes.csv out.bin --keys other.bin",
+        "decrypt plain.bin other.bin out.bin",
+    ] {
+        let line = test.line(&format!("fleetmint nvs {command}")).refused(1);
+        assert!(
+            line.contains("plain.bin: the image is not encrypted: 2 entries are marked written")
+                && line.contains("open it without"),
+            "{line}"
+        );
+        assert!(!test.file("out.bin").exists());
+    }
+    let run = test.line("fleetmint nvs check plain.bin --keys other.bin");
+    assert!(
+        run.exit == 1 && run.stdout.contains("the image is not encrypted"),
+        "{}",
+        run.stdout
+    );
+    let line = test
+        .line("fleetmint nvs diff plain.bin plain.bin --keys-b other.bin")
+        .refused(2);
+    assert!(line.contains("the image is not encrypted"), "{line}");
+}
+
+#[test]
+fn one_kind_of_key_for_the_other() {
+    let test = images();
+    test.write("hmac.bin", [7; 32]);
+    test.line("fleetmint nvs generate changes.csv plain.bin 0x3000").done();
+    let hmac = "hmac.bin: not a file of NVS keys: it has the 32 bytes of an HMAC key, from which a chip derives the keys (offset \
+                0x20); `fleetmint nvs generate-key --key_protect_hmac --kp_hmac_inputkey FILE` makes a file of the keys";
+    for (command, said) in [
+        ("dump a.bin --keys hmac.bin", hmac),
+        ("diff a.bin a.bin --keys-a hmac.bin", hmac),
+        ("decrypt a.bin hmac.bin out.bin", hmac),
+        ("encrypt changes.csv out.bin 0x3000 --inputkey hmac.bin", hmac),
+        (
+            "generate-key --key_protect_hmac --kp_hmac_inputkey other.bin",
+            "other.bin: not a file of an HMAC key: it holds NVS keys; those can't be turned back into the HMAC key that they may \
+             be derived from; encrypt takes them with --inputkey, the reading commands with --keys",
+        ),
+        (
+            "decrypt other.bin a.bin out.bin",
+            "a.bin: not a file of NVS keys: the CRC-32 does not fit the keys (offset 0x40); it is an NVS image: the image and the \
+             keys seem to be swapped",
+        ),
+        (
+            "dump other.bin",
+            "it seems to be a key partition: give it as the keys, and the NVS partition as the image",
+        ),
+    ] {
+        let line = test.line(&format!("fleetmint nvs {command}")).refused(2);
+        assert!(line.contains(said), "{line}");
+        assert!(!test.file("out.bin").exists() && !test.file("keys").exists());
+    }
+}
+
+#[test]
 fn force_does_what_the_firmware_does() {
     let test = images();
     test.line("fleetmint nvs repair b.bin out.bin --force").done();
