@@ -1,6 +1,7 @@
 //! What the fuzz targets share: mutations that know the structure of an NVS image, and the CRCs mended afterwards,
 //! so that the fuzzer gets past them.
 
+pub mod flash;
 pub mod history;
 pub mod image;
 pub mod mutate;
