@@ -414,7 +414,7 @@ pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
         {
             foreign = Some((page.offset, content));
         }
-        if page.state.is_some() {
+        if page.state.is_some() || is_nvs(&page) {
             strange.clear();
         } else {
             strange.push(page.offset);

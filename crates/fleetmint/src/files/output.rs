@@ -101,10 +101,18 @@ impl<'a> Target<'a> {
             }
             return Ok(target);
         }
+        // A pipe behind /dev/stdout has a name that leads nowhere.
+        let metadata = fs::metadata(output.path);
+        if metadata
+            .as_ref()
+            .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+        {
+            target.place = Place::Direct(output.path.to_path_buf());
+            return Ok(target);
+        }
         let path = resolved(output.path).map_err(|error| target.failed(&error))?;
         target.place = match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => return Err(target.failed(&ErrorKind::IsADirectory.into())),
-            Ok(metadata) if !metadata.is_file() => Place::Direct(path),
             Ok(metadata) => {
                 let before = Identity::of(&path, &metadata);
                 if let Some(identity) = &before {
@@ -194,12 +202,16 @@ impl<'a> Target<'a> {
 /// Gives all temporary files their names. If one can't have it, the others give theirs back.
 fn commit(written: Vec<Prepared<'_>>) -> Result<(), Failure> {
     let several = written.len() > 1;
+    // First what may have to wait for its reader: a signal can end that.
+    for Prepared { target, temporary } in &written {
+        if temporary.is_none() {
+            target.write_directly().map_err(|error| target.failed(&error))?;
+        }
+    }
     let mut undisturbed = undisturbed();
     let mut done: Vec<(PathBuf, Option<NamedTempFile<()>>)> = Vec::new();
-    let mut direct = Vec::new();
     for Prepared { target, temporary } in written {
         let (Some(temporary), Place::File { path, before }) = (temporary, &target.place) else {
-            direct.push(target);
             continue;
         };
         let outcome = replace(&mut undisturbed, temporary, path, before.is_some() && several, target);
@@ -215,10 +227,6 @@ fn commit(written: Vec<Prepared<'_>>) -> Result<(), Failure> {
                 return Err(target.failed(&error));
             }
         }
-    }
-    drop(undisturbed);
-    for target in direct {
-        target.write_directly().map_err(|error| target.failed(&error))?;
     }
     Ok(())
 }
@@ -365,5 +373,42 @@ pub(crate) fn created(path: &Path) -> String {
         "written to standard output".to_string()
     } else {
         format!("created {}", path.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_its_name_already_gives_it_back_if_another_output_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        fs::write(place("image"), "old").unwrap();
+        let output = |name, content| (place(name), content);
+        let paths = [
+            output("image", Content::Image),
+            output("keys", Content::Keys),
+            output("last", Content::Keys),
+        ];
+        let outputs = paths.each_ref().map(|(path, content)| Output {
+            path,
+            bytes: b"new",
+            content: *content,
+        });
+        let targets = outputs.each_ref().map(|output| Target::find(output, false).unwrap());
+        let written = targets.each_ref().map(|target| target.prepare().unwrap());
+        // Somebody else was quicker.
+        fs::write(place("last"), "theirs").unwrap();
+        let failure = commit(Vec::from(written)).unwrap_err();
+        assert!(failure.message.contains("last: not written"), "{}", failure.message);
+        let mut names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["image", "last"]);
+        assert_eq!(fs::read(place("image")).unwrap(), b"old");
+        assert_eq!(fs::read(place("last")).unwrap(), b"theirs");
     }
 }

@@ -29,7 +29,7 @@ Examples:
   fleetmint nvs check device.bin --format json | jq '.findings[].firmware'"
 )]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump
+    /// The image: a partition, or a whole flash dump; - is standard input
     image: PathBuf,
 
     #[command(flatten)]

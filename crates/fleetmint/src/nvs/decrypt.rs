@@ -24,7 +24,7 @@ Example:
 To read what an encrypted image holds, `fleetmint nvs dump --keys` needs no plain copy on disk."
 )]
 pub(crate) struct Arguments {
-    /// The encrypted image
+    /// The encrypted image; - is standard input
     #[arg(value_name = "IN.bin")]
     input: PathBuf,
 
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "KEYS.bin")]
     keys: PathBuf,
 
-    /// The plain image to write
+    /// The plain image to write; - is standard output
     #[arg(value_name = "OUT.bin")]
     output: PathBuf,
 

@@ -26,10 +26,10 @@ Examples:
   fleetmint nvs diff plain.bin encrypted.bin --keys-b keys/device-keys.bin"
 )]
 pub(crate) struct Arguments {
-    /// The first image: a partition, or a whole flash dump
+    /// The first image: a partition, or a whole flash dump; - is standard input
     a: PathBuf,
 
-    /// The second image: a partition, or a whole flash dump
+    /// The second image: a partition, or a whole flash dump; - is standard input
     b: PathBuf,
 
     /// The keys of the first image, if it is encrypted

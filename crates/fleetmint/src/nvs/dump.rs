@@ -43,7 +43,7 @@ firmware's getter gives. orphan: no namespace has that index. repeat: the same k
 before. \"iterated\":false: a blob of the old format, which the iterator leaves out."
 )]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump
+    /// The image: a partition, or a whole flash dump; - is standard input
     image: PathBuf,
 
     #[command(flatten)]

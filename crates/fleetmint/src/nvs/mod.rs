@@ -23,6 +23,8 @@ use crate::exit::Failure;
     long_about = "Makes, reads, checks, repairs and changes images of ESP-IDF's NVS partitions, without a server.\n\n\
         generate, generate-key, encrypt and decrypt take the arguments of Espressif's nvs_partition_gen.py and write the \
         same bytes. The others see an image as the firmware's own NVS library does.\n\n\
+        Where a file is named, - is standard input or standard output; a file of that name is ./-. An output never is one of \
+        the inputs, and only its owner can read it.\n\n\
         Exit codes: 0 done, 1 the answer is no, 2 the input or the call is unusable."
 )]
 pub(crate) enum Command {

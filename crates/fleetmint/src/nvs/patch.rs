@@ -44,14 +44,14 @@ A call that the firmware would refuse ends it, with the row and the firmware's e
 nothing is written."
 )]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump
+    /// The image: a partition, or a whole flash dump; - is standard input
     image: PathBuf,
 
-    /// The list of changes
+    /// The list of changes; - is standard input
     #[arg(value_name = "CHANGES.csv")]
     changes: PathBuf,
 
-    /// The file to write
+    /// The file to write; - is standard output
     #[arg(value_name = "OUT", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
 

@@ -25,10 +25,10 @@ Of a whole flash dump the whole is written, with the partition repaired. `fleetm
 beforehand what would be repaired, `fleetmint nvs diff` afterwards what was lost."
 )]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump
+    /// The image: a partition, or a whole flash dump; - is standard input
     image: PathBuf,
 
-    /// The file to write
+    /// The file to write; - is standard output
     #[arg(value_name = "OUT")]
     out: PathBuf,
 
