@@ -215,13 +215,13 @@ fn nobody_need_read_what_it_prints() {
         .spawn()
         .unwrap();
     drop(server.stdout.take());
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-    while !listens() && std::time::Instant::now() < deadline && server.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    while !listens() && Instant::now() < deadline && server.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(20));
     }
     // It listens before it prints: give it the time to fall over that.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     let ended = server.try_wait().unwrap();
     server.kill().unwrap();
     server.wait().unwrap();
