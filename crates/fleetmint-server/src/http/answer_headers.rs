@@ -3,7 +3,7 @@
 use axum::http::header::{self, Entry};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Nothing that the service answers is a page, so a browser that shows it as one may load and run nothing.
+/// An answer is not a page. A browser that shows it as one must not load or run anything.
 const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// What the page of the documentation needs: its own scripts and styles, the styles that Swagger UI sets on elements,
@@ -15,10 +15,10 @@ const DOCUMENTATION: HeaderValue = HeaderValue::from_static(
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// For what holds nothing of any caller's: a cache may keep it, but must ask before it uses it.
+/// For public documents: a cache may store them, but must ask again before it uses them.
 pub(crate) const NO_CACHE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 
-/// The headers against what a browser could do with an answer, unless the answer has others of its own.
+/// Adds the security headers. A policy or caching rule that the answer has already is left as it is.
 pub(super) fn secure(headers: &mut HeaderMap) {
     or_insert(headers, header::CONTENT_SECURITY_POLICY, NO_PAGE);
     or_insert(headers, header::CACHE_CONTROL, NO_STORE);
@@ -26,7 +26,7 @@ pub(super) fn secure(headers: &mut HeaderMap) {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
-/// The page of the documentation.
+/// Adds the headers of the documentation's page.
 pub(super) fn documentation(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, DOCUMENTATION);
     let (name, value) = NO_CACHE;

@@ -27,7 +27,7 @@ pub(crate) enum Failure {
 
 /// The whole body, at most `max` bytes.
 pub(crate) async fn read(body: Body, max: usize) -> Result<Wiped, Failure> {
-    // What says at once that it is too large is not waited for.
+    // A `Content-Length` over the limit is refused before the body arrives.
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
         return Err(Failure::TooLarge);
     }

@@ -18,7 +18,7 @@ use super::problem::{Kind, Problem};
 use super::schema;
 use crate::violation::Violation;
 
-/// What [`MergePatch`] takes, for those who ask and those who send something else (RFC 5789 §2.2, §3.1).
+/// The media types that [`MergePatch`] takes, for the answers to OPTIONS and to other types (RFC 5789 §2.2, §3.1).
 pub(super) const ACCEPT_PATCH: (HeaderName, HeaderValue) = (
     HeaderName::from_static("accept-patch"),
     HeaderValue::from_static("application/merge-patch+json, application/json"),
@@ -159,8 +159,8 @@ fn expect_media_type(
 /// The one content coding that is understood, and so the answer to any other (RFC 9110 §12.5.3).
 pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// Whether the body arrives as it is, or in chunks, but not compressed on the way (RFC 9112 §6.1). In what remains of a
-/// body when only its chunks are taken apart, nobody would see that it is still compressed.
+/// Whether the body has no transfer coding but `chunked` (RFC 9112 §6.1). hyper undoes only that one, so a body that is also
+/// compressed would be read as if it were not.
 pub(crate) fn is_chunked_at_most(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::TRANSFER_ENCODING).iter();
     let chunked = |line: &HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");

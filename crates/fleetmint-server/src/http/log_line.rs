@@ -1,5 +1,5 @@
-//! The one line that each request has in the log: bounded, and without a character that a terminal would obey. The
-//! query string, headers and bodies are never in it.
+//! The log line of each request: bounded, and without characters that control a terminal. It never holds the query string,
+//! a header or a body.
 
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_is_bounded_and_obeyed_by_no_terminal() {
+    fn a_text_is_bounded_and_controls_no_terminal() {
         assert_eq!(printable("/api/\"x\"\\ü", 256), "/api/\"x\"\\ü");
         assert_eq!(
             printable("a\r\n\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2028}z", 256),

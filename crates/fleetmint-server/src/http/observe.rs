@@ -1,8 +1,8 @@
 //! Around every request: its id, its line in the log, its place in the metrics, the headers of every answer, and a 500
 //! where a handler panicked.
 //!
-//! The layer lies inside of the router, so that it learns from the router which route matched, and around every route
-//! and the fallbacks, so that nothing is answered without it.
+//! The layer is inside the router, which tells it the route that matched, and around every route and fallback, so that no
+//! answer passes it by.
 
 use std::convert::Infallible;
 use std::future::Future;

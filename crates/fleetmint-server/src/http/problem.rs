@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use crate::violation::Violation;
 
-/// When to try again, in seconds, where the problem does not say it better: calls that fail only for now fail because of a
-/// full disk or a busy database, and neither recovers faster by being asked more often.
+/// When to try again, in seconds, where the problem says nothing else. The usual reasons are a full disk and a busy
+/// database, and more calls do not help them.
 pub(crate) const RETRY_AFTER: u64 = 5;
 
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";

@@ -1,10 +1,10 @@
-//! What is known of each route: its operations by method, as the OpenAPI document names them.
+//! The routes of the OpenAPI document: their operations by method, and the header `Allow`.
 
 use axum::http::{HeaderValue, Method};
 
 use crate::operation::Operation;
 
-/// The methods of the whole service: what `OPTIONS *` is told.
+/// The methods of the whole service, for `OPTIONS *`.
 pub(super) const ALL_METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST");
 
 /// The routes of the service.
@@ -16,7 +16,7 @@ pub(super) struct Routes(Vec<Route>);
 pub(super) struct Route {
     pub(super) template: String,
     operations: Vec<(Method, Operation)>,
-    /// The methods that the path knows, for the header `Allow`.
+    /// The methods of the path.
     pub(super) allow: HeaderValue,
 }
 

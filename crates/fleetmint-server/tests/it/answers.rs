@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Server, log};
 
-/// The headers that keep a browser from taking an answer for anything else than it is.
+/// The security headers and the request id.
 fn assert_secured(answer: &Answer, what: &str) {
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{what}");
     assert_eq!(answer.header("referrer-policy"), "no-referrer", "{what}");
@@ -16,7 +16,7 @@ fn assert_secured(answer: &Answer, what: &str) {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_headers_of_security_and_is_stored_nowhere() {
+async fn every_answer_has_security_headers_and_must_not_be_stored() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -51,9 +51,15 @@ async fn every_answer_has_the_headers_of_security_and_is_stored_nowhere() {
 }
 
 #[tokio::test]
-async fn the_documents_may_be_kept_but_are_asked_for_again() {
+async fn public_documents_may_be_stored_but_must_be_revalidated() {
     let server = Server::start().await;
-    for path in ["/api/openapi.json", "/api/docs/", "/api/docs/swagger-ui-bundle.js"] {
+    for path in [
+        "/api/openapi.json",
+        "/api/docs/",
+        "/api/docs/swagger-ui-bundle.js",
+        "/.well-known/openid-configuration",
+        "/.well-known/jwks.json",
+    ] {
         let answer = server.anonymous(Method::GET, path).await;
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.header("cache-control"), "no-cache", "{path}");
@@ -66,7 +72,7 @@ async fn the_documents_may_be_kept_but_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn options_names_the_methods_and_grants_no_other_origin_anything() {
+async fn options_names_the_methods_and_grants_nothing_to_other_origins() {
     let server = Server::start().await;
     for (path, allow, patch) in [
         ("/api/devices", "GET, HEAD, OPTIONS, POST", ""),

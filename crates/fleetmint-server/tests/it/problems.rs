@@ -267,7 +267,7 @@ async fn a_head_is_a_get_without_its_body() {
 }
 
 #[tokio::test]
-async fn a_503_that_passes_says_when_to_try_again() {
+async fn a_retryable_503_says_when_to_try_again() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -287,7 +287,7 @@ async fn a_503_that_passes_says_when_to_try_again() {
         .lines()
         .find_map(|line| line.strip_prefix("fleetmint_database_failed_writes_total "));
     assert!(failed.unwrap().parse::<u32>().unwrap() > 0);
-    // What does not pass by itself says nothing of the kind.
+    // Other errors do not.
     let nothing = server.get("/api/devices/99").await;
     assert_eq!(nothing.header("retry-after"), "");
     server.stop().await;

@@ -1,5 +1,4 @@
-//! Requests that few clients send: answered as RFC 9110 and RFC 9112 require. Each ends as a problem, an answer or a closed
-//! connection, and never in a connection that is out of step.
+//! Requests that few clients send, answered as RFC 9110 and RFC 9112 require. None leaves the connection out of step.
 
 use crate::harness::raw::Raw;
 use crate::harness::{Answer, Server, problem};
@@ -85,7 +84,7 @@ async fn any_method_is_answered_and_the_known_ones_are_named() {
         );
         assert!(!answer.header("x-request-id").is_empty(), "{line}");
     }
-    // What a TRACE sends back would hold the caller's token.
+    // A TRACE that sent the request back would show the caller's token.
     let trace = server
         .raw(b"TRACE /livez HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sesame-sesame\r\n\r\n")
         .await;
@@ -227,7 +226,7 @@ async fn a_transfer_coding_other_than_chunked_is_501() {
 }
 
 #[tokio::test]
-async fn who_expects_100_gets_it_only_where_the_body_is_wanted() {
+async fn a_100_is_sent_only_where_the_body_is_wanted() {
     let server = Server::start().await;
     let expects = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", MODEL.len());
     let mut raw = Raw::connect(&server).await;

@@ -18,6 +18,7 @@ use super::keys::Jwk;
 use super::token::{Credentials, Denied, LIFETIME};
 use super::{Builtin, Error};
 use crate::app::App;
+use crate::http::answer_headers::NO_CACHE;
 use crate::http::extract::{IDENTITY, is_chunked_at_most, is_uncoded};
 use crate::http::problem::{Cause, Kind, Problem, RETRY_AFTER, RefusedClient};
 use crate::http::{body, caller};
@@ -341,7 +342,7 @@ pub(crate) struct Discovery {
         (status = 503, description = "server.public_url is not set"),
     )
 )]
-pub(crate) async fn get_discovery(State(app): State<App>) -> Result<Json<Discovery>, Problem> {
+pub(crate) async fn get_discovery(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let Identity::Builtin(builtin) = &app.identity else {
         return Err(not_here());
     };
@@ -351,7 +352,7 @@ pub(crate) async fn get_discovery(State(app): State<App>) -> Result<Json<Discove
             "The setting server.public_url is not set, and there is no issuer without it.",
         ));
     };
-    Ok(Json(Discovery {
+    let discovery = Discovery {
         issuer: issuer.clone(),
         token_endpoint: format!("{issuer}/oauth2/token"),
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
@@ -360,7 +361,8 @@ pub(crate) async fn get_discovery(State(app): State<App>) -> Result<Json<Discove
         response_types_supported: ["token"],
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: ["ES256"],
-    }))
+    };
+    Ok(([NO_CACHE], Json(discovery)))
 }
 
 /// The keys that tokens are signed with (RFC 7517).
@@ -377,11 +379,12 @@ pub(crate) struct Jwks {
         (status = 404, description = "Devices have another identity provider"),
     )
 )]
-pub(crate) async fn get_jwks(State(app): State<App>) -> Result<Json<Jwks>, Problem> {
+pub(crate) async fn get_jwks(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     match &app.identity {
-        Identity::Builtin(builtin) => Ok(Json(Jwks {
-            keys: builtin.0.keys.jwks(),
-        })),
+        Identity::Builtin(builtin) => {
+            let keys = builtin.0.keys.jwks();
+            Ok(([NO_CACHE], Json(Jwks { keys })))
+        }
         Identity::Keycloak(_) => Err(not_here()),
     }
 }
