@@ -14,6 +14,10 @@ mod nvs;
 mod serve;
 #[cfg(feature = "serve")]
 mod settings;
+#[cfg(unix)]
+mod signals;
+#[cfg(feature = "serve")]
+mod stop;
 mod terminal;
 
 use std::io::Write as _;

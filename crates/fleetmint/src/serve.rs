@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use fleetmint_server::access::Token;
@@ -9,13 +8,14 @@ use fleetmint_server::serve::Service;
 use crate::exit::Failure;
 use crate::log;
 use crate::settings::SettingsArgs;
+use crate::stop;
 use crate::terminal;
 
 /// Run the server
 ///
 /// Without any settings it keeps everything in the folder fleetmint-data, is its own identity provider and listens on
-/// loopback. The administrator token is in fleetmint-data/admin-token. Ctrl-C or SIGTERM ends it after the calls that
-/// are under way.
+/// loopback. The administrator token is in fleetmint-data/admin-token. Ctrl-C, SIGTERM or SIGHUP ends it after the calls
+/// that are under way, within ten seconds; a second one ends it at once.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
@@ -50,18 +50,15 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         let service = Service::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom::default()))
             .await
             .map_err(Failure::no)?;
-        let stop = stop().map_err(Failure::no)?;
+        let stop = stop::told_to_end().map_err(Failure::no)?;
         announce(&service)?;
         service.serve(stop).await;
         Ok(())
     });
     // What still runs on other threads was given up: its requests are gone.
-    runtime.shutdown_timeout(GIVEN_UP);
+    runtime.shutdown_timeout(stop::GRACE);
     served
 }
-
-/// How long the end waits for what was given up.
-const GIVEN_UP: Duration = Duration::from_secs(2);
 
 /// Threads for requests: one for two processors, at least one. The others commit to the disk, and belong to the identity
 /// provider beside us; more threads than that mostly wake each other in vain.
@@ -87,29 +84,4 @@ fn announce(service: &Service) -> Result<(), Failure> {
         env!("CARGO_PKG_VERSION"),
         service.address()
     ))
-}
-
-/// Resolves when the program is told to end.
-#[cfg(unix)]
-fn stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        tracing::info!("told to end");
-    })
-}
-
-/// Resolves when the program is told to end.
-#[cfg(not(unix))]
-fn stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
-    Ok(async move {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tracing::info!("told to end");
-    })
 }

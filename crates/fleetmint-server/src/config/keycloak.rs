@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::provisioning::device_url;
 use super::values::Values;
-use super::{Error, Origin, url};
+use super::{Error, Origin, Warning, url};
 use crate::secret::Secret;
 
 /// What one operation may take at Keycloak in total, when nothing says otherwise.
@@ -35,7 +35,9 @@ pub struct Keycloak {
 impl Keycloak {
     /// The keys are checked whether Keycloak is the provider or not; what it needs is required only if it is.
     pub(super) fn take(values: &mut Values, chosen: bool) -> Result<Option<Self>, Error> {
-        let base_url = values.text("identity.keycloak.base_url", url::check_http_base)?;
+        const BASE_URL: &str = "identity.keycloak.base_url";
+        let origin = values.origin(BASE_URL);
+        let base_url = values.text(BASE_URL, url::check_http_base)?;
         let realm = values.text("identity.keycloak.realm", realm)?;
         let client_id = values.text("identity.keycloak.client_id", not_blank)?;
         let client_secret = values.secret("identity.keycloak.client_secret", |secret| {
@@ -47,6 +49,18 @@ impl Keycloak {
         let timeout = values.number("identity.keycloak.timeout_seconds", timeout)?;
         if !chosen {
             return Ok(None);
+        }
+        if let Some(base_url) = &base_url
+            && url::is_plain_on_the_network(base_url)
+        {
+            values.warnings.push(Warning {
+                origin,
+                key: BASE_URL,
+                message:
+                    "is http and not on loopback: devices' secrets and the service account's cross the network in \
+                          plain text; use https"
+                        .to_owned(),
+            });
         }
         Ok(Some(Self {
             base_url: required("identity.keycloak.base_url", base_url)?,

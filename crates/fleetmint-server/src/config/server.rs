@@ -53,28 +53,42 @@ impl Server {
 
     /// `http://<listen>` is the default, unless it would name no host.
     pub(super) fn listening(&mut self, address: SocketAddr) -> Vec<Warning> {
-        let warn = |message: &str| {
-            vec![Warning {
-                origin: Origin::Unset,
-                key: "server.public_url",
-                message: message.to_owned(),
-            }]
-        };
-        if self.public_url.is_some() {
-            return Vec::new();
-        }
-        if address.ip().is_unspecified() {
-            return warn(
-                "not set, and a wildcard listener has no address to stand in for it: a device that takes its \
-                 base_url or token_url from it cannot be provisioned, and the built-in identity provider issues no \
-                 tokens, until it is set",
+        let mut warnings = Vec::new();
+        let mut warn = |origin: Origin, key, message: String| warnings.push(Warning { origin, key, message });
+        let address_is_loopback = is_loopback(address.ip());
+        if self.public_url.is_none() && address.ip().is_unspecified() {
+            warn(
+                Origin::Unset,
+                "server.public_url",
+                "not set, and a wildcard listener has no address to stand in for it: a device that takes its base_url \
+                 or token_url from it cannot be provisioned, and the built-in identity provider issues no tokens, until \
+                 it is set"
+                    .to_owned(),
+            );
+        } else if self.public_url.is_none() && address_is_loopback {
+            warn(
+                Origin::Unset,
+                "server.public_url",
+                "not set, and the listener is on loopback: devices cannot reach the address they are given".to_owned(),
             );
         }
-        self.public_url = Some(format!("http://{address}"));
-        if is_loopback(address.ip()) {
-            return warn("not set, and the listener is on loopback: devices cannot reach the address they are given");
+        // Who names a proxy, or a URL that only a proxy can serve, has TLS in front.
+        let is_behind_tls = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        if !address_is_loopback && !is_behind_tls && self.trusted_proxies.is_empty() {
+            warn(
+                Origin::Unset,
+                "server.listen",
+                format!(
+                    "{address} can be reached from the network, and no TLS is in front: neither server.public_url is \
+                     https nor is server.trusted_proxies set; tokens and devices' secrets cross the network in plain \
+                     text. docs/deployment.md says how to put a proxy with TLS in front"
+                ),
+            );
         }
-        Vec::new()
+        if self.public_url.is_none() && !address.ip().is_unspecified() {
+            self.public_url = Some(format!("http://{address}"));
+        }
+        warnings
     }
 }
 

@@ -399,7 +399,11 @@ fn the_public_url_follows_the_listener() {
 
     let (on_network, warnings) = at("192.0.2.1:8080");
     assert_eq!(on_network.server.public_url.as_deref(), Some("http://192.0.2.1:8080"));
-    assert_eq!(warnings, []);
+    assert!(
+        warnings[0]
+            .to_string()
+            .contains("server.listen: 192.0.2.1:8080 can be reached from the network")
+    );
 
     for (address, url) in [
         ("127.0.0.1:1", "http://127.0.0.1:1"),
@@ -407,6 +411,7 @@ fn the_public_url_follows_the_listener() {
         ("[::ffff:127.0.0.1]:1", "http://[::ffff:127.0.0.1]:1"),
     ] {
         let (on_loopback, warnings) = at(address);
+        assert_eq!(warnings.len(), 1);
         assert_eq!(on_loopback.server.public_url.as_deref(), Some(url));
         assert!(
             warnings[0]
@@ -417,7 +422,21 @@ fn the_public_url_follows_the_listener() {
     for wildcard in ["0.0.0.0:8080", "[::]:8080"] {
         let (open, warnings) = at(wildcard);
         assert_eq!(open.server.public_url, None);
-        assert_eq!(warnings.len(), 1);
+        let keys: Vec<_> = warnings.iter().map(|warning| warning.key).collect();
+        assert_eq!(keys, ["server.public_url", "server.listen"]);
+    }
+    // Where nothing says that TLS is in front.
+    for (file, expected) in [
+        ("server.public_url = 'http://example.com'", &["server.listen"][..]),
+        ("server.public_url = 'https://example.com'", &[]),
+        (
+            "server.public_url = 'http://example.com'\nserver.trusted_proxies = ['10.0.0.1']",
+            &[],
+        ),
+    ] {
+        let (_, warnings) = load(file, &[]).unwrap().0.listening("192.0.2.1:80".parse().unwrap());
+        let keys: Vec<_> = warnings.iter().map(|warning| warning.key).collect();
+        assert_eq!(keys, expected, "{file}");
     }
     let given = load(
         "server.public_url = 'https://example.com'\nprovisioning.base_url = ''",
@@ -429,4 +448,29 @@ fn the_public_url_follows_the_listener() {
     assert_eq!(warnings, []);
     assert_eq!(given.server.public_url.as_deref(), Some("https://example.com"));
     assert_eq!(given.provisioning.base_url.as_deref(), Some(""));
+}
+
+#[test]
+fn a_keycloak_that_is_reached_in_plain_text_is_a_warning() {
+    for (base_url, plain) in [
+        ("http://sso.example.com", true),
+        ("http://192.0.2.1:8080/auth", true),
+        ("http://[2001:db8::1]", true),
+        ("https://sso.example.com", false),
+        ("http://localhost:8080", false),
+        ("http://127.0.0.1:8080", false),
+        ("http://[::1]:8080", false),
+    ] {
+        let file = format!(
+            "[identity]\nprovider = 'keycloak'\n[identity.keycloak]\nbase_url = '{base_url}'\nrealm = 'r'\n\
+             client_id = 'c'\nclient_secret = 's'\n"
+        );
+        let (_, warnings) = load(&file, &[]).unwrap();
+        let keys: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings.len(), usize::from(plain), "{keys:?}");
+        assert!(
+            keys.iter()
+                .all(|text| text.starts_with("fleetmint.toml:4: identity.keycloak.base_url: is http"))
+        );
+    }
 }

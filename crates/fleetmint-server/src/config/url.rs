@@ -102,6 +102,19 @@ pub fn join_userinfo(masked: &str, userinfo: &str) -> zeroize::Zeroizing<String>
     joined
 }
 
+/// Whether what is sent to this URL can be read on a network: http, to another computer.
+pub(super) fn is_plain_on_the_network(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    let is_loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        // RFC 6761 §6.3.
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    };
+    url.scheme() == "http" && !is_loopback
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -58,7 +58,7 @@ fn watch_signals() -> io::Result<()> {
         return Ok(());
     }
     // What the caller told the program to ignore stays ignored: `nohup`, a shell's background job.
-    let ignored = ignored_signals();
+    let ignored = crate::signals::ignored();
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter();
     let mut signals = Signals::new(wanted.filter(|signal| ignored >> (signal - 1) & 1 == 0))?;
     std::thread::Builder::new().name("signals".to_string()).spawn(move || {
@@ -73,14 +73,6 @@ fn watch_signals() -> io::Result<()> {
         }
     })?;
     Ok(())
-}
-
-/// The signals that are ignored, as a set: bit n-1 is signal n. Only Linux tells it without `unsafe`.
-#[cfg(unix)]
-fn ignored_signals() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    ignored.map_or(0, |set| u64::from_str_radix(set.trim(), 16).unwrap_or_default())
 }
 
 #[cfg(not(unix))]

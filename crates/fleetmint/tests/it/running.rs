@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::folder::Folder;
 
@@ -18,7 +18,12 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server on a free port and waits until it listens.
     pub(crate) fn start(folder: &Folder, environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fleetmint"))
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_fleetmint")), folder, environment)
+    }
+
+    /// The same, by a command that becomes the program.
+    pub(crate) fn start_by(mut command: Command, folder: &Folder, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .current_dir(folder.path())
             .envs(environment.iter().copied())
@@ -74,10 +79,22 @@ impl Running {
         self.call("GET", path, token, "").0
     }
 
-    /// Sends a signal, waits for the end, and gives the exit code and all that was written to standard output.
-    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Sends a signal, waits for the end, and gives the exit code and all that was written to standard output.
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let exit = self.child.wait().unwrap().code();
         let mut said = std::mem::take(&mut self.said);
         self.stdout.read_to_string(&mut said).unwrap();

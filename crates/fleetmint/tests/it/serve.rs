@@ -278,3 +278,58 @@ fn the_end_waits_for_no_work_that_nobody_waits_for() {
     assert_eq!(server.end("-TERM").0, Some(0));
     assert!(told.elapsed() < Duration::from_secs(9), "{:?}", told.elapsed());
 }
+
+#[test]
+fn a_hangup_ends_it_like_the_others() {
+    let folder = Folder::new();
+    for (how, ends) in [("--default-signal=HUP", true), ("--ignore-signal=HUP", false)] {
+        let mut command = std::process::Command::new("env");
+        command.args([how, env!("CARGO_BIN_EXE_fleetmint")]);
+        let server = Running::start_by(command, &folder, &[]);
+        if ends {
+            assert_eq!(server.end("-HUP").0, Some(0));
+        } else {
+            // As under nohup.
+            server.signal("-HUP");
+            std::thread::sleep(Duration::from_millis(300));
+            assert_eq!(server.get("/livez", ""), 200);
+        }
+    }
+}
+
+/// A request whose body never comes: the server waits for it, for ten seconds.
+fn unfinished(server: &Running) -> TcpStream {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    assert_eq!(server.get("/livez", ""), 200);
+    stream
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let folder = Folder::new();
+    let mut server = Running::start(&folder, &[]);
+    let _stream = unfinished(&server);
+    let began = Instant::now();
+    server.signal("-TERM");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(server.ended().is_none(), "it waits for the request");
+    server.signal("-INT");
+    let status = server.wait();
+    assert_eq!(status.signal(), Some(2));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_request_that_never_ends_does_not_keep_it_from_ending() {
+    let folder = Folder::new();
+    let mut server = Running::start(&folder, &[]);
+    let _stream = unfinished(&server);
+    let began = Instant::now();
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}

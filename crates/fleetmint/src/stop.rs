@@ -1,0 +1,75 @@
+//! What tells a server to end: SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once, and so does a time
+//! limit, whatever is still running.
+//!
+//! The signals have a thread of their own: one that computes must not keep them from being seen.
+
+use std::io;
+use std::time::Duration;
+
+use fleetmint_server::http::SHUTDOWN_TIMEOUT;
+use tokio::sync::oneshot;
+
+#[cfg(unix)]
+use crate::signals;
+
+/// What the program may take to end beyond the time that requests under way are given.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// Resolves when the program is told to end.
+#[cfg(unix)]
+pub(crate) fn told_to_end() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    use signal_hook::low_level::{emulate_default_handler, signal_name};
+
+    let mut watched = vec![SIGINT, SIGTERM];
+    // Under `nohup` the server is to outlive its terminal.
+    if signals::ignored() >> (SIGHUP - 1) & 1 == 0 {
+        watched.push(SIGHUP);
+    }
+    let mut signals = Signals::new(watched)?;
+    let (tell, told) = oneshot::channel();
+    let mut tell = Some(tell);
+    let watch = move || {
+        for signal in signals.forever() {
+            let name = signal_name(signal).unwrap_or("a signal");
+            if let Some(tell) = tell.take() {
+                tracing::info!(signal = name, "told to end");
+                // The server may have ended already.
+                let _ = tell.send(());
+                give_up_later();
+            } else {
+                tracing::warn!(signal = name, "told to end again: ending at once");
+                if emulate_default_handler(signal).is_err() {
+                    std::process::exit(128 + signal);
+                }
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(watch)?;
+    Ok(async move { drop(told.await) })
+}
+
+/// Resolves when the program is told to end.
+#[cfg(not(unix))]
+pub(crate) fn told_to_end() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tracing::info!("told to end");
+        give_up_later();
+    })
+}
+
+/// Ends the program when it should have ended by itself long ago.
+fn give_up_later() {
+    let wait = || {
+        std::thread::sleep(SHUTDOWN_TIMEOUT + GRACE);
+        tracing::warn!("something was still running, and is given up");
+        std::process::exit(0);
+    };
+    if let Err(error) = std::thread::Builder::new().name("deadline".to_owned()).spawn(wait) {
+        tracing::warn!(%error, "there is no time limit for the end");
+    }
+}
