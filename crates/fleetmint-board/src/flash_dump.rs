@@ -136,12 +136,14 @@ impl NotNvs {
 #[non_exhaustive]
 pub enum Error {
     /// No table, or an unusable one, or no such partition.
-    #[error("{error}{}", elsewhere(tables))]
+    #[error("{error}{}", elsewhere(tables, *searched))]
     Table {
         /// What is wrong.
         error: partition_table::Error,
         /// Where tables are instead.
         tables: Vec<usize>,
+        /// Whether they were looked for.
+        searched: bool,
     },
     /// Several tables, none of them where it usually is.
     #[error(
@@ -231,8 +233,9 @@ fn hex(offsets: &[usize]) -> String {
     offsets.join(", ")
 }
 
-fn elsewhere(tables: &[usize]) -> String {
+fn elsewhere(tables: &[usize], searched: bool) -> String {
     match tables {
+        [] if searched => format!("; there is none at another sector boundary of the first {SEARCHED:#x} bytes either"),
         [] => String::new(),
         tables => format!("; there is one at {}", hex(tables)),
     }
@@ -270,7 +273,12 @@ fn find_table(file: &[u8], wanted: &Wanted<'_>) -> Result<Option<(usize, Partiti
     };
     let tables = proven(true);
     if asked.is_some() || !matches!(error, partition_table::Error::NoTable { .. }) {
-        return Err(Error::Table { error, tables });
+        let searched = true;
+        return Err(Error::Table {
+            error,
+            tables,
+            searched,
+        });
     }
     match tables.as_slice() {
         // A table alone, as the build writes it.
@@ -290,7 +298,11 @@ fn find_table(file: &[u8], wanted: &Wanted<'_>) -> Result<Option<(usize, Partiti
         [] => match proven(false) {
             // No whole flash has its table before the boot loader: that is a table alone.
             unproven if unproven.iter().any(|offset| *offset > 0) => Err(Error::UnprovenTable { tables: unproven }),
-            _ if wanted.partition.is_some() => Err(Error::Table { error, tables }),
+            _ if wanted.partition.is_some() => Err(Error::Table {
+                error,
+                tables,
+                searched: true,
+            }),
             _ => Ok(None),
         },
     }
@@ -334,6 +346,7 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
     let no_partition = |error| Error::Table {
         error,
         tables: Vec::new(),
+        searched: false,
     };
     let names = |nvs: bool| -> Vec<String> {
         let partitions = table.partitions().iter();

@@ -108,7 +108,8 @@ fn partitions_that_are_not_there() {
         ),
         (
             "alone.bin --partition nvs",
-            "there is no partition table at offset 0x8000",
+            "there is no partition table at offset 0x8000: the first row would begin with AA 50; there is none at another \
+             sector boundary of the first 0x20000 bytes either",
         ),
     ] {
         let line = folder.line(&format!("fleetmint nvs dump {arguments}")).refused(2);

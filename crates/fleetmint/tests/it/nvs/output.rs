@@ -302,6 +302,30 @@ fn temporary_files_go_when_a_signal_ends_the_program() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_signal_that_the_caller_ignores_stays_ignored() {
+    let folder = Folder::new();
+    folder.write("device.csv", CHANGES);
+    let program = env!("CARGO_BIN_EXE_fleetmint");
+    let script = format!("trap '' HUP; exec {program} nvs generate device.csv device.bin 16M");
+    let mut child = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while child.try_wait().unwrap().is_none() && folder.names().len() == 1 {}
+    let id = child.id().to_string();
+    let _ = Command::new("kill")
+        .args(["-HUP", &id])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(folder.names(), ["device.bin", "device.csv"]);
+}
+
 fn piped(folder: &Folder, line: &str, input: &[u8]) -> (i32, Vec<u8>, String) {
     use std::io::Write;
     let mut child = Command::new(env!("CARGO_BIN_EXE_fleetmint"))

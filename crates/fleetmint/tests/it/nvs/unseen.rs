@@ -125,3 +125,46 @@ fn in_names_of_files() {
     let run = folder.run(["nvs", "repair", name, &format!("out{name}")]).done();
     assert_seen("repair", &run);
 }
+
+/// Runs a command on a terminal; gives its exit code and what the terminal got.
+#[cfg(unix)]
+fn on_a_terminal(folder: &Folder, line: &str) -> (i32, String) {
+    let script = "import os, pty, sys\nsys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let output = std::process::Command::new("python3")
+        .args(["-c", script, env!("CARGO_BIN_EXE_fleetmint")])
+        .args(line.split_whitespace())
+        .current_dir(folder.path())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn on_a_terminal_also_what_is_exact_elsewhere() {
+    let folder = Folder::new();
+    let mut image = vec![0xFF; 0x3000];
+    let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, None).unwrap();
+    let namespace = storage.open_namespace(&Namespace::new("app").unwrap()).unwrap();
+    storage
+        .set_str(namespace, &Key::new("a").unwrap(), "\x1b[31m\u{202e}x")
+        .unwrap();
+    drop(storage);
+    folder.write("image.bin", image);
+    let table = folder.line("fleetmint nvs dump image.bin --format csv").done().stdout;
+    assert!(table.contains("\x1b[31m\u{202e}x"), "{table:?}");
+    let (exit, shown) = on_a_terminal(&folder, "nvs dump image.bin --format csv");
+    assert_eq!(exit, 0, "{shown}");
+    let shown = shown.replace('\r', "");
+    assert!(
+        shown.contains("\\u{1b}[31m\\u{202e}x") && !shown.contains(is_unseen),
+        "{shown:?}"
+    );
+    // An image is nothing for a terminal.
+    let (exit, shown) = on_a_terminal(&folder, "nvs repair image.bin -");
+    assert!(
+        exit == 2 && shown.contains("standard output is a terminal"),
+        "{exit}: {shown}"
+    );
+}
