@@ -13,6 +13,7 @@ pub mod enrolment;
 pub mod failpoint;
 mod failures;
 pub mod http;
+pub mod idempotency;
 pub mod identity;
 pub mod instance;
 pub mod metrics;

@@ -67,6 +67,14 @@ impl MasterKey {
         Zeroizing::new(STANDARD.encode(self.0.as_ref()))
     }
 
+    fn digest_key(&self) -> hmac::Key {
+        let derived = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, self.0.as_ref()),
+            b"fleetmint keyed digest",
+        );
+        hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+    }
+
     /// Names the key in what it sealed, and says nothing about it.
     fn id(&self) -> [u8; KEY_ID_LEN] {
         let tag = hmac::sign(
@@ -126,6 +134,8 @@ pub struct Seal(Arc<Inner>);
 
 struct Inner {
     key: LessSafeKey,
+    /// Derived from the master key, for digests that nobody without it can make or check.
+    digest_key: hmac::Key,
     key_id: [u8; KEY_ID_LEN],
     random: Arc<dyn Random>,
 }
@@ -145,9 +155,20 @@ impl Seal {
         let key = UnboundKey::new(&AES_256_GCM, master_key.0.as_ref()).expect("a key of 32 bytes");
         Self(Arc::new(Inner {
             key: LessSafeKey::new(key),
+            digest_key: master_key.digest_key(),
             key_id: master_key.id(),
             random,
         }))
+    }
+
+    /// A digest under the master key: it says whether a text is the same as before, and cannot be tried against guesses by
+    /// who has the database alone. `purpose` keeps digests of different things apart.
+    pub fn keyed_digest(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0.digest_key);
+        context.update(&(purpose.len() as u64).to_be_bytes());
+        context.update(purpose.as_bytes());
+        context.update(bytes);
+        context.sign().as_ref().first_chunk().copied().unwrap_or_default()
     }
 
     /// Seals a secret for one place.
@@ -252,6 +273,17 @@ mod tests {
             seal.seal(PLACE, b"secret").unwrap(),
             seal.seal(PLACE, b"secret").unwrap()
         );
+    }
+
+    #[test]
+    fn a_keyed_digest_is_the_same_for_the_same_key_purpose_and_text_alone() {
+        let key = MasterKey::generate(&SystemRandom::default()).unwrap();
+        let seal = || Seal::new(&key, Arc::new(SystemRandom::default()));
+        let digest = seal().keyed_digest("a", b"bc");
+        assert_eq!(seal().keyed_digest("a", b"bc"), digest);
+        assert_ne!(seal().keyed_digest("ab", b"c"), digest);
+        assert_ne!(seal().keyed_digest("a", b"b"), digest);
+        assert_ne!(self::seal().keyed_digest("a", b"bc"), digest);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::identity::keycloak::{self, Keycloak};
 use crate::instance;
 use crate::metrics::Metrics;
 use crate::seal::{MasterKey, Seal};
-use crate::{devices, models};
+use crate::{devices, idempotency, models};
 
 /// Why the service does not start. One line each, for the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -148,10 +148,12 @@ impl Service {
 
     /// Answers until `stop` resolves. Calls that are under way then have ten seconds to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let sweeper = tokio::spawn(idempotency::sweep(self.app.clone()));
         let reconciler = tokio::spawn(reconciler::run(self.app));
         http::serve(self.listener, self.endpoints, self.limits, stop).await;
         // A row that it was at work on is mended after the next start.
         reconciler.abort();
+        sweeper.abort();
     }
 }
 

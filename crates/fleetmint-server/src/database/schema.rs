@@ -86,6 +86,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    idempotency_keys (caller, key) {
+        caller -> Text,
+        key -> Text,
+        fingerprint -> Binary,
+        created_at -> BigInt,
+        device_id -> Nullable<BigInt>,
+        status -> Nullable<Integer>,
+        location -> Nullable<Text>,
+        etag -> Nullable<Text>,
+        body -> Nullable<Binary>,
+    }
+}
+
 diesel::joinable!(devices -> device_models (device_model_id));
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::allow_tables_to_appear_in_same_query!(devices, device_models, clients, client_secrets);

@@ -230,7 +230,7 @@ fn the_schema_in_code_is_the_schema_in_the_database() {
             let stored = match bare {
                 "Text" => "TEXT",
                 "Binary" => "BLOB",
-                "BigInt" | "Bool" => "INTEGER",
+                "BigInt" | "Integer" | "Bool" => "INTEGER",
                 other => panic!("no SQLite type is known for {other}"),
             };
             declared += &format!("    {name} {stored} {}\n", bare == kind);

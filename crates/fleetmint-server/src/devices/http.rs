@@ -1,6 +1,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,14 +10,17 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
 use crate::enrolment::{self, NewDevice};
-use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, tagged};
-use crate::http::extract::{Id, IdParameter, Json, MergePatch, Object, Query, parse_id};
+use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, etag, tagged};
+use crate::http::extract::{Id, IdParameter, MergePatch, Object, Query, parse_id};
 use crate::http::page::{ListParameters, Page, listing};
 use crate::http::problem::Problem;
 use crate::http::schema;
 use crate::http::time::Time;
+use crate::idempotency::Answer;
+use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
 use crate::models::ChangeOverrides;
 use crate::models::overrides::Shown;
+use crate::operation::Operation;
 
 /// A device with its identity.
 #[derive(Serialize, ToSchema)]
@@ -115,14 +118,17 @@ pub(crate) struct ChangeMembers {
 
 /// Makes a device and its client at the identity provider.
 #[utoipa::path(
-    post, path = "/api/devices", tag = "devices", request_body = New,
+    post, path = "/api/devices", tag = "devices", params(IdempotencyKeyParameter), request_body = New,
     responses(
         (status = 201, description = "The new device", body = Device, headers(
             ("Location" = String, description = "The device's path"),
+            ("Idempotency-Replayed" = Option<String>, description = "`true` if this is the answer to an earlier call"),
             ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
         )),
-        (status = 409, description = "The serial is taken, or the identity provider has such a client, and it is not ours"),
-        (status = 422, description = "A value breaks a rule, or there is no such model"),
+        (status = 400, description = "The body is not JSON, or `Idempotency-Key` cannot be read"),
+        (status = 409, description = "The serial is taken, the first call with this key is still under way, or the identity provider \
+            has such a client, and it is not ours"),
+        (status = 422, description = "A value breaks a rule, there is no such model, or another call was made with this key"),
         (status = 502, description = "The identity provider could not do its part"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
@@ -130,8 +136,9 @@ pub(crate) struct ChangeMembers {
 pub(crate) async fn create_device(
     State(app): State<App>,
     caller: Caller,
-    Json(new): Json<New>,
+    creation: Creation<New>,
 ) -> Result<Response, Problem> {
+    let (new, once) = creation.once(&app, &caller, Operation::CreateDevice, answer);
     let New {
         device_model_id,
         name,
@@ -144,10 +151,16 @@ pub(crate) async fn create_device(
         serial,
         overrides: provisioning.unwrap_or_default().0,
     };
-    let device = enrolment::create_device(&app, &caller, new).await?;
-    let location = [("location", format!("/api/devices/{}", device.id))];
-    let answer = tagged(device.version(), Device::from(device));
-    Ok((StatusCode::CREATED, location, answer).into_response())
+    let outcome = enrolment::create_device(&app, &caller, new, once).await?;
+    Ok(outcome.answer(answer))
+}
+
+fn answer(device: &super::Device) -> Answer {
+    Answer::created(
+        format!("/api/devices/{}", device.id),
+        etag(device.version()),
+        &Device::from(device.clone()),
+    )
 }
 
 /// Which devices to list.

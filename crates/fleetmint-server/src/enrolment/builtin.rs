@@ -7,6 +7,7 @@ use crate::audit;
 use crate::devices::Device;
 use crate::devices::store::ACTIVE;
 use crate::failpoint::{Step, reach};
+use crate::idempotency::{self, Once, Outcome};
 use crate::identity::builtin::Builtin;
 use crate::identity::{Client, Repair, Status};
 use crate::models;
@@ -20,9 +21,15 @@ pub(super) async fn create(
     caller: &Caller,
     row: store::NewRow,
     secret: Secret,
-) -> Result<Device, Error> {
+    once: Option<Once<Device>>,
+) -> Result<Outcome<Device>, Error> {
     let (builtin, caller) = (builtin.clone(), caller.clone());
     let write = move |connection: &mut _| {
+        if let Some(once) = &once
+            && let Some(answer) = idempotency::earlier(connection, &once.call)?
+        {
+            return Ok(Outcome::Repeated(answer));
+        }
         let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
         row.check_serial(connection)?;
         let device = store::insert(connection, &row, &key::client_id(&code, &row.key), ACTIVE, None)?;
@@ -33,11 +40,14 @@ pub(super) async fn create(
             connection,
             &caller.record(row.now, Operation::CreateDevice, Some(device.id)),
         )?;
-        Ok(device)
+        if let Some(once) = &once {
+            once.store(connection, &device)?;
+        }
+        Ok(Outcome::Created(device))
     };
-    let device = app.database.write::<_, Error>(write).await?;
+    let outcome = app.database.write::<_, Error>(write).await?;
     reach(Step::BuiltinCreateDone);
-    Ok(device)
+    Ok(outcome)
 }
 
 pub(super) async fn delete(

@@ -25,6 +25,7 @@ use crate::audit;
 use crate::database::{self, Connection};
 use crate::devices::Device;
 use crate::failpoint::{Step, reach};
+use crate::idempotency::{self, Once, Outcome};
 use crate::identity::keycloak::{Keycloak, Synced};
 use crate::identity::{self, Client, Status};
 use crate::models;
@@ -74,24 +75,37 @@ impl Work {
         }
     }
 
-    pub(super) async fn create(self, row: store::NewRow, secret: Secret) -> Result<Device, Error> {
+    pub(super) async fn create(
+        self,
+        row: store::NewRow,
+        secret: Secret,
+        once: Option<Once<Device>>,
+    ) -> Result<Outcome<Device>, Error> {
         to_the_end(async move {
             let lease = lease(&self.app, &self.keycloak)?;
             let (now, owner) = (row.now, lease.owner.clone());
-            let mut device = self
+            let call = once.as_ref().map(|once| once.call.clone());
+            let begun = self
                 .write(move |connection| {
+                    if let Some(call) = &call
+                        && let Some(answer) = idempotency::earlier(connection, call)?
+                    {
+                        return Ok(Outcome::Repeated(answer));
+                    }
                     let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
                     row.check_serial(connection)?;
                     let client_id = key::client_id(&code, &row.key);
-                    Ok(store::insert(
-                        connection,
-                        &row,
-                        &client_id,
-                        store::CREATING,
-                        Some(&lease),
-                    )?)
+                    let device = store::insert(connection, &row, &client_id, store::CREATING, Some(&lease))?;
+                    if let Some(call) = &call {
+                        idempotency::take(connection, call, device.id)?;
+                    }
+                    Ok(Outcome::Created(device))
                 })
                 .await?;
+            let mut device = match begun {
+                Outcome::Created(device) => device,
+                repeated @ Outcome::Repeated(_) => return Ok(repeated),
+            };
             reach(Step::KeycloakCreateIntent);
 
             let id = device.id;
@@ -109,15 +123,18 @@ impl Work {
             reach(Step::KeycloakCreateClient);
 
             let record = self.caller.record(now, Operation::CreateDevice, Some(id));
-            let known = provider_ref.clone();
+            device.provider_ref = Some(provider_ref);
+            let created = device.clone();
             self.write(move |connection| {
-                settle(connection, id, &owner, Some(&known))?;
+                settle(connection, id, &owner, created.provider_ref.as_deref())?;
+                if let Some(once) = &once {
+                    once.store(connection, &created)?;
+                }
                 Ok(audit::insert(connection, &record)?)
             })
             .await?;
             reach(Step::KeycloakCreateDone);
-            device.provider_ref = Some(provider_ref);
-            Ok(device)
+            Ok(Outcome::Created(device))
         })
         .await
     }

@@ -12,6 +12,7 @@ mod store;
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
 use crate::devices::{self, Device, serial};
+use crate::idempotency::{self, Once, Outcome};
 use crate::identity::{self, Identity};
 use crate::models::{ChangeOverrides, Overrides};
 use crate::version::{Changed, Expected};
@@ -42,6 +43,8 @@ pub enum Error {
     #[error("another change of the device is under way")]
     Busy,
     #[error(transparent)]
+    Repeat(#[from] idempotency::Error),
+    #[error(transparent)]
     Changed(#[from] Changed),
     #[error("there is a device with this serial already")]
     SerialTaken,
@@ -56,11 +59,16 @@ pub enum Error {
     Database(#[from] database::Error),
 }
 
-/// Makes a device and its client.
+/// Creates a device and its client, once for each key.
 ///
 /// # Errors
-/// [`Error::Invalid`], [`Error::SerialTaken`], [`Error::SerialInDoubt`], and the identity provider's.
-pub async fn create_device(app: &App, caller: &Caller, new: NewDevice) -> Result<Device, Error> {
+/// [`Error::Invalid`], [`Error::SerialTaken`], [`Error::SerialInDoubt`], [`Error::Repeat`], and the identity provider's.
+pub async fn create_device(
+    app: &App,
+    caller: &Caller,
+    new: NewDevice,
+    once: Option<Once<Device>>,
+) -> Result<Outcome<Device>, Error> {
     let mut violations = Vec::new();
     name::check(&new.name, &mut violations);
     if let Some(serial) = &new.serial {
@@ -74,7 +82,7 @@ pub async fn create_device(app: &App, caller: &Caller, new: NewDevice) -> Result
     loop {
         attempt += 1;
         let key = key::new(&*app.random)?;
-        match create_with_key(app, caller, new.clone(), key).await {
+        match create_with_key(app, caller, new.clone(), once.clone(), key).await {
             Err(Error::Database(database::Error::Taken { columns }))
                 if attempt < KEY_ATTEMPTS && columns == "devices.key" => {}
             result => return result,
@@ -82,7 +90,13 @@ pub async fn create_device(app: &App, caller: &Caller, new: NewDevice) -> Result
     }
 }
 
-async fn create_with_key(app: &App, caller: &Caller, new: NewDevice, key: String) -> Result<Device, Error> {
+async fn create_with_key(
+    app: &App,
+    caller: &Caller,
+    new: NewDevice,
+    once: Option<Once<Device>>,
+    key: String,
+) -> Result<Outcome<Device>, Error> {
     let secret = identity::new_secret(&*app.random)?;
     let overrides = new.overrides.apply(Overrides::default(), |column, secret| {
         app.seal.seal(devices::place(&key, column), secret.as_bytes())
@@ -96,8 +110,8 @@ async fn create_with_key(app: &App, caller: &Caller, new: NewDevice, key: String
         now: app.clock.now(),
     };
     match &app.identity {
-        Identity::Builtin(provider) => builtin::create(app, provider, caller, row, secret).await,
-        Identity::Keycloak(provider) => Work::new(app, provider, caller).create(row, secret).await,
+        Identity::Builtin(provider) => builtin::create(app, provider, caller, row, secret, once).await,
+        Identity::Keycloak(provider) => Work::new(app, provider, caller).create(row, secret, once).await,
     }
 }
 

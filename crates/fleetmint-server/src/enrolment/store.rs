@@ -9,6 +9,7 @@ use crate::database::schema::devices::dsl;
 use crate::database::{self, Connection};
 use crate::devices::store::{ACTIVE, COLUMNS, Row};
 use crate::devices::{self, Device};
+use crate::idempotency;
 use crate::models::Overrides;
 
 /// The state of a row whose client is being made,
@@ -218,9 +219,12 @@ pub(super) fn release(connection: &mut Connection, id: i64, owner: &str) -> Resu
     Ok(())
 }
 
-/// Removes a row, if its lease is still the owner's.
+/// Removes a row, if its lease is still the owner's, and frees the key of the call that began to create it.
 pub(super) fn remove(connection: &mut Connection, id: i64, owner: &str) -> Result<(), database::Error> {
-    diesel::delete(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner))).execute(connection)?;
+    let removed = diesel::delete(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner))).execute(connection)?;
+    if removed == 1 {
+        idempotency::free(connection, id)?;
+    }
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use super::body::{self, Failure};
 use super::problem::{Kind, Problem};
 use super::schema;
+use crate::secret::Wiped;
 use crate::violation::Violation;
 
 /// The media types that [`MergePatch`] takes, for the answers to OPTIONS and to other types (RFC 5789 §2.2, §3.1).
@@ -78,9 +79,14 @@ impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for J
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        expect_media_type(request.headers(), &["application/json"], None)?;
-        read(request, MAX).await.map(Self)
+        parse(json(request, MAX).await?.as_ref()).map(Self)
     }
+}
+
+/// The bytes of a body that says that it is JSON.
+pub(crate) async fn json(request: Request, max: usize) -> Result<Wiped, Problem> {
+    expect_media_type(request.headers(), &["application/json"], None)?;
+    read(request, max).await
 }
 
 /// A JSON merge patch (RFC 7396), under its own media type or plain JSON's.
@@ -93,7 +99,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MergePatch<T> {
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         const TYPES: &[&str] = &["application/merge-patch+json", "application/json"];
         expect_media_type(request.headers(), TYPES, Some(ACCEPT_PATCH))?;
-        read(request, BODY_MAX).await.map(Self)
+        parse(read(request, BODY_MAX).await?.as_ref()).map(Self)
     }
 }
 
@@ -176,9 +182,9 @@ pub(crate) fn is_uncoded(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn read<T: DeserializeOwned>(request: Request, max: usize) -> Result<T, Problem> {
+async fn read(request: Request, max: usize) -> Result<Wiped, Problem> {
     match body::read(request.into_body(), max).await {
-        Ok(bytes) => parse(bytes.as_ref()),
+        Ok(bytes) => Ok(bytes),
         Err(Failure::TooSlow) => Err(Problem::new(
             Kind::Timeout,
             format!("The body did not arrive within {} seconds.", body::TIMEOUT.as_secs()),
@@ -191,7 +197,8 @@ async fn read<T: DeserializeOwned>(request: Request, max: usize) -> Result<T, Pr
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// Reads a JSON object.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let mut track = serde_path_to_error::Track::new();
     let parsed = Object::<T>::deserialize(serde_path_to_error::Deserializer::new(&mut deserializer, &mut track))

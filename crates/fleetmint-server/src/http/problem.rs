@@ -66,6 +66,7 @@ kinds! {
     PreconditionFailed = PRECONDITION_FAILED, "precondition-failed", "It is in another state than the call expects", false;
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", false;
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's media type is not understood", false;
+    KeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Another call was made with this Idempotency-Key", false;
     InvalidValue = UNPROCESSABLE_ENTITY, "invalid-value", "A value breaks a rule", false;
     ValueMissing = UNPROCESSABLE_ENTITY, "value-missing", "A value that the device needs is not set", false;
     ValueTooLong = UNPROCESSABLE_ENTITY, "value-too-long", "A value is longer than NVS allows", false;
@@ -230,6 +231,7 @@ impl From<crate::models::Error> for Problem {
                 Self::new(Kind::AlreadyExists, "There is a device model with this code already.")
                     .with_errors(vec![Violation::new("/code", error.to_string())])
             }
+            Error::Repeat(error) => error.into(),
             Error::Changed(_) => changed("device model"),
             Error::InUse => Self::new(Kind::InUse, "There are devices of this model; delete them first."),
             Error::Invalid(violations) => Self::invalid(violations),
@@ -261,11 +263,30 @@ impl From<crate::enrolment::Error> for Problem {
             Error::NotFound => no_such_device(),
             Error::Invalid(violations) => Self::invalid(violations),
             Error::Busy => Self::new(Kind::Busy, "Another change of this device is under way."),
+            Error::Repeat(error) => error.into(),
             Error::Changed(_) => changed("device"),
             Error::SerialTaken => serial_taken(),
             Error::SerialInDoubt => serial_in_doubt(),
             Error::Identity(error) => error.into(),
             Error::NoRandomness(cause) => Self::internal(&cause),
+            Error::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<crate::idempotency::Error> for Problem {
+    fn from(error: crate::idempotency::Error) -> Self {
+        use crate::idempotency::Error;
+        match error {
+            Error::UnderWay => Self::new(
+                Kind::Busy,
+                "The first call with this `Idempotency-Key` is still under way; make it again later.",
+            )
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            Error::OtherCall => Self::new(
+                Kind::KeyReused,
+                "A call with another body or path was made with this `Idempotency-Key`; a new call needs a new key.",
+            ),
             Error::Database(error) => error.into(),
         }
     }

@@ -1,6 +1,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,12 +10,15 @@ use super::{ChangeDeviceModel, ChangeOverrides, NewDeviceModel, Sort};
 use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
-use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, tagged};
-use crate::http::extract::{Id, IdParameter, Json, MergePatch, Object, Query};
+use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, etag, tagged};
+use crate::http::extract::{Id, IdParameter, MergePatch, Object, Query};
 use crate::http::page::{ListParameters, Page, only_listing};
 use crate::http::problem::Problem;
 use crate::http::schema;
 use crate::http::time::Time;
+use crate::idempotency::Answer;
+use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
+use crate::operation::Operation;
 
 /// A type of device.
 #[derive(Serialize, ToSchema)]
@@ -91,21 +94,24 @@ pub(crate) struct ChangeModel {
 
 /// Makes a device model.
 #[utoipa::path(
-    post, path = "/api/device-models", tag = "device models", request_body = New,
+    post, path = "/api/device-models", tag = "device models", params(IdempotencyKeyParameter), request_body = New,
     responses(
         (status = 201, description = "The new model", body = DeviceModel, headers(
             ("Location" = String, description = "The model's path"),
+            ("Idempotency-Replayed" = Option<String>, description = "`true` if this is the answer to an earlier call"),
             ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
         )),
-        (status = 409, description = "The code is taken"),
-        (status = 422, description = "A value breaks a rule"),
+        (status = 400, description = "The body is not JSON, or `Idempotency-Key` cannot be read"),
+        (status = 409, description = "The code is taken, or the first call with this key is still under way"),
+        (status = 422, description = "A value breaks a rule, or another call was made with this key"),
     )
 )]
 pub(crate) async fn create_device_model(
     State(app): State<App>,
     caller: Caller,
-    Json(new): Json<New>,
+    creation: Creation<New>,
 ) -> Result<Response, Problem> {
+    let (new, once) = creation.once(&app, &caller, Operation::CreateDeviceModel, answer);
     let New {
         code,
         name,
@@ -116,10 +122,15 @@ pub(crate) async fn create_device_model(
         name,
         overrides: provisioning.unwrap_or_default().0,
     };
-    let model = super::create(&app, &caller, new).await?;
-    let location = [("location", format!("/api/device-models/{}", model.id))];
-    let answer = tagged(model.version(), DeviceModel::from(model));
-    Ok((StatusCode::CREATED, location, answer).into_response())
+    Ok(super::create(&app, &caller, new, once).await?.answer(answer))
+}
+
+fn answer(model: &super::DeviceModel) -> Answer {
+    Answer::created(
+        format!("/api/device-models/{}", model.id),
+        etag(model.version()),
+        &DeviceModel::from(model.clone()),
+    )
 }
 
 /// Lists the device models.

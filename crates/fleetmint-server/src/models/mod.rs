@@ -15,11 +15,12 @@ use crate::change::Change;
 use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection};
+use crate::idempotency::{Once, Outcome};
 use crate::operation::Operation;
 use crate::seal::{Place, Seal};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
-use crate::{audit, name};
+use crate::{audit, idempotency, name};
 
 /// The longest code in characters.
 const CODE_MAX: usize = 50;
@@ -66,6 +67,8 @@ pub enum Error {
     CodeTaken { code: String },
     #[error("there are devices of this model")]
     InUse,
+    #[error(transparent)]
+    Repeat(#[from] idempotency::Error),
     #[error("values break a rule")]
     Invalid(Vec<Violation>),
     #[error(transparent)]
@@ -125,11 +128,16 @@ impl DeviceModel {
     }
 }
 
-/// Makes a model.
+/// Creates a model, once for each key.
 ///
 /// # Errors
-/// [`Error::Invalid`], [`Error::CodeTaken`].
-pub async fn create(app: &App, caller: &Caller, new: NewDeviceModel) -> Result<DeviceModel, Error> {
+/// [`Error::Invalid`], [`Error::CodeTaken`], [`Error::Repeat`].
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    new: NewDeviceModel,
+    once: Option<Once<DeviceModel>>,
+) -> Result<Outcome<DeviceModel>, Error> {
     let mut violations = Vec::new();
     check_code(&new.code, &mut violations);
     name::check(&new.name, &mut violations);
@@ -144,9 +152,17 @@ pub async fn create(app: &App, caller: &Caller, new: NewDeviceModel) -> Result<D
     let record = caller.record(now, Operation::CreateDeviceModel, None);
     app.database
         .write(move |connection| {
+            if let Some(once) = &once
+                && let Some(answer) = idempotency::earlier(connection, &once.call)?
+            {
+                return Ok(Outcome::Repeated(answer));
+            }
             let model = store::insert(connection, &new.code, &new.name, &overrides, now)?;
             audit::insert(connection, &record)?;
-            Ok(model)
+            if let Some(once) = &once {
+                once.store(connection, &model)?;
+            }
+            Ok(Outcome::Created(model))
         })
         .await
 }

@@ -21,6 +21,7 @@ mod devices;
 mod documentation;
 mod enrolment;
 mod first_device;
+mod idempotency;
 mod identity;
 mod keycloak;
 mod metrics;

@@ -12,6 +12,7 @@ pub(crate) struct Client {
     host: String,
     token: Option<String>,
     accept: &'static str,
+    idempotency_key: Option<&'static str>,
 }
 
 pub(crate) struct Answer {
@@ -39,6 +40,7 @@ impl Client {
             host,
             token: None,
             accept: "application/json",
+            idempotency_key: None,
         }
     }
 
@@ -51,6 +53,14 @@ impl Client {
 
     pub(crate) fn accept(&self, accept: &'static str) -> Self {
         Self { accept, ..self.clone() }
+    }
+
+    /// The same call under the same key creates one thing.
+    pub(crate) fn once(&self, key: &'static str) -> Self {
+        Self {
+            idempotency_key: Some(key),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
@@ -80,6 +90,9 @@ impl Client {
         );
         if let Some(token) = &self.token {
             request += &format!("Authorization: Bearer {token}\r\n");
+        }
+        if let Some(key) = self.idempotency_key {
+            request += &format!("Idempotency-Key: \"{key}\"\r\n");
         }
         let (media_type, body) = body.unwrap_or_default();
         if !media_type.is_empty() {

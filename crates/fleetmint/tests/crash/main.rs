@@ -162,14 +162,20 @@ fn device_token(server: &Program, device: &Value) -> Result<String, u16> {
     Client::new(base).token(path, &value(&image.body, "client_id"), &secret)
 }
 
+/// A call that is made again until it is answered: `None` if the process was killed.
+fn create_once(server: &Program, model: &Value) -> Option<Answer> {
+    let body = json!({"device_model_id": model["id"], "name": "Cut short", "serial": "cut short"});
+    server
+        .client
+        .once("cut short")
+        .call("POST", "/api/devices", Some(&body))
+}
+
 /// What is done when the process is killed, by the step's name: `provider.action.…`.
 fn act(server: &Program, provider: &Provider, step: Step, model: &Value, victim: &Value) -> Option<Answer> {
     let device = format!("/api/devices/{}", victim["id"]);
     match step.name().split('.').nth(1).unwrap() {
-        "create" => {
-            let body = json!({"device_model_id": model["id"], "name": "Cut short"});
-            server.client.call("POST", "/api/devices", Some(&body))
-        }
+        "create" => create_once(server, model),
         "delete" => server.client.call("DELETE", &device, None),
         "sync" => {
             if let Provider::Keycloak(keycloak) = provider {
@@ -248,7 +254,23 @@ fn kill_at(step: Step, provider: &Provider) {
     assert!(devices.contains(&witness), "{}: what was answered is lost", step.name());
     device_token(&server, &witness).unwrap();
     match step.name().split('.').nth(1).unwrap() {
-        "create" => assert!(devices.contains(&victim)),
+        "create" => {
+            assert!(devices.contains(&victim));
+            // The caller, who was not answered, asks again: there is one device then, the earlier one if it was completed.
+            let earlier = devices.iter().find(|device| device["serial"] == "cut short");
+            let created = create_once(&server, &model).unwrap().expect(201);
+            if let Some(earlier) = earlier {
+                assert_eq!(&created, earlier, "{}", step.name());
+            }
+            assert_eq!(
+                create_once(&server, &model).unwrap().expect(201),
+                created,
+                "{}",
+                step.name()
+            );
+            let count = "SELECT key AS text FROM devices WHERE name = 'Cut short'";
+            assert_eq!(rows(folder, count).len(), 1, "{}", step.name());
+        }
         "delete" => {
             // With the built-in provider it was done or not; with Keycloak, what was begun is brought to its end.
             let is_done = !devices.contains(&victim);
@@ -285,6 +307,8 @@ fn kill_at(step: Step, provider: &Provider) {
             .expect(204);
     }
     server.stop();
+    let waiting = "SELECT key AS text FROM idempotency_keys WHERE status IS NULL";
+    assert_eq!(rows(folder, waiting), [""; 0], "{}: a key has no answer", step.name());
     assert_eq!(provider.clients(folder, &code), [""; 0], "{}", step.name());
     assert_eq!(
         rows(folder, "SELECT key AS text FROM devices"),

@@ -1,3 +1,4 @@
+DROP TABLE idempotency_keys;
 DELETE FROM instance WHERE name = 'unsealed_userinfo';
 ALTER TABLE devices DROP COLUMN mqtt_userinfo;
 ALTER TABLE device_models DROP COLUMN mqtt_userinfo;

@@ -4,7 +4,7 @@ mod faults;
 mod outage;
 mod real;
 pub(crate) mod realm;
-mod stand_in;
+pub(crate) mod stand_in;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,142 @@
+//! Calls that create something and may be made again: the first answer to a call with an `Idempotency-Key` is stored, and
+//! answered to the same call again, for a day.
+//!
+//! The key's row is written in the transaction that creates the row of the thing itself. With Keycloak that is the row of
+//! the intent: the key's row then waits for its answer as the device's row waits for its client, and goes with it if the
+//! reconciler takes the creation back. So whatever dies on the way, the key is either free again or has its answer.
+//!
+//! Only what was created is stored. A call that failed left nothing behind, and may be made again as if it were new.
+
+pub(crate) mod http;
+mod store;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::access::Caller;
+use crate::app::App;
+use crate::database::{self, Connection};
+use crate::operation::Operation;
+
+/// How long an answer is stored.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long the sweeper rests.
+const SWEEP_PERIOD: Duration = Duration::from_secs(60 * 60);
+
+/// A call as its key tells it from others.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Keys are each caller's own.
+    caller: String,
+    key: String,
+    /// Of the operation and the body. It is made under the master key, since a body may hold a password that could be
+    /// guessed from a plain digest.
+    fingerprint: [u8; 32],
+    at: Timestamp,
+}
+
+impl Call {
+    pub(crate) fn new(app: &App, caller: &Caller, operation: Operation, key: String, body: &[u8]) -> Self {
+        Self {
+            caller: caller.principal.name().to_owned(),
+            key,
+            fingerprint: app.seal.keyed_digest(operation.name(), body),
+            at: app.clock.now(),
+        }
+    }
+}
+
+/// What was answered. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub location: String,
+    pub etag: String,
+    pub body: Vec<u8>,
+}
+
+/// A creation that is made once, however often it is asked for.
+#[derive(Debug)]
+pub struct Once<T> {
+    pub(crate) call: Call,
+    /// The answer that tells of what was created.
+    pub(crate) render: fn(&T) -> Answer,
+}
+
+impl<T> Clone for Once<T> {
+    fn clone(&self) -> Self {
+        Self {
+            call: self.call.clone(),
+            render: self.render,
+        }
+    }
+}
+
+impl<T> Once<T> {
+    /// Stores the answer, in the transaction that completes the creation.
+    pub(crate) fn store(&self, connection: &mut Connection, created: &T) -> Result<(), database::Error> {
+        store::put(connection, &self.call, &(self.render)(created))
+    }
+}
+
+/// What became of a call to create something.
+#[derive(Clone, Debug)]
+pub enum Outcome<T> {
+    Created(T),
+    /// It was created by the same call before.
+    Repeated(Answer),
+}
+
+/// Why a call with a key was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("the first call with this key is still under way")]
+    UnderWay,
+    #[error("another call was made with this key")]
+    OtherCall,
+    #[error(transparent)]
+    Database(#[from] database::Error),
+}
+
+/// The answer to the same call, if it was made before: to be asked in the transaction that creates.
+pub(crate) fn earlier(connection: &mut Connection, call: &Call) -> Result<Option<Answer>, Error> {
+    store::sweep(connection, expired_at(call.at))?;
+    match store::find(connection, call)? {
+        None => Ok(None),
+        Some((fingerprint, _)) if fingerprint != call.fingerprint => Err(Error::OtherCall),
+        Some((_, None)) => Err(Error::UnderWay),
+        Some((_, answer)) => Ok(answer),
+    }
+}
+
+/// Takes the key for a device whose client is yet to be created, in the transaction of its intent.
+pub(crate) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> Result<(), database::Error> {
+    store::take(connection, call, device_id)
+}
+
+/// Frees the key of a creation that is taken back, in the transaction that deletes the device's row. An answer that was
+/// given stays.
+pub(crate) fn free(connection: &mut Connection, device_id: i64) -> Result<(), database::Error> {
+    store::free(connection, device_id)
+}
+
+/// Deletes what has expired, again and again, until it is dropped.
+pub async fn sweep(app: App) {
+    loop {
+        let expired = expired_at(app.clock.now());
+        let swept = app
+            .database
+            .write::<_, database::Error>(move |connection| store::sweep(connection, expired))
+            .await;
+        if let Err(error) = swept {
+            tracing::warn!(%error, "expired answers could not be deleted, and are deleted later");
+        }
+        tokio::time::sleep(SWEEP_PERIOD).await;
+    }
+}
+
+fn expired_at(now: Timestamp) -> Timestamp {
+    now.checked_sub(KEPT_FOR).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,80 @@
+use diesel::prelude::*;
+use jiff::Timestamp;
+
+use super::{Answer, Call};
+use crate::database::schema::idempotency_keys::dsl;
+use crate::database::{self, Connection};
+
+/// The stored columns of an answer: all of them or none.
+type Columns = (Option<i32>, Option<String>, Option<String>, Option<Vec<u8>>);
+
+/// A call's fingerprint, and its answer if it has one.
+type Known = (Vec<u8>, Option<Answer>);
+
+/// The fingerprint of the call that was made with this key, and its answer once there is one.
+pub(super) fn find(connection: &mut Connection, call: &Call) -> Result<Option<Known>, database::Error> {
+    let row = dsl::idempotency_keys
+        .find((&call.caller, &call.key))
+        .select((dsl::fingerprint, (dsl::status, dsl::location, dsl::etag, dsl::body)))
+        .get_result::<(Vec<u8>, Columns)>(connection)
+        .optional()?;
+    Ok(row.map(|(fingerprint, columns)| {
+        let answer = match columns {
+            (Some(status), Some(location), Some(etag), Some(body)) => Some(Answer {
+                status: u16::try_from(status).unwrap_or_default(),
+                location,
+                etag,
+                body,
+            }),
+            _ => None,
+        };
+        (fingerprint, answer)
+    }))
+}
+
+pub(super) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> Result<(), database::Error> {
+    diesel::insert_into(dsl::idempotency_keys)
+        .values((
+            dsl::caller.eq(&call.caller),
+            dsl::key.eq(&call.key),
+            dsl::fingerprint.eq(call.fingerprint.as_slice()),
+            dsl::created_at.eq(call.at.as_microsecond()),
+            dsl::device_id.eq(device_id),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn put(connection: &mut Connection, call: &Call, answer: &Answer) -> Result<(), database::Error> {
+    let columns = (
+        dsl::status.eq(i32::from(answer.status)),
+        dsl::location.eq(&answer.location),
+        dsl::etag.eq(&answer.etag),
+        dsl::body.eq(&answer.body),
+    );
+    diesel::insert_into(dsl::idempotency_keys)
+        .values((
+            dsl::caller.eq(&call.caller),
+            dsl::key.eq(&call.key),
+            dsl::fingerprint.eq(call.fingerprint.as_slice()),
+            dsl::created_at.eq(call.at.as_microsecond()),
+            columns,
+        ))
+        .on_conflict((dsl::caller, dsl::key))
+        .do_update()
+        .set(columns)
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn free(connection: &mut Connection, device_id: i64) -> Result<(), database::Error> {
+    let unanswered = dsl::device_id.eq(device_id).and(dsl::status.is_null());
+    diesel::delete(dsl::idempotency_keys.filter(unanswered)).execute(connection)?;
+    Ok(())
+}
+
+pub(super) fn sweep(connection: &mut Connection, expired: Timestamp) -> Result<(), database::Error> {
+    let old = dsl::created_at.le(expired.as_microsecond());
+    diesel::delete(dsl::idempotency_keys.filter(old)).execute(connection)?;
+    Ok(())
+}
