@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
+use utoipa::openapi::{Ref, Required};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::Query;
@@ -25,15 +25,23 @@ const Q_MAX: usize = 256;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Page<T> {
-    /// The items, in the order asked for.
+pub(crate) struct Page<T: ToSchema> {
+    #[schema(schema_with = items::<T>)]
     pub(crate) items: Vec<T>,
     /// Where the next page begins; `null` at the end.
     #[schema(required)]
     pub(crate) next_cursor: Option<String>,
 }
 
-impl<T> Page<T> {
+/// The items by reference: the derived schema repeats the item's, and a generated client would know two types of one thing.
+fn items<T: ToSchema>() -> Array {
+    ArrayBuilder::new()
+        .items(Ref::from_schema_name(T::name()))
+        .description(Some("The items, in the order asked for."))
+        .build()
+}
+
+impl<T: ToSchema> Page<T> {
     /// Makes a page of up to one item more than the page's limit: the one more says that there is a next page.
     pub(crate) fn new<I, S: SortKey>(
         listing: &Listing<S>,

@@ -42,6 +42,12 @@ struct Provisioning<'a> {
     data: &'a str,
 }
 
+/// Documents the image as bytes.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "documents a body that is no JSON")]
+pub(crate) struct RawImage(Vec<u8>);
+
 /// How large the image is.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -77,7 +83,7 @@ fn partition_size_schema() -> Schema {
     ),
     responses(
         (status = 200, description = "The image, as the caller accepts it", content(
-            (Provisioning = "application/json"), (Vec<u8> = "application/octet-stream"),
+            (Provisioning = "application/json"), (RawImage = "application/octet-stream"),
         )),
         (status = 422, description = "A value or setting is missing, too long, or does not fit into the partition"),
         (status = 502, description = "The identity provider could not do its part, or has no usable secret"),

@@ -19,13 +19,18 @@ pub(crate) fn with(module: &str, test: &str) -> Option<OsString> {
     if has_module.is_ok_and(|status| status.success()) {
         return Some(python);
     }
-    let why = format!(
-        "SKIPPED: {test}: {} has no module {module}. `tools/install python` installs it; FLEETMINT_TEST_PYTHON names \
-         another Python.\n",
+    skip(&format!(
+        "{test}: {} has no module {module}. `tools/install python` installs it; FLEETMINT_TEST_PYTHON names another \
+         Python.",
         Path::new(&python).display()
-    );
+    ));
+    None
+}
+
+/// Says that a test is skipped, and why. It is a failure under CI.
+pub(crate) fn skip(why: &str) {
+    let why = format!("SKIPPED: {why}\n");
     assert!(std::env::var_os("CI").is_none(), "{why}");
     // Not by a macro, whose output the test harness would keep to itself.
     let _ = std::io::stderr().write_all(why.as_bytes());
-    None
 }
