@@ -10,6 +10,7 @@ use crate::access::{Access, Refusals};
 use crate::audit::Audit;
 use crate::config::Settings;
 use crate::database::Database;
+use crate::http::LargeBodies;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::seal::Seal;
@@ -27,6 +28,7 @@ pub struct Parts {
     pub metrics: Metrics,
     pub access: Access,
     pub refusals: Arc<Refusals>,
+    pub large_bodies: LargeBodies,
     pub settings: Arc<Settings>,
     pub seal: Seal,
     pub clock: Arc<dyn Clock>,

@@ -16,7 +16,7 @@ use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Database, OpenError};
 use crate::descriptors;
 use crate::enrolment::reconciler;
-use crate::http::{self, Endpoints, Limits};
+use crate::http::{self, Endpoints, LargeBodies, Limits};
 use crate::identity::Identity;
 use crate::identity::builtin::{Builtin, KeyError};
 use crate::identity::keycloak::{self, Keycloak};
@@ -109,6 +109,7 @@ impl Service {
             metrics,
             access,
             refusals,
+            large_bodies: LargeBodies::new(settings.server.large_bodies_max),
             settings: Arc::new(settings),
             seal,
             clock,

@@ -10,6 +10,9 @@ use super::{Error, Origin, Warning, url};
 /// Where `serve` listens when nothing says otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
+/// How many bytes of large bodies may be under way when nothing says otherwise.
+const LARGE_BODIES_DEFAULT: usize = 256 << 20;
+
 #[derive(Clone, Debug)]
 pub struct Server {
     /// `host:port` to listen on. Port 0 lets the system choose one.
@@ -25,6 +28,8 @@ pub struct Server {
     pub max_connections: Option<usize>,
     /// How many connections one address may have; without it a quarter of all.
     pub max_connections_per_address: Option<usize>,
+    /// How many bytes of large bodies may be under way at once.
+    pub large_bodies_max: usize,
 }
 
 /// The header in which a proxy says who called it. The other one is the caller's own, and means nothing.
@@ -48,6 +53,9 @@ impl Server {
                 .unwrap_or(ForwardedBy::XForwardedFor),
             max_connections: values.number("server.max_connections", connections)?,
             max_connections_per_address: values.number("server.max_connections_per_address", connections)?,
+            large_bodies_max: values
+                .number("server.large_bodies_max", large_bodies)?
+                .unwrap_or(LARGE_BODIES_DEFAULT),
         })
     }
 
@@ -125,6 +133,19 @@ fn connections(number: f64) -> Result<usize, String> {
         Ok(number as usize)
     } else {
         Err(format!("must be a whole number from 1 to {MOST}"))
+    }
+}
+
+/// A number of bytes that holds the largest call, a partition of 16 MiB that is patched.
+fn large_bodies(number: f64) -> Result<usize, String> {
+    const LEAST: u32 = 64 << 20;
+    const MOST: f64 = (1u64 << 40) as f64;
+    if number.fract() == 0.0 && (f64::from(LEAST)..=MOST).contains(&number) {
+        Ok(number as usize)
+    } else {
+        Err(format!(
+            "must be a whole number of bytes from {LEAST} (64 MiB) to {MOST} (1 TiB)"
+        ))
     }
 }
 

@@ -155,6 +155,8 @@ fn what_is_not_of_its_kind_stops_the_start_with_the_key_and_the_line() {
         ("server.max_connections", "1.5"),
         ("server.max_connections", "'many'"),
         ("server.max_connections_per_address", "1e9"),
+        ("server.large_bodies_max", "67108863"),
+        ("server.large_bodies_max", "'256 MiB'"),
         ("data.dir", "''"),
         ("data.database_url", "'fleetmint.db'"),
         ("data.database_url", "'sqlite://'"),
@@ -247,7 +249,7 @@ fn unknown_keys_stop_the_start() {
     let text = refusal("", &[("FLEETMINT_SERVER__PORT", "80")]);
     assert_eq!(
         text,
-        "FLEETMINT_SERVER__PORT: unknown key server.port; [server] has forwarded, listen, max_connections, max_connections_per_address, public_url, trusted_proxies"
+        "FLEETMINT_SERVER__PORT: unknown key server.port; [server] has forwarded, large_bodies_max, listen, max_connections, max_connections_per_address, public_url, trusted_proxies"
     );
     let text = refusal("", &[("FLEETMINT_SERVER__LISTEN_FILE", "x")]);
     assert!(text.contains("unknown key server.listen_file"), "{text}");

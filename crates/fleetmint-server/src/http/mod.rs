@@ -12,6 +12,7 @@ pub(crate) mod extract;
 mod forwarded;
 mod health;
 mod host;
+pub(crate) mod large_bodies;
 mod log_line;
 mod metrics;
 mod observe;
@@ -26,5 +27,6 @@ mod stream;
 pub(crate) mod time;
 
 pub use connections::Limits;
+pub use large_bodies::LargeBodies;
 pub use router::Endpoints;
 pub use server::{SHUTDOWN_TIMEOUT, serve};

@@ -1,5 +1,6 @@
-use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use fleetmint_board::patch::{Difference, Masked};
@@ -15,6 +16,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::http::accept::negotiate;
 use crate::http::extract::{Id, IdParameter, Json, Query};
+use crate::http::large_bodies::Room;
 use crate::http::problem::Problem;
 use crate::secret::{Secret, Wiped};
 use crate::violation::Violation;
@@ -100,12 +102,28 @@ pub(crate) async fn get_provisioning(
     let media_type = negotiate(&headers, &[JSON, BYTES])?;
     let size = query.parse("partition_size", parse_size).unwrap_or(SIZE_DEFAULT);
     query.finish()?;
+    // In JSON the image is there twice for a moment.
+    let under_way = if media_type == BYTES { size } else { size * 7 / 3 };
+    let room = app.large_bodies.room(under_way).await?;
     let image = super::get(&app, &caller, id, size).await?;
-    Ok(render(image, media_type))
+    Ok(render(image, media_type, room))
 }
 
 /// The largest body of a patch in bytes: 16 MiB in base64, a key partition, and the JSON around them.
 const PATCH_BODY_MAX: usize = (16 << 20) / 3 * 4 + (64 << 10);
+
+/// Room for a patch's bodies, taken before the first is read.
+#[derive(Debug)]
+pub(crate) struct PatchRoom(Room);
+
+impl FromRequestParts<App> for PatchRoom {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let room = app.large_bodies.room_for_both(&parts.headers, PATCH_BODY_MAX);
+        room.await.map(Self)
+    }
+}
 
 /// A partition as it was read from the chip.
 #[derive(Deserialize, ToSchema)]
@@ -209,6 +227,7 @@ pub(crate) async fn patch_provisioning(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
+    PatchRoom(room): PatchRoom,
     Json(body): Json<PatchProvisioning, PATCH_BODY_MAX>,
 ) -> Result<Response, Problem> {
     let data = decode("/data", &body.data)?;
@@ -227,7 +246,7 @@ pub(crate) async fn patch_provisioning(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
     ];
-    Ok((headers, Bytes::from_owner(Wiped::new(json))).into_response())
+    Ok((headers, room.hold(Wiped::new(json))).into_response())
 }
 
 fn decode(pointer: &'static str, text: &Secret) -> Result<Wiped, Problem> {
@@ -240,7 +259,7 @@ fn decode(pointer: &'static str, text: &Secret) -> Result<Wiped, Problem> {
     })
 }
 
-fn render(image: Image, media_type: &'static str) -> Response {
+fn render(image: Image, media_type: &'static str, room: Room) -> Response {
     // Room for these, and for those that every answer gets: growing a table of headers costs more than filling it.
     let mut headers = HeaderMap::with_capacity(HEADERS);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -251,7 +270,7 @@ fn render(image: Image, media_type: &'static str) -> Response {
         if let Ok(file) = HeaderValue::try_from(file) {
             headers.insert(header::CONTENT_DISPOSITION, file);
         }
-        Bytes::from_owner(image.bytes)
+        room.hold(image.bytes)
     } else {
         // Written by hand around the base64: nothing in it needs escaping, and it is large.
         let image = image.bytes.as_ref();
@@ -262,7 +281,7 @@ fn render(image: Image, media_type: &'static str) -> Response {
         json.push_str(",\"data\":\"");
         base64_simd::STANDARD.encode_append(image, &mut json);
         json.push_str("\"}");
-        Bytes::from_owner(Wiped::new(json.into_bytes()))
+        room.hold(Wiped::new(json.into_bytes()))
     };
     let mut response = Response::new(Body::from(body));
     *response.headers_mut() = headers;

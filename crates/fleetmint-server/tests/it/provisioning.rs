@@ -3,6 +3,7 @@ use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 
 use crate::harness::nvs::{Espressif, strings};
+use crate::harness::raw::Raw;
 use crate::harness::{Answer, Server, problem};
 
 /// The settings and overrides of a device that has them all; not only ASCII.
@@ -555,5 +556,36 @@ async fn urls_of_an_earlier_version_are_sealed_or_refused_when_they_are_needed()
         }
     }
     assert_eq!(server.image(&device, 4096).await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn large_answers_have_a_bound_until_they_are_written() {
+    let server = Server::start_with(&[("server.large_bodies_max", "67108864")]).await;
+    let device = server.device(&server.model("m").await).await;
+    let path = format!("/api/devices/{}/provisioning", device["id"]);
+    let large = format!("{path}?partition_size={}", 16 << 20);
+    let head = |line: &str, more: &str| {
+        let token = &server.token;
+        format!("{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{more}\r\n")
+    };
+    // One that does not read its answer has the room.
+    let mut unread = Raw::connect(&server).await;
+    unread.send(head(&format!("GET {large}"), "").as_bytes()).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let patch = head(
+        &format!("POST {path}/patch"),
+        "Content-Type: application/json\r\nContent-Length: 20000000\r\n",
+    );
+    // Another waits for a while, and is refused; a patch before its body is read.
+    let (another, patch) = tokio::join!(server.get(&large), server.raw(patch.as_bytes()));
+    for refused in [another, patch] {
+        assert_eq!(refused.problem(), problem(503, "unavailable", &[]));
+        assert_eq!(refused.header("retry-after"), "5");
+    }
+    // What is small is answered meanwhile.
+    assert_eq!(server.get(&path).await.status, 200);
+    drop(unread);
+    assert_eq!(server.get(&large).await.status, 200);
     server.stop().await;
 }

@@ -90,7 +90,7 @@ fn settings_that_cannot_be_used_stop_the_start() {
     for (file, line) in [
         (
             "[server]\nport = 80\n",
-            "fleetmint.toml:2: unknown key server.port; [server] has forwarded, listen, max_connections, max_connections_per_address, public_url, trusted_proxies",
+            "fleetmint.toml:2: unknown key server.port; [server] has forwarded, large_bodies_max, listen, max_connections, max_connections_per_address, public_url, trusted_proxies",
         ),
         (
             "[server]\nlisten = '127.0.0.1:http'\n",
