@@ -435,9 +435,11 @@ pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
     }
     if let [offset, _, ..] = strange.as_slice()
         && foreign.is_none()
+        // Damage seldom makes noise of whole pages, and a single one may be an erasure that was cut short. What an
+        // encrypted flash holds behind the partition is noise throughout.
+        && content::identify(partition.get(*offset..).unwrap_or_default()) == Content::Noise
     {
-        // A single one may be a page whose header was damaged.
-        foreign = Some((*offset, content::identify(partition.get(*offset..).unwrap_or_default())));
+        foreign = Some((*offset, Content::Noise));
     }
     match (foreign, first) {
         (Some((offset, content)), Some(nvs)) if offset < nvs => Err(NotNvs::Before { offset, content, nvs }),

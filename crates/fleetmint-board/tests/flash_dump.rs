@@ -277,6 +277,11 @@ fn a_dump_that_goes_on_behind_its_partition() {
     let mut damaged = [nvs(0x4000, None), blank].concat();
     damaged[0x4000..].copy_from_slice(&noise(0x1000));
     assert_eq!(check_nvs(&damaged), Ok(()));
+    // So are several that hold what a damaged flash holds, and no chip with flash encryption.
+    for filled_with in [0x00, 0xF7] {
+        let damaged = [nvs(0x4000, None), vec![filled_with; 0x3000]].concat();
+        assert_eq!(check_nvs(&damaged), Ok(()), "{filled_with:#x}");
+    }
 }
 
 #[test]
