@@ -1,8 +1,7 @@
 //! Lists by keyset: each page begins where the one before ended, so that it costs the same at any depth, and rows that
 //! come or go meanwhile shift nothing.
 
-use serde::{Deserialize, Serialize};
-
+pub use super::after::After;
 use super::folding::fold;
 
 /// Which part of a list, and in which order.
@@ -39,14 +38,6 @@ impl<S> Listing<S> {
     }
 }
 
-/// A row's place in a list: what it is sorted by, and its id, which settles ties.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum After {
-    Number(i64, i64),
-    Text(String, i64),
-}
-
 /// The columns that a list can be sorted by.
 pub trait SortKey: Copy + PartialEq + 'static {
     const ALL: &'static [Self];
@@ -76,19 +67,3 @@ macro_rules! keyset {
     }};
 }
 pub(crate) use keyset;
-
-impl After {
-    pub(crate) fn number(after: Option<&Self>) -> Option<(i64, i64)> {
-        match after {
-            Some(Self::Number(value, id)) => Some((*value, *id)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn text(after: Option<&Self>) -> Option<(String, i64)> {
-        match after {
-            Some(Self::Text(value, id)) => Some((value.clone(), *id)),
-            _ => None,
-        }
-    }
-}

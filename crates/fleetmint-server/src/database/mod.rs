@@ -3,6 +3,7 @@
 //! SQLite in WAL mode with `synchronous=FULL`: readers never wait, writers take turns at one connection, and what a
 //! transaction wrote is on the disk when it returns.
 
+pub mod after;
 mod error;
 pub(crate) mod folding;
 pub mod keyset;

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::media_range::Ranges;
 use super::problem::{self, Kind, Problem};
 
 /// The first of `offers` that the caller likes best; without an `Accept` header the first of all.
@@ -15,65 +16,18 @@ use super::problem::{self, Kind, Problem};
 /// # Errors
 /// A 406 that names the offers.
 pub(crate) fn negotiate<'o>(headers: &HeaderMap, offers: &[&'o str]) -> Result<&'o str, Problem> {
-    let lines = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
-    let ranges: Vec<&str> = lines
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .filter(|range| !range.is_empty())
-        .collect();
-    let accepts_anything = ranges.is_empty();
-    let mut best: Option<(&str, f32)> = None;
-    for offer in offers {
-        let quality = if accepts_anything { 1.0 } else { quality(&ranges, offer) };
-        if quality > best.map_or(0.0, |(_, quality)| quality) {
-            best = Some((offer, quality));
-        }
-    }
+    let lines = headers.get_all(header::ACCEPT).iter();
+    let ranges = Ranges::new(lines.filter_map(|line| line.to_str().ok()));
     let first = || {
-        let takes_errors = quality(&ranges, problem::MEDIA_TYPE) > 0.0;
+        let takes_errors = ranges.quality(problem::MEDIA_TYPE) > 0.0;
         offers.first().copied().filter(|_| takes_errors)
     };
-    best.map(|(offer, _)| offer).or_else(first).ok_or_else(|| {
+    ranges.best(offers).or_else(first).ok_or_else(|| {
         Problem::new(
             Kind::NotAcceptable,
             format!("This call answers with {}.", offers.join(" or ")),
         )
     })
-}
-
-/// The weight that the most specific matching range gives to a media type.
-fn quality(ranges: &[&str], offer: &str) -> f32 {
-    let mut best = (0, 0.0);
-    for range in ranges {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let wildcard = name.strip_suffix("/*").filter(|_| name != "*/*");
-        let specificity = if name.eq_ignore_ascii_case(offer) {
-            3
-        } else if wildcard.is_some_and(|kind| {
-            offer
-                .split('/')
-                .next()
-                .is_some_and(|own| own.eq_ignore_ascii_case(kind))
-        }) {
-            2
-        } else if name == "*/*" {
-            1
-        } else {
-            continue;
-        };
-        let weight = parts
-            .filter_map(|parameter| parameter.split_once('='))
-            .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-            .map_or(1.0, |(_, weight)| weight.trim().parse().unwrap_or(0.0));
-        if specificity > best.0 {
-            best = (specificity, weight);
-        }
-    }
-    best.1
 }
 
 /// Refuses callers who do not want JSON, before anything is done.
@@ -113,7 +67,12 @@ mod tests {
         assert_eq!(choice(&["text/html, */*;q=0.1"]), json);
         assert_eq!(choice(&["text/html"]), None);
         assert_eq!(choice(&["application/json;q=0"]), None);
-        assert_eq!(choice(&["application/json;q=none"]), None);
+        for none in ["none", "NaN", "-1", "-inf", ""] {
+            assert_eq!(choice(&[&format!("application/json;q={none}")]), None);
+            let both = format!("application/json;q={none}, application/octet-stream;q=0.1");
+            assert_eq!(choice(&[&both]), bytes);
+        }
+        assert_eq!(choice(&["application/octet-stream;q=2, application/json"]), json);
         assert_eq!(choice(&[""]), json);
     }
 

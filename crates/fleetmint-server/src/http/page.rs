@@ -2,14 +2,13 @@
 
 use std::marker::PhantomData;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Ref, Required};
 use utoipa::{IntoParams, ToSchema};
 
+use super::cursor::Cursor;
 use super::extract::Query;
 use super::problem::Problem;
 use crate::database::keyset::{After, Listing, SortKey};
@@ -55,21 +54,12 @@ impl<T: ToSchema> Page<T> {
         let next_cursor = items
             .last()
             .filter(|_| more)
-            .map(|last| cursor(listing.sort.name(), listing.descending, after(last)));
+            .map(|last| Cursor(listing.sort.name().to_owned(), listing.descending, after(last)).encode());
         Self {
             items: items.into_iter().map(render).collect(),
             next_cursor,
         }
     }
-}
-
-/// What a cursor holds: where the last page ended, and in which order, since it means nothing in another.
-#[derive(Serialize, Deserialize)]
-struct Cursor(String, bool, After);
-
-fn cursor(sort: &str, descending: bool, after: After) -> String {
-    let cursor = serde_json::to_vec(&Cursor(sort.to_owned(), descending, after)).unwrap_or_default();
-    BASE64_URL_SAFE_NO_PAD.encode(cursor)
 }
 
 /// Documents the parameters that all lists share; they are read one by one to name each one's mistake.
@@ -138,10 +128,7 @@ pub(crate) fn listing<S: SortKey>(query: &mut Query) -> Listing<S> {
         })
         .unwrap_or((S::DEFAULT, false));
     let after = query.parse_text("cursor", |text| {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
-        let Cursor(name, down, after) = bytes
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .ok_or("is no next_cursor of a page of this list")?;
+        let Cursor(name, down, after) = Cursor::decode(text).ok_or("is no next_cursor of a page of this list")?;
         if name == sort.name() && down == descending && sort.matches(&after) {
             Ok(after)
         } else {

@@ -1,0 +1,60 @@
+//! Cursors of lists: a place in a list as callers send it back. Without the server around it, so that the fuzz targets
+//! build it alone.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::database::after::After;
+
+/// What a cursor holds: by what the list is sorted, whether descending, and where the last page ended. A place means
+/// nothing in another order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cursor(pub(crate) String, pub(crate) bool, pub(crate) After);
+
+impl Cursor {
+    /// The text that callers send back.
+    pub(crate) fn encode(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads what a caller sends.
+    pub(crate) fn decode(text: &str) -> Option<Self> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        for after in [
+            After::Number(i64::MIN, 1),
+            After::Text("K\u{FC}che \"\u{0}".to_owned(), i64::MAX),
+        ] {
+            let cursor = Cursor("name".to_owned(), true, after);
+            assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_cursor() {
+        let encoded = |json: &str| BASE64_URL_SAFE_NO_PAD.encode(json);
+        for text in [
+            "",
+            "!",
+            "bmFtZQ==",
+            &encoded("{}"),
+            &encoded("[\"name\",true]"),
+            &encoded("[\"name\",true,[1.5,2]]"),
+            &encoded("[\"name\",true,[1,2,3]]"),
+            &encoded("[\"name\",true,[1,2]]x"),
+            &encoded(&"[".repeat(100_000)),
+        ] {
+            assert_eq!(Cursor::decode(text), None, "{text:.40}");
+        }
+    }
+}
