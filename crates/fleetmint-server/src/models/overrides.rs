@@ -164,16 +164,40 @@ impl ChangeOverrides {
         self.wifi_password_state
             .check_fixed("/provisioning/wifi_password_state", &state, violations);
         let values = [
-            (Setting::BaseUrl, self.base_url.value().map(String::as_str)),
-            (Setting::TokenUrl, self.token_url.value().map(String::as_str)),
-            (Setting::MqttUrl, self.mqtt_url.value().map(Secret::expose)),
-            (Setting::WifiSsid, self.wifi_ssid.value().map(String::as_str)),
-            (Setting::WifiPassword, self.wifi_password.value().map(Secret::expose)),
+            (
+                Setting::BaseUrl,
+                self.base_url.value().map(String::as_str),
+                &now.base_url,
+            ),
+            (
+                Setting::TokenUrl,
+                self.token_url.value().map(String::as_str),
+                &now.token_url,
+            ),
+            (
+                Setting::MqttUrl,
+                self.mqtt_url.value().map(Secret::expose),
+                &now.mqtt_url,
+            ),
+            (
+                Setting::WifiSsid,
+                self.wifi_ssid.value().map(String::as_str),
+                &now.wifi_ssid,
+            ),
+            (
+                Setting::WifiPassword,
+                self.wifi_password.value().map(Secret::expose),
+                &None,
+            ),
         ];
-        for (setting, value) in values {
+        for (setting, value, shown) in values {
             let Some(value) = value.filter(|value| !value.is_empty()) else {
                 continue;
             };
+            // What an earlier version took and was shown may be sent back, though today's rule would refuse it.
+            if shown.as_deref() == Some(value) {
+                continue;
+            }
             let result = setting.check(value).map_err(|error| error.to_string());
             let result = result.and_then(|()| match target(setting) {
                 Some(target) => check_url(value, target, now).map_err(|rule| format!("{setting} {rule}")),
