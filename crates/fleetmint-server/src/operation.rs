@@ -2,24 +2,27 @@
 //! operation id in the OpenAPI document.
 
 macro_rules! operations {
-    ($($variant:ident = $name:literal,)*) => {
-        /// One thing that a caller can ask of the service.
+    (calls { $($call:ident = $call_name:literal,)* } commands { $($command:ident = $command_name:literal,)* }) => {
+        /// One thing that the service or the program beside it does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Operation { $($variant,)* }
+        pub enum Operation { $($call,)* $($command,)* }
 
         impl Operation {
-            /// Every operation, in the order of their declaration.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// What a caller can ask of the service, in the order of their declaration.
+            pub const ALL: &[Self] = &[$(Self::$call,)*];
+
+            /// What only a command does. It is in the audit trail alone.
+            pub const COMMANDS: &[Self] = &[$(Self::$command,)*];
 
             /// The name in metrics, audit trail and OpenAPI document.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$call => $call_name,)* $(Self::$command => $command_name,)* }
             }
         }
     };
 }
 
-operations! {
+operations! { calls {
     CreateDeviceModel = "create_device_model",
     ListDeviceModels = "list_device_models",
     GetDeviceModel = "get_device_model",
@@ -44,4 +47,7 @@ operations! {
     GetMetrics = "get_metrics",
     GetLivez = "get_livez",
     GetReadyz = "get_readyz",
-}
+} commands {
+    ResetAdminToken = "reset_admin_token",
+    BackUpDatabase = "back_up_database",
+} }

@@ -150,11 +150,13 @@ impl Service {
     /// Answers until `stop` resolves. Calls that are under way then have ten seconds to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let sweeper = tokio::spawn(idempotency::sweep(self.app.clone()));
-        let reconciler = tokio::spawn(reconciler::run(self.app));
+        let reconciler = tokio::spawn(reconciler::run(self.app.clone()));
         http::serve(self.listener, self.endpoints, self.limits, stop).await;
         // A row that it was at work on is mended after the next start.
         reconciler.abort();
         sweeper.abort();
+        // Nobody waits for the outcomes of the last attempts.
+        self.app.audit.flush().await;
     }
 }
 

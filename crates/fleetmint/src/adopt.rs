@@ -6,6 +6,7 @@ use fleetmint_server::enrolment::adoption::{self, Strays, Verdict};
 use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::Metrics;
 
+use crate::actor;
 use crate::exit::Failure;
 use crate::settings::SettingsArgs;
 use crate::terminal;
@@ -50,6 +51,7 @@ pub(crate) fn run(command: &Adopt) -> Result<(), Failure> {
 
 async fn go_through(command: &Adopt, database: &Database, keycloak: &Keycloak) -> Result<(), Failure> {
     let mut strays = Strays::new(database, keycloak, command.model.as_deref());
+    let actor = actor::name();
     let (mut good, mut bad) = (0_u64, 0_u64);
     while let Some(page) = strays.next_page().await.map_err(Failure::no)? {
         for stray in page {
@@ -57,7 +59,7 @@ async fn go_through(command: &Adopt, database: &Database, keycloak: &Keycloak) -
             let outcome = match &stray.verdict {
                 Verdict::Obstacle(obstacle) => Err(obstacle.to_string()),
                 Verdict::Adoptable { .. } if !command.apply => Ok("can be adopted".to_owned()),
-                Verdict::Adoptable { .. } => adoption::adopt(database, keycloak, &stray, SystemClock.now())
+                Verdict::Adoptable { .. } => adoption::adopt(database, keycloak, &stray, &actor, SystemClock.now())
                     .await
                     .map(|device| format!("adopted as device {}", device.id))
                     .map_err(|error| error.to_string()),

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::app::{NoRandomness, Random};
-use crate::audit::Entry;
+use crate::audit::{self, Entry, Outcome, Reason};
 use crate::data_folder::{self, DataFolder, TokenFile};
 use crate::database::{self, Connection, Database};
 use crate::identity::Identity;
@@ -51,13 +51,14 @@ pub struct Caller {
 
 impl Caller {
     /// The audit record of what they do.
-    pub fn record(&self, at: Timestamp, action: Operation, device_id: Option<i64>) -> Entry {
+    pub fn record(&self, at: Timestamp, action: Operation) -> Entry {
         Entry {
             at,
-            actor: self.principal.name().to_owned(),
+            actor: self.principal.name().into(),
             action,
-            device_id,
-            source: self.source.to_string(),
+            device_id: None,
+            model_id: None,
+            source: self.source.to_string().into(),
         }
     }
 }
@@ -90,6 +91,20 @@ pub enum TokenError {
     #[error(transparent)]
     Database(#[from] database::Error),
 }
+
+impl Reason for TokenError {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Bootstrap => "forbidden",
+            Self::Folder(_) => "unavailable",
+            Self::NoRandomness(_) => "internal-error",
+            Self::Database(error) => error.reason(),
+        }
+    }
+}
+
+/// What the audit trail has in place of a caller's address.
+const RESET: &str = "fleetmint admin reset-token";
 
 /// Where the administrator token is, after a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +207,7 @@ impl Access {
             match database.read(Stored::read)? {
                 Some(stored) if !stored.from_settings => Token::Kept,
                 Some(_) | None => {
-                    make(database, folder, random, |_| Ok(()))?;
+                    make(database, folder, random, |_, _| Ok(()))?;
                     Token::Made
                 }
             }
@@ -200,7 +215,8 @@ impl Access {
         Ok((access, token))
     }
 
-    /// Makes another administrator token, in place of the one before, also beside a running server.
+    /// Makes another administrator token, in place of the one before, also beside a running server. `actor` is who runs
+    /// this, for the audit trail.
     ///
     /// # Errors
     /// [`TokenError::Bootstrap`] while the setting is the token; the database's and the data folder's.
@@ -209,16 +225,32 @@ impl Access {
         folder: &DataFolder,
         bootstrap_token: Option<&Secret>,
         random: &dyn Random,
+        actor: &str,
+        now: Timestamp,
     ) -> Result<(), TokenError> {
-        if bootstrap_token.is_some() {
-            return Err(TokenError::Bootstrap);
+        let record = Entry {
+            at: now,
+            actor: actor.to_owned().into(),
+            action: Operation::ResetAdminToken,
+            device_id: None,
+            model_id: None,
+            source: RESET.into(),
+        };
+        let reset = if bootstrap_token.is_some() {
+            Err(TokenError::Bootstrap)
+        } else {
+            // The running server may have the setting where this process has not.
+            let runs = matches!(folder.lock(), Err(data_folder::Error::Locked { .. }));
+            make(database, folder, random, |connection, before| match before {
+                Some(stored) if stored.from_settings && runs => Err(TokenError::Bootstrap),
+                _ => Ok(audit::insert(connection, &record, Outcome::Succeeded)?),
+            })
+        };
+        if let Err(error) = &reset {
+            let outcome = Outcome::Failed(error.reason());
+            database.write_blocking::<_, database::Error>(|connection| audit::insert(connection, &record, outcome))?;
         }
-        // The running server may have the setting where this process has not.
-        let runs = matches!(folder.lock(), Err(data_folder::Error::Locked { .. }));
-        make(database, folder, random, |before| match before {
-            Some(stored) if stored.from_settings && runs => Err(TokenError::Bootstrap),
-            _ => Ok(()),
-        })
+        reset
     }
 
     /// Who sends this `Authorization` header (RFC 6750 §2.1). A reset takes effect at once.
@@ -292,7 +324,7 @@ fn make(
     database: &Database,
     folder: &DataFolder,
     random: &dyn Random,
-    check: impl FnOnce(Option<&Stored>) -> Result<(), TokenError>,
+    check: impl FnOnce(&mut Connection, Option<&Stored>) -> Result<(), TokenError>,
 ) -> Result<(), TokenError> {
     let mut bytes = Zeroizing::new([0; 32]);
     random.fill(bytes.as_mut())?;
@@ -302,7 +334,8 @@ fn make(
         hash: sha256(token.as_bytes()),
     };
     database.write_blocking(|connection| {
-        check(Stored::read(connection)?.as_ref())?;
+        let before = Stored::read(connection)?;
+        check(connection, before.as_ref())?;
         stored.write(connection)?;
         folder.write_admin_token(&token)?;
         Ok(())
@@ -332,7 +365,7 @@ mod tests {
         assert!(access.is_administrator(&first, at(0)).unwrap());
         assert!(access.known.lock().unwrap().is_some());
         // Another process has made another token.
-        Access::reset(&database, &folder, None, &random).unwrap();
+        Access::reset(&database, &folder, None, &random, "os:alice", at(0)).unwrap();
         let second = hash(&read());
         assert!(!access.is_administrator(&first, at(0)).unwrap());
         assert!(access.is_administrator(&second, at(0)).unwrap());

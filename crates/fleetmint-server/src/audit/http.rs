@@ -28,12 +28,25 @@ pub(crate) struct AuditRecord {
     /// The name of the operation.
     #[schema(example = "get_provisioning")]
     action: String,
-    /// To which device, which may be gone by now.
+    /// To which device. It may be gone by now, or there may never have been one with this id.
     #[schema(required)]
     device_id: Option<i64>,
-    /// The address that the call came from.
+    /// To which device model, or to a device of which one.
+    #[schema(required)]
+    model_id: Option<i64>,
+    /// The address that the call came from, or the command that was run.
     #[schema(example = "192.0.2.7")]
     source: String,
+    /// `started`: its outcome is a record of its own, or a crash cut the operation short. `succeeded`, `failed`. `unknown`:
+    /// the record is older than outcomes are.
+    #[schema(schema_with = outcome_name)]
+    outcome: String,
+    /// The id of the record of the attempt whose outcome this is; `null` where attempt and outcome are one record.
+    #[schema(required)]
+    attempt: Option<i64>,
+    /// Why it failed: the last part of a problem's type.
+    #[schema(required, example = "not-found")]
+    reason: Option<String>,
 }
 
 impl From<super::Record> for AuditRecord {
@@ -44,7 +57,11 @@ impl From<super::Record> for AuditRecord {
             actor: record.actor,
             action: record.action,
             device_id: record.device_id,
+            model_id: record.model_id,
             source: record.source,
+            outcome: record.outcome,
+            attempt: record.attempt,
+            reason: record.reason,
         }
     }
 }
@@ -60,9 +77,15 @@ pub(crate) struct AuditParameters {
     /// Only what was done to the device with this id, which may be gone by now.
     #[param(schema_with = schema::id, required = false)]
     device: i64,
+    /// Only what was done to the device model with this id, or to its devices.
+    #[param(schema_with = schema::id, required = false)]
+    model: i64,
     /// Only this operation.
     #[param(schema_with = operation_name, required = false)]
     action: String,
+    /// Only records with this outcome: `started`, `succeeded`, `failed` or `unknown`.
+    #[param(schema_with = outcome_name, required = false)]
+    outcome: String,
     /// The earliest time, itself included (RFC 3339).
     #[param(required = false, value_type = String, format = DateTime)]
     from: String,
@@ -92,7 +115,9 @@ pub(crate) async fn list_audit(
 ) -> Result<Json<Page<AuditRecord>>, Problem> {
     let filter = Filter {
         device_id: query.parse("device", parse_id),
+        model_id: query.parse("model", parse_id),
         action: query.parse("action", operation),
+        outcome: query.parse("outcome", outcome),
         from: query.parse("from", time::parse),
         to: query.parse("to", time::parse),
         before: query.parse_text("cursor", parse_id),
@@ -111,17 +136,34 @@ pub(crate) async fn list_audit(
 
 /// The names of operations, in the document.
 fn operation_name() -> Schema {
-    let names = Operation::ALL.iter().map(|operation| operation.name());
+    let operations = Operation::ALL.iter().chain(Operation::COMMANDS);
+    let names = operations.map(|operation| operation.name());
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(names))
         .into()
 }
 
+/// The names of outcomes, in the document.
+fn outcome_name() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(super::OUTCOMES))
+        .into()
+}
+
 fn operation(text: &str) -> Result<Operation, String> {
     Operation::ALL
         .iter()
+        .chain(Operation::COMMANDS)
         .find(|operation| operation.name() == text)
         .copied()
         .ok_or_else(|| "must be the name of an operation, such as get_provisioning".to_owned())
+}
+
+fn outcome(text: &str) -> Result<&'static str, String> {
+    super::OUTCOMES
+        .into_iter()
+        .find(|outcome| *outcome == text)
+        .ok_or_else(|| format!("must be one of {}", super::OUTCOMES.join(", ")))
 }

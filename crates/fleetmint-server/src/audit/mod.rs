@@ -1,33 +1,113 @@
 //! Who saw or changed what.
 //!
-//! A disclosure is recorded before it is answered: [`Audit::record`] returns once the record is on the disk. A change
-//! is recorded in its own transaction: [`insert`].
+//! Every operation that discloses or changes something leaves a record of the attempt and of its outcome, also where it
+//! failed. The trail is append-only, so which rows there are depends on the operation:
+//!
+//! ```text
+//! one transaction          one row, in that transaction: succeeded or failed        [`change`], [`Audit::disclose`]
+//! a call in between        a row `started` that is durable before anything is       [`start`], [`Audit::begin`]
+//!                          disclosed or changed elsewhere, and, when the outcome
+//!                          is known, a second row whose `attempt` names the first
+//! ```
+//!
+//! A `started` row without a second one is an operation that a crash cut short.
 
 mod committer;
 pub(crate) mod http;
 mod store;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use committer::Audit;
-pub(crate) use store::insert;
+pub use committer::{Attempt, Audit};
+pub(crate) use store::{end, insert, last_open, start};
 
 use crate::app::App;
-use crate::database;
+use crate::database::{self, Connection};
 use crate::operation::Operation;
 
-/// A record to be made: who did what to which device, when, and from where.
+/// Who acts when nobody has asked for it: the reconciler.
+pub(crate) const SYSTEM: &str = "system";
+
+/// A record to be made: who did what to which device or model, when, and from where.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub at: Timestamp,
-    /// `administrator`, or the client id of a device.
-    pub actor: String,
+    /// `administrator`, the client id of a device, `system`, or `os:` and a user of the operating system.
+    pub actor: Cow<'static, str>,
     pub action: Operation,
     pub device_id: Option<i64>,
-    /// The caller's address.
-    pub source: String,
+    pub model_id: Option<i64>,
+    /// The caller's address, or the command that was run.
+    pub source: Cow<'static, str>,
+}
+
+impl Entry {
+    #[must_use]
+    pub fn device(mut self, id: i64) -> Self {
+        self.device_id = Some(id);
+        self
+    }
+
+    #[must_use]
+    pub fn model(mut self, id: i64) -> Self {
+        self.model_id = Some(id);
+        self
+    }
+}
+
+/// How far an operation came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It began; its outcome, once known, is a record of its own.
+    Started,
+    Succeeded,
+    /// Why: the last part of a problem's type, such as `not-found`.
+    Failed(&'static str),
+}
+
+impl Outcome {
+    /// How an operation with this result ended.
+    pub fn of<T, E: Reason>(result: &Result<T, E>) -> Self {
+        match result {
+            Ok(_) => Self::Succeeded,
+            Err(error) => Self::Failed(error.reason()),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Succeeded => "succeeded",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Failed(reason) => Some(reason),
+            Self::Started | Self::Succeeded => None,
+        }
+    }
+}
+
+/// The outcomes that records are listed by.
+const OUTCOMES: [&str; 4] = ["started", "succeeded", "failed", "unknown"];
+
+/// An error that says why an operation failed, in the words of the problems' types.
+pub trait Reason {
+    fn reason(&self) -> &'static str;
+}
+
+impl Reason for database::Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Full | Self::Busy => "unavailable",
+            _ => "internal-error",
+        }
+    }
 }
 
 /// A record that was made. Ids grow with time and are never used twice.
@@ -39,7 +119,14 @@ pub struct Record {
     /// The name of the operation.
     pub action: String,
     pub device_id: Option<i64>,
+    pub model_id: Option<i64>,
     pub source: String,
+    /// `started`, `succeeded`, `failed`, or `unknown` in records that are older than outcomes.
+    pub outcome: String,
+    /// The id of the record of the attempt whose outcome this is.
+    pub attempt: Option<i64>,
+    /// Why it failed.
+    pub reason: Option<String>,
 }
 
 /// Why a record was not made. What it was to allow must not happen.
@@ -47,11 +134,20 @@ pub struct Record {
 #[error("no audit record could be made: {0}")]
 pub struct Error(pub(crate) Arc<database::Error>);
 
+impl Reason for Error {
+    fn reason(&self) -> &'static str {
+        "unavailable"
+    }
+}
+
 /// Which records a list holds.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub device_id: Option<i64>,
+    pub model_id: Option<i64>,
     pub action: Option<Operation>,
+    /// The name of an outcome.
+    pub outcome: Option<&'static str>,
     /// The earliest time, itself included.
     pub from: Option<Timestamp>,
     /// The time before which a record was made.
@@ -66,4 +162,42 @@ pub struct Filter {
 /// The database's alone.
 pub fn list(app: &App, filter: &Filter, limit: i64) -> Result<Vec<Record>, database::Error> {
     app.database.read(|connection| store::list(connection, filter, limit))
+}
+
+/// Runs `work` as one transaction with its record: `succeeded`, or, after its changes were rolled back, `failed`. `work`
+/// may add to the entry what it learns.
+///
+/// # Errors
+/// What `work` returns, or that nothing could be written.
+pub(crate) async fn change<T, E>(
+    app: &App,
+    entry: Entry,
+    work: impl FnOnce(&mut Connection, &mut Entry) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: Reason + From<database::Error> + Send + 'static,
+{
+    app.database
+        .write::<_, E>(move |connection| within(connection, entry, work))
+        .await?
+}
+
+/// The same in a transaction that is under way, which must be committed also after the inner error.
+pub(crate) fn within<T, E: Reason + From<database::Error>>(
+    connection: &mut Connection,
+    mut entry: Entry,
+    work: impl FnOnce(&mut Connection, &mut Entry) -> Result<T, E>,
+) -> Result<Result<T, E>, E> {
+    let result = database::nested(connection, |connection| work(connection, &mut entry));
+    let recorded = insert(connection, &entry, Outcome::of(&result));
+    match (result, recorded) {
+        // A failure changes nothing, and must not become another one for want of its record.
+        (Err(error), Err(unrecorded)) => {
+            tracing::error!(action = entry.action.name(), %unrecorded, "a failed operation could not be recorded");
+            Err(error)
+        }
+        (Ok(_), Err(unrecorded)) => Err(unrecorded.into()),
+        (result, Ok(())) => Ok(result),
+    }
 }

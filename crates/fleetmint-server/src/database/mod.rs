@@ -200,6 +200,22 @@ impl Database {
     }
 }
 
+/// Runs `work` as a part of the transaction that is under way: after an error its changes are rolled back, and the
+/// transaction can go on.
+pub(crate) fn nested<T, E: From<Error>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut failure = None;
+    let outcome = connection.transaction(|connection| {
+        work(connection).map_err(|error| {
+            failure = Some(error);
+            DieselError::RollbackTransaction
+        })
+    });
+    outcome.map_err(|error| failure.unwrap_or_else(|| Error::from(error).into()))
+}
+
 fn connect(path: &Path) -> Result<Connection, Error> {
     let name = path
         .to_str()

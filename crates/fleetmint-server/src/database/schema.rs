@@ -82,7 +82,11 @@ diesel::table! {
         actor -> Text,
         action -> Text,
         device_id -> Nullable<BigInt>,
+        model_id -> Nullable<BigInt>,
         source -> Text,
+        outcome -> Text,
+        attempt -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
     }
 }
 

@@ -8,17 +8,18 @@ use jiff::Timestamp;
 
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
+use crate::audit::{self, Reason};
 use crate::change::Change;
 use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection};
 use crate::models::overrides::MQTT_USERINFO;
 use crate::models::{ChangeOverrides, Overrides};
+use crate::name;
 use crate::operation::Operation;
 use crate::seal::{Place, Seal};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
-use crate::{audit, name};
 
 /// A device that has its identity. One whose client is being made or removed is not seen.
 #[derive(Clone, Debug)]
@@ -73,6 +74,20 @@ pub enum Error {
     NoRandomness(#[from] NoRandomness),
     #[error(transparent)]
     Database(#[from] database::Error),
+}
+
+impl Reason for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Invalid(_) => "invalid-value",
+            Self::Changed(_) => "precondition-failed",
+            Self::SerialTaken => "already-exists",
+            Self::SerialInDoubt => "being-changed",
+            Self::NoRandomness(_) => "internal-error",
+            Self::Database(error) => error.reason(),
+        }
+    }
 }
 
 /// Which devices a list holds.
@@ -155,47 +170,46 @@ pub fn list(app: &App, filter: &Filter, listing: &Listing<Sort>) -> Result<Vec<D
 /// # Errors
 /// [`Error::NotFound`], [`Error::Changed`], [`Error::Invalid`], [`Error::SerialTaken`], [`Error::SerialInDoubt`].
 pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -> Result<Device, Error> {
-    let record = caller.record(app.clock.now(), Operation::UpdateDevice, Some(id));
+    let record = caller.record(app.clock.now(), Operation::UpdateDevice).device(id);
     let service = app.clone();
-    app.database
-        .write(move |connection| {
-            let mut device = store::find(connection, id)?.ok_or(Error::NotFound)?;
-            change.expected.check(&device.version())?;
-            let mut violations = Vec::new();
-            change.id.check_fixed("/id", &device.id, &mut violations);
-            change.key.check_fixed("/key", &device.key, &mut violations);
-            change
-                .client_id
-                .check_fixed("/client_id", &device.client_id, &mut violations);
-            let model = &change.device_model_id;
-            model.check_fixed("/device_model_id", &device.device_model_id, &mut violations);
-            change
-                .created_at
-                .check_fixed("/created_at", &device.created_at, &mut violations);
-            change
-                .updated_at
-                .check_fixed("/updated_at", &device.updated_at, &mut violations);
-            name::check_change(&change.name, &mut violations);
-            serial::check_change(&change.serial, &mut violations);
-            change.overrides.check(&device.overrides, &mut violations);
-            if !violations.is_empty() {
-                return Err(Error::Invalid(violations));
-            }
-            device.name = change.name.value().cloned().unwrap_or(device.name);
-            device.serial = change.serial.apply(device.serial);
-            if let Some(serial) = &device.serial {
-                check_serial_is_free(connection, serial, Some(id))?;
-            }
-            let key = &device.key;
-            device.overrides = change.overrides.apply(device.overrides, |column, secret| {
-                service.seal.seal(place(key, column), secret.as_bytes())
-            })?;
-            device.updated_at = record.at;
-            store::update(connection, &device)?;
-            audit::insert(connection, &record)?;
-            Ok(device)
-        })
-        .await
+    audit::change(app, record, move |connection, record| {
+        let mut device = store::find(connection, id)?.ok_or(Error::NotFound)?;
+        record.model_id = Some(device.device_model_id);
+        change.expected.check(&device.version())?;
+        let mut violations = Vec::new();
+        change.id.check_fixed("/id", &device.id, &mut violations);
+        change.key.check_fixed("/key", &device.key, &mut violations);
+        change
+            .client_id
+            .check_fixed("/client_id", &device.client_id, &mut violations);
+        let model = &change.device_model_id;
+        model.check_fixed("/device_model_id", &device.device_model_id, &mut violations);
+        change
+            .created_at
+            .check_fixed("/created_at", &device.created_at, &mut violations);
+        change
+            .updated_at
+            .check_fixed("/updated_at", &device.updated_at, &mut violations);
+        name::check_change(&change.name, &mut violations);
+        serial::check_change(&change.serial, &mut violations);
+        change.overrides.check(&device.overrides, &mut violations);
+        if !violations.is_empty() {
+            return Err(Error::Invalid(violations));
+        }
+        device.name = change.name.value().cloned().unwrap_or(device.name);
+        device.serial = change.serial.apply(device.serial);
+        if let Some(serial) = &device.serial {
+            check_serial_is_free(connection, serial, Some(id))?;
+        }
+        let key = &device.key;
+        device.overrides = change.overrides.apply(device.overrides, |column, secret| {
+            service.seal.seal(place(key, column), secret.as_bytes())
+        })?;
+        device.updated_at = record.at;
+        store::update(connection, &device)?;
+        Ok(device)
+    })
+    .await
 }
 
 /// Makes sure that no other device has this serial, in the transaction that gives it to one.

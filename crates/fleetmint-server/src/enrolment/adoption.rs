@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{key, store};
-use crate::access::Principal;
+use crate::audit::{self, Entry, Outcome, Reason};
 use crate::database::{self, Database};
 use crate::devices::Device;
 use crate::identity::keycloak::{Found, Keycloak};
@@ -11,7 +11,7 @@ use crate::identity::{self, Client};
 use crate::models::Overrides;
 use crate::operation::Operation;
 use crate::violation::Violation;
-use crate::{audit, models, name};
+use crate::{models, name};
 
 /// What the audit trail has in place of a caller's address.
 const SOURCE: &str = "fleetmint adopt";
@@ -54,6 +54,18 @@ pub enum Error {
     Identity(#[from] identity::Error),
     #[error(transparent)]
     Database(#[from] database::Error),
+}
+
+impl Reason for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Obstacle(Obstacle::KeyTaken) => "already-exists",
+            Self::Obstacle(Obstacle::OtherDevice { .. }) => "foreign-client",
+            Self::Obstacle(Obstacle::Name | Obstacle::NoModel { .. }) => "invalid-value",
+            Self::Identity(error) => error.reason(),
+            Self::Database(error) => error.reason(),
+        }
+    }
 }
 
 /// Goes through the clients of the realm, page by page, and hands on those that have no row.
@@ -135,12 +147,50 @@ fn judge(connection: &mut database::Connection, found: &Found) -> Result<Verdict
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn adopt(database: &Database, keycloak: &Keycloak, stray: &Stray, now: Timestamp) -> Result<Device, Error> {
+///
+/// `actor` is who runs this. The records are written by this function; a failure to write the first stops it.
+pub async fn adopt(
+    database: &Database,
+    keycloak: &Keycloak,
+    stray: &Stray,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Device, Error> {
     let (device_model_id, key) = match &stray.verdict {
         Verdict::Adoptable { device_model_id, key } => (*device_model_id, key.clone()),
         Verdict::Obstacle(obstacle) => return Err(obstacle.clone().into()),
     };
+    let record = Entry {
+        at: now,
+        actor: actor.to_owned().into(),
+        action: Operation::CreateDevice,
+        device_id: None,
+        model_id: Some(device_model_id),
+        source: SOURCE.into(),
+    };
+    let entry = record.clone();
+    let attempt = database
+        .write::<_, database::Error>(move |connection| audit::start(connection, &entry))
+        .await?;
+    let adopted = claim_and_insert(database, keycloak, stray, (device_model_id, key), (&record, attempt)).await;
+    if let Err(error) = &adopted {
+        let outcome = Outcome::Failed(error.reason());
+        database
+            .write::<_, database::Error>(move |connection| audit::end(connection, &record, attempt, outcome))
+            .await?;
+    }
+    adopted
+}
+
+async fn claim_and_insert(
+    database: &Database,
+    keycloak: &Keycloak,
+    stray: &Stray,
+    (device_model_id, key): (i64, String),
+    (record, attempt): (&Entry, i64),
+) -> Result<Device, Error> {
     let found = stray.found.clone();
+    let now = record.at;
     keycloak
         .claim(Client {
             client_id: &found.client_id,
@@ -159,17 +209,11 @@ pub async fn adopt(database: &Database, keycloak: &Keycloak, stray: &Stray, now:
         overrides: Overrides::default(),
         now,
     };
+    let record = record.clone();
     let made = database
         .write(move |connection| {
             let device = store::adopt(connection, &row, &found.client_id, &found.provider_ref)?;
-            let record = audit::Entry {
-                at: now,
-                actor: Principal::Administrator.name().to_owned(),
-                action: Operation::CreateDevice,
-                device_id: Some(device.id),
-                source: SOURCE.to_owned(),
-            };
-            audit::insert(connection, &record)?;
+            audit::end(connection, &record.device(device.id), attempt, Outcome::Succeeded)?;
             Ok::<_, database::Error>(device)
         })
         .await;

@@ -3,7 +3,8 @@
 use super::{Error, key, no_such_model, store};
 use crate::access::Caller;
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, Entry};
+use crate::database::Connection;
 use crate::devices::Device;
 use crate::devices::store::ACTIVE;
 use crate::failpoint::{Step, reach};
@@ -23,29 +24,35 @@ pub(super) async fn create(
     secret: Secret,
     once: Option<Once<Device>>,
 ) -> Result<Outcome<Device>, Error> {
-    let (builtin, caller) = (builtin.clone(), caller.clone());
-    let write = move |connection: &mut _| {
-        if let Some(once) = &once
-            && let Some(answer) = idempotency::earlier(connection, &once.call)?
-        {
-            return Ok(Outcome::Repeated(answer));
+    let builtin = builtin.clone();
+    let record = caller
+        .record(row.now, Operation::CreateDevice)
+        .model(row.device_model_id);
+    let write = move |connection: &mut Connection| {
+        let earlier = match &once {
+            Some(once) => idempotency::earlier(connection, &once.call),
+            None => Ok(None),
+        };
+        // What is answered again changes nothing.
+        if let Ok(Some(answer)) = earlier {
+            return Ok(Ok(Outcome::Repeated(answer)));
         }
-        let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
-        row.check_serial(connection)?;
-        let device = store::insert(connection, &row, &key::client_id(&code, &row.key), ACTIVE, None)?;
-        reach(Step::BuiltinCreateRow);
-        builtin.create(connection, Client::of(&device), &secret, row.now)?;
-        reach(Step::BuiltinCreateClient);
-        audit::insert(
-            connection,
-            &caller.record(row.now, Operation::CreateDevice, Some(device.id)),
-        )?;
-        if let Some(once) = &once {
-            once.store(connection, &device)?;
-        }
-        Ok(Outcome::Created(device))
+        audit::within(connection, record, |connection, record| {
+            earlier?;
+            let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
+            row.check_serial(connection)?;
+            let device = store::insert(connection, &row, &key::client_id(&code, &row.key), ACTIVE, None)?;
+            record.device_id = Some(device.id);
+            reach(Step::BuiltinCreateRow);
+            builtin.create(connection, Client::of(&device), &secret, row.now)?;
+            reach(Step::BuiltinCreateClient);
+            if let Some(once) = &once {
+                once.store(connection, &device)?;
+            }
+            Ok(Outcome::Created(device))
+        })
     };
-    let outcome = app.database.write::<_, Error>(write).await?;
+    let outcome = app.database.write::<_, Error>(write).await??;
     reach(Step::BuiltinCreateDone);
     Ok(outcome)
 }
@@ -57,20 +64,19 @@ pub(super) async fn delete(
     id: i64,
     expected: Expected,
 ) -> Result<(), Error> {
-    let (builtin, record) = (
-        builtin.clone(),
-        caller.record(app.clock.now(), Operation::DeleteDevice, Some(id)),
-    );
-    let write = move |connection: &mut _| {
+    let builtin = builtin.clone();
+    let record = caller.record(app.clock.now(), Operation::DeleteDevice).device(id);
+    let write = move |connection: &mut Connection, record: &mut Entry| {
         let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
+        record.model_id = Some(device.device_model_id);
         expected.check(&device.version())?;
         let client_id = store::delete(connection, id)?.ok_or(Error::NotFound)?;
         reach(Step::BuiltinDeleteRow);
         builtin.delete(connection, &client_id)?;
         reach(Step::BuiltinDeleteClient);
-        Ok(audit::insert(connection, &record)?)
+        Ok::<_, Error>(())
     };
-    app.database.write::<_, Error>(write).await?;
+    audit::change(app, record, write).await?;
     reach(Step::BuiltinDeleteDone);
     Ok(())
 }
@@ -85,15 +91,16 @@ pub(super) fn status(app: &App, builtin: &Builtin, id: i64) -> Result<(Device, S
 
 pub(super) async fn sync(app: &App, builtin: &Builtin, caller: &Caller, id: i64) -> Result<Vec<Repair>, Error> {
     let now = app.clock.now();
-    let (builtin, record) = (builtin.clone(), caller.record(now, Operation::SyncIdentity, Some(id)));
-    let write = move |connection: &mut _| {
+    let builtin = builtin.clone();
+    let record = caller.record(now, Operation::SyncIdentity).device(id);
+    let write = move |connection: &mut Connection, record: &mut Entry| {
         let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
+        record.model_id = Some(device.device_model_id);
         let repairs = builtin.sync(connection, Client::of(&device), now)?;
         reach(Step::BuiltinSyncClient);
-        audit::insert(connection, &record)?;
-        Ok(repairs)
+        Ok::<_, Error>(repairs)
     };
-    let repairs = app.database.write::<_, Error>(write).await?;
+    let repairs = audit::change(app, record, write).await?;
     reach(Step::BuiltinSyncDone);
     Ok(repairs)
 }
@@ -110,11 +117,12 @@ pub(super) async fn set_enabled(
     } else {
         Operation::DisableIdentity
     };
-    let (builtin, record) = (builtin.clone(), caller.record(app.clock.now(), operation, Some(id)));
-    let write = move |connection: &mut _| {
+    let builtin = builtin.clone();
+    let record = caller.record(app.clock.now(), operation).device(id);
+    let write = move |connection: &mut Connection, record: &mut Entry| {
         let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
-        builtin.set_enabled(connection, &device.client_id, enabled)?;
-        Ok(audit::insert(connection, &record)?)
+        record.model_id = Some(device.device_model_id);
+        Ok(builtin.set_enabled(connection, &device.client_id, enabled)?)
     };
-    app.database.write(write).await
+    audit::change(app, record, write).await
 }

@@ -21,7 +21,7 @@ use super::store::{self, Lease};
 use super::{Error, key, no_such_model};
 use crate::access::Caller;
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, Entry, Reason as _};
 use crate::database::{self, Connection};
 use crate::devices::Device;
 use crate::failpoint::{Step, reach};
@@ -83,10 +83,13 @@ impl Work {
     ) -> Result<Outcome<Device>, Error> {
         to_the_end(async move {
             let lease = lease(&self.app, &self.keycloak)?;
-            let (now, owner) = (row.now, lease.owner.clone());
+            let record = self
+                .caller
+                .record(row.now, Operation::CreateDevice)
+                .model(row.device_model_id);
             let call = once.as_ref().map(|once| once.call.clone());
             let begun = self
-                .write(move |connection| {
+                .start(record, move |connection, record| {
                     if let Some(call) = &call
                         && let Some(answer) = idempotency::earlier(connection, call)?
                     {
@@ -99,38 +102,41 @@ impl Work {
                     if let Some(call) = &call {
                         idempotency::take(connection, call, device.id)?;
                     }
-                    Ok(Outcome::Created(device))
+                    Ok(Outcome::Created(Started::new(connection, record, device, lease)?))
                 })
                 .await?;
-            let mut device = match begun {
-                Outcome::Created(device) => device,
-                repeated @ Outcome::Repeated(_) => return Ok(repeated),
+            let started = match begun {
+                Outcome::Created(started) => started,
+                Outcome::Repeated(answer) => return Ok(Outcome::Repeated(answer)),
             };
             reach(Step::KeycloakCreateIntent);
-
-            let id = device.id;
-            let provider_ref = match self.keycloak.create(Client::of(&device), &secret).await {
+            let id = started.device.id;
+            let provider_ref = match self.keycloak.create(started.client(), &secret).await {
                 Ok(provider_ref) => provider_ref,
                 Err(foreign @ identity::Error::ForeignClient { .. }) => {
                     // Nothing of ours was made, and nothing of theirs may be touched.
-                    self.write(move |connection| Ok(store::remove(connection, id, &owner)?))
-                        .await?;
+                    let removed = self.failed(started, foreign.reason(), move |connection, owner| {
+                        Ok(store::remove(connection, id, owner)?)
+                    });
+                    removed.await?;
                     return Err(foreign.into());
                 }
-                // The client may be made even now: the row waits for the reconciler.
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    // The client may be made even now: the row waits for the reconciler.
+                    self.failed(started, error.reason(), |_, _| Ok(())).await?;
+                    return Err(error.into());
+                }
             };
             reach(Step::KeycloakCreateClient);
-
-            let record = self.caller.record(now, Operation::CreateDevice, Some(id));
-            device.provider_ref = Some(provider_ref);
-            let created = device.clone();
-            self.write(move |connection| {
-                settle(connection, id, &owner, created.provider_ref.as_deref())?;
+            let mut created = started.device.clone();
+            created.provider_ref = Some(provider_ref);
+            let device = created.clone();
+            self.succeeded(started, move |connection, owner| {
+                settle(connection, id, owner, created.provider_ref.as_deref())?;
                 if let Some(once) = &once {
                     once.store(connection, &created)?;
                 }
-                Ok(audit::insert(connection, &record)?)
+                Ok(())
             })
             .await?;
             reach(Step::KeycloakCreateDone);
@@ -141,13 +147,15 @@ impl Work {
 
     pub(super) async fn delete(self, id: i64, expected: Expected) -> Result<(), Error> {
         to_the_end(async move {
-            let (device, owner) = self.claim(id, Operation::DeleteDevice, expected).await?;
+            let started = self.claim(id, Operation::DeleteDevice, expected).await?;
             reach(Step::KeycloakDeleteIntent);
-            let deleted = self.keycloak.delete(Client::of(&device)).await;
-            self.released_on_error(id, &owner, deleted).await?;
+            let deleted = self.keycloak.delete(started.client()).await;
+            let (started, ()) = self.released_on_error(started, deleted).await?;
             reach(Step::KeycloakDeleteClient);
-            self.write(move |connection| Ok(store::remove(connection, id, &owner)?))
-                .await?;
+            self.succeeded(started, move |connection, owner| {
+                Ok(store::remove(connection, id, owner)?)
+            })
+            .await?;
             reach(Step::KeycloakDeleteDone);
             Ok(())
         })
@@ -156,14 +164,16 @@ impl Work {
 
     pub(super) async fn sync(self, id: i64) -> Result<Synced, Error> {
         to_the_end(async move {
-            let (device, owner) = self.claim(id, Operation::SyncIdentity, Expected::Any).await?;
+            let started = self.claim(id, Operation::SyncIdentity, Expected::Any).await?;
             reach(Step::KeycloakSyncIntent);
-            let synced = self.keycloak.sync(Client::of(&device)).await;
-            let synced = self.released_on_error(id, &owner, synced).await?;
+            let synced = self.keycloak.sync(started.client()).await;
+            let (started, synced) = self.released_on_error(started, synced).await?;
             reach(Step::KeycloakSyncClient);
             let known = synced.provider_ref.clone();
-            self.write(move |connection| settle(connection, id, &owner, Some(&known)))
-                .await?;
+            self.succeeded(started, move |connection, owner| {
+                settle(connection, id, owner, Some(&known))
+            })
+            .await?;
             reach(Step::KeycloakSyncDone);
             Ok(synced)
         })
@@ -177,34 +187,97 @@ impl Work {
             Operation::DisableIdentity
         };
         to_the_end(async move {
-            let (device, owner) = self.claim(id, operation, Expected::Any).await?;
-            let done = self.keycloak.set_enabled(Client::of(&device), enabled).await;
-            self.released_on_error(id, &owner, done).await?;
-            self.write(move |connection| Ok(store::release(connection, id, &owner)?))
-                .await
+            let started = self.claim(id, operation, Expected::Any).await?;
+            let done = self.keycloak.set_enabled(started.client(), enabled).await;
+            let (started, ()) = self.released_on_error(started, done).await?;
+            self.succeeded(started, move |connection, owner| {
+                Ok(store::release(connection, id, owner)?)
+            })
+            .await
         })
         .await
     }
 
-    /// Takes the lease of a row, and records who does what: Keycloak is changed only after that is durable.
-    async fn claim(&self, id: i64, operation: Operation, expected: Expected) -> Result<(Device, String), Error> {
+    /// Takes the lease of a row.
+    async fn claim(&self, id: i64, operation: Operation, expected: Expected) -> Result<Started, Error> {
         let lease = lease(&self.app, &self.keycloak)?;
-        let record = self.caller.record(lease.now, operation, Some(id));
-        self.write(move |connection| {
+        let record = self.caller.record(lease.now, operation).device(id);
+        self.start(record, move |connection, record| {
             let device = store::claim(connection, id, &lease, operation == Operation::DeleteDevice)?;
             expected.check(&device.version())?;
-            audit::insert(connection, &record)?;
-            Ok((device, lease.owner))
+            Ok(Started::new(connection, record, device, lease)?)
         })
         .await
+    }
+
+    /// Takes or makes a row, and records who does what: Keycloak is changed only after that is durable. What fails here is
+    /// a record of its own.
+    async fn start<T: Send + 'static>(
+        &self,
+        record: Entry,
+        take: impl FnOnce(&mut Connection, Entry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let entry = record.clone();
+        let started = self.write(move |connection| take(connection, entry)).await;
+        if let Err(error) = &started {
+            self.app.audit.failed(record, error).await;
+        }
+        started
+    }
+
+    /// Makes the last change to the row, and records that all of it is done.
+    async fn succeeded(
+        &self,
+        started: Started,
+        settle: impl FnOnce(&mut Connection, &str) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let write = move |connection: &mut Connection| {
+            let result = database::nested(connection, |connection| settle(connection, &started.owner));
+            let outcome = audit::Outcome::of(&result);
+            audit::end(connection, &started.entry, started.attempt, outcome)?;
+            Ok(result)
+        };
+        self.write(write).await?
     }
 
     /// Gives the lease back if Keycloak did not do its part, so that the caller can try again at once.
-    async fn released_on_error<T>(&self, id: i64, owner: &str, result: Result<T, identity::Error>) -> Result<T, Error> {
-        if result.is_err() {
-            release(&self.app, id, owner.to_owned()).await;
+    async fn released_on_error<T>(
+        &self,
+        started: Started,
+        result: Result<T, identity::Error>,
+    ) -> Result<(Started, T), Error> {
+        match result {
+            Ok(value) => Ok((started, value)),
+            Err(error) => {
+                let id = started.device.id;
+                let released = self.failed(started, error.reason(), move |connection, owner| {
+                    Ok(store::release(connection, id, owner)?)
+                });
+                if let Err(error) = released.await {
+                    tracing::warn!(device = id, %error, "a lease could not be given back, and will run out");
+                }
+                Err(error.into())
+            }
         }
-        Ok(result?)
+    }
+
+    /// Undoes in the row what can be undone, and records the failure.
+    async fn failed(
+        &self,
+        started: Started,
+        reason: &'static str,
+        undo: impl FnOnce(&mut Connection, &str) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        self.write(move |connection| {
+            undo(connection, &started.owner)?;
+            Ok(audit::end(
+                connection,
+                &started.entry,
+                started.attempt,
+                audit::Outcome::Failed(reason),
+            )?)
+        })
+        .await
     }
 
     async fn write<T: Send + 'static>(
@@ -212,6 +285,33 @@ impl Work {
         work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.app.database.write(work).await
+    }
+}
+
+/// Work that has begun: its row is leased, and the record of it is on the disk.
+struct Started {
+    device: Device,
+    owner: String,
+    entry: Entry,
+    /// The id of that record.
+    attempt: i64,
+}
+
+impl Started {
+    /// Records that it has begun.
+    fn new(connection: &mut Connection, record: Entry, device: Device, lease: Lease) -> Result<Self, database::Error> {
+        let entry = record.device(device.id).model(device.device_model_id);
+        let attempt = audit::start(connection, &entry)?;
+        Ok(Self {
+            device,
+            owner: lease.owner,
+            entry,
+            attempt,
+        })
+    }
+
+    fn client(&self) -> Client<'_> {
+        Client::of(&self.device)
     }
 }
 

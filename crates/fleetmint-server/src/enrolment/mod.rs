@@ -11,10 +11,12 @@ mod store;
 
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
+use crate::audit::Reason;
 use crate::devices::{self, Device, serial};
 use crate::idempotency::{self, Once, Outcome};
 use crate::identity::{self, Identity};
 use crate::models::{ChangeOverrides, Overrides};
+use crate::operation::Operation;
 use crate::version::{Changed, Expected};
 use crate::violation::Violation;
 use crate::{database, name};
@@ -59,6 +61,22 @@ pub enum Error {
     Database(#[from] database::Error),
 }
 
+impl Reason for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Invalid(_) => "invalid-value",
+            Self::Changed(_) => "precondition-failed",
+            Self::Repeat(error) => error.reason(),
+            Self::SerialTaken => "already-exists",
+            Self::SerialInDoubt | Self::Busy => "being-changed",
+            Self::Identity(error) => error.reason(),
+            Self::NoRandomness(_) => "internal-error",
+            Self::Database(error) => error.reason(),
+        }
+    }
+}
+
 /// Creates a device and its client, once for each key.
 ///
 /// # Errors
@@ -76,7 +94,10 @@ pub async fn create_device(
     }
     new.overrides.check(&Overrides::default(), &mut violations);
     if !violations.is_empty() {
-        return Err(Error::Invalid(violations));
+        let error = Error::Invalid(violations);
+        let record = caller.record(app.clock.now(), Operation::CreateDevice);
+        app.audit.failed(record.model(new.device_model_id), &error).await;
+        return Err(error);
     }
     let mut attempt = 0;
     loop {

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Error, keycloak, store};
 use crate::app::App;
+use crate::audit::{self, Entry, Outcome};
+use crate::database::{self, Connection};
 use crate::devices::Device;
 use crate::devices::store::ACTIVE;
 use crate::identity::keycloak::Keycloak;
 use crate::identity::{self, Client, Identity};
+use crate::operation::Operation;
 
 /// How long the reconciler rests between two rounds, unless Keycloak's time limit is shorter.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -39,11 +44,19 @@ pub async fn round(app: &App) -> Result<usize, Error> {
         let owner = lease.owner.clone();
         let next = app
             .database
-            .write::<_, Error>(move |connection| Ok(store::claim_stale(connection, last, &lease)?))
+            .write::<_, Error>(move |connection| {
+                let Some((device, state)) = store::claim_stale(connection, last, &lease)? else {
+                    return Ok(None);
+                };
+                let attempt = Attempt::of(connection, &device, &state, lease.now)?;
+                Ok(Some((device, state, attempt)))
+            })
             .await?;
-        let Some((device, state)) = next else { return Ok(mended) };
+        let Some((device, state, attempt)) = next else {
+            return Ok(mended);
+        };
         last = device.id;
-        match mend(app, provider, &device, &state, &owner).await {
+        match mend(app, provider, &device, &state, &owner, attempt).await {
             Ok(()) => {
                 mended += 1;
                 tracing::info!(device = device.id, state, "brought to an end what was cut short");
@@ -60,7 +73,49 @@ pub async fn round(app: &App) -> Result<usize, Error> {
     }
 }
 
-async fn mend(app: &App, provider: &Keycloak, device: &Device, state: &str, owner: &str) -> Result<(), Error> {
+/// What the audit trail has in place of a caller's address.
+const SOURCE: &str = "reconciler";
+
+/// The record of the work on a row. A row that cannot be settled yet is tried again and again, and that is one attempt: the
+/// trail is not to grow by a record every few seconds for as long as Keycloak is away.
+struct Attempt {
+    id: i64,
+    entry: Entry,
+}
+
+impl Attempt {
+    fn of(connection: &mut Connection, device: &Device, state: &str, at: Timestamp) -> Result<Self, database::Error> {
+        let entry = Entry {
+            at,
+            actor: audit::SYSTEM.into(),
+            action: match state {
+                ACTIVE => Operation::SyncIdentity,
+                _ => Operation::DeleteDevice,
+            },
+            device_id: Some(device.id),
+            model_id: Some(device.device_model_id),
+            source: SOURCE.into(),
+        };
+        let id = match audit::last_open(connection, &entry)? {
+            Some(id) => id,
+            None => audit::start(connection, &entry)?,
+        };
+        Ok(Self { id, entry })
+    }
+
+    fn succeeded(&self, connection: &mut Connection) -> Result<(), database::Error> {
+        audit::end(connection, &self.entry, self.id, Outcome::Succeeded)
+    }
+}
+
+async fn mend(
+    app: &App,
+    provider: &Keycloak,
+    device: &Device,
+    state: &str,
+    owner: &str,
+    attempt: Attempt,
+) -> Result<(), Error> {
     let (id, owner) = (device.id, owner.to_owned());
     if state == ACTIVE {
         // Its client may have been made anew, under another id. What else was to be mended stays as it is: whoever asked
@@ -69,12 +124,18 @@ async fn mend(app: &App, provider: &Keycloak, device: &Device, state: &str, owne
             .locate(Client::of(device))
             .await?
             .or(device.provider_ref.clone());
-        let settle = move |connection: &mut _| Ok(store::settle(connection, id, &owner, found.as_deref())?);
+        let settle = move |connection: &mut Connection| {
+            store::settle(connection, id, &owner, found.as_deref())?;
+            Ok(attempt.succeeded(connection)?)
+        };
         app.database.write::<_, Error>(settle).await?;
     } else {
         provider.delete(Client::of(device)).await?;
         app.database
-            .write::<_, Error>(move |connection| Ok(store::remove(connection, id, &owner)?))
+            .write::<_, Error>(move |connection| {
+                store::remove(connection, id, &owner)?;
+                Ok(attempt.succeeded(connection)?)
+            })
             .await?;
     }
     Ok(())

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::access::Caller;
 use crate::app::App;
+use crate::audit::Reason;
 use crate::database::{self, Connection};
 use crate::operation::Operation;
 
@@ -98,6 +99,16 @@ pub enum Error {
     OtherCall,
     #[error(transparent)]
     Database(#[from] database::Error),
+}
+
+impl Reason for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::UnderWay => "being-changed",
+            Self::OtherCall => "idempotency-key-reused",
+            Self::Database(error) => error.reason(),
+        }
+    }
 }
 
 /// The answer to the same call, if it was made before: to be asked in the transaction that creates.

@@ -10,6 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::app::{NoRandomness, Random};
+use crate::audit::Reason;
 use crate::database;
 use crate::devices::Device;
 use crate::seal::OpenError;
@@ -222,6 +223,25 @@ pub enum Error {
     Seal(#[from] OpenError),
     #[error(transparent)]
     Database(#[from] database::Error),
+}
+
+impl Reason for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_)
+            | Self::Redirected { .. }
+            | Self::Failed { .. }
+            | Self::Unreadable(_)
+            | Self::TooLarge { .. } => "identity-provider-failed",
+            Self::Timeout { .. } => "identity-provider-timeout",
+            Self::Refused { .. } => "identity-provider-refused",
+            Self::ClientMissing { .. } => "client-missing",
+            Self::SecretMissing { .. } | Self::SecretMasked { .. } => "client-secret-missing",
+            Self::ForeignClient { .. } => "foreign-client",
+            Self::NoRandomness(_) | Self::Seal(_) => "internal-error",
+            Self::Database(error) => error.reason(),
+        }
+    }
 }
 
 /// A new client's secret: 32 random bytes as base64url.

@@ -11,6 +11,7 @@ pub use overrides::{ChangeOverrides, Overrides, PasswordState};
 
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
+use crate::audit::{self, Reason};
 use crate::change::Change;
 use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
@@ -20,7 +21,7 @@ use crate::operation::Operation;
 use crate::seal::{Place, Seal};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
-use crate::{audit, idempotency, name};
+use crate::{idempotency, name};
 
 /// The longest code in characters.
 const CODE_MAX: usize = 50;
@@ -77,6 +78,21 @@ pub enum Error {
     NoRandomness(#[from] NoRandomness),
     #[error(transparent)]
     Database(#[from] database::Error),
+}
+
+impl Reason for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::CodeTaken { .. } => "already-exists",
+            Self::InUse => "in-use",
+            Self::Invalid(_) => "invalid-value",
+            Self::Changed(_) => "precondition-failed",
+            Self::Repeat(error) => error.reason(),
+            Self::NoRandomness(_) => "internal-error",
+            Self::Database(error) => error.reason(),
+        }
+    }
 }
 
 /// What models can be listed by.
@@ -138,33 +154,40 @@ pub async fn create(
     new: NewDeviceModel,
     once: Option<Once<DeviceModel>>,
 ) -> Result<Outcome<DeviceModel>, Error> {
-    let mut violations = Vec::new();
-    check_code(&new.code, &mut violations);
-    name::check(&new.name, &mut violations);
-    new.overrides.check(&Overrides::default(), &mut violations);
-    if !violations.is_empty() {
-        return Err(Error::Invalid(violations));
-    }
     let now = app.clock.now();
-    let overrides = new.overrides.apply(Overrides::default(), |column, secret| {
-        app.seal.seal(place(&new.code, column), secret.as_bytes())
-    })?;
-    let record = caller.record(now, Operation::CreateDeviceModel, None);
-    app.database
-        .write(move |connection| {
-            if let Some(once) = &once
-                && let Some(answer) = idempotency::earlier(connection, &once.call)?
-            {
-                return Ok(Outcome::Repeated(answer));
+    let record = caller.record(now, Operation::CreateDeviceModel);
+    let service = app.clone();
+    let write = move |connection: &mut Connection| {
+        let earlier = match &once {
+            Some(once) => idempotency::earlier(connection, &once.call),
+            None => Ok(None),
+        };
+        // What is answered again changes nothing.
+        if let Ok(Some(answer)) = earlier {
+            return Ok(Ok(Outcome::Repeated(answer)));
+        }
+        audit::within(connection, record, |connection, record| {
+            earlier?;
+            let mut violations = Vec::new();
+            check_code(&new.code, &mut violations);
+            name::check(&new.name, &mut violations);
+            new.overrides.check(&Overrides::default(), &mut violations);
+            if !violations.is_empty() {
+                return Err(Error::Invalid(violations));
             }
-            let model = store::insert(connection, &new.code, &new.name, &overrides, now)?;
-            audit::insert(connection, &record)?;
+            let code = &new.code;
+            let overrides = new.overrides.apply(Overrides::default(), |column, secret| {
+                service.seal.seal(place(code, column), secret.as_bytes())
+            })?;
+            let model = store::insert(connection, code, &new.name, &overrides, now)?;
+            record.model_id = Some(model.id);
             if let Some(once) = &once {
                 once.store(connection, &model)?;
             }
             Ok(Outcome::Created(model))
         })
-        .await
+    };
+    app.database.write(write).await?
 }
 
 /// The model with this id.
@@ -189,37 +212,35 @@ pub fn list(app: &App, listing: &Listing<Sort>) -> Result<Vec<DeviceModel>, Erro
 /// # Errors
 /// [`Error::NotFound`], [`Error::Changed`], [`Error::Invalid`].
 pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceModel) -> Result<DeviceModel, Error> {
-    let record = caller.record(app.clock.now(), Operation::UpdateDeviceModel, None);
+    let record = caller.record(app.clock.now(), Operation::UpdateDeviceModel).model(id);
     let service = app.clone();
-    app.database
-        .write(move |connection| {
-            let mut model = store::find(connection, id)?.ok_or(Error::NotFound)?;
-            change.expected.check(&model.version())?;
-            let mut violations = Vec::new();
-            change.id.check_fixed("/id", &model.id, &mut violations);
-            change.code.check_fixed("/code", &model.code, &mut violations);
-            change
-                .created_at
-                .check_fixed("/created_at", &model.created_at, &mut violations);
-            change
-                .updated_at
-                .check_fixed("/updated_at", &model.updated_at, &mut violations);
-            name::check_change(&change.name, &mut violations);
-            change.overrides.check(&model.overrides, &mut violations);
-            if !violations.is_empty() {
-                return Err(Error::Invalid(violations));
-            }
-            model.name = change.name.value().cloned().unwrap_or(model.name);
-            let code = &model.code;
-            model.overrides = change.overrides.apply(model.overrides, |column, secret| {
-                service.seal.seal(place(code, column), secret.as_bytes())
-            })?;
-            model.updated_at = record.at;
-            store::update(connection, &model)?;
-            audit::insert(connection, &record)?;
-            Ok(model)
-        })
-        .await
+    audit::change(app, record, move |connection, record| {
+        let mut model = store::find(connection, id)?.ok_or(Error::NotFound)?;
+        change.expected.check(&model.version())?;
+        let mut violations = Vec::new();
+        change.id.check_fixed("/id", &model.id, &mut violations);
+        change.code.check_fixed("/code", &model.code, &mut violations);
+        change
+            .created_at
+            .check_fixed("/created_at", &model.created_at, &mut violations);
+        change
+            .updated_at
+            .check_fixed("/updated_at", &model.updated_at, &mut violations);
+        name::check_change(&change.name, &mut violations);
+        change.overrides.check(&model.overrides, &mut violations);
+        if !violations.is_empty() {
+            return Err(Error::Invalid(violations));
+        }
+        model.name = change.name.value().cloned().unwrap_or(model.name);
+        let code = &model.code;
+        model.overrides = change.overrides.apply(model.overrides, |column, secret| {
+            service.seal.seal(place(code, column), secret.as_bytes())
+        })?;
+        model.updated_at = record.at;
+        store::update(connection, &model)?;
+        Ok(model)
+    })
+    .await
 }
 
 /// Deletes a model that no device has.
@@ -227,16 +248,13 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
 /// # Errors
 /// [`Error::NotFound`], [`Error::Changed`], [`Error::InUse`].
 pub async fn delete(app: &App, caller: &Caller, id: i64, expected: Expected) -> Result<(), Error> {
-    let record = caller.record(app.clock.now(), Operation::DeleteDeviceModel, None);
-    app.database
-        .write(move |connection| {
-            let model = store::find(connection, id)?.ok_or(Error::NotFound)?;
-            expected.check(&model.version())?;
-            store::delete(connection, id)?;
-            audit::insert(connection, &record)?;
-            Ok(())
-        })
-        .await
+    let record = caller.record(app.clock.now(), Operation::DeleteDeviceModel).model(id);
+    audit::change(app, record, move |connection, _| {
+        let model = store::find(connection, id)?.ok_or(Error::NotFound)?;
+        expected.check(&model.version())?;
+        store::delete(connection, id)
+    })
+    .await
 }
 
 /// The code of a model, by which a new device's client is named.

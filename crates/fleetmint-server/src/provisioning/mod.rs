@@ -12,16 +12,16 @@ use zeroize::Zeroizing;
 
 use crate::access::Caller;
 use crate::app::{App, NoRandomness};
+use crate::audit::{self, Entry, Outcome, Reason};
 use crate::config::{Settings, url};
 use crate::database::Connection;
-use crate::identity::builtin::Builtin;
 use crate::identity::{self, Identity};
 use crate::models::Overrides;
 use crate::models::overrides::{self, MQTT_USERINFO, WIFI_PASSWORD};
 use crate::operation::Operation;
 use crate::seal::{OpenError, Place};
 use crate::secret::{Secret, Wiped};
-use crate::{audit, database, devices, models};
+use crate::{database, devices, models};
 
 /// The size of an image when the caller does not say: one page, which belongs at the start of an erased partition.
 pub const SIZE_DEFAULT: usize = 4096;
@@ -67,6 +67,27 @@ pub enum Error {
     Database(#[from] database::Error),
 }
 
+impl Reason for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Value { cause, .. } => match cause {
+                board::Error::Required { .. } => "value-missing",
+                board::Error::TooLong { .. } => "value-too-long",
+                board::Error::DoesNotFit { .. } => "does-not-fit",
+                _ => "invalid-value",
+            },
+            Self::Identity(error) => error.reason(),
+            Self::Url { .. } => "invalid-value",
+            Self::Partition(fleetmint_board::patch::Error::DoesNotFit { .. }) => "does-not-fit",
+            Self::Partition(_) => "unusable-partition",
+            Self::Seal(_) | Self::NoRandomness(_) | Self::Stopped(_) => "internal-error",
+            Self::Audit(error) => error.reason(),
+            Self::Database(error) => error.reason(),
+        }
+    }
+}
+
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -95,51 +116,61 @@ impl Level {
 /// # Errors
 /// See [`Error`].
 pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Image, Error> {
-    let record = caller.record(app.clock.now(), Operation::GetProvisioning, Some(id));
+    let mut record = caller.record(app.clock.now(), Operation::GetProvisioning).device(id);
     match &app.identity {
         Identity::Builtin(builtin) => {
             let (reader, builtin) = (app.clone(), builtin.clone());
-            let read = move |connection: &mut Connection| {
-                let (material, secret) = stored(connection, &builtin, id)?;
+            let read = move |connection: &mut Connection, record: &mut Entry| {
+                let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
+                record.model_id = Some(material.model_id);
+                let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
                 encode(&reader, material, secret.expose(), size)
             };
             app.audit.disclose(record, read).await
         }
         Identity::Keycloak(keycloak) => {
-            let material = material(app, id)?;
-            // The record becomes durable while Keycloak is asked; both are done before anything is disclosed.
-            let record = app.audit.begin(record)?;
-            let secret = keycloak.secret(material.client()).await;
-            let recorded = record.durable().await;
-            let image = encode(app, material, secret?.expose(), size)?;
-            recorded?;
-            Ok(image)
+            let material = material(app, &mut record).await?;
+            attempt(app, record, async {
+                let secret = keycloak.secret(material.client()).await?;
+                encode(app, material, secret.expose(), size)
+            })
+            .await
         }
     }
 }
 
-/// What the image of a device is made of.
-async fn find(app: &App, id: i64) -> Result<(store::Material, Secret), Error> {
+/// Does what ends in a disclosure while the record of the attempt becomes durable; both are done before this returns. The
+/// record of the outcome follows.
+async fn attempt<T>(app: &App, record: Entry, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut attempt = app.audit.begin(record)?;
+    let result = work.await;
+    let recorded = attempt.durable().await;
+    let result = recorded.map_err(Error::from).and(result);
+    attempt.ended(Outcome::of(&result));
+    result
+}
+
+/// What the image of a device is made of, but for the secret. A device that is not there is a record of its own.
+async fn material(app: &App, record: &mut Entry) -> Result<store::Material, Error> {
+    let id = record.device_id.unwrap_or_default();
+    let found = app
+        .database
+        .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound));
+    match &found {
+        Ok(material) => record.model_id = Some(material.model_id),
+        Err(error) => app.audit.failed(record.clone(), error).await,
+    }
+    found
+}
+
+/// The device's secret, at whatever provider.
+async fn secret(app: &App, material: &store::Material) -> Result<Secret, Error> {
     match &app.identity {
-        Identity::Builtin(builtin) => app.database.read(|connection| stored(connection, builtin, id)),
-        Identity::Keycloak(keycloak) => {
-            let material = material(app, id)?;
-            let secret = keycloak.secret(material.client()).await?;
-            Ok((material, secret))
-        }
+        Identity::Builtin(builtin) => Ok(app
+            .database
+            .read(|connection| builtin.secret(connection, &material.client_id))?),
+        Identity::Keycloak(keycloak) => Ok(keycloak.secret(material.client()).await?),
     }
-}
-
-fn material(app: &App, id: i64) -> Result<store::Material, Error> {
-    app.database
-        .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound))
-}
-
-/// With the built-in provider all of it is in the database.
-fn stored(connection: &mut Connection, builtin: &Builtin, id: i64) -> Result<(store::Material, Secret), Error> {
-    let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
-    let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
-    Ok((material, secret))
 }
 
 fn encode(app: &App, material: store::Material, secret: &str, size: usize) -> Result<Image, Error> {

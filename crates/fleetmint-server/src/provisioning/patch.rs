@@ -7,7 +7,7 @@ use fleetmint_board::patch::{self as board, Keys, Patched};
 use fleetmint_board::provisioning::check_partition_size;
 
 use super::store::Material;
-use super::{Chosen, Error, find, value_error};
+use super::{Chosen, Error, attempt, secret, value_error};
 use crate::access::Caller;
 use crate::app::App;
 use crate::operation::Operation;
@@ -45,18 +45,19 @@ impl Partition {
 /// # Errors
 /// See [`Error`].
 pub async fn patch(app: &App, caller: &Caller, id: i64, partition: Partition) -> Result<(Wiped, Patched), Error> {
-    let record = caller.record(app.clock.now(), Operation::PatchProvisioning, Some(id));
-    let (material, secret) = find(app, id).await?;
-    let worker = app.clone();
-    let waiting = Waiting::default();
-    let wanted = waiting.wanted();
-    // Sixteen megabytes take a while.
-    let patched = tokio::task::spawn_blocking(move || change(&worker, &material, &secret, partition, &wanted))
-        .await
-        .map_err(|error| Error::Stopped(error.to_string()))??;
-    drop(waiting);
-    app.audit.record(record).await?;
-    Ok(patched)
+    let mut record = caller.record(app.clock.now(), Operation::PatchProvisioning).device(id);
+    let material = super::material(app, &mut record).await?;
+    attempt(app, record, async {
+        let secret = secret(app, &material).await?;
+        let worker = app.clone();
+        let waiting = Waiting::default();
+        let wanted = waiting.wanted();
+        // Sixteen megabytes take a while.
+        tokio::task::spawn_blocking(move || change(&worker, &material, &secret, partition, &wanted))
+            .await
+            .map_err(|error| Error::Stopped(error.to_string()))?
+    })
+    .await
 }
 
 /// Somebody waits for the work on another thread. When this goes, with the caller that hung up or at the end of the

@@ -14,6 +14,7 @@ pub(super) struct Material {
     pub(super) client_id: String,
     pub(super) provider_ref: Option<String>,
     pub(super) device: Overrides,
+    pub(super) model_id: i64,
     pub(super) model_code: String,
     pub(super) model: Overrides,
 }
@@ -42,6 +43,7 @@ type Columns = (
         devices::wifi_ssid,
         devices::wifi_password,
     ),
+    devices::device_model_id,
     device_models::code,
     (
         device_models::base_url,
@@ -65,6 +67,7 @@ const COLUMNS: Columns = (
         devices::wifi_ssid,
         devices::wifi_password,
     ),
+    devices::device_model_id,
     device_models::code,
     (
         device_models::base_url,

@@ -101,7 +101,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     for stray in &found[1..] {
         let untouched = realm.client(&stray.found.provider_ref).await;
         let now = before.app.clock.now();
-        let error = adoption::adopt(&before.app.database, keycloak(&before), stray, now)
+        let error = adoption::adopt(&before.app.database, keycloak(&before), stray, "os:alice", now)
             .await
             .unwrap_err();
         assert!(matches!(error, Error::Obstacle(_)), "{error:?}");
@@ -114,7 +114,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     let mut adopted = Vec::new();
     for stray in strays(&after, None).await {
         let now = after.app.clock.now();
-        if let Ok(device) = adoption::adopt(&after.app.database, keycloak(&after), &stray, now).await {
+        if let Ok(device) = adoption::adopt(&after.app.database, keycloak(&after), &stray, "os:alice", now).await {
             adopted.push(after.get(&format!("/api/devices/{}", device.id)).await.expect(200));
         }
     }
@@ -130,8 +130,23 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     let id = realm.id_of("iotdevice-m-a0000001").await.unwrap();
     assert_eq!(realm.client(&id).await["attributes"]["fleetmint.device"], "a0000001");
     let audit = after.get("/api/audit?action=create_device").await.expect(200);
-    assert_eq!(audit["items"].as_array().unwrap().len(), 2);
-    assert_eq!(audit["items"][0]["source"], "fleetmint adopt");
+    let audit = audit["items"].as_array().unwrap();
+    assert_eq!(audit.len(), 4);
+    for pair in audit.chunks(2) {
+        let [end, start] = pair else { panic!("{audit:?}") };
+        assert_eq!((&end["outcome"], &end["attempt"]), (&json!("succeeded"), &start["id"]));
+        assert_eq!(
+            (&start["outcome"], &start["device_id"]),
+            (&json!("started"), &Value::Null)
+        );
+        for record in pair {
+            assert_eq!(
+                (&record["source"], &record["actor"]),
+                (&json!("fleetmint adopt"), &json!("os:alice"))
+            );
+            assert_eq!(record["model_id"], 1);
+        }
+    }
     assert_eq!(obstacles(&strays(&after, None).await), expected[1..]);
 
     // A key is one device's alone, whatever its model.
@@ -148,7 +163,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
         key: device["key"].as_str().unwrap().to_owned(),
     };
     let now = after.app.clock.now();
-    let error = adoption::adopt(&after.app.database, keycloak(&after), &stray, now)
+    let error = adoption::adopt(&after.app.database, keycloak(&after), &stray, "os:alice", now)
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Obstacle(Obstacle::KeyTaken)), "{error:?}");

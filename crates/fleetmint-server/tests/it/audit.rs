@@ -1,6 +1,9 @@
 //! Who saw or changed what.
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::harness::{Server, problem};
 
@@ -49,9 +52,211 @@ async fn it_tells_who_did_what_to_which_device_when_and_from_where() {
         all.windows(2)
             .all(|pair| pair[0]["id"].as_i64() > pair[1]["id"].as_i64())
     );
-    // Reading it, and what was refused, is not in it.
-    server.get("/api/devices/999/provisioning").await;
+    for item in &all {
+        assert_eq!(item["model_id"], model["id"]);
+        assert_eq!(item["outcome"], "succeeded");
+        assert_eq!((&item["attempt"], &item["reason"]), (&Value::Null, &Value::Null));
+    }
+    // Reading it is not in it, and neither is a call without a valid token.
+    server.anonymous(Method::GET, "/api/devices/1/provisioning").await;
     assert_eq!(items(&server, "").await, all);
+    server.stop().await;
+}
+
+/// Each operation that changes or discloses something, where it fails: the record has the problem's name.
+#[tokio::test]
+async fn what_failed_is_recorded_with_its_reason() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let null = Value::Null;
+    let device_path = format!("/api/devices/{}", device["id"]);
+    let erased = json!({"data": BASE64_STANDARD.encode([0xFF; 0x3000])});
+    let calls: &[(&str, Method, &str, Value, &Value, Value)] = &[
+        (
+            "create_device_model",
+            Method::POST,
+            "/api/device-models",
+            json!({"code": "m", "name": "M"}),
+            &null,
+            null.clone(),
+        ),
+        (
+            "create_device_model",
+            Method::POST,
+            "/api/device-models",
+            json!({"code": "M", "name": "M"}),
+            &null,
+            null.clone(),
+        ),
+        (
+            "update_device_model",
+            Method::PATCH,
+            "/api/device-models/99",
+            json!({"name": "N"}),
+            &null,
+            json!(99),
+        ),
+        (
+            "update_device_model",
+            Method::PATCH,
+            "/api/device-models/1",
+            json!({"name": ""}),
+            &null,
+            json!(1),
+        ),
+        (
+            "delete_device_model",
+            Method::DELETE,
+            "/api/device-models/99",
+            null.clone(),
+            &null,
+            json!(99),
+        ),
+        (
+            "delete_device_model",
+            Method::DELETE,
+            "/api/device-models/1",
+            null.clone(),
+            &null,
+            json!(1),
+        ),
+        (
+            "create_device",
+            Method::POST,
+            "/api/devices",
+            json!({"device_model_id": 99, "name": "D"}),
+            &null,
+            json!(99),
+        ),
+        (
+            "create_device",
+            Method::POST,
+            "/api/devices",
+            json!({"device_model_id": 1, "name": ""}),
+            &null,
+            json!(1),
+        ),
+        (
+            "update_device",
+            Method::PATCH,
+            "/api/devices/99",
+            json!({"name": "N"}),
+            &json!(99),
+            null.clone(),
+        ),
+        (
+            "update_device",
+            Method::PATCH,
+            &device_path,
+            json!({"key": "another1"}),
+            &device["id"],
+            json!(1),
+        ),
+        (
+            "delete_device",
+            Method::DELETE,
+            "/api/devices/99",
+            null.clone(),
+            &json!(99),
+            null.clone(),
+        ),
+        (
+            "get_provisioning",
+            Method::GET,
+            "/api/devices/99/provisioning",
+            null.clone(),
+            &json!(99),
+            null.clone(),
+        ),
+        (
+            "patch_provisioning",
+            Method::POST,
+            "/api/devices/99/provisioning/patch",
+            erased,
+            &json!(99),
+            null.clone(),
+        ),
+        (
+            "sync_identity",
+            Method::POST,
+            "/api/devices/99/identity/sync",
+            null.clone(),
+            &json!(99),
+            null.clone(),
+        ),
+        (
+            "disable_identity",
+            Method::POST,
+            "/api/devices/99/identity/disable",
+            null.clone(),
+            &json!(99),
+            null.clone(),
+        ),
+        (
+            "enable_identity",
+            Method::POST,
+            "/api/devices/99/identity/enable",
+            null.clone(),
+            &json!(99),
+            null.clone(),
+        ),
+    ];
+    for (action, method, path, body, device_id, model_id) in calls {
+        let before = server.count("audit");
+        let answer = server
+            .call(method.clone(), path, |request| match body {
+                Value::Null => request,
+                body => request.json(body),
+            })
+            .await;
+        let (_, kind, _) = answer.problem();
+        let newest = items(&server, "limit=1").await.remove(0);
+        let expected = json!({
+            "id": newest["id"], "at": newest["at"], "actor": "administrator", "source": "127.0.0.1",
+            "action": action, "device_id": device_id, "model_id": model_id,
+            "outcome": "failed", "attempt": null, "reason": kind,
+        });
+        assert_eq!(newest, expected, "{method} {path}");
+        assert_eq!(server.count("audit"), before + 1, "{method} {path}: one record");
+    }
+    assert_eq!(items(&server, "outcome=failed").await.len(), calls.len());
+    assert_eq!(items(&server, "outcome=succeeded").await.len(), 2);
+    assert_eq!(items(&server, "model=99").await.len(), 3);
+    assert_eq!(items(&server, "model=1&outcome=failed").await.len(), 4);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn records_of_the_version_before_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    // A data folder of version 0.1.0: see the README beside it.
+    for name in ["fleetmint.db", "master-key", "admin-token"] {
+        let from = std::path::Path::new("tests/version_0_1_0").join(name);
+        std::fs::copy(from, folder.path().join("data").join(name)).unwrap();
+    }
+    let server = Server::start_in(folder, &[]).await;
+    let all = items(&server, "").await;
+    let expected = [
+        "delete_device",
+        "create_device",
+        "get_provisioning",
+        "create_device",
+        "create_device_model",
+    ];
+    assert_eq!(actions(&all), expected);
+    for (item, id) in all.iter().zip([5, 4, 3, 2, 1]) {
+        assert_eq!((&item["id"], &item["outcome"]), (&json!(id), &json!("unknown")));
+        assert_eq!((&item["model_id"], &item["attempt"]), (&Value::Null, &Value::Null));
+    }
+    assert_eq!(all[2]["device_id"], 1);
+    assert_eq!(items(&server, "outcome=unknown&device=2").await, all[..2]);
+    // What goes on, goes on behind it, and what was sealed then still opens.
+    let image = server.image(&json!({"id": 1}), 4096).await;
+    assert_eq!(image.status, 200);
+    let newest = items(&server, "limit=1").await.remove(0);
+    assert_eq!((&newest["id"], &newest["outcome"]), (&json!(6), &json!("succeeded")));
     server.stop().await;
 }
 
@@ -133,6 +338,8 @@ async fn a_parameter_that_breaks_a_rule_is_named() {
     for (query, pointer) in [
         ("device=one", "/device"),
         ("action=get_provisionin", "/action"),
+        ("model=one", "/model"),
+        ("outcome=ok", "/outcome"),
         ("from=yesterday", "/from"),
         ("to=2026-01-01", "/to"),
         ("from=2026-01-31T12:00:00%2B25:00", "/from"),

@@ -99,8 +99,8 @@ async fn the_device_comes_in_and_everything_else_stays() {
         );
         assert_eq!(again["data"], answer["data"]);
     }
-    let audit = server.get("/api/audit?action=patch_provisioning").await.expect(200);
-    assert_eq!(audit["items"].as_array().unwrap().len(), 4);
+    let audit = server.outcomes("patch_provisioning").await;
+    assert_eq!(audit, ["succeeded", "started"].repeat(4));
     server.stop().await;
 }
 
@@ -177,10 +177,18 @@ async fn what_cannot_be_patched_is_422_and_says_why() {
     let more = "A".repeat(23 << 20);
     let answer = server.post(&path, &json!({"data": more})).await;
     assert_eq!(answer.problem(), problem(413, "body-too-large", &[]));
+    let outcomes = server.outcomes("patch_provisioning").await;
+    let of = |outcome: &str| outcomes.iter().filter(|known| *known == outcome).count();
+    assert_eq!(of("succeeded"), 1, "only what was disclosed");
+    // What is no partition at all was no attempt; of the device that is not there is one record.
+    let refused = |kind: &str| cases.iter().filter(|(_, known, _)| *known == kind).count();
+    for kind in ["unusable-partition", "does-not-fit"] {
+        assert_eq!(of(&format!("failed {kind}")), refused(kind));
+    }
+    assert_eq!(of("failed not-found"), 1);
     assert_eq!(
-        server.count("audit WHERE action = 'patch_provisioning'"),
-        1,
-        "only what was disclosed"
+        of("started"),
+        1 + refused("unusable-partition") + refused("does-not-fit")
     );
     server.stop().await;
 }

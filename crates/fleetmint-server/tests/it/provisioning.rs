@@ -337,7 +337,7 @@ async fn four_thousand_bytes_with_nul_pass_and_what_does_not_fit_is_told_apart()
 }
 
 #[tokio::test]
-async fn every_image_has_its_audit_record_and_what_is_refused_has_none() {
+async fn every_image_has_its_audit_record_and_so_has_what_is_refused() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -353,6 +353,10 @@ async fn every_image_has_its_audit_record_and_what_is_refused_has_none() {
     let newest = &records().await[0];
     assert_eq!(newest["actor"], "administrator");
     assert_eq!(newest["source"], "127.0.0.1");
+    assert_eq!(
+        (&newest["outcome"], &newest["model_id"]),
+        (&json!("succeeded"), &model["id"])
+    );
     server
         .patch(
             &format!("/api/devices/{}", device["id"]),
@@ -361,8 +365,14 @@ async fn every_image_has_its_audit_record_and_what_is_refused_has_none() {
         .await
         .expect(200);
     assert_eq!(server.image(&device, 4096).await.status, 422);
+    // What is no request is no attempt.
     assert_eq!(server.image(&device, 4097).await.status, 422);
-    assert_eq!(records().await.len(), 3);
+    let records = records().await;
+    assert_eq!(records.len(), 4);
+    assert_eq!(
+        (&records[0]["outcome"], &records[0]["reason"], &records[0]["model_id"]),
+        (&json!("failed"), &json!("value-missing"), &model["id"])
+    );
     server.stop().await;
 }
 

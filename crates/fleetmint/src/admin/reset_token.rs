@@ -1,9 +1,10 @@
 use clap::Args;
 use fleetmint_server::access::Access;
-use fleetmint_server::app::SystemRandom;
+use fleetmint_server::app::{Clock as _, SystemClock, SystemRandom};
 use fleetmint_server::data_folder::DataFolder;
 use fleetmint_server::database::Database;
 
+use crate::actor;
 use crate::exit::Failure;
 use crate::settings::SettingsArgs;
 use crate::terminal;
@@ -23,7 +24,16 @@ pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
     let folder = DataFolder::existing(&settings.data.dir);
     let database = Database::attach(&settings.data.database).map_err(Failure::no)?;
     let bootstrap_token = settings.access.bootstrap_token.as_ref();
-    Access::reset(&database, &folder, bootstrap_token, &SystemRandom::default()).map_err(Failure::no)?;
+    let (actor, now) = (actor::name(), SystemClock.now());
+    Access::reset(
+        &database,
+        &folder,
+        bootstrap_token,
+        &SystemRandom::default(),
+        &actor,
+        now,
+    )
+    .map_err(Failure::no)?;
     terminal::print(&format!(
         "a new administrator token was made and kept in {}\n",
         folder.admin_token_path().display()

@@ -289,6 +289,22 @@ impl Server {
         .await
     }
 
+    /// The outcomes in the records of an operation, newest first, with the reason where there is one. Those that nobody
+    /// waited for are there too.
+    pub(crate) async fn outcomes(&self, action: &str) -> Vec<String> {
+        self.app.audit.flush().await;
+        let page = self
+            .get(&format!("/api/audit?action={action}&limit=500"))
+            .await
+            .expect(200);
+        let items = page["items"].as_array().unwrap();
+        let outcomes = items.iter().map(|item| {
+            let text = |member: &str| item[member].as_str().unwrap_or_default();
+            format!("{} {}", text("outcome"), text("reason")).trim_end().to_owned()
+        });
+        outcomes.collect()
+    }
+
     /// The bytes of a device's image.
     pub(crate) async fn image(&self, device: &Value, size: usize) -> Answer {
         let path = format!("/api/devices/{}/provisioning?partition_size={size}", device["id"]);

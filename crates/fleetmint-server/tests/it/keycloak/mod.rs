@@ -1,5 +1,6 @@
 //! Keycloak: the real one, and a stand-in beside it for the faults that the real one won't produce.
 
+mod audit;
 mod faults;
 mod outage;
 mod real;

@@ -3,6 +3,24 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::folder::Folder;
 use crate::running::{Running, token};
 
+/// Outcome and reason of what the audit trail knows of resets.
+fn records(server: &Running, token: &str) -> Vec<(String, String)> {
+    let (status, body) = server.call("GET", "/api/audit?action=reset_admin_token", token, "");
+    assert_eq!(status, 200, "{body}");
+    let page: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let user = std::process::Command::new("id").arg("-un").output().unwrap();
+    let user = format!("os:{}", String::from_utf8(user.stdout).unwrap().trim());
+    let items = page["items"].as_array().unwrap().iter().map(|item| {
+        assert_eq!(
+            (&item["actor"], &item["source"]),
+            (&user.as_str().into(), &"fleetmint admin reset-token".into())
+        );
+        let text = |member: &str| item[member].as_str().unwrap_or_default().to_owned();
+        (text("outcome"), text("reason"))
+    });
+    items.collect()
+}
+
 #[test]
 fn it_takes_effect_at_once_beside_a_running_server() {
     let folder = Folder::new();
@@ -28,6 +46,10 @@ fn it_takes_effect_at_once_beside_a_running_server() {
     server.end("-TERM");
     let server = Running::start(&folder, &[]);
     assert_eq!(server.get("/api/devices", &after), 200);
+    let [(reset, reason)] = &records(&server, &after)[..] else {
+        panic!("one record")
+    };
+    assert_eq!((reset.as_str(), reason.as_str()), ("succeeded", ""));
 }
 
 #[test]
@@ -62,6 +84,9 @@ fn it_is_refused_while_the_settings_name_the_token() {
     assert!(line.contains(refusal), "{line}");
     assert_eq!(server.get("/api/devices", "the-bootstrap-token-of-this-test"), 200);
     assert!(!folder.file("fleetmint-data/admin-token").exists());
+    let refused = ("failed".to_owned(), "forbidden".to_owned());
+    let records = records(&server, "the-bootstrap-token-of-this-test");
+    assert_eq!(records, [refused.clone(), refused]);
     server.end("-TERM");
 
     // Without the setting the next start makes a token, and the one of the setting opens nothing any more.
