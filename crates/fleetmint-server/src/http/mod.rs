@@ -20,6 +20,7 @@ mod metrics;
 mod observe;
 mod openapi;
 pub(crate) mod page;
+mod prefix;
 pub mod problem;
 mod router;
 mod routes;

@@ -15,6 +15,7 @@ use super::compress::Once;
 use super::forwarded::Proxies;
 use super::host;
 use super::observe::Observer;
+use super::prefix::Prefix;
 use super::problem::{Kind, Problem};
 use super::routes::{self, Routes};
 use super::{accept, answer_headers, compress, health, metrics, openapi};
@@ -86,6 +87,7 @@ pub struct Endpoints {
     /// Answers requests that are not HTTP/1.1 as it should be.
     pub(super) malformed: Router,
     pub(super) proxies: Arc<Proxies>,
+    pub(super) prefix: Prefix,
 }
 
 impl Endpoints {
@@ -100,6 +102,10 @@ impl Endpoints {
             .merge(public().layer(Extension(json.clone())))
             .split_for_parts();
         openapi::complete(&mut document);
+        let prefix = Prefix::of(app.settings.server.public_url.as_deref());
+        if !prefix.is_empty() {
+            document.servers = Some(vec![utoipa::openapi::Server::new(prefix.path(""))]);
+        }
         json.fill(&document);
 
         let mut start = [0; 4];
@@ -111,7 +117,7 @@ impl Endpoints {
             u32::from_be_bytes(start),
         );
         let router = router
-            .merge(documentation())
+            .merge(documentation(&prefix))
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
             .layer(observer.clone())
@@ -120,12 +126,13 @@ impl Endpoints {
             router,
             malformed: Router::new().fallback(host::refuse).layer(observer),
             proxies: Arc::new(Proxies::new(&app.settings.server)),
+            prefix,
         })
     }
 }
 
 /// The page of the documentation, and its parts.
-fn documentation() -> Router<App> {
+fn documentation(prefix: &Prefix) -> Router<App> {
     let complete = async |mut part: Response| {
         if part.status() == StatusCode::NOT_FOUND {
             return nothing_here().into_response();
@@ -133,7 +140,7 @@ fn documentation() -> Router<App> {
         answer_headers::documentation(part.headers_mut());
         part
     };
-    Router::from(SwaggerUi::new("/api/docs").config(Config::from(OPENAPI_PATH)))
+    Router::from(SwaggerUi::new("/api/docs").config(Config::from(prefix.path(OPENAPI_PATH))))
         .route_layer(middleware::map_response(complete))
         .route_layer(middleware::from_fn_with_state(Arc::default(), compress::parts_once))
         .route_layer(middleware::from_fn(compress::answers))

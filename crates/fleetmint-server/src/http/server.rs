@@ -195,11 +195,11 @@ fn connection(
         } else {
             endpoints.malformed.clone()
         };
-        let activity = activity.clone();
+        let (activity, prefix) = (activity.clone(), endpoints.prefix.clone());
         async move {
             let answer = router.call(request).await;
             activity.set_busy(false);
-            answer
+            answer.map(|answer| prefix.locate(answer))
         }
     });
     let served = hyper::server::conn::http1::Builder::new()

@@ -32,5 +32,6 @@ mod patch;
 mod problems;
 mod provisioning;
 mod requests;
+mod reverse_proxy;
 mod source;
 mod token;

@@ -1,0 +1,75 @@
+//! The path below which a proxy has the service: `/fleetmint` of `https://host/fleetmint`. The proxy takes it off the
+//! requests, so it is put before the paths that answers name.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use url::Url;
+
+/// The path of `server.public_url`; empty where the service has the whole host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Prefix(Arc<str>);
+
+impl Prefix {
+    pub(super) fn of(public_url: Option<&str>) -> Self {
+        let url = public_url.and_then(|url| Url::parse(url).ok());
+        Self(url.as_ref().map_or("", |url| url.path().trim_end_matches('/')).into())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The path under which callers reach one of the service's.
+    pub(super) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    /// Makes `Location` lead to where callers reach it.
+    pub(super) fn locate(&self, mut response: Response) -> Response {
+        if !self.is_empty()
+            && let Some(location) = response.headers_mut().get_mut(header::LOCATION)
+            && let Some(path) = location.to_str().ok().filter(|location| location.starts_with('/'))
+            && let Ok(public) = HeaderValue::try_from(self.path(path))
+        {
+            *location = public;
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn it_is_the_path_of_the_public_url() {
+        for (url, prefix) in [
+            (None, ""),
+            (Some("https://example.com"), ""),
+            (Some("https://example.com/"), ""),
+            (Some("https://example.com/fleet"), "/fleet"),
+            (Some("https://example.com/a/flöte/"), "/a/fl%C3%B6te"),
+        ] {
+            assert_eq!(&*Prefix::of(url).0, prefix, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn locations_lead_below_it() {
+        let located = |url, location: &'static str| {
+            let response = Response::builder().header(header::LOCATION, location);
+            let response = Prefix::of(Some(url)).locate(response.body(Body::empty()).unwrap());
+            response.headers()[header::LOCATION].to_str().unwrap().to_owned()
+        };
+        assert_eq!(located("https://example.com/fleet", "/api/x"), "/fleet/api/x");
+        assert_eq!(located("https://example.com", "/api/x"), "/api/x");
+        assert_eq!(
+            located("https://example.com/fleet", "https://else.example"),
+            "https://else.example"
+        );
+    }
+}
