@@ -171,6 +171,15 @@ impl Seal {
         context.sign().as_ref().first_chunk().copied().unwrap_or_default()
     }
 
+    /// Whether this is the digest of these bytes.
+    pub fn is_keyed_digest(&self, purpose: &str, bytes: &[u8], digest: &[u8]) -> bool {
+        let mut message = Vec::with_capacity(8 + purpose.len() + bytes.len());
+        message.extend_from_slice(&(purpose.len() as u64).to_be_bytes());
+        message.extend_from_slice(purpose.as_bytes());
+        message.extend_from_slice(bytes);
+        hmac::verify(&self.0.digest_key, &message, digest).is_ok()
+    }
+
     /// Seals a secret for one place.
     ///
     /// # Errors
@@ -281,6 +290,9 @@ mod tests {
         let seal = || Seal::new(&key, Arc::new(SystemRandom::default()));
         let digest = seal().keyed_digest("a", b"bc");
         assert_eq!(seal().keyed_digest("a", b"bc"), digest);
+        assert!(seal().is_keyed_digest("a", b"bc", &digest));
+        assert!(!seal().is_keyed_digest("a", b"b", &digest));
+        assert!(!seal().is_keyed_digest("a", b"bc", &digest[1..]));
         assert_ne!(seal().keyed_digest("ab", b"c"), digest);
         assert_ne!(seal().keyed_digest("a", b"b"), digest);
         assert_ne!(self::seal().keyed_digest("a", b"bc"), digest);

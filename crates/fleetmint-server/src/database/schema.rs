@@ -43,6 +43,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         serial -> Nullable<Text>,
+        provider_proof -> Nullable<Binary>,
         mqtt_userinfo -> Nullable<Binary>,
         name_folded -> Text,
     }

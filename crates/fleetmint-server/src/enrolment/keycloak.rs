@@ -30,6 +30,7 @@ use crate::identity::keycloak::{Keycloak, Synced};
 use crate::identity::{self, Client, Status};
 use crate::models;
 use crate::operation::Operation;
+use crate::seal::Seal;
 use crate::secret::Secret;
 use crate::version::Expected;
 
@@ -131,8 +132,9 @@ impl Work {
             let mut created = started.device.clone();
             created.provider_ref = Some(provider_ref);
             let device = created.clone();
+            let seal = self.app.seal.clone();
             self.succeeded(started, move |connection, owner| {
-                settle(connection, id, owner, created.provider_ref.as_deref())?;
+                settle(connection, &created, owner, &seal)?;
                 if let Some(once) = &once {
                     once.store(connection, &created)?;
                 }
@@ -169,9 +171,11 @@ impl Work {
             let synced = self.keycloak.sync(started.client()).await;
             let (started, synced) = self.released_on_error(started, synced).await?;
             reach(Step::KeycloakSyncClient);
-            let known = synced.provider_ref.clone();
+            let mut repaired = started.device.clone();
+            repaired.provider_ref = Some(synced.provider_ref.clone());
+            let seal = self.app.seal.clone();
             self.succeeded(started, move |connection, owner| {
-                settle(connection, id, owner, Some(&known))
+                settle(connection, &repaired, owner, &seal)
             })
             .await?;
             reach(Step::KeycloakSyncDone);
@@ -315,9 +319,13 @@ impl Started {
     }
 }
 
-/// The row's final state; an error if its lease has run out and the reconciler has it.
-fn settle(connection: &mut Connection, id: i64, owner: &str, provider_ref: Option<&str>) -> Result<(), Error> {
-    if store::settle(connection, id, owner, provider_ref)? {
+/// The row's final state, with the client that we have just seen to be the device's; an error if its lease has run out and
+/// the reconciler has it.
+fn settle(connection: &mut Connection, device: &Device, owner: &str, seal: &Seal) -> Result<(), Error> {
+    let provider_ref = device.provider_ref.as_deref();
+    let proof = provider_ref.map(|id| Client::of(device).proof(seal, id));
+    let proof = proof.as_ref().map(<[u8; 32]>::as_slice);
+    if store::settle(connection, device.id, owner, provider_ref, proof)? {
         Ok(())
     } else {
         Err(Error::Busy)

@@ -125,7 +125,8 @@ async fn mend(
             .await?
             .or(device.provider_ref.clone());
         let settle = move |connection: &mut Connection| {
-            store::settle(connection, id, &owner, found.as_deref())?;
+            // Without a proof: the image's reader looks the client up once more, and stores one.
+            store::settle(connection, id, &owner, found.as_deref(), None)?;
             Ok(attempt.succeeded(connection)?)
         };
         app.database.write::<_, Error>(settle).await?;

@@ -193,17 +193,20 @@ fn take(connection: &mut Connection, id: i64, lease: &Lease) -> Result<(), datab
     Ok(())
 }
 
-/// Makes a row active and gives its lease back, if it is still the owner's. Says whether it was.
+/// Makes a row active and gives its lease back, if it is still the owner's. Says whether it was. Without a proof the
+/// provider is asked whose the client is before its secret is read.
 pub(super) fn settle(
     connection: &mut Connection,
     id: i64,
     owner: &str,
     provider_ref: Option<&str>,
+    proof: Option<&[u8]>,
 ) -> Result<bool, database::Error> {
     let settled = diesel::update(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner)))
         .set((
             dsl::state.eq(ACTIVE),
             dsl::provider_ref.eq(provider_ref),
+            dsl::provider_proof.eq(proof),
             dsl::lease_owner.eq(None::<String>),
             dsl::lease_until.eq(None::<i64>),
         ))

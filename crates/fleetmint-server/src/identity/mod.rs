@@ -13,7 +13,7 @@ use crate::app::{NoRandomness, Random};
 use crate::audit::Reason;
 use crate::database;
 use crate::devices::Device;
-use crate::seal::OpenError;
+use crate::seal::{OpenError, Seal};
 use crate::secret::Secret;
 
 /// The random bytes of a client's secret.
@@ -63,6 +63,30 @@ impl<'a> Client<'a> {
             device_key: &device.key,
             provider_ref: device.provider_ref.as_deref(),
         }
+    }
+}
+
+/// What [`Client::proof`] is made for.
+const PROVIDER_REF: &str = "devices.provider_ref";
+
+impl Client<'_> {
+    /// Proves that the provider's id is this device's client: we have seen so when it was created or repaired. Who can write
+    /// the database, and has no master key, cannot make one for another client.
+    pub(crate) fn proof(&self, seal: &Seal, provider_ref: &str) -> [u8; 32] {
+        seal.keyed_digest(PROVIDER_REF, self.proven(provider_ref).as_bytes())
+    }
+
+    /// Whether this proves that the id is this device's client.
+    pub(crate) fn is_proven(&self, seal: &Seal, proof: Option<&[u8]>) -> bool {
+        match (self.provider_ref, proof) {
+            (Some(id), Some(proof)) => seal.is_keyed_digest(PROVIDER_REF, self.proven(id).as_bytes(), proof),
+            _ => false,
+        }
+    }
+
+    /// None of the three has a slash.
+    fn proven(&self, provider_ref: &str) -> String {
+        format!("{}/{}/{provider_ref}", self.client_id, self.device_key)
     }
 }
 

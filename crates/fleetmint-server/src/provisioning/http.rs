@@ -87,6 +87,7 @@ fn partition_size_schema() -> Schema {
         (status = 200, description = "The image, as the caller accepts it", content(
             (Provisioning = "application/json"), (RawImage = "application/octet-stream"),
         )),
+        (status = 409, description = "The client of the device's name at the identity provider is not the device's"),
         (status = 422, description = "A value or setting is missing, too long, or does not fit into the partition"),
         (status = 502, description = "The identity provider could not do its part, or has no usable secret"),
         (status = 504, description = "The identity provider did not answer in time"),
@@ -217,6 +218,7 @@ impl From<Masked> for MaskedValue {
     request_body = PatchProvisioning,
     responses(
         (status = 200, description = "The partition, and what changed in it", body = PatchedProvisioning),
+        (status = 409, description = "The client of the device's name at the identity provider is not the device's"),
         (status = 422, description = "A value or setting is missing or too long, or the partition cannot be changed: it \
             has no possible size, the firmware could not open it, its keys are wrong, or it has no room"),
         (status = 502, description = "The identity provider could not do its part, or has no usable secret"),

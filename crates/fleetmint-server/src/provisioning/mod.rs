@@ -15,7 +15,8 @@ use crate::app::{App, NoRandomness};
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::config::{Settings, url};
 use crate::database::Connection;
-use crate::identity::{self, Identity};
+use crate::identity::keycloak::Keycloak;
+use crate::identity::{self, Client, Identity};
 use crate::models::Overrides;
 use crate::models::overrides::{self, MQTT_USERINFO, WIFI_PASSWORD};
 use crate::operation::Operation;
@@ -131,7 +132,7 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
         Identity::Keycloak(keycloak) => {
             let material = material(app, &mut record).await?;
             attempt(app, record, async {
-                let secret = keycloak.secret(material.client()).await?;
+                let secret = secret_at_keycloak(app, keycloak, &material).await?;
                 encode(app, material, secret.expose(), size)
             })
             .await
@@ -169,8 +170,36 @@ async fn secret(app: &App, material: &store::Material) -> Result<Secret, Error> 
         Identity::Builtin(builtin) => Ok(app
             .database
             .read(|connection| builtin.secret(connection, &material.client_id))?),
-        Identity::Keycloak(keycloak) => Ok(keycloak.secret(material.client()).await?),
+        Identity::Keycloak(keycloak) => secret_at_keycloak(app, keycloak, material).await,
     }
+}
+
+/// The secret of the client that is proven to be the device's: one call. Where the row has no proof (it was written by an
+/// earlier version, or by somebody without the master key), the client of the device's name is the device's if its
+/// attribute says so, and the proof is stored.
+async fn secret_at_keycloak(app: &App, keycloak: &Keycloak, material: &store::Material) -> Result<Secret, Error> {
+    let client = material.client();
+    if client.is_proven(&app.seal, material.provider_proof.as_deref()) {
+        return Ok(keycloak.secret(client).await?);
+    }
+    let by_name = Client {
+        provider_ref: None,
+        ..client
+    };
+    let id = keycloak.locate(by_name).await?;
+    let id = id.ok_or_else(|| identity::Error::ClientMissing {
+        client_id: material.client_id.clone(),
+    })?;
+    let proven = Client {
+        provider_ref: Some(&id),
+        ..client
+    };
+    let secret = keycloak.secret(proven).await?;
+    let (proof, known) = (client.proof(&app.seal, &id), material.reference());
+    app.database
+        .write::<_, Error>(move |connection| Ok(store::prove(connection, &known, &id, &proof)?))
+        .await?;
+    Ok(secret)
 }
 
 fn encode(app: &App, material: store::Material, secret: &str, size: usize) -> Result<Image, Error> {

@@ -13,6 +13,7 @@ pub(super) struct Material {
     pub(super) device_key: String,
     pub(super) client_id: String,
     pub(super) provider_ref: Option<String>,
+    pub(super) provider_proof: Option<Vec<u8>>,
     pub(super) device: Overrides,
     pub(super) model_id: i64,
     pub(super) model_code: String,
@@ -20,6 +21,10 @@ pub(super) struct Material {
 }
 
 impl Material {
+    pub(super) fn reference(&self) -> Reference {
+        (self.device_key.clone(), self.provider_ref.clone())
+    }
+
     /// The device's client, as the identity provider is asked for it.
     pub(super) fn client(&self) -> Client<'_> {
         Client {
@@ -30,11 +35,32 @@ impl Material {
     }
 }
 
+/// A device's key, and the provider's id that its row has.
+pub(super) type Reference = (String, Option<String>);
+
+/// Stores which client is the device's, and the proof of it, unless that has changed meanwhile.
+pub(super) fn prove(
+    connection: &mut Connection,
+    (device_key, known): &Reference,
+    provider_ref: &str,
+    proof: &[u8],
+) -> Result<(), database::Error> {
+    let device = devices::table.filter(devices::key.eq(device_key));
+    diesel::update(device.filter(devices::provider_ref.is(known.as_ref())))
+        .set((
+            devices::provider_ref.eq(provider_ref),
+            devices::provider_proof.eq(proof),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// What is read of a device and its model.
 type Columns = (
     devices::key,
     devices::client_id,
     devices::provider_ref,
+    devices::provider_proof,
     (
         devices::base_url,
         devices::token_url,
@@ -59,6 +85,7 @@ const COLUMNS: Columns = (
     devices::key,
     devices::client_id,
     devices::provider_ref,
+    devices::provider_proof,
     (
         devices::base_url,
         devices::token_url,

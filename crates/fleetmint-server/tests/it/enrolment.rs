@@ -160,6 +160,87 @@ async fn what_was_done_to_a_client_behind_our_back_is_told_and_mended() {
     server.stop().await;
 }
 
+/// Who can write the database, and has no master key, makes us neither show nor change another client.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_not_the_devices_is_neither_flashed_nor_changed() {
+    let Some(realm) = Realm::find("a client that is not the device's is neither flashed nor changed") else {
+        return;
+    };
+    let (server, proxy) = start(&realm).await;
+    let model = server.model(&unique()).await;
+    let (device, other) = (server.device(&model).await, server.device(&model).await);
+    let path = format!("/api/devices/{}", device["id"]);
+    proxy.take();
+    let known = secret(&server, &device).await;
+    let calls = proxy.take();
+    assert_eq!(
+        calls.len(),
+        1,
+        "the first image of a device takes one call too: {calls:?}"
+    );
+
+    let theirs = json!({"clientId": unique(), "secret": "the secret of somebody else"});
+    realm.operator(Method::POST, "/clients", Some(&theirs)).await;
+    server.keep_secret("the secret of somebody else");
+    let foreign = realm.id_of(theirs["clientId"].as_str().unwrap()).await.unwrap();
+    let before = realm.client(&foreign).await;
+    let others = realm.id_of(client_id(&other)).await.unwrap();
+    let row = format!("WHERE id = {}", device["id"]);
+    for forged in [
+        format!("provider_ref = '{foreign}'"),
+        format!("provider_ref = '{foreign}', provider_proof = NULL"),
+        format!("provider_ref = '{others}'"),
+        format!(
+            "provider_ref = '{others}', provider_proof = (SELECT provider_proof FROM devices WHERE id = {})",
+            other["id"]
+        ),
+        "provider_ref = '../users', provider_proof = x''".to_owned(),
+        "provider_ref = NULL, provider_proof = NULL".to_owned(),
+    ] {
+        server.execute(&format!("UPDATE devices SET {forged} {row}"));
+        proxy.take();
+        assert_eq!(secret(&server, &device).await, known, "{forged}");
+        let calls = proxy.take();
+        assert!(
+            !calls
+                .iter()
+                .any(|call| call.contains(&foreign) || call.contains(&others) || call.contains("users")),
+            "{forged}: {calls:?}"
+        );
+        // The right one is known again, and proven.
+        assert_eq!(secret(&server, &device).await, known);
+        assert_eq!(proxy.take().len(), 1, "{forged}");
+    }
+
+    // What changes a client looks at the attribute of each.
+    server.execute(&format!("UPDATE devices SET provider_ref = '{foreign}' {row}"));
+    for action in ["sync", "disable"] {
+        let answer = server.post(&format!("{path}/identity/{action}"), &json!(null)).await;
+        assert_eq!(answer.problem(), problem(409, "foreign-client", &[]), "{action}");
+    }
+    server.delete(&path).await.expect(204);
+    assert_eq!(realm.client(&foreign).await, before);
+    assert_eq!(
+        realm.id_of(client_id(&device)).await,
+        None,
+        "the device's own is deleted"
+    );
+
+    // A client by the device's name that says it is another's.
+    let mut attributes = realm.client(&others).await["attributes"].clone();
+    attributes["fleetmint.device"] = json!("k1234567");
+    realm.change(&others, &[("attributes", attributes)]).await;
+    server.execute("UPDATE devices SET provider_proof = NULL");
+    assert_eq!(
+        server.image(&other, 4096).await.problem(),
+        problem(409, "foreign-client", &[])
+    );
+    for id in [&foreign, &others] {
+        realm.operator(Method::DELETE, &format!("/clients/{id}"), None).await;
+    }
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keycloak_what_does_not_need_it_goes_on_and_nothing_is_left_over() {
     let Some(realm) = Realm::find("without Keycloak what does not need it goes on") else {

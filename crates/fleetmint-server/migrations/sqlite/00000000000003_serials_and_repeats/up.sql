@@ -2,6 +2,9 @@
 ALTER TABLE devices ADD COLUMN serial TEXT;
 CREATE UNIQUE INDEX devices_by_serial ON devices (serial) WHERE serial IS NOT NULL;
 
+-- Under the master key: that provider_ref is the id of this device's client. Without it the client's attribute decides.
+ALTER TABLE devices ADD COLUMN provider_proof BLOB;
+
 -- The answers to calls that may be made again. A row without an answer belongs to a device whose client is being created.
 CREATE TABLE idempotency_keys (
     caller      TEXT    NOT NULL,

@@ -199,7 +199,7 @@ impl Keycloak {
     pub async fn secret(&self, client: Client<'_>) -> Result<Secret, Error> {
         let deadline = self.0.caller.deadline();
         let missing = || client_missing(client);
-        let id = match client.provider_ref {
+        let id = match client.provider_ref.filter(|id| is_id(id)) {
             Some(id) => id.to_owned(),
             None => self.find(client, deadline).await?.ok_or_else(missing)?.0,
         };
@@ -333,8 +333,14 @@ impl Keycloak {
             return Ok(());
         };
         match self.ours(client, &now) {
-            Ok(id) => self.delete_by_id(&id, deadline).await,
-            Err(Error::ForeignClient { .. }) => Ok(()),
+            Ok(id) => return self.delete_by_id(&id, deadline).await,
+            Err(Error::ForeignClient { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // The id led to another's client. The device's own may still be there under its name.
+        match self.find(client, deadline).await {
+            Ok(Some((id, _))) => self.delete_by_id(&id, deadline).await,
+            Ok(None) | Err(Error::ForeignClient { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -352,7 +358,7 @@ impl Keycloak {
 
     /// The client by its id, or by its name where the id is not known or nobody's any more.
     async fn look_up(&self, client: Client<'_>, deadline: Instant) -> Result<Option<Representation>, Error> {
-        if let Some(id) = client.provider_ref {
+        if let Some(id) = client.provider_ref.filter(|id| is_id(id)) {
             let path = format!("/clients/{id}");
             let answer = self
                 .call("get_client", &Method::GET, &path, Body::None, deadline)
