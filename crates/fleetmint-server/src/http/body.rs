@@ -48,6 +48,20 @@ pub(crate) async fn read(body: Body, max: usize) -> Result<Wiped, Failure> {
         .unwrap_or(Err(Failure::TooSlow))
 }
 
+/// How long a body that is discarded may pause.
+const DISCARD_PAUSE: Duration = Duration::from_secs(2);
+
+/// Reads and forgets a body of at most `max` bytes, so that a caller who is sending it gets to read why it is refused:
+/// a connection that is closed under a body still on its way is reset, and takes the answer with it.
+pub(crate) async fn discard(body: Body, max: usize) {
+    let arriving = async {
+        let mut body = Limited::new(body, max);
+        while let Ok(Some(Ok(_))) = tokio::time::timeout(DISCARD_PAUSE, body.frame()).await {}
+    };
+    // Whether all of it came or not, the answer is the same.
+    let _ = tokio::time::timeout(TIMEOUT, arriving).await;
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -81,6 +95,15 @@ mod tests {
     async fn one_that_never_ends_is_given_up() {
         let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
         assert_eq!(read(body, 3).await.unwrap_err(), Failure::TooSlow);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_discarded_may_not_pause_for_long() {
+        let began = tokio::time::Instant::now();
+        discard(chunks(&[b"a", b"bc"]), 3).await;
+        assert!(began.elapsed().is_zero());
+        discard(Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()), 3).await;
+        assert_eq!(began.elapsed(), DISCARD_PAUSE);
     }
 
     #[tokio::test]

@@ -1,6 +1,5 @@
 use axum::body::Body;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use fleetmint_board::patch::{Difference, Masked};
@@ -15,6 +14,7 @@ use super::{Image, SIZE_DEFAULT};
 use crate::access::Caller;
 use crate::app::App;
 use crate::http::accept::negotiate;
+use crate::http::body;
 use crate::http::extract::{Id, IdParameter, Json, Query};
 use crate::http::large_bodies::Room;
 use crate::http::problem::Problem;
@@ -113,16 +113,26 @@ pub(crate) async fn get_provisioning(
 /// The largest body of a patch in bytes: 16 MiB in base64, a key partition, and the JSON around them.
 const PATCH_BODY_MAX: usize = (16 << 20) / 3 * 4 + (64 << 10);
 
-/// Room for a patch's bodies, taken before the first is read.
-#[derive(Debug)]
-pub(crate) struct PatchRoom(Room);
+/// A patch's body, and the room for it and its answer, which is taken before the body is read.
+pub(crate) struct PatchBody(PatchProvisioning, Room);
 
-impl FromRequestParts<App> for PatchRoom {
+impl FromRequest<App> for PatchBody {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let room = app.large_bodies.room_for_both(&parts.headers, PATCH_BODY_MAX);
-        room.await.map(Self)
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        match app.large_bodies.room_for_both(request.headers(), PATCH_BODY_MAX).await {
+            Ok(room) => {
+                let Json(body) = Json::<_, PATCH_BODY_MAX>::from_request(request, app).await?;
+                Ok(Self(body, room))
+            }
+            Err(problem) => {
+                // Who expects a 100 first has sent nothing yet.
+                if !request.headers().contains_key(header::EXPECT) {
+                    body::discard(request.into_body(), PATCH_BODY_MAX).await;
+                }
+                Err(problem)
+            }
+        }
     }
 }
 
@@ -229,8 +239,7 @@ pub(crate) async fn patch_provisioning(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    PatchRoom(room): PatchRoom,
-    Json(body): Json<PatchProvisioning, PATCH_BODY_MAX>,
+    PatchBody(body, room): PatchBody,
 ) -> Result<Response, Problem> {
     let data = decode("/data", &body.data)?;
     let keys = body.nvs_keys.map(|keys| decode("/nvs_keys", &keys)).transpose()?;

@@ -595,8 +595,15 @@ async fn large_answers_have_a_bound_until_they_are_written() {
         &format!("POST {path}/patch"),
         "Content-Type: application/json\r\nContent-Length: 20000000\r\n",
     );
-    // Another waits for a while, and is refused; a patch before its body is read.
-    let (another, patch) = tokio::join!(server.get(&large), server.raw(patch.as_bytes()));
+    // Another waits for a while, and is refused; a patch without its body, and one whose caller is sending it.
+    let body = json!({"data": "A".repeat(20_000_000)});
+    let patching = format!("{path}/patch");
+    let (another, sending, patch) = tokio::join!(
+        server.get(&large),
+        server.post(&patching, &body),
+        server.raw(patch.as_bytes())
+    );
+    assert_eq!(sending.problem(), problem(503, "unavailable", &[]));
     for refused in [another, patch] {
         assert_eq!(refused.problem(), problem(503, "unavailable", &[]));
         assert_eq!(refused.header("retry-after"), "5");
