@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let report = check(&image, cipher.as_ref()).expect("1 to 8 whole pages");
     assert_eq!(image, before, "checking changed the image");
 
-    let opened = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, cipher);
+    let opened = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, cipher);
     let starts = opened.is_ok();
     drop(opened);
     assert_eq!(starts, report.read_write.is_ok());

@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// One start of the firmware that reads everything; `None` if the start fails.
 fn start(image: &mut [u8], cipher: Option<Xts>) -> Option<Vec<String>> {
-    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).ok()?;
+    let mut storage = Storage::open_as_firmware(SliceFlash::new(image), Mode::ReadWrite, cipher).ok()?;
     let stats = storage.stats();
     assert_eq!(stats.used_entries + stats.free_entries, stats.total_entries);
     assert_eq!(stats.namespace_count, storage.namespaces().count());
@@ -60,7 +60,7 @@ fn told(one: &Listed) -> String {
 
 fn read_only(image: &[u8], cipher: Option<Xts>) {
     // Each write to this flash is an error, so a storage that tried would not be able to list.
-    if let Ok(mut storage) = Storage::open(ReadOnlySlice::new(image), Mode::ReadOnly, cipher) {
+    if let Ok(mut storage) = Storage::open_as_firmware(ReadOnlySlice::new(image), Mode::ReadOnly, cipher) {
         storage.list().expect("read-only, the flash is read alone");
         assert_eq!((storage.ops().writes, storage.ops().erases), (0, 0));
     }

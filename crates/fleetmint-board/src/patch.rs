@@ -7,7 +7,7 @@ pub use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::diff::{Change, Fingerprint, diff, fingerprint};
 use fleetmint_nvs::layout::{ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
-use fleetmint_nvs::storage::{self, Listed, Metered, Mode, SliceFlash, Storage, ValueType};
+use fleetmint_nvs::storage::{Listed, Metered, Mode, SliceFlash, Storage, ValueType};
 use fleetmint_nvs::{EspError, Key, Namespace, RawName};
 use zeroize::Zeroizing;
 
@@ -101,7 +101,6 @@ pub fn patch(
     }
     check_nvs(image)?;
     let cipher = || keys.map(Keys::xts);
-    storage::check_key(image, cipher().as_ref()).map_err(Error::WrongKey)?;
     let before = Zeroizing::new(image.to_vec());
     set(image, cipher(), values, meter)?;
 
@@ -168,6 +167,7 @@ fn set(
 fn not_opened(cause: fleetmint_nvs::Error) -> Error {
     match cause {
         fleetmint_nvs::Error::Stopped => Error::Stopped,
+        cause @ fleetmint_nvs::Error::WrongKey { .. } => Error::WrongKey(cause),
         cause => Error::Open(cause),
     }
 }

@@ -22,7 +22,6 @@
 //! # Ok::<(), Error>(())
 //! ```
 
-use crate::entry::Number;
 use crate::key::RawName;
 use crate::storage::{Listed, Value, ValueType};
 use alloc::vec::Vec;
@@ -102,6 +101,8 @@ impl<'a> Difference<'a> {
             write!(f, "{} ", self.change().name())?;
             if entry.orphan {
                 write!(f, "(namespace index {})/{}: ", entry.ns_index, entry.key)?;
+            } else if entry.unreachable.is_some() {
+                write!(f, "{} (index {})/{}: ", entry.namespace, entry.ns_index, entry.key)?;
             } else {
                 write!(f, "{}/{}: ", entry.namespace, entry.key)?;
             }
@@ -118,36 +119,17 @@ impl<'a> Difference<'a> {
 
 fn side(f: &mut fmt::Formatter<'_>, listed: &Listed, salt: Option<&[u8]>) -> fmt::Result {
     write!(f, "{}", listed.value_type)?;
-    if let Some(size) = listed.size {
+    if let Some(size) = listed.stored_size() {
         write!(f, " of {size} bytes")?;
     }
-    match (&listed.value, salt) {
+    match (listed.stored(), salt) {
         (Err(code), _) => write!(f, " unreadable ({code})"),
         (Ok(value), Some(salt)) => write!(f, " #{}", fingerprint(salt, value)),
-        (Ok(Value::Number(number)), None) => write!(f, " {}", Plain(*number)),
+        (Ok(Value::Number(number)), None) => write!(f, " {number}"),
         (Ok(Value::Str(text)), None) => write!(f, " \"{}\"", alloc::string::String::from_utf8_lossy(text)),
         (Ok(Value::Blob(bytes)), None) => {
             f.write_str(" ")?;
             bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-        }
-    }
-}
-
-struct Plain(Number);
-
-impl fmt::Display for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Number::U8(n) => n.fmt(f),
-            Number::I8(n) => n.fmt(f),
-            Number::U16(n) => n.fmt(f),
-            Number::I16(n) => n.fmt(f),
-            Number::U32(n) => n.fmt(f),
-            Number::I32(n) => n.fmt(f),
-            Number::U64(n) => n.fmt(f),
-            Number::I64(n) => n.fmt(f),
-            Number::Float(n) => n.fmt(f),
-            Number::Double(n) => n.fmt(f),
         }
     }
 }
@@ -190,7 +172,8 @@ pub fn fingerprint<B: AsRef<[u8]>>(salt: &[u8], value: &Value<B>) -> Fingerprint
 /// What differs between two listings, by namespace, key and type.
 ///
 /// Of a key that is listed more than once, the first of each type counts: the one that the firmware's getter gives.
-/// Orphans are compared by the index of their namespace.
+/// Orphans are compared by the index of their namespace, as are values that no getter can reach since another namespace
+/// has the same name: of these what is stored counts.
 #[must_use]
 pub fn diff<'a>(before: &'a [Listed], after: &'a [Listed]) -> Vec<Difference<'a>> {
     let (before, after) = (keys(before), keys(after));
@@ -256,7 +239,7 @@ fn diff_key<'a>(old: &[&'a Listed], new: &[&'a Listed], to: &mut Vec<Difference<
 
 /// Equal, floats by their bits.
 fn same_value(before: &Listed, after: &Listed) -> bool {
-    let same = match (&before.value, &after.value) {
+    let same = match (before.stored(), after.stored()) {
         (Ok(Value::Number(before)), Ok(Value::Number(after))) => before.to_data() == after.to_data(),
         (before, after) => before == after,
     };
@@ -265,15 +248,20 @@ fn same_value(before: &Listed, after: &Listed) -> bool {
 
 /// The entries that count, sorted.
 fn keys(listed: &[Listed]) -> Vec<&Listed> {
-    let mut keys: Vec<_> = listed.iter().filter(|listed| !listed.repeat).collect();
+    let counts = |listed: &&Listed| !listed.repeat || listed.unreachable.is_some();
+    let mut keys: Vec<_> = listed.iter().filter(counts).collect();
+    // In the order of the flash where the same is there again.
     keys.sort_by_key(|listed| (id(listed), listed.value_type));
+    keys.dedup_by_key(|listed| (id(listed), listed.value_type));
     keys
 }
 
+/// Orphan, index where the name does not tell, names.
 type Id = (bool, u8, RawName, RawName);
 
 fn id(listed: &Listed) -> Id {
-    let index = if listed.orphan { listed.ns_index } else { 0 };
+    let by_index = listed.orphan || listed.unreachable.is_some();
+    let index = if by_index { listed.ns_index } else { 0 };
     (listed.orphan, index, listed.namespace, listed.key)
 }
 
@@ -288,6 +276,7 @@ fn same_key(a: &&Listed, b: &&Listed) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Number;
     use alloc::string::ToString;
     use alloc::vec;
     use zeroize::Zeroizing;
@@ -308,6 +297,7 @@ mod tests {
             orphan: false,
             repeat: false,
             place: (0, 0),
+            unreachable: None,
             iterated: true,
         }
     }

@@ -188,6 +188,27 @@ impl Number {
     }
 }
 
+/// The number as every output of this program and crate has it: an integer in decimal; a float or double as the shortest
+/// text that reads back as the same bits, with a point or an exponent; `inf`, `-inf`, `nan`.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::U8(n) => n.fmt(f),
+            Self::I8(n) => n.fmt(f),
+            Self::U16(n) => n.fmt(f),
+            Self::I16(n) => n.fmt(f),
+            Self::U32(n) => n.fmt(f),
+            Self::I32(n) => n.fmt(f),
+            Self::U64(n) => n.fmt(f),
+            Self::I64(n) => n.fmt(f),
+            Self::Float(n) if n.is_nan() => f.write_str("nan"),
+            Self::Double(n) if n.is_nan() => f.write_str("nan"),
+            Self::Float(n) => write!(f, "{n:?}"),
+            Self::Double(n) => write!(f, "{n:?}"),
+        }
+    }
+}
+
 /// An entry, decoded field by field. It may hold anything that flash may hold: [`Entry::fault`] judges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {

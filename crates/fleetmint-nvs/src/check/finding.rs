@@ -5,6 +5,7 @@ use crate::error::{Error, EspError};
 use crate::key::RawName;
 use crate::layout::{entry_offset, page_offset};
 use crate::storage::{Listed, Repair, RepairKind, ValueType};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// How bad a finding is.
@@ -79,7 +80,10 @@ pub enum FindingKind {
         plain: bool,
     },
     /// No page is free.
-    NoFreePages,
+    NoFreePages {
+        /// Pages that there are.
+        pages: usize,
+    },
     /// A page's format is newer than the firmware knows.
     NewVersion {
         /// Its version byte.
@@ -123,25 +127,29 @@ pub enum FindingKind {
     ReadOnlyVanishes,
     /// No entry is left beside the page that always stays free.
     NoRoom,
-    /// A credential in namespace `prov` that no device can use.
-    Credential(CredentialFault),
-}
-
-/// What is wrong with a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CredentialFault {
-    /// The key isn't there, though others of its kind are.
-    Missing,
-    /// It isn't a string.
-    NotString,
-    /// An empty string, or blanks only.
-    Empty,
-    /// Asterisks only: a secret as a masked answer shows it.
-    Masked,
+    /// Fewer entries are left than the largest value takes, so it can't be changed: the new one is written first.
+    LowRoom {
+        /// Entries that the value takes.
+        needed: usize,
+        /// Entries that are left.
+        available: usize,
+    },
+    /// A page was closed though what follows would have fit.
+    ClosedEarly {
+        /// Entries that stay unused.
+        entries: usize,
+    },
+    /// Two namespaces of one name: the getters only reach one. [`Finding::keys`] are those of the other.
+    NamespaceTwice {
+        /// The index that the getters reach.
+        reached: u8,
+        /// The index that they don't.
+        index: u8,
+    },
 }
 
 /// One finding.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
@@ -157,6 +165,8 @@ pub struct Finding {
     pub namespace: Option<RawName>,
     /// The key as stored, if there is one.
     pub key: Option<RawName>,
+    /// Keys that it is about, where they are several.
+    pub keys: Vec<RawName>,
     /// What the firmware does.
     pub effect: Effect,
     /// When it does it.
@@ -173,6 +183,7 @@ impl Finding {
             offset: 0,
             namespace: None,
             key: None,
+            keys: Vec::new(),
             effect,
             when,
         }
@@ -190,6 +201,7 @@ impl Finding {
         let (severity, effect, when) = match kind {
             FindingKind::NewVersion { .. } => (Severity::Error, Effect::ErasesPartition, When::Start),
             FindingKind::PageNotBlank => (Severity::Warning, Effect::ErasesPage, When::Write),
+            FindingKind::ClosedEarly { .. } => (Severity::Warning, Effect::Nothing, When::Write),
             _ => (Severity::Error, Effect::ErasesPage, When::Write),
         };
         Self {
@@ -252,25 +264,71 @@ impl Finding {
         }
     }
 
-    pub(super) fn of_credential(
-        namespace: RawName,
-        key: RawName,
-        place: Option<(usize, usize)>,
-        fault: CredentialFault,
-    ) -> Self {
+    pub(super) fn of_twin_namespace(name: RawName, reached: u8, index: u8, keys: Vec<RawName>) -> Self {
+        let kind = FindingKind::NamespaceTwice { reached, index };
+        // What is never read is no less lost for lying there.
+        let severity = if keys.is_empty() {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
         Self {
-            page: place.map(|(page, _)| page),
-            entry: place.map(|(_, entry)| entry),
-            offset: place.map_or(0, |(page, entry)| entry_offset(page, entry)),
+            namespace: Some(name),
+            keys,
+            ..Self::new(kind, severity, Effect::Nothing, When::Read)
+        }
+    }
+
+    pub(super) fn of_low_room(namespace: RawName, key: RawName, needed: usize, available: usize) -> Self {
+        let kind = FindingKind::LowRoom { needed, available };
+        Self {
             namespace: Some(namespace),
             key: Some(key),
-            ..Self::new(
-                FindingKind::Credential(fault),
-                Severity::Warning,
-                Effect::Nothing,
-                When::Read,
-            )
+            ..Self::new(kind, Severity::Warning, Effect::Nothing, When::Write)
         }
+    }
+
+    /// What it means to a partition that the firmware never writes to: nothing is erased.
+    pub(super) fn judge_read_only(&mut self) {
+        self.effect = Effect::Nothing;
+    }
+
+    /// What is wrong, without the place and what the firmware does.
+    pub fn what(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| {
+            let FindingKind::NamespaceTwice { reached, index } = self.kind else {
+                return write!(f, "{}", self.kind);
+            };
+            let name = self.namespace.unwrap_or(RawName::EMPTY);
+            write!(
+                f,
+                "namespace {name} is there twice (index {reached} and {index}): the getters reach index {reached} alone; "
+            )?;
+            let [first, more @ ..] = self.keys.as_slice() else {
+                return write!(f, "index {index} holds nothing");
+            };
+            write!(f, "what index {index} holds ({first}")?;
+            for key in more.iter().take(KEYS_SHOWN - 1) {
+                write!(f, ", {key}")?;
+            }
+            match self.keys.len().saturating_sub(KEYS_SHOWN) {
+                0 => {}
+                others => write!(f, " and {others} more")?,
+            }
+            f.write_str(") can't be read by name")
+        })
+    }
+}
+
+/// Keys of a namespace that are named in one line.
+const KEYS_SHOWN: usize = 8;
+
+impl FindingKind {
+    const fn fails_start(self) -> bool {
+        matches!(
+            self,
+            Self::WrongKey { .. } | Self::NewVersion { .. } | Self::StartFails { .. } | Self::NoFreePages { .. }
+        )
     }
 }
 
@@ -294,9 +352,16 @@ impl fmt::Display for Finding {
             (None, Some(key)) => write!(f, "key \"{key}\": "),
             _ => Ok(()),
         }?;
-        write!(f, "{}; ", self.kind)?;
+        write!(f, "{}; ", self.what())?;
         f.write_str(match (self.effect, self.when, self.kind) {
+            (Effect::Nothing, _, kind) if kind.fails_start() => "the firmware's start fails each time",
+            (Effect::Nothing, _, FindingKind::PageHeader | FindingKind::PageState { .. }) => {
+                "the firmware passes the page over"
+            }
             (_, _, FindingKind::WrongKey { .. }) => "the firmware's next start erases every entry",
+            (Effect::ErasesPartition, _, FindingKind::NoFreePages { pages: 1 }) => {
+                "in a partition of its own size the firmware's next start fails, and stock start-up code erases it"
+            }
             (Effect::ErasesPartition, ..) => {
                 "the firmware's next start fails, and stock start-up code erases the partition"
             }
@@ -326,12 +391,16 @@ impl fmt::Display for FindingKind {
                 };
                 write!(f, "{error}")
             }
-            Self::NoFreePages => {
-                write!(
-                    f,
-                    "no page is free, so it can only be opened read-only ({})",
-                    EspError::NoFreePages
-                )
+            Self::NoFreePages { pages } => {
+                let code = EspError::NoFreePages;
+                write!(f, "no page is free, so it can only be opened read-only ({code})")?;
+                if *pages == 1 {
+                    f.write_str(
+                        "; an image of one page belongs at the start of an erased partition of at least 0x3000 bytes, of \
+                         which the other pages are free",
+                    )?;
+                }
+                Ok(())
             }
             Self::NewVersion { version } => {
                 write!(
@@ -366,12 +435,20 @@ impl fmt::Display for FindingKind {
                 f.write_str("opened read-only, its repair fails unnoticed and values of its page vanish")
             }
             Self::NoRoom => f.write_str("no entry is left, so any new value is refused (ESP_ERR_NVS_NOT_ENOUGH_SPACE)"),
-            Self::Credential(fault) => f.write_str(match fault {
-                CredentialFault::Missing => "a device needs it, and it is missing",
-                CredentialFault::NotString => "a device needs it as a string, and it isn't one",
-                CredentialFault::Empty => "a device needs it, and it is empty",
-                CredentialFault::Masked => "it is a masked secret, not the secret",
-            }),
+            Self::LowRoom { needed, available } => write!(
+                f,
+                "it takes {needed} entries and {available} are left, so it can't be changed \
+                 (ESP_ERR_NVS_NOT_ENOUGH_SPACE): a new value is written before the old one is erased"
+            ),
+            Self::ClosedEarly { entries } => write!(
+                f,
+                "the page was closed with {entries} entries unused, though what follows would have fit, as older generators \
+                 do; they stay unused until the firmware moves the page"
+            ),
+            // The names are the finding's.
+            Self::NamespaceTwice { reached, index } => {
+                write!(f, "a namespace is there twice (index {reached} and {index})")
+            }
         }
     }
 }

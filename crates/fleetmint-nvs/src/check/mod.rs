@@ -18,17 +18,19 @@
 //! # Ok::<(), Error>(())
 //! ```
 
-mod credentials;
 mod finding;
+mod room;
 mod traps;
 
-pub use finding::{CredentialFault, Effect, Finding, FindingKind, Severity, When};
+pub use finding::{Effect, Finding, FindingKind, Severity, When};
 
 use crate::crypt::Xts;
 use crate::error::{Error, EspError};
 use crate::key::RawName;
+use crate::layout::{PAGE_SIZE, READ_WRITE_MIN};
 use crate::storage::{
-    FlashOps, Metered, Mode, PageFault, ReadOnlySlice, Repair, RepairKind, SliceFlash, Stats, Storage, check_key, pages,
+    Flash, FlashOps, Metered, Mode, PageFault, ReadOnlySlice, Repair, RepairKind, SliceFlash, Stats, Storage,
+    check_key, pages,
 };
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
@@ -42,7 +44,7 @@ pub struct Report {
     pub read_write: Result<(), EspError>,
     /// The same for a partition with the flag `readonly`.
     pub read_only: Result<(), EspError>,
-    /// How full the partition is after a read-write start; `None` if that fails.
+    /// How full the partition is after the start; `None` if that fails.
     pub stats: Option<Stats>,
     /// What the read-write start writes and erases.
     pub start: FlashOps,
@@ -63,8 +65,9 @@ impl Report {
 }
 
 /// How an image is checked.
-#[derive(Default)]
 pub struct Options<'a> {
+    /// What the partition is to the firmware: one that it may write to, or one with the flag `readonly`.
+    pub mode: Mode,
     /// The cipher of an encrypted image.
     pub cipher: Option<&'a Xts>,
     /// Told of each step and asked whether the work may go on, as
@@ -72,17 +75,33 @@ pub struct Options<'a> {
     pub meter: Option<&'a mut dyn FnMut(usize) -> bool>,
 }
 
-/// Checks an image, encrypted if `cipher` is given. The image itself isn't changed.
+/// Checks an image of a partition that the firmware may write to, encrypted if `cipher` is given. The image itself isn't
+/// changed.
 ///
 /// # Errors
 /// [`Error::PartitionSize`]. All else is a finding.
 pub fn check(image: &[u8], cipher: Option<&Xts>) -> Result<Report, Error> {
-    check_with(image, Options { cipher, meter: None })
+    let options = Options {
+        cipher,
+        ..Options::default()
+    };
+    check_with(image, options)
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            mode: Mode::ReadWrite,
+            cipher: None,
+            meter: None,
+        }
+    }
 }
 
 impl core::fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Options")
+            .field("mode", &self.mode)
             .field("encrypted", &self.cipher.is_some())
             .field("metered", &self.meter.is_some())
             .finish()
@@ -94,28 +113,10 @@ impl core::fmt::Debug for Options<'_> {
 /// # Errors
 /// [`Error::PartitionSize`], [`Error::Stopped`]. All else is a finding.
 pub fn check_with(image: &[u8], options: Options<'_>) -> Result<Report, Error> {
-    let cipher = options.cipher;
+    let Options { mode, cipher, meter } = options;
     let mut unlimited = |_| true;
-    let meter = options.meter.unwrap_or(&mut unlimited);
+    let meter = meter.unwrap_or(&mut unlimited);
     let mut findings = Vec::new();
-    let flash = Metered::new(ReadOnlySlice::new(image), &mut *meter);
-    let opened = Storage::open(flash, Mode::ReadOnly, cipher.cloned());
-    let read_only = outcome(&opened)?;
-    if let Ok(storage) = &opened {
-        traps::of_read_only(storage, &mut findings);
-    }
-    drop(opened);
-    let mut copy = Zeroizing::new(image.to_vec());
-    let flash = Metered::new(SliceFlash::new(&mut copy), &mut *meter);
-    let opened = Storage::open(flash, Mode::ReadWrite, cipher.cloned());
-    let mut report = Report {
-        findings: Vec::new(),
-        read_write: outcome(&opened)?,
-        read_only,
-        stats: None,
-        start: FlashOps::default(),
-    };
-    page_faults(image, &mut findings);
     let key = check_key(image, cipher);
     if let Err(Error::WrongKey {
         written,
@@ -123,29 +124,96 @@ pub fn check_with(image: &[u8], options: Options<'_>) -> Result<Report, Error> {
         plain,
     }) = key
     {
-        findings.push(Finding::of_partition(FindingKind::WrongKey {
+        let kind = FindingKind::WrongKey {
             written,
             encrypted,
             plain,
-        }));
+        };
+        findings.push(Finding::of_partition(kind));
     }
+    page_faults(image, mode, &mut findings);
+
+    let flash = Metered::new(ReadOnlySlice::new(image), &mut *meter);
+    let mut opened = Storage::open_as_firmware(flash, Mode::ReadOnly, cipher.cloned());
+    let mut report = Report {
+        findings: Vec::new(),
+        read_write: Ok(()),
+        read_only: outcome(&opened)?,
+        stats: None,
+        start: FlashOps::default(),
+    };
+    if let Ok(storage) = &opened {
+        traps::of_read_only(storage, &mut findings);
+    }
+    if mode == Mode::ReadOnly {
+        match &mut opened {
+            Err(error) => findings.extend(start_failure(error, image)),
+            Ok(storage) => {
+                report.stats = Some(storage.stats());
+                if key.is_ok() {
+                    traps::of_values(storage, &mut findings)?;
+                }
+            }
+        }
+    }
+    drop(opened);
+
+    let mut copy = Zeroizing::new(image.to_vec());
+    let flash = Metered::new(SliceFlash::new(&mut copy), &mut *meter);
+    let opened = Storage::open_as_firmware(flash, Mode::ReadWrite, cipher.cloned());
+    report.read_write = outcome(&opened)?;
     match opened {
-        Err(error) => findings.extend(start_failure(&error)),
+        _ if mode == Mode::ReadOnly => {}
+        Err(error) => {
+            findings.extend(start_failure(&error, image));
+            if key.is_ok() && image.len() == PAGE_SIZE && matches!(error, Error::NoFreePages { .. }) {
+                at_start_of_erased(image, cipher, meter, &mut findings)?;
+            }
+        }
         Ok(mut storage) => {
             report.stats = Some(storage.stats());
             report.start = storage.ops();
             // With the wrong key every entry is damaged, which is one finding and not thousands.
             if key.is_ok() {
-                findings.extend(storage.repairs().iter().map(Finding::of_repair));
-                findings.extend(lost_blobs(storage.repairs()));
-                traps::of_values(&mut storage, &mut findings)?;
+                of_opened(&mut storage, &mut findings)?;
+                room::closed_early(image, cipher, &mut findings);
             }
-            traps::of_space(&storage, &mut findings);
+            room::left(&mut storage, &mut findings)?;
         }
     }
     findings.sort_by_key(|finding| (finding.offset, finding.entry));
+    if mode == Mode::ReadOnly {
+        findings.iter_mut().for_each(Finding::judge_read_only);
+    }
     report.findings = findings;
     Ok(report)
+}
+
+/// What the start repaired, and what reading finds.
+fn of_opened<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<Finding>) -> Result<(), Error> {
+    findings.extend(storage.repairs().iter().map(Finding::of_repair));
+    findings.extend(lost_blobs(storage.repairs()));
+    traps::of_values(storage, findings)
+}
+
+/// What is wrong with a page where it belongs: at the start of an erased partition.
+fn at_start_of_erased(
+    image: &[u8],
+    cipher: Option<&Xts>,
+    meter: &mut dyn FnMut(usize) -> bool,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Error> {
+    let mut partition = Zeroizing::new(alloc::vec![0xFF; READ_WRITE_MIN]);
+    for (to, from) in partition.iter_mut().zip(image) {
+        *to = *from;
+    }
+    let flash = Metered::new(SliceFlash::new(&mut partition), meter);
+    match Storage::open_as_firmware(flash, Mode::ReadWrite, cipher.cloned()) {
+        Ok(mut storage) => of_opened(&mut storage, findings),
+        Err(Error::Stopped) => Err(Error::Stopped),
+        // It would have been told of the page alone.
+        Err(_) => Ok(()),
+    }
 }
 
 /// The firmware's code for it, if what happened is the firmware's.
@@ -158,9 +226,11 @@ fn outcome<T>(opened: &Result<T, Error>) -> Result<Result<(), EspError>, Error> 
 }
 
 /// Why the start fails.
-fn start_failure(error: &Error) -> Option<Finding> {
+fn start_failure(error: &Error, image: &[u8]) -> Option<Finding> {
     let kind = match error {
-        Error::NoFreePages { .. } => FindingKind::NoFreePages,
+        Error::NoFreePages { .. } => FindingKind::NoFreePages {
+            pages: image.len() / PAGE_SIZE,
+        },
         Error::NewVersion { page, version } => {
             return Some(Finding::of_page(*page, FindingKind::NewVersion { version: *version }));
         }
@@ -169,13 +239,15 @@ fn start_failure(error: &Error) -> Option<Finding> {
     Some(Finding::of_partition(kind))
 }
 
-fn page_faults(image: &[u8], findings: &mut Vec<Finding>) {
+fn page_faults(image: &[u8], mode: Mode, findings: &mut Vec<Finding>) {
     for page in pages(image) {
         let kind = match page.fault {
             Some(PageFault::HeaderCrc) => FindingKind::PageHeader,
             Some(PageFault::State) => FindingKind::PageState {
                 word: page.header.state_word,
             },
+            // It is erased before it is written to, which read-only it never is.
+            Some(PageFault::NotBlank) if mode == Mode::ReadOnly => continue,
             Some(PageFault::NotBlank) => FindingKind::PageNotBlank,
             // The start fails over it, and that is told.
             Some(PageFault::Version) | None => continue,

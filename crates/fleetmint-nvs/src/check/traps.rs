@@ -1,27 +1,28 @@
 //! The traps of ESP-IDF's library: what it does without a word.
 
-use super::credentials;
 use super::finding::{Finding, FindingKind};
 use crate::error::Error;
 use crate::key::RawName;
 use crate::layout::NAMESPACE_ANY;
 use crate::storage::{Flash, Storage, ValueType};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// Reads every value.
 pub(super) fn of_values<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<Finding>) -> Result<(), Error> {
     let mut names: Vec<(RawName, RawName, ValueType, usize)> = Vec::new();
-    let mut credentials = credentials::Credentials::default();
     let mut found = Vec::new();
+    let mut unreachable: Vec<(u8, RawName)> = Vec::new();
     storage.visit(|listed| {
-        if listed.orphan {
+        if listed.unreachable.is_some() {
+            unreachable.push((listed.ns_index, listed.key));
+        } else if listed.orphan {
             found.push(Finding::of_value(&listed, FindingKind::Orphan));
         } else if let Err(code) = listed.value {
             found.push(Finding::of_value(&listed, FindingKind::Unreadable { code }));
         } else if listed.repeat {
             found.push(Finding::of_value(&listed, FindingKind::Duplicate));
         } else {
-            credentials.see(&listed);
             names.push((listed.namespace, listed.key, listed.value_type, found.len()));
             // A place for it, in case another type of the name comes up.
             found.push(Finding::of_value(
@@ -49,17 +50,40 @@ pub(super) fn of_values<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<F
         }
         findings.push(finding);
     }
-    credentials.judge(findings);
+    of_twin_namespaces(storage, unreachable, findings);
     if storage.namespaces().any(|(_, index)| index == NAMESPACE_ANY) || storage.uses_index(NAMESPACE_ANY) {
         findings.push(Finding::of_partition(FindingKind::NamespaceAny));
     }
     Ok(())
 }
 
-/// How much is left.
-pub(super) fn of_space<F: Flash>(storage: &Storage<F>, findings: &mut Vec<Finding>) {
-    if storage.stats().available_entries == 0 {
-        findings.push(Finding::of_partition(FindingKind::NoRoom));
+/// Namespaces whose name another one has that is found first: what they hold can't be read.
+fn of_twin_namespaces<F: Flash>(
+    storage: &Storage<F>,
+    mut unreachable: Vec<(u8, RawName)>,
+    findings: &mut Vec<Finding>,
+) {
+    // By index, in the order of the flash, each key once.
+    let mut seen = BTreeSet::new();
+    unreachable.retain(|one| seen.insert(*one));
+    unreachable.sort_by_key(|(index, _)| *index);
+    let mut first: BTreeMap<RawName, u8> = BTreeMap::new();
+    let mut told = [false; 256];
+    for (name, index) in storage.namespaces() {
+        let reached = *first.entry(name).or_insert(index);
+        // An index that has another name too is reached by that.
+        let is_reached = first.values().any(|reached| *reached == index);
+        let Some(told) = told.get_mut(usize::from(index)).filter(|told| !**told && !is_reached) else {
+            continue;
+        };
+        *told = true;
+        let begin = unreachable.partition_point(|(other, _)| *other < index);
+        let keys = unreachable.get(begin..).unwrap_or_default().iter();
+        let keys = keys
+            .take_while(|(other, _)| *other == index)
+            .map(|(_, key)| *key)
+            .collect();
+        findings.push(Finding::of_twin_namespace(name, reached, index, keys));
     }
 }
 

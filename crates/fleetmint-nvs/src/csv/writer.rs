@@ -7,7 +7,6 @@ use crate::entry::Number;
 use crate::image::Value;
 use crate::key::RawName;
 use alloc::string::{String, ToString};
-use core::fmt::Write;
 use zeroize::Zeroizing;
 
 /// Writes a table, item by item, in the form that [`read`](super::read) and Espressif's generator read.
@@ -127,21 +126,19 @@ impl core::fmt::Debug for Writer {
 }
 
 fn digits(number: Number) -> (&'static str, String) {
-    let mut text = String::new();
-    // Writing into a String can't fail. `{:?}` of a float is the shortest text that reads back as the same number.
-    let (encoding, _) = match number {
-        Number::U8(n) => ("u8", write!(text, "{n}")),
-        Number::I8(n) => ("i8", write!(text, "{n}")),
-        Number::U16(n) => ("u16", write!(text, "{n}")),
-        Number::I16(n) => ("i16", write!(text, "{n}")),
-        Number::U32(n) => ("u32", write!(text, "{n}")),
-        Number::I32(n) => ("i32", write!(text, "{n}")),
-        Number::U64(n) => ("u64", write!(text, "{n}")),
-        Number::I64(n) => ("i64", write!(text, "{n}")),
-        Number::Float(n) => ("float", write!(text, "{n:?}")),
-        Number::Double(n) => ("double", write!(text, "{n:?}")),
+    let encoding = match number {
+        Number::U8(_) => "u8",
+        Number::I8(_) => "i8",
+        Number::U16(_) => "u16",
+        Number::I16(_) => "i16",
+        Number::U32(_) => "u32",
+        Number::I32(_) => "i32",
+        Number::U64(_) => "u64",
+        Number::I64(_) => "i64",
+        Number::Float(_) => "float",
+        Number::Double(_) => "double",
     };
-    (encoding, text)
+    (encoding, number.to_string())
 }
 
 fn not_writable(name: &str, reason: &'static str) -> ErrorKind {

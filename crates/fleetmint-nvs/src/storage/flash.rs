@@ -2,6 +2,7 @@
 
 use super::Repair;
 use super::find::Erased;
+use super::key_check::{Misfit, misfit};
 use crate::crypt::Xts;
 use crate::error::EspError;
 use crate::layout::{ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE, entry_offset, page_offset};
@@ -332,6 +333,12 @@ impl Fail {
         code: EspError::FlashOpFail,
         offset: usize::MAX,
     };
+
+    /// The key does not fit: how is in the medium.
+    pub(super) const WRONG_KEY: Self = Self {
+        code: EspError::FlashOpFail,
+        offset: usize::MAX - 1,
+    };
 }
 
 /// The entries of a page, as they lie there.
@@ -355,6 +362,9 @@ pub(super) struct Medium<F> {
     pub(super) repairs: Vec<Repair>,
     /// How often a page began to be in doubt: [`super::doubt`].
     pub(super) doubts: u32,
+    /// Whether the key fits was asked, or is not wanted to be known.
+    pub(super) key_is_settled: bool,
+    pub(super) misfit: Option<Misfit>,
     /// Items that were erased, while the index of names wants to know.
     pub(super) erased: Option<Vec<Erased>>,
 }
@@ -371,6 +381,8 @@ impl<F: Flash> Medium<F> {
             touched: Vec::new(),
             repairs: Vec::new(),
             doubts: 0,
+            key_is_settled: false,
+            misfit: None,
             erased: None,
         }
     }
@@ -393,6 +405,28 @@ impl<F: Flash> Medium<F> {
         } else {
             Err(Fail::STOPPED)
         }
+    }
+
+    /// Before the first repair: an error if the key does not fit, so that what it can't read is not thrown away.
+    pub(super) fn settle_key(&mut self) -> Step<()> {
+        if self.key_is_settled {
+            return Ok(());
+        }
+        let pages = self.flash.capacity() / PAGE_SIZE;
+        self.spend(2 * pages * ENTRY_COUNT)?;
+        let flash = &mut self.flash;
+        self.misfit = misfit(pages, self.cipher.as_deref(), |number| {
+            let offset = page_offset(number);
+            let mut page = Zeroizing::new(alloc::vec![0; PAGE_SIZE]);
+            let place = u32::try_from(offset).map_err(|_| failed(offset))?;
+            flash.read(place, &mut page).map_err(|_| failed(offset))?;
+            Ok(Page(page))
+        })?;
+        if self.misfit.is_some() {
+            return Err(Fail::WRONG_KEY);
+        }
+        self.key_is_settled = true;
+        Ok(())
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -538,6 +572,15 @@ impl<F> fmt::Debug for Medium<F> {
             .field("mode", &self.mode)
             .field("ops", &self.ops)
             .finish_non_exhaustive()
+    }
+}
+
+/// A page that was read as it lies there.
+struct Page(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Page {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -5,12 +5,13 @@ use crate::entry::crc_fits;
 use crate::error::Error;
 use crate::layout::{BITMAP_SIZE, ENTRY_COUNT, ENTRY_SIZE, HEADER_SIZE, PAGE_SIZE, Version, entry_offset};
 use crate::page::{Bitmap, EntryState, PageHeader, PageState};
+use core::convert::Infallible;
 
 /// Says whether this image and this key (or none) seem to belong together.
 ///
-/// A start of the firmware with a wrong or missing key is no error to it: it erases every entry. So before opening
-/// an image read-write, ask here: an error if a page with a valid header has entries marked written, and no entry
-/// of the whole image passes its checksum.
+/// They do not if a page with a valid header has entries marked written, and no entry of the whole image passes its
+/// checksum. [`Storage::open`](super::Storage::open) asks this before it repairs anything; a start of the firmware does
+/// not ask, and erases every entry.
 ///
 /// # Errors
 /// [`Error::WrongKey`].
@@ -21,28 +22,76 @@ use crate::page::{Bitmap, EntryState, PageHeader, PageState};
 /// assert_eq!(storage::check_key(&image, None), Ok(()));
 /// ```
 pub fn check_key(image: &[u8], cipher: Option<&Xts>) -> Result<(), Error> {
+    let page = |number: usize| Ok::<_, Infallible>(image.get(number * PAGE_SIZE..).unwrap_or_default());
+    let Ok(misfit) = misfit(image.len() / PAGE_SIZE, cipher, page);
+    misfit.map_or(Ok(()), |misfit| Err(misfit.into()))
+}
+
+/// How a key does not fit: the fields of [`Error::WrongKey`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Misfit {
+    written: usize,
+    encrypted: bool,
+    plain: bool,
+}
+
+impl From<Misfit> for Error {
+    fn from(misfit: Misfit) -> Self {
+        let Misfit {
+            written,
+            encrypted,
+            plain,
+        } = misfit;
+        Self::WrongKey {
+            written,
+            encrypted,
+            plain,
+        }
+    }
+}
+
+/// [`check_key`] of pages that are read one by one.
+pub(super) fn misfit<P: AsRef<[u8]>, E>(
+    pages: usize,
+    cipher: Option<&Xts>,
+    mut page: impl FnMut(usize) -> Result<P, E>,
+) -> Result<Option<Misfit>, E> {
+    let Some(written) = misfits(pages, cipher, &mut page)? else {
+        return Ok(None);
+    };
+    Ok(Some(Misfit {
+        written,
+        encrypted: cipher.is_some(),
+        plain: cipher.is_some() && misfits(pages, None, &mut page)?.is_none(),
+    }))
+}
+
+/// The entries that are marked written, if there are any and not one entry of all passes its checksum.
+fn misfits<P: AsRef<[u8]>, E>(
+    pages: usize,
+    cipher: Option<&Xts>,
+    page: &mut impl FnMut(usize) -> Result<P, E>,
+) -> Result<Option<usize>, E> {
     let mut written = 0;
     // What is marked written first: in a sound image the first of those settles it.
-    for (number, page) in image.chunks_exact(PAGE_SIZE).enumerate() {
-        let set = written_entries(page);
+    for number in 0..pages {
+        let page = page(number)?;
+        let set = written_entries(page.as_ref());
         written += set.count_ones() as usize;
-        if (0..ENTRY_COUNT).any(|index| set >> index & 1 == 1 && passes(page, number, index, cipher)) {
-            return Ok(());
+        if (0..ENTRY_COUNT).any(|index| set >> index & 1 == 1 && passes(page.as_ref(), number, index, cipher)) {
+            return Ok(None);
         }
     }
     if written == 0 {
-        return Ok(());
+        return Ok(None);
     }
-    for (number, page) in image.chunks_exact(PAGE_SIZE).enumerate() {
-        if (0..ENTRY_COUNT).any(|index| passes(page, number, index, cipher)) {
-            return Ok(());
+    for number in 0..pages {
+        let page = page(number)?;
+        if (0..ENTRY_COUNT).any(|index| passes(page.as_ref(), number, index, cipher)) {
+            return Ok(None);
         }
     }
-    Err(Error::WrongKey {
-        written,
-        encrypted: cipher.is_some(),
-        plain: cipher.is_some() && check_key(image, None).is_ok(),
-    })
+    Ok(Some(written))
 }
 
 /// The entries marked written, if the page's header is valid.

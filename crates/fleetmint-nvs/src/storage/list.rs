@@ -95,6 +95,37 @@ impl<B: AsRef<[u8]>> fmt::Debug for Value<B> {
     }
 }
 
+impl Value<&[u8]> {
+    fn into_owned(self) -> Value {
+        match self {
+            Self::Number(number) => Value::Number(number),
+            Self::Str(bytes) => Value::Str(Zeroizing::new(bytes.to_vec())),
+            Self::Blob(bytes) => Value::Blob(Zeroizing::new(bytes.to_vec())),
+        }
+    }
+}
+
+impl<B: AsRef<[u8]>> Listed<B> {
+    /// What is stored: the value, or what no getter can reach.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    pub fn stored(&self) -> &Result<Value<B>, EspError> {
+        self.unreachable.as_ref().unwrap_or(&self.value)
+    }
+
+    /// The size of that in bytes as stored: a string's with its NUL.
+    #[must_use]
+    pub fn stored_size(&self) -> Option<usize> {
+        match &self.unreachable {
+            None => self.size,
+            Some(Ok(Value::Str(bytes))) => Some(bytes.as_ref().len() + 1),
+            Some(Ok(Value::Blob(bytes))) => Some(bytes.as_ref().len()),
+            Some(Ok(Value::Number(_)) | Err(_)) => None,
+        }
+    }
+}
+
 /// One value of a listing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed<B: AsRef<[u8]> = Zeroizing<Vec<u8>>> {
@@ -112,10 +143,14 @@ pub struct Listed<B: AsRef<[u8]> = Zeroizing<Vec<u8>>> {
     pub value: Result<Value<B>, EspError>,
     /// No namespace has this index. The firmware's iterator lists the item under the name of the item before it.
     pub orphan: bool,
-    /// The same namespace, key and type was listed before; the getter gives the one that the firmware finds first.
+    /// The same namespace, by its name, with this key and type was listed before; the getter gives the one that the
+    /// firmware finds first.
     pub repeat: bool,
     /// The page and the entry where it lies: of a blob, where its first chunk does.
     pub place: (usize, usize),
+    /// What is stored here, where no getter can reach it: another namespace has the same name and is found first. The
+    /// `value` is then what the getters give for this name, which is that other namespace's or an error.
+    pub unreachable: Option<Result<Value<B>, EspError>>,
     /// Whether the firmware's iterator lists it. It leaves out blobs of the old format, which its getter returns.
     pub iterated: bool,
 }
@@ -134,13 +169,11 @@ impl Listed<&[u8]> {
             orphan,
             repeat,
             place,
+            unreachable,
             iterated,
         } = self;
-        let value = value.map(|value| match value {
-            Value::Number(number) => Value::Number(number),
-            Value::Str(bytes) => Value::Str(Zeroizing::new(bytes.to_vec())),
-            Value::Blob(bytes) => Value::Blob(Zeroizing::new(bytes.to_vec())),
-        });
+        let value = value.map(Value::into_owned);
+        let unreachable = unreachable.map(|stored| stored.map(Value::into_owned));
         Listed {
             namespace,
             key,
@@ -151,6 +184,7 @@ impl Listed<&[u8]> {
             orphan,
             repeat,
             place,
+            unreachable,
             iterated,
         }
     }

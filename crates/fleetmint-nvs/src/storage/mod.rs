@@ -95,20 +95,60 @@ pub struct Stats {
 }
 
 impl<F: Flash> Storage<F> {
-    /// Opens a partition as the firmware's start does, with `cipher` as an encrypted one.
+    /// Opens a partition as the firmware's start does, with `cipher` as an encrypted one. Read-write, this repairs the
+    /// flash.
     ///
-    /// Read-write, this repairs the flash. A wrong or missing key makes it erase every entry: see [`check_key`].
+    /// In one thing it is safer than the firmware: where the key seems wrong or missing, nothing is touched. What the
+    /// firmware does then, [`Storage::open_as_firmware`] does.
+    ///
+    /// ```
+    /// use fleetmint_nvs::crypt::Xts;
+    /// use fleetmint_nvs::storage::{Mode, SliceFlash, Storage};
+    /// use fleetmint_nvs::{Error, Key, Namespace};
+    ///
+    /// let mut image = vec![0xFF; 0x3000];
+    /// let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, None)?;
+    /// let prov = storage.open_namespace(&Namespace::new("prov")?)?;
+    /// storage.set_str(prov, &Key::new("client_id")?, "iotdevice")?;
+    /// drop(storage);
+    ///
+    /// let before = image.clone();
+    /// let key = Xts::new(&[1; 32], &[2; 32]);
+    /// let wrong = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, Some(key.clone()));
+    /// assert!(matches!(wrong.err(), Some(Error::WrongKey { written: 3, encrypted: true, .. })));
+    /// assert_eq!(image, before);
+    ///
+    /// let mut erased = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, Some(key))?;
+    /// assert!(erased.list()?.is_empty());
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::PartitionSize`]; where the firmware's start fails, [`Error::NewVersion`], [`Error::NoFreePages`],
-    /// [`Error::NotAllowed`], [`Error::Firmware`], [`Error::Flash`]. What was repaired until then stays repaired.
+    /// [`Error::WrongKey`], as [`check_key`] tells it; [`Error::PartitionSize`]; where the firmware's start fails,
+    /// [`Error::NewVersion`], [`Error::NoFreePages`], [`Error::NotAllowed`], [`Error::Firmware`], [`Error::Flash`]; and
+    /// [`Error::Stopped`]. But for the wrong key, what was repaired until then stays repaired.
     pub fn open(flash: F, mode: Mode, cipher: Option<Xts>) -> Result<Self, Error> {
-        let size = flash.capacity();
+        Self::start(Medium::new(flash, cipher, mode))
+    }
+
+    /// [`Storage::open`], but where the key seems wrong or missing it does what the firmware's start does: read-write it
+    /// erases every entry, read-only it fails.
+    ///
+    /// # Errors
+    /// Those of [`Storage::open`] but for [`Error::WrongKey`].
+    pub fn open_as_firmware(flash: F, mode: Mode, cipher: Option<Xts>) -> Result<Self, Error> {
+        let mut medium = Medium::new(flash, cipher, mode);
+        medium.key_is_settled = true;
+        Self::start(medium)
+    }
+
+    fn start(medium: Medium<F>) -> Result<Self, Error> {
+        let size = medium.capacity();
         if size == 0 || !size.is_multiple_of(PAGE_SIZE) || size > PARTITION_MAX {
             return Err(Error::PartitionSize { size });
         }
         let mut storage = Self {
-            medium: Medium::new(flash, cipher, mode),
+            medium,
             pages: Vec::new(),
             queue: Vec::new(),
             in_use: 0,
@@ -117,18 +157,22 @@ impl<F: Flash> Storage<F> {
             index: find::Index::default(),
         };
         storage
-            .start(size / PAGE_SIZE)
+            .load(size / PAGE_SIZE)
             .map_err(|fail| storage.open_error(fail))?;
+        storage.medium.key_is_settled = true;
         Ok(storage)
     }
 
-    fn start(&mut self, pages: usize) -> Result<(), Fail> {
+    fn load(&mut self, pages: usize) -> Result<(), Fail> {
         self.load_pages(pages)?;
         self.load_namespaces()?;
         self.repair_blobs()
     }
 
     fn open_error(&mut self, fail: Fail) -> Error {
+        if let Some(misfit) = self.medium.misfit.filter(|_| fail == Fail::WRONG_KEY) {
+            return misfit.into();
+        }
         let page = fail.offset / PAGE_SIZE;
         match fail.code {
             EspError::NoFreePages => Error::NoFreePages {

@@ -381,7 +381,9 @@ impl Page {
         self.erase_item(medium, index, true)
     }
 
+    /// Tells the list of repairs of one, before it is made.
     pub(super) fn note<F: Flash>(&self, medium: &mut Medium<F>, index: usize, kind: RepairKind) -> Step<()> {
+        medium.settle_key()?;
         let entry = self.read(medium, index)?;
         medium.repairs.push(Repair {
             page: self.number,

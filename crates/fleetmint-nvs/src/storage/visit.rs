@@ -253,9 +253,10 @@ impl<F: Flash> Storage<F> {
     fn visit_by_name(&mut self, mut with: impl FnMut(Listed<&[u8]>)) -> Step<()> {
         self.settle_index();
         let mut heads = self.heads()?;
-        mark_repeats(&mut heads);
         let names = self.names();
+        mark_repeats(&mut heads, &names);
         let mut bytes = Zeroizing::new(Vec::new());
+        let mut stored = Zeroizing::new(Vec::new());
         // A blob whose first chunk is there a thousand times would be read as often.
         let (mut repeated, most) = (0, self.medium.capacity());
         for iterated in [true, false] {
@@ -268,13 +269,24 @@ impl<F: Flash> Storage<F> {
                 }
                 let named = names.by_index.get(usize::from(head.entry.ns_index)).copied().flatten();
                 bytes.clear();
-                let read = if head.repeat && repeated > most {
-                    Ok(Err(EspError::NoMem))
-                } else {
-                    shown(self.read_listed(head, item_type, named.map(|(_, index)| index), &mut bytes))
-                }?;
-                repeated += if head.repeat { bytes.len() } else { 0 };
-                let value = read.map(|number| number.map_or_else(|| bytes_value(item_type, &bytes), Value::Number));
+                stored.clear();
+                let too_much = head.repeat && repeated > most;
+                let mut read = |ns_index: Option<u8>, bytes: &mut Vec<u8>| {
+                    if too_much {
+                        return Ok(Err(EspError::NoMem));
+                    }
+                    shown(self.read_listed(head, item_type, ns_index, bytes))
+                };
+                let opened = named.map(|(_, index)| index);
+                let value = read(opened, &mut bytes)?;
+                let unreachable = match opened {
+                    Some(index) if index != head.entry.ns_index => Some(read(None, &mut stored)?),
+                    _ => None,
+                };
+                repeated += if head.repeat { bytes.len() + stored.len() } else { 0 };
+                let value = value.map(|number| number_or_bytes(number, item_type, &bytes));
+                let unreachable = unreachable
+                    .map(|stored_value| stored_value.map(|number| number_or_bytes(number, item_type, &stored)));
                 let entry = (
                     head,
                     head.entry.name(),
@@ -282,7 +294,10 @@ impl<F: Flash> Storage<F> {
                     named.map(|(name, _)| name),
                     iterated,
                 );
-                with(listed(entry, value, &bytes));
+                with(Listed {
+                    unreachable,
+                    ..listed(entry, value, &bytes)
+                });
             }
         }
         Ok(())
@@ -374,6 +389,10 @@ impl<F: Flash> Storage<F> {
     }
 }
 
+fn number_or_bytes(number: Option<Number>, item_type: ItemType, bytes: &[u8]) -> Value<&[u8]> {
+    number.map_or_else(|| bytes_value(item_type, bytes), Value::Number)
+}
+
 #[inline]
 fn bytes_value(item_type: ItemType, bytes: &[u8]) -> Value<&[u8]> {
     if item_type != ItemType::Str {
@@ -420,26 +439,31 @@ fn listed<'a>(
         orphan: namespace.is_none(),
         repeat: head.repeat,
         place: (head.page, head.index),
+        unreachable: None,
         iterated,
     }
 }
 
-/// Marks of the items with one name and type all but the first.
-fn mark_repeats(heads: &mut [Head]) {
+/// Marks of the items with one name and type all but the first. Namespaces of one name are one namespace.
+fn mark_repeats(heads: &mut [Head], names: &Names) {
+    let ns_index = |head: &Head| {
+        let named = names.by_index.get(usize::from(head.entry.ns_index)).copied().flatten();
+        named.map_or(head.entry.ns_index, |(_, index)| index)
+    };
     let mut rows: Vec<(u64, u32)> = Vec::with_capacity(heads.len());
     for (number, head) in (0..).zip(heads.iter()) {
-        rows.push((name_hash(head.entry.ns_index, head.entry.name().field()), number));
+        rows.push((name_hash(ns_index(head), head.entry.name().field()), number));
     }
     rows.sort_unstable();
     for run in rows.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
         // Sorted by the name itself, should two names have one hash, and then in the order of the flash.
         let mut run: Vec<_> = run.iter().map(|(_, number)| *number as usize).collect();
-        run.sort_by_key(|number| heads.get(*number).map(|head| (head.entry.ns_index, head.entry.name())));
+        run.sort_by_key(|number| heads.get(*number).map(|head| (ns_index(head), head.entry.name())));
         let mut before = None;
         let mut seen = 0u16;
         for number in run {
             let Some(head) = heads.get_mut(number) else { continue };
-            let name = (head.entry.ns_index, head.entry.name());
+            let name = (ns_index(head), head.entry.name());
             if before != Some(name) {
                 (before, seen) = (Some(name), 0);
             }

@@ -2,10 +2,14 @@
 //! that it takes as it is has no error.
 
 use crate::reference::{Case, cases};
-use fleetmint_nvs::check::{CredentialFault, Effect, FindingKind, Severity, When, check};
-use fleetmint_nvs::image::{self, Item, Value};
-use fleetmint_nvs::storage::{Mode, RepairKind, SliceFlash, Storage};
-use fleetmint_nvs::{Key, Namespace};
+use fleetmint_nvs::check::{Effect, FindingKind, Options, Severity, When, check, check_with};
+use fleetmint_nvs::diff::diff;
+use fleetmint_nvs::entry::{Entry, Number};
+use fleetmint_nvs::image::{self, Item};
+use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version};
+use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
+use fleetmint_nvs::storage::{Mode, ReadOnlySlice, RepairKind, SliceFlash, Storage, Value};
+use fleetmint_nvs::{EspError, Key, Namespace};
 
 fn is_flawed(case: &Case) -> bool {
     let ops = &case.json["init_flash_ops"];
@@ -35,18 +39,14 @@ fn what_the_library_acts_on_is_an_error_and_a_clean_image_has_none() {
             assert!(at_start, "{}: {:#?}", case.name, report.findings);
         }
         assert_eq!(
-            report
-                .read_write
-                .map_or_else(fleetmint_nvs::EspError::name, |()| "ESP_OK"),
+            report.read_write.map_or_else(EspError::name, |()| "ESP_OK"),
             case.init(),
             "{}",
             case.name
         );
         let read_only = case.json["readonly"]["init"].as_str().unwrap();
         assert_eq!(
-            report
-                .read_only
-                .map_or_else(fleetmint_nvs::EspError::name, |()| "ESP_OK"),
+            report.read_only.map_or_else(EspError::name, |()| "ESP_OK"),
             read_only,
             "{}",
             case.name
@@ -62,7 +62,10 @@ fn healthy_images_have_no_finding_at_all_but_that_they_are_full() {
             continue;
         }
         let report = check(&case.image(), case.cipher().as_ref()).unwrap();
-        let but_full = report.findings.iter().find(|one| one.kind != FindingKind::NoRoom);
+        let but_full = report
+            .findings
+            .iter()
+            .find(|one| !matches!(one.kind, FindingKind::NoRoom | FindingKind::LowRoom { .. }));
         assert!(but_full.is_none(), "{}: {but_full:?}", case.name);
     }
 }
@@ -71,7 +74,7 @@ fn healthy_images_have_no_finding_at_all_but_that_they_are_full() {
 fn a_repaired_image_has_nothing_for_the_next_start() {
     for case in cases("golden") {
         let mut image = case.image();
-        if Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher()).is_err() {
+        if Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher()).is_err() {
             continue;
         }
         let report = check(&image, case.cipher().as_ref()).unwrap();
@@ -104,7 +107,7 @@ fn the_traps_of_the_library() {
     finding("enc_no_key", |kind| {
         matches!(kind, FindingKind::WrongKey { encrypted: false, .. })
     });
-    let line = finding("trunc_nofree", |kind| kind == FindingKind::NoFreePages);
+    let line = finding("trunc_nofree", |kind| matches!(kind, FindingKind::NoFreePages { .. }));
     assert!(
         line.contains("ESP_ERR_NVS_NO_FREE_PAGES") && line.contains("erases the partition"),
         "{line}"
@@ -142,40 +145,193 @@ fn places_are_told() {
     );
 }
 
-fn prov(items: &[(&str, Value<'_>)]) -> Vec<(String, CredentialFault)> {
-    let namespace = Namespace::new("prov").unwrap();
-    let item = |(key, value): &(&str, _)| Item::new(namespace, Key::new(key).unwrap(), *value);
-    let items: Vec<_> = items.iter().map(item).collect();
-    let report = check(&image::encode(&items, 0x3000).unwrap(), None).unwrap();
-    let faults = report.findings.iter().filter_map(|one| match one.kind {
-        FindingKind::Credential(fault) => Some((one.key.unwrap().to_string(), fault)),
-        _ => None,
-    });
-    faults.collect()
+/// A namespace that a generator opened twice has two entries, and the getters find the first alone.
+#[test]
+fn a_namespace_that_is_there_twice_is_one_finding() {
+    let named = |name: &str, index| Entry::namespace(&Namespace::new(name).unwrap(), index);
+    let text = |index, name: &str, text: &[u8]| (Entry::string(index, &Key::new(name).unwrap(), text), text.to_vec());
+    let items = [
+        (named("wifi", 1), vec![]),
+        text(1, "ssid", b"plant\0"),
+        (named("dev", 2), vec![]),
+        (named("wifi", 3), vec![]),
+        text(3, "ssid", b"office\0"),
+        text(3, "pass", b"secret\0"),
+        (named("wifi", 4), vec![]),
+    ];
+    let image = one_page(&items, 3);
+    let report = check(&image, None).unwrap();
+    let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "namespace wifi is there twice (index 1 and 3): the getters reach index 1 alone; what index 3 holds (ssid, pass) \
+             can't be read by name; the firmware does nothing about it",
+            "namespace wifi is there twice (index 1 and 4): the getters reach index 1 alone; index 4 holds nothing; the \
+             firmware does nothing about it",
+        ]
+    );
+
+    let mut storage = Storage::open(ReadOnlySlice::new(&image), Mode::ReadOnly, None).unwrap();
+    let listed = storage.list().unwrap();
+    let show = |value: &Result<Value, EspError>| match value {
+        Ok(Value::Str(text)) => String::from_utf8_lossy(text).into_owned(),
+        other => format!("{other:?}"),
+    };
+    let told: Vec<_> = listed
+        .iter()
+        .map(|one| {
+            let stored = one.unreachable.as_ref().map(show);
+            (one.ns_index, one.key.to_string(), show(&one.value), one.repeat, stored)
+        })
+        .collect();
+    let entry = |index, key: &str, value: &str, repeat, stored: Option<&str>| {
+        (
+            index,
+            key.to_string(),
+            value.to_string(),
+            repeat,
+            stored.map(String::from),
+        )
+    };
+    assert_eq!(
+        told,
+        [
+            entry(1, "ssid", "plant", false, None),
+            entry(3, "ssid", "plant", true, Some("office")),
+            entry(3, "pass", "Err(NotFound)", false, Some("secret")),
+        ]
+    );
+
+    // By index, so that a change of what can't be read is seen, and is told from what can.
+    let mut other = items.clone();
+    other[5] = text(3, "pass", b"Secret\0");
+    let other = one_page(&other, 3);
+    let other = Storage::open(ReadOnlySlice::new(&other), Mode::ReadOnly, None)
+        .unwrap()
+        .list()
+        .unwrap();
+    let lines: Vec<String> = diff(&listed, &other)
+        .iter()
+        .map(|one| one.revealed().to_string())
+        .collect();
+    assert_eq!(
+        lines,
+        ["changed wifi (index 3)/pass: str of 7 bytes \"secret\" → str of 7 bytes \"Secret\""]
+    );
+}
+
+/// These items on the first page of a partition.
+fn one_page(items: &[(Entry, Vec<u8>)], pages: usize) -> Vec<u8> {
+    let mut image = vec![0xFF; pages * PAGE_SIZE];
+    page_of(&mut image[..PAGE_SIZE], 0, PageState::Full, items);
+    image
+}
+
+fn page_of(page: &mut [u8], sequence: u32, state: PageState, items: &[(Entry, Vec<u8>)]) {
+    let mut bitmap = Bitmap::EMPTY;
+    let mut index = 0;
+    for (entry, data) in items {
+        let end = index + usize::from(entry.span);
+        (index..end).for_each(|entry| bitmap.set(entry, EntryState::Written));
+        page[ENTRIES_OFFSET + index * ENTRY_SIZE..][..ENTRY_SIZE].copy_from_slice(&entry.to_bytes());
+        page[ENTRIES_OFFSET + (index + 1) * ENTRY_SIZE..][..data.len()].copy_from_slice(data);
+        index = end;
+    }
+    page[..BITMAP_OFFSET].copy_from_slice(&PageHeader::encode(state, sequence, Version::V2));
+    page[BITMAP_OFFSET..ENTRIES_OFFSET].copy_from_slice(&bitmap.to_bytes());
 }
 
 #[test]
-fn credentials_that_no_device_can_use() {
-    let good = [
-        ("device_key", Value::Str("k3x9a2b7")),
-        ("client_id", Value::Str("iotdevice-tempsensor-k3x9a2b7")),
-        ("client_secret", Value::Str("s3cret")),
-        ("token_url", Value::Str("https://id.example/token")),
-        ("base_url", Value::Str("https://api.example")),
-    ];
-    assert_eq!(prov(&good), []);
-    let mut bad = good;
-    bad[2].1 = Value::Str("**********");
-    bad[3].1 = Value::Str(" ");
-    bad[4].1 = Value::Blob(b"https://api.example");
-    let mut faults = prov(&bad[1..]);
-    faults.sort_by(|a, b| a.0.cmp(&b.0));
-    let wanted = [
-        ("base_url", CredentialFault::NotString),
-        ("client_secret", CredentialFault::Masked),
-        ("device_key", CredentialFault::Missing),
-        ("token_url", CredentialFault::Empty),
-    ];
-    assert_eq!(faults, wanted.map(|(key, fault)| (key.to_owned(), fault)));
-    assert_eq!(prov(&[("other", Value::Str(""))]), []);
+fn a_page_that_was_closed_early_says_what_it_costs() {
+    let number = |n: usize| {
+        (
+            Entry::number(1, &Key::new(format!("k{n}")).unwrap(), Number::U8(1)),
+            vec![],
+        )
+    };
+    let mut image = vec![0xFF; 3 * PAGE_SIZE];
+    let mut first = vec![(Entry::namespace(&Namespace::new("n").unwrap(), 1), vec![])];
+    first.extend((0..50).map(number));
+    page_of(&mut image[..PAGE_SIZE], 0, PageState::Full, &first);
+    page_of(
+        &mut image[PAGE_SIZE..2 * PAGE_SIZE],
+        1,
+        PageState::Active,
+        &[number(50)],
+    );
+    let findings = check(&image, None).unwrap().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].kind, FindingKind::ClosedEarly { entries: 75 });
+
+    // What does not fit closes a page as it should.
+    let data = vec![7; 75 * ENTRY_SIZE];
+    let large = (Entry::old_blob(1, &Key::new("large").unwrap(), &data), data);
+    page_of(&mut image[PAGE_SIZE..2 * PAGE_SIZE], 1, PageState::Active, &[large]);
+    assert_eq!(check(&image, None).unwrap().findings, []);
+}
+
+#[test]
+fn a_value_that_could_not_be_changed_is_a_finding() {
+    let value = "x".repeat(3900);
+    let item = |name: &str| {
+        Item::new(
+            Namespace::new("n").unwrap(),
+            Key::new(name).unwrap(),
+            image::Value::Str(&value),
+        )
+    };
+    let roomy = image::encode(&[item("a")], 0x3000).unwrap();
+    assert_eq!(check(&roomy, None).unwrap().findings, []);
+    let tight = image::encode(&[item("a"), item("b")], 0x3000).unwrap();
+    let findings = check(&tight, None).unwrap().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(
+        findings[0].kind,
+        FindingKind::LowRoom {
+            needed: 123,
+            available: 5
+        }
+    );
+    assert!(
+        findings[0]
+            .to_string()
+            .starts_with("key \"a\" of namespace \"n\": it takes 123 entries and 5 are left")
+    );
+}
+
+#[test]
+fn a_partition_that_is_only_read_is_judged_by_that() {
+    let item = Item::new(
+        Namespace::new("n").unwrap(),
+        Key::new("k").unwrap(),
+        image::Value::Str("text"),
+    );
+    let image = image::encode(&[item], 0x1000).unwrap();
+    let read_only = |image: &[u8]| {
+        let options = Options {
+            mode: Mode::ReadOnly,
+            ..Options::default()
+        };
+        check_with(image, options).unwrap()
+    };
+    assert_eq!(read_only(&image).findings, []);
+    assert_eq!(read_only(&image).stats.unwrap().used_entries, 3);
+    let line = check(&image, None).unwrap().findings[0].to_string();
+    assert!(line.contains("belongs at the start of an erased partition"), "{line}");
+    assert!(
+        line.contains("in a partition of its own size the firmware's next start fails"),
+        "{line}"
+    );
+
+    let mut damaged = image;
+    damaged[ENTRIES_OFFSET + 2 * ENTRY_SIZE] ^= 1;
+    for findings in [read_only(&damaged).findings, check(&damaged, None).unwrap().findings] {
+        let found = findings
+            .iter()
+            .any(|one| matches!(one.kind, FindingKind::Unreadable { .. }));
+        assert!(found, "{findings:?}");
+    }
+    let line = read_only(&damaged).findings[0].to_string();
+    assert!(line.ends_with("the firmware does nothing about it"), "{line}");
 }

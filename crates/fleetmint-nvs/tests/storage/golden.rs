@@ -92,7 +92,7 @@ fn ops(json: &serde_json::Value) -> FlashOps {
 fn read_write_every_image_lists_as_the_library_lists_it() {
     failures("listings", 122, |case| {
         let mut image = case.image();
-        let opened = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher());
+        let opened = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher());
         Some(match opened {
             Err(error) if code(&error) == case.init() => Ok(()),
             Err(error) => Err(format!("{error}, not {}", case.init())),
@@ -130,7 +130,7 @@ fn read_only_every_image_lists_as_the_library_lists_it() {
         let image = case.image();
         let readonly = &case.json["readonly"];
         let init = readonly["init"].as_str().unwrap();
-        let opened = Storage::open(ReadOnlySlice::new(&image), Mode::ReadOnly, case.cipher());
+        let opened = Storage::open_as_firmware(ReadOnlySlice::new(&image), Mode::ReadOnly, case.cipher());
         Some(match opened {
             Err(error) if code(&error) == init => Ok(()),
             Err(error) => Err(format!("{error}, not {init}")),
@@ -150,7 +150,7 @@ fn every_image_is_repaired_bit_for_bit() {
             return None;
         }
         let mut image = case.image();
-        let storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher()).unwrap();
+        let storage = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher()).unwrap();
         let (got, want) = (storage.ops(), ops(&case.json["init_flash_ops"]));
         let noted = storage.repairs().len();
         drop(storage);
@@ -177,7 +177,7 @@ fn every_image_s_figures_are_the_library_s() {
             return None;
         }
         let mut image = case.image();
-        let storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher()).unwrap();
+        let storage = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher()).unwrap();
         let (got, want) = (storage.stats(), &case.json["stats"]);
         let wanted = |name: &str| want[name].as_u64().unwrap_or(u64::MAX) as usize;
         let fits = got.used_entries == wanted("used_entries")

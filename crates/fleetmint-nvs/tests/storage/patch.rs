@@ -12,7 +12,7 @@ fn no_files(_path: &str) -> Result<Vec<u8>, &'static str> {
 fn patch(case: &Case) -> Result<(Vec<u8>, FlashOps, FlashOps), (usize, String)> {
     let mut image = case.file(&format!("{}.before.bin", case.name));
     let rows = csv::read_changes(&case.file(&format!("{}.csv", case.name))).unwrap();
-    let opened = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher());
+    let opened = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher());
     let mut storage = opened.map_err(|error| (0, error.to_string()))?;
     let start = storage.ops();
     storage.patch(&rows, no_files).map_err(|error| {
@@ -87,7 +87,7 @@ fn every_image_after_lists_as_the_library_lists_it() {
             continue;
         }
         let mut image = case.file(&format!("{}.after.bin", case.name));
-        let opened = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher());
+        let opened = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher());
         if let Some(code) = case.json["reload_error"].as_str() {
             assert_eq!(opened.unwrap_err().esp().unwrap().name(), code, "{}", case.name);
             continue;

@@ -19,10 +19,11 @@ fn use_all(image: &[u8], cipher: Option<&Xts>) {
     assert!(slots(image, cipher).count() <= image.len() / PAGE_SIZE * ENTRY_COUNT);
     let report = check(image, cipher).unwrap();
     assert!(report.findings.iter().all(|finding| !finding.to_string().is_empty()));
-    let read_only = Storage::open(ReadOnlySlice::new(image), Mode::ReadOnly, cipher.cloned());
+    let read_only = Storage::open_as_firmware(ReadOnlySlice::new(image), Mode::ReadOnly, cipher.cloned());
     let before = read_only.map(|mut storage| storage.list().unwrap()).unwrap_or_default();
     let mut copy = image.to_vec();
-    let Ok(mut storage) = Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, cipher.cloned()) else {
+    let Ok(mut storage) = Storage::open_as_firmware(SliceFlash::new(&mut copy), Mode::ReadWrite, cipher.cloned())
+    else {
         return;
     };
     let after = storage.list().unwrap();
@@ -58,7 +59,7 @@ fn seal(image: &mut [u8]) {
 /// Repairs until nothing is left to do. How many starts it took; `None`: a start fails.
 fn settle(image: &mut [u8], cipher: Option<&Xts>) -> Option<usize> {
     for round in 0..8 {
-        let storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher.cloned()).ok()?;
+        let storage = Storage::open_as_firmware(SliceFlash::new(image), Mode::ReadWrite, cipher.cloned()).ok()?;
         if storage.ops() == Default::default() {
             return Some(round);
         }

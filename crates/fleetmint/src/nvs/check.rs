@@ -3,12 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use fleetmint_board::credentials;
+use fleetmint_board::provisioning::NAMESPACE;
 use fleetmint_nvs::EspError;
-use fleetmint_nvs::check::{Finding, FindingKind, Report, Severity, check};
+use fleetmint_nvs::check::{Effect, Finding, FindingKind, Options, Report, Severity, When, check_with};
 use fleetmint_nvs::crypt::Keys;
+use fleetmint_nvs::layout::entry_offset;
+use fleetmint_nvs::storage::Mode;
 use serde::Serialize;
 
-use super::arguments::image::{ImageKeys, Partition, Taken};
+use super::arguments::image::{ImageFile, ImageKeys, Partition, Taken, refusal};
+use super::arguments::opened_as::OpenAs;
 use super::json::Name;
 use crate::exit::Failure;
 use crate::terminal::{self, count, escape, shown, table};
@@ -18,7 +23,8 @@ use crate::terminal::{self, count, escape, shown, table};
 #[command(
     long_about = "Says what is wrong with an image, where, and what the firmware will do about it: nothing, erase an entry, a page or \
         everything. It knows the traps of the firmware's library too: duplicates that read the old value, pages that vanish \
-        when opened read-only, a blob update that lost both versions, no free page. The image stays as it is.\n\n\
+        when opened read-only, a blob update that lost both versions, two namespaces of one name, no free page, too little \
+        room to change the largest value. The image stays as it is.\n\n\
         An error is lost, fails, or is changed by the firmware's start; a warning works, but not as one would think, or not \
         for long.\n\n\
         Exit codes: 0 clean, 1 findings, 2 unusable input.",
@@ -26,6 +32,8 @@ use crate::terminal::{self, count, escape, shown, table};
 Examples:
   fleetmint nvs check device.bin
   fleetmint nvs check flash.bin --partition nvs --keys keys/device-keys.bin
+  fleetmint nvs check factory.bin --as readonly
+  fleetmint nvs check provisioned.bin --fleetmint
   fleetmint nvs check device.bin --format json | jq '.findings[].firmware'"
 )]
 pub(crate) struct Arguments {
@@ -34,6 +42,13 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     keys: ImageKeys,
+
+    #[command(flatten)]
+    open_as: OpenAs,
+
+    /// Check the credentials in the namespace prov too, as a device of a Fleetmint service needs them
+    #[arg(long)]
+    fleetmint: bool,
 
     /// Check it even if it seems not to be NVS
     #[arg(long)]
@@ -56,23 +71,60 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (keys, taken) = (arguments.keys.keys.as_deref(), Taken::read_write(arguments.force));
-    let image = arguments.partition.read(&arguments.image, keys, taken)?;
+    let taken = Taken {
+        readonly: arguments.open_as.is_readonly(),
+        ..Taken::read_write(arguments.force)
+    };
+    let mut image = arguments
+        .partition
+        .read(&arguments.image, arguments.keys.keys.as_deref(), taken)?;
     let path = image.name().to_string();
-    let report = check(image.bytes(), image.keys().map(Keys::xts).as_ref())
-        .map_err(|error| Failure::unusable(format_args!("{path}: {error}")))?;
+    let mode = arguments.open_as.mode(&image);
+    let cipher = image.keys().map(Keys::xts);
+    let options = Options {
+        mode,
+        cipher: cipher.as_ref(),
+        ..Options::default()
+    };
+    let report =
+        check_with(image.bytes(), options).map_err(|error| Failure::unusable(format_args!("{path}: {error}")))?;
+    let credentials = if arguments.fleetmint {
+        credentials(&mut image, &report)?
+    } else {
+        Vec::new()
+    };
     match arguments.format {
-        Format::Text => terminal::print(&text(&path, &report))?,
-        Format::Json => terminal::print_json(&json(image.offset(), &report))?,
+        Format::Text => terminal::print(&text(&path, mode, &report, &credentials))?,
+        Format::Json => terminal::print_json(&json(image.offset(), &report, &credentials))?,
     }
-    if report.is_clean() {
+    if report.is_clean() && credentials.is_empty() {
         Ok(())
     } else {
         Err(Failure::no(""))
     }
 }
 
-fn text(path: &str, report: &Report) -> String {
+/// What is wrong with the credentials, if they can be read: read-only, as a single page can be read in no other way.
+fn credentials(image: &mut ImageFile, report: &Report) -> Result<Vec<credentials::Finding>, Failure> {
+    let mode = if report.read_write.is_ok() {
+        Mode::ReadWrite
+    } else {
+        Mode::ReadOnly
+    };
+    if report
+        .findings
+        .iter()
+        .any(|one| matches!(one.kind, FindingKind::WrongKey { .. }))
+        || report.read_only.is_err()
+    {
+        return Ok(Vec::new());
+    }
+    let name = image.name().to_string();
+    let listed = image.open(mode, false)?.list();
+    Ok(credentials::check(&listed.map_err(|error| refusal(&name, &error))?))
+}
+
+fn text(path: &str, mode: Mode, report: &Report, credentials: &[credentials::Finding]) -> String {
     let of = |severity: Severity| {
         report
             .findings
@@ -85,11 +137,17 @@ fn text(path: &str, report: &Report) -> String {
         let line = shown(&finding.to_string(), 400);
         text.push_str(&format!("{}: {line}\n", severity(finding.severity)));
     }
-    let verdict = match (of(Severity::Error), of(Severity::Warning)) {
+    for finding in credentials {
+        text.push_str(&format!("warning: {}\n", credential(finding)));
+    }
+    let verdict = match (of(Severity::Error), of(Severity::Warning) + credentials.len()) {
         (0, 0) => String::from("clean"),
         (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
     };
     text.push_str(&format!("{}: {verdict}\n", escape::line(path)));
+    if mode == Mode::ReadWrite && matches!(report.read_write, Err(EspError::NoFreePages)) {
+        text.push_str("--as readonly checks it as a partition that is only read\n");
+    }
     if let Some(stats) = &report.stats {
         let figure = |name: &str, number: usize| [name.to_string(), number.to_string(), (number * 32).to_string()];
         let figures = [
@@ -129,6 +187,9 @@ struct Found<'a> {
     offset: usize,
     #[serde(flatten)]
     name: Name<'a>,
+    /// Keys that it is about, where they are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
     what: String,
     /// What the firmware does: nothing, loses-entry, erases-page, erases-partition.
     firmware: &'static str,
@@ -151,13 +212,25 @@ struct Start {
     erases: usize,
 }
 
-fn json(partition_offset: usize, report: &Report) -> Checked<'_> {
+/// A line for people.
+fn credential(finding: &credentials::Finding) -> String {
+    let place = finding.place.map_or_else(String::new, |(page, entry)| {
+        format!("page {page} entry {entry} (offset {:#x}): ", entry_offset(page, entry))
+    });
+    format!(
+        "{place}key \"{}\" of namespace \"{NAMESPACE}\": {}",
+        finding.setting, finding.fault
+    )
+}
+
+fn json<'a>(partition_offset: usize, report: &'a Report, credentials: &'a [credentials::Finding]) -> Checked<'a> {
+    let findings = report.findings.iter().map(Found::from);
     Checked {
-        clean: report.is_clean(),
+        clean: report.is_clean() && credentials.is_empty(),
         partition_offset,
         read_write: outcome(report.read_write),
         readonly: outcome(report.read_only),
-        findings: report.findings.iter().map(Found::from).collect(),
+        findings: findings.chain(credentials.iter().map(Found::from)).collect(),
         usage: report.stats.map(|stats| Usage {
             used_entries: stats.used_entries,
             free_entries: stats.free_entries,
@@ -180,14 +253,32 @@ impl<'a> From<&'a Finding> for Found<'a> {
     fn from(finding: &'a Finding) -> Self {
         Self {
             severity: severity(finding.severity),
-            rule: rule(finding.kind),
+            rule: rule(&finding.kind),
             page: finding.page,
             entry: finding.entry,
             offset: finding.offset,
             name: Name::new(finding.namespace.as_ref(), finding.key.as_ref()),
-            what: finding.kind.to_string(),
+            keys: finding.keys.iter().map(ToString::to_string).collect(),
+            what: finding.what().to_string(),
             firmware: finding.effect.name(),
             when: finding.when.name(),
+        }
+    }
+}
+
+impl<'a> From<&'a credentials::Finding> for Found<'a> {
+    fn from(finding: &'a credentials::Finding) -> Self {
+        Self {
+            severity: severity(Severity::Warning),
+            rule: "credential",
+            page: finding.place.map(|(page, _)| page),
+            entry: finding.place.map(|(_, entry)| entry),
+            offset: finding.place.map_or(0, |(page, entry)| entry_offset(page, entry)),
+            name: Name::of_texts(NAMESPACE, finding.setting.key()),
+            keys: Vec::new(),
+            what: finding.fault.to_string(),
+            firmware: Effect::Nothing.name(),
+            when: When::Read.name(),
         }
     }
 }
@@ -200,10 +291,10 @@ const fn severity(severity: Severity) -> &'static str {
 }
 
 /// A name that stays, for programs.
-const fn rule(kind: FindingKind) -> &'static str {
+const fn rule(kind: &FindingKind) -> &'static str {
     match kind {
         FindingKind::WrongKey { .. } => "wrong-key",
-        FindingKind::NoFreePages => "no-free-pages",
+        FindingKind::NoFreePages { .. } => "no-free-pages",
         FindingKind::NewVersion { .. } => "new-version",
         FindingKind::StartFails { .. } => "start-fails",
         FindingKind::PageHeader => "page-header",
@@ -218,7 +309,9 @@ const fn rule(kind: FindingKind) -> &'static str {
         FindingKind::NamespaceAny => "namespace-any",
         FindingKind::ReadOnlyVanishes => "readonly-vanishes",
         FindingKind::NoRoom => "no-room",
-        FindingKind::Credential(_) => "credential",
+        FindingKind::LowRoom { .. } => "low-room",
+        FindingKind::ClosedEarly { .. } => "closed-early",
+        FindingKind::NamespaceTwice { .. } => "namespace-twice",
         _ => "other",
     }
 }

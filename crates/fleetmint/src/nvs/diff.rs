@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use fleetmint_nvs::diff::diff;
-use fleetmint_nvs::storage::{Listed, Mode};
+use fleetmint_nvs::storage::Listed;
 
 use super::arguments::image::{ImageFile, Partition, Taken, refusal};
+use super::arguments::opened_as::OpenAs;
 use super::differences::{self, Values};
 use super::json::lines;
 use crate::exit::Failure;
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// The keys of the second image, if it is encrypted
     #[arg(long, value_name = "KEYS.bin")]
     keys_b: Option<PathBuf>,
+
+    #[command(flatten)]
+    open_as: OpenAs,
 
     /// Show values, secrets too
     #[arg(long)]
@@ -87,13 +91,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn lists(arguments: &Arguments) -> Result<(Vec<Listed>, Vec<Listed>), Failure> {
     let paths = [arguments.a.as_path(), &arguments.b];
     let keys = [arguments.keys_a.as_deref(), arguments.keys_b.as_deref()];
-    let taken = Taken::read_write(arguments.force);
+    let taken = Taken {
+        readonly: arguments.open_as.is_readonly(),
+        ..Taken::read_write(arguments.force)
+    };
     let [mut a, mut b] = arguments.partition.read_both(paths, keys, taken)?;
-    Ok((list(&mut a, arguments.force)?, list(&mut b, arguments.force)?))
+    Ok((list(&mut a, arguments)?, list(&mut b, arguments)?))
 }
 
-fn list(image: &mut ImageFile, force: bool) -> Result<Vec<Listed>, Failure> {
+fn list(image: &mut ImageFile, arguments: &Arguments) -> Result<Vec<Listed>, Failure> {
     let name = image.name().to_string();
-    let mut storage = image.open(Mode::ReadWrite, force)?;
+    let mode = arguments.open_as.mode(image);
+    let mut storage = image.open_to_read(mode, arguments.force)?;
     storage.list().map_err(|error| refusal(&name, &error))
 }

@@ -48,6 +48,9 @@ pub(super) struct Changed<'a> {
     change: &'static str,
     #[serde(flatten)]
     name: Name<'a>,
+    /// Of what no getter reaches, as another namespace has the same name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ns_index: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,13 +72,13 @@ struct Side {
 /// For programs: `change` (added, removed, changed, type-changed), the names, and what was `before` and `after`.
 pub(super) fn json<'a>(differences: &[Difference<'a>], values: &Values) -> Vec<Changed<'a>> {
     let side = |listed: &Listed| {
-        let (fingerprint, shown) = match (values, &listed.value) {
+        let (fingerprint, shown) = match (values, listed.stored()) {
             (Values::Masked(salt), Ok(value)) => (Some(fingerprint(salt, value).to_string()), Shown::default()),
-            _ => (None, listed.into()),
+            (_, stored) => (None, stored.into()),
         };
         Side {
             value_type: listed.value_type.name(),
-            size: listed.size,
+            size: listed.stored_size(),
             fingerprint,
             shown,
         }
@@ -86,6 +89,10 @@ pub(super) fn json<'a>(differences: &[Difference<'a>], values: &Values) -> Vec<C
             Some(Changed {
                 change: difference.change().name(),
                 name: difference.entry()?.into(),
+                ns_index: difference
+                    .entry()
+                    .filter(|entry| entry.unreachable.is_some())
+                    .map(|entry| entry.ns_index),
                 before: difference.before.map(side),
                 after: difference.after.map(side),
             })

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use fleetmint_nvs::crypt::Keys;
-use fleetmint_nvs::storage::{Listed, Mode};
+use fleetmint_nvs::storage::Listed;
 
 use super::arguments::image::{ImageKeys, Partition, Taken, refusal};
+use super::arguments::opened_as::OpenAs;
 use crate::exit::Failure;
 use crate::terminal::{self, count, say};
 
@@ -40,7 +41,9 @@ u32 i32 u64 i64 float double str blob), value and ns_index; str and blob have th
 string's with its NUL. A blob's value is hexadecimal. What is not UTF-8 is in namespace_hex, key_hex,
 value_hex; float and double have their bits too. In place of a value there is the error that the
 firmware's getter gives. orphan: no namespace has that index. repeat: the same key and type came
-before. \"iterated\":false: a blob of the old format, which the iterator leaves out."
+before in a namespace of this name. unreachable: what is stored where another namespace has the same
+name, so that no getter reaches it. \"iterated\":false: a blob of the old format, which the iterator
+leaves out."
 )]
 pub(crate) struct Arguments {
     /// The image: a partition, or a whole flash dump; - is standard input
@@ -49,9 +52,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: ImageKeys,
 
-    /// Open the partition as this
-    #[arg(long = "as", value_name = "MODE", default_value = "read-write")]
-    mode: OpenedAs,
+    #[command(flatten)]
+    open_as: OpenAs,
 
     /// Show every slot of every page with its state and offset, whatever it holds, without opening the partition
     #[arg(long)]
@@ -74,14 +76,6 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum OpenedAs {
-    /// As a partition that the firmware may write to
-    ReadWrite,
-    /// As a partition with the flag readonly
-    Readonly,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     /// A table for people
     Text,
@@ -99,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let taken = Taken {
         force: arguments.force,
-        readonly: matches!(arguments.mode, OpenedAs::Readonly),
+        readonly: arguments.open_as.is_readonly(),
         raw: arguments.raw,
     };
     let keys = arguments.keys.keys.as_deref();
@@ -114,12 +108,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             )),
         };
     }
-    let mode = match arguments.mode {
-        OpenedAs::ReadWrite => Mode::ReadWrite,
-        OpenedAs::Readonly => Mode::ReadOnly,
-    };
+    let mode = arguments.open_as.mode(&image);
     let path = image.name().to_string();
-    let mut storage = image.open(mode, arguments.force)?;
+    let mut storage = image.open_to_read(mode, arguments.force)?;
     let mut entries = storage.list().map_err(|error| refusal(&path, &error))?;
     entries.sort_by(|a, b| order(a).cmp(&order(b)));
     let repairs = storage.repairs().len();
@@ -133,7 +124,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Format::Text => text::listing(&entries, &storage.stats()),
         Format::Json => json::listing(&entries)?,
         Format::Csv => {
-            let namespaces = storage.namespaces().map(|(name, _)| name);
+            let namespaces = storage.namespaces();
             let table = csv::listing(&path, &entries, namespaces, arguments.partial)?;
             return terminal::print_data(table.as_bytes());
         }

@@ -1,10 +1,10 @@
 //! JSON forms that several subcommands share.
 
-use fleetmint_nvs::RawName;
 use fleetmint_nvs::entry::Number;
 use fleetmint_nvs::storage::{Listed, Value};
+use fleetmint_nvs::{EspError, RawName};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use crate::exit::Failure;
 use crate::terminal::escape;
@@ -38,6 +38,18 @@ impl<'a> Name<'a> {
     }
 }
 
+impl<'a> Name<'a> {
+    /// Names that are text.
+    pub(super) const fn of_texts(namespace: &'a str, key: &'a str) -> Self {
+        Self {
+            namespace: Some(namespace),
+            namespace_hex: None,
+            key: Some(key),
+            key_hex: None,
+        }
+    }
+}
+
 impl<'a> From<&'a Listed> for Name<'a> {
     fn from(listed: &'a Listed) -> Self {
         Self::new(Some(&listed.namespace), Some(&listed.key))
@@ -48,7 +60,7 @@ impl<'a> From<&'a Listed> for Name<'a> {
 #[derive(Default, Serialize)]
 pub(super) struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Json>,
+    value: Option<Printed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value_hex: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,18 +69,26 @@ pub(super) struct Shown {
     error: Option<&'static str>,
 }
 
-impl From<&Listed> for Shown {
-    fn from(listed: &Listed) -> Self {
-        match &listed.value {
+/// A value as JSON has it; a number's digits are those of every other output.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Printed {
+    Text(String),
+    Number(Box<RawValue>),
+}
+
+impl From<&Result<Value, EspError>> for Shown {
+    fn from(value: &Result<Value, EspError>) -> Self {
+        match value {
             Ok(Value::Number(number)) => Self::from(*number),
             Ok(Value::Str(bytes)) => match std::str::from_utf8(bytes) {
-                Ok(text) => Self::value(text),
+                Ok(text) => Self::value(Printed::Text(text.to_string())),
                 Err(_) => Self {
                     value_hex: Some(hex::encode(bytes)),
                     ..Self::default()
                 },
             },
-            Ok(Value::Blob(bytes)) => Self::value(hex::encode(bytes)),
+            Ok(Value::Blob(bytes)) => Self::value(Printed::Text(hex::encode(bytes))),
             Err(error) => Self {
                 error: Some(error.name()),
                 ..Self::default()
@@ -78,9 +98,9 @@ impl From<&Listed> for Shown {
 }
 
 impl Shown {
-    fn value(value: impl Into<Json>) -> Self {
+    fn value(value: Printed) -> Self {
         Self {
-            value: Some(value.into()),
+            value: Some(value),
             ..Self::default()
         }
     }
@@ -88,39 +108,78 @@ impl Shown {
 
 impl From<Number> for Shown {
     fn from(number: Number) -> Self {
-        let (value, bits) = match number {
-            Number::U8(n) => return Self::value(n),
-            Number::I8(n) => return Self::value(n),
-            Number::U16(n) => return Self::value(n),
-            Number::I16(n) => return Self::value(n),
-            Number::U32(n) => return Self::value(n),
-            Number::I32(n) => return Self::value(n),
-            Number::U64(n) => return Self::value(n),
-            Number::I64(n) => return Self::value(n),
-            // By way of its shortest text, so that 0.1 doesn't become 0.10000000149011612.
-            Number::Float(n) => (
-                float(n.to_string().parse().unwrap_or(n.into())),
-                format!("{:08x}", n.to_bits()),
-            ),
-            Number::Double(n) => (float(n), format!("{:016x}", n.to_bits())),
+        let bits = match number {
+            Number::Float(n) => Some(format!("{:08x}", n.to_bits())),
+            Number::Double(n) => Some(format!("{:016x}", n.to_bits())),
+            _ => None,
         };
+        let text = number.to_string();
+        // JSON has no infinities, and no NaN.
+        let value = RawValue::from_string(text.clone()).map_or(Printed::Text(text), Printed::Number);
         Self {
-            bits: Some(bits),
+            bits,
             ..Self::value(value)
         }
     }
 }
 
-/// JSON has no infinities, and no NaN.
-fn float(number: f64) -> Json {
-    if number.is_finite() {
-        number.into()
-    } else if number.is_nan() {
-        "nan".into()
-    } else if number > 0.0 {
-        "inf".into()
-    } else {
-        "-inf".into()
+/// The JSON of one value.
+#[derive(Serialize)]
+pub(super) struct Entry<'a> {
+    #[serde(flatten)]
+    name: Name<'a>,
+    #[serde(rename = "type")]
+    value_type: &'static str,
+    #[serde(flatten)]
+    shown: Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<usize>,
+    ns_index: u8,
+    #[serde(skip_serializing_if = "is_false")]
+    orphan: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    repeat: bool,
+    /// What is stored where no getter reaches it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreachable: Option<Stored>,
+    #[serde(skip_serializing_if = "is_true")]
+    iterated: bool,
+}
+
+#[derive(Serialize)]
+struct Stored {
+    #[serde(flatten)]
+    shown: Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<usize>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
+impl<'a> From<&'a Listed> for Entry<'a> {
+    fn from(listed: &'a Listed) -> Self {
+        Self {
+            name: listed.into(),
+            value_type: listed.value_type.name(),
+            shown: (&listed.value).into(),
+            size: listed.size,
+            ns_index: listed.ns_index,
+            orphan: listed.orphan,
+            repeat: listed.repeat,
+            unreachable: listed.unreachable.as_ref().map(|stored| Stored {
+                shown: stored.into(),
+                size: listed.stored_size(),
+            }),
+            iterated: listed.iterated,
+        }
     }
 }
 

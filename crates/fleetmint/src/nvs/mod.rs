@@ -9,6 +9,7 @@ mod dump;
 mod encrypt;
 mod generate;
 mod generate_key;
+mod get;
 mod json;
 mod patch;
 mod repair;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Encrypt(encrypt::Arguments),
     Decrypt(decrypt::Arguments),
     Dump(dump::Arguments),
+    Get(get::Arguments),
     Check(check::Arguments),
     Repair(repair::Arguments),
     Patch(patch::Arguments),
@@ -46,6 +48,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Encrypt(arguments) => encrypt::run(arguments),
         Command::Decrypt(arguments) => decrypt::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
+        Command::Get(arguments) => get::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Repair(arguments) => repair::run(arguments),
         Command::Patch(arguments) => patch::run(arguments),

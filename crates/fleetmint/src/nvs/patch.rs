@@ -166,7 +166,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// What the firmware lists, of a copy: reading erases what it can't read.
 fn list(image: &[u8], keys: Option<&Keys>) -> Result<Vec<Listed>, Failure> {
     let mut copy = Zeroizing::new(image.to_vec());
-    Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, keys.map(Keys::xts))
+    Storage::open_as_firmware(SliceFlash::new(&mut copy), Mode::ReadWrite, keys.map(Keys::xts))
         .and_then(|mut storage| storage.list())
         .map_err(Failure::no)
 }

@@ -203,7 +203,6 @@ impl ImageFile {
     }
 
     /// Whether the partition table says that the firmware may only read the partition.
-    #[expect(dead_code, reason = "for the commands that take --as")]
     pub(crate) fn is_readonly(&self) -> bool {
         self.flash.as_ref().is_some_and(|flash| flash.partition.readonly)
     }
@@ -226,6 +225,16 @@ impl ImageFile {
     /// Opens the partition as the firmware does. Where the keys seem wrong or missing it would erase everything: that is
     /// refused unless `force`.
     pub(crate) fn open(&mut self, mode: Mode, force: bool) -> Result<Storage<SliceFlash<'_>>, Failure> {
+        self.open_with(mode, force, "")
+    }
+
+    /// The same for a command that takes `--as`.
+    pub(crate) fn open_to_read(&mut self, mode: Mode, force: bool) -> Result<Storage<SliceFlash<'_>>, Failure> {
+        self.open_with(mode, force, "; --as readonly opens it as a partition that is only read")
+    }
+
+    /// `advice` is for where no page is free.
+    fn open_with(&mut self, mode: Mode, force: bool, advice: &str) -> Result<Storage<SliceFlash<'_>>, Failure> {
         let cipher = self.keys.as_ref().map(Keys::xts);
         let name = &self.name;
         let bytes = self.content.get_mut(self.place.clone()).unwrap_or_default();
@@ -238,9 +247,10 @@ impl ImageFile {
             }
             _ => {}
         }
-        Storage::open(SliceFlash::new(bytes), mode, cipher).map_err(|error| match wrong_key {
+        Storage::open_as_firmware(SliceFlash::new(bytes), mode, cipher).map_err(|error| match wrong_key {
             // Read-only the firmware erases nothing, its start fails.
             Some(reason) => Failure::no(format_args!("{name}: {error}; {reason}")),
+            None if matches!(error, Error::NoFreePages { .. }) => Failure::no(format_args!("{name}: {error}{advice}")),
             None => refusal(name, &error),
         })
     }

@@ -17,7 +17,7 @@ use crate::terminal::warn;
 pub(super) fn listing(
     path: &str,
     entries: &[Listed],
-    namespaces: impl Iterator<Item = RawName>,
+    namespaces: impl Iterator<Item = (RawName, u8)>,
     partial: bool,
 ) -> Result<String, Failure> {
     // The error of the writer names the key or the namespace.
@@ -33,7 +33,18 @@ pub(super) fn listing(
     let mut table = Writer::new();
     let mut keys = BTreeSet::new();
     let mut written = BTreeSet::new();
-    for entry in entries.iter().filter(|entry| !entry.repeat) {
+    let namespaces: Vec<(RawName, u8)> = namespaces.collect();
+    let mut twins = BTreeSet::new();
+    for entry in entries {
+        if entry.unreachable.is_some() {
+            if twins.insert(entry.ns_index) {
+                cannot(&twin(entry, &namespaces))?;
+            }
+            continue;
+        }
+        if entry.repeat {
+            continue;
+        }
         match carried(entry, &keys) {
             Ok(value) => match table.item(entry.namespace, entry.key, value) {
                 Ok(()) => {
@@ -45,7 +56,7 @@ pub(super) fn listing(
             Err(reason) => cannot(&reason)?,
         }
     }
-    for namespace in namespaces {
+    for (namespace, _) in namespaces {
         if written.insert(namespace)
             && let Err(error) = table.namespace(namespace)
         {
@@ -58,6 +69,16 @@ pub(super) fn listing(
         )));
     }
     Ok(table.finish())
+}
+
+/// Why a table can't carry what a namespace holds whose name another one has.
+fn twin(entry: &Listed, namespaces: &[(RawName, u8)]) -> String {
+    let first = namespaces.iter().find(|(name, _)| *name == entry.namespace);
+    let first = first.map_or(entry.ns_index, |(_, index)| *index);
+    format!(
+        "a table can't carry namespace \"{}\": it is there twice (index {first} and {}), and a table would make one of both",
+        entry.namespace, entry.ns_index
+    )
 }
 
 /// The value as a table has it, or why none can.

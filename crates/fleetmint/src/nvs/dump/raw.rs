@@ -1,12 +1,12 @@
 //! Every slot of every page, for looking at what the firmware doesn't show.
 
 use fleetmint_nvs::crypt::Xts;
-use fleetmint_nvs::entry::{Entry, EntryFault, ItemType};
+use fleetmint_nvs::entry::{Entry, EntryFault, ItemType, Number};
 use fleetmint_nvs::page::{EntryState, PageState};
 use fleetmint_nvs::storage::{self, PageFault, RawPage, RawSlot, SlotContent};
 use serde::Serialize;
 
-use super::super::json::lines;
+use super::super::json::{Shown, lines};
 use crate::exit::Failure;
 use crate::terminal::shown;
 
@@ -48,6 +48,9 @@ struct Item {
     span: u8,
     chunk: u8,
     key: String,
+    /// Of a number.
+    #[serde(flatten)]
+    shown: Shown,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
 }
@@ -101,6 +104,7 @@ impl Item {
             span: entry.span,
             chunk: entry.chunk,
             key: entry.name().to_string(),
+            shown: number(entry, fault).map(Shown::from).unwrap_or_default(),
             fault: fault.map(|fault| fault.to_string()),
         }
     }
@@ -161,9 +165,10 @@ fn slot_line(slot: &RawSlot, last: usize) -> String {
             } else {
                 format!(" chunk {:#04x}", entry.chunk)
             };
+            let number = number(entry, *fault).map_or_else(String::new, |number| format!("  {number}"));
             let fault = fault.map_or_else(String::new, |fault| format!("; {fault}"));
             format!(
-                "ns {} {} \"{}\" span {}{chunk}{fault}",
+                "ns {} {} \"{}\" span {}{chunk}{number}{fault}",
                 entry.ns_index,
                 type_name(entry),
                 shown(&entry.name().to_string(), 60),
@@ -177,6 +182,12 @@ fn slot_line(slot: &RawSlot, last: usize) -> String {
         slot.offset,
         entry_state(slot.state)
     )
+}
+
+/// The number that an entry holds, if it is sound.
+fn number(entry: &Entry, fault: Option<EntryFault>) -> Option<Number> {
+    let item_type = entry.item_type().filter(|_| fault.is_none() && entry.ns_index != 0)?;
+    Number::from_data(item_type, entry.data)
 }
 
 fn type_name(entry: &Entry) -> String {

@@ -1,6 +1,5 @@
 //! The listing for people.
 
-use fleetmint_nvs::entry::Number;
 use fleetmint_nvs::storage::{Listed, Stats, Value};
 
 use crate::terminal::{count, shown, table};
@@ -19,7 +18,7 @@ pub(super) fn listing(entries: &[Listed], stats: &Stats) -> String {
             },
             shown(&entry.key.to_string(), SHOWN),
             entry.value_type.name().to_string(),
-            entry.size.map_or_else(String::new, |size| size.to_string()),
+            entry.stored_size().map_or_else(String::new, |size| size.to_string()),
             format!("{}{}", value(entry), remark(entry)),
         ]
     });
@@ -40,8 +39,8 @@ pub(super) fn listing(entries: &[Listed], stats: &Stats) -> String {
 }
 
 fn value(entry: &Listed) -> String {
-    match &entry.value {
-        Ok(Value::Number(number)) => number_text(*number),
+    match entry.stored() {
+        Ok(Value::Number(number)) => number.to_string(),
         Ok(Value::Str(bytes)) => match std::str::from_utf8(bytes) {
             Ok(text) => shown(text, SHOWN),
             Err(_) => shown(&bytes.escape_ascii().to_string(), SHOWN),
@@ -51,22 +50,10 @@ fn value(entry: &Listed) -> String {
     }
 }
 
-pub(super) fn number_text(number: Number) -> String {
-    match number {
-        Number::U8(n) => n.to_string(),
-        Number::I8(n) => n.to_string(),
-        Number::U16(n) => n.to_string(),
-        Number::I16(n) => n.to_string(),
-        Number::U32(n) => n.to_string(),
-        Number::I32(n) => n.to_string(),
-        Number::U64(n) => n.to_string(),
-        Number::I64(n) => n.to_string(),
-        Number::Float(n) => format!("{n:?}"),
-        Number::Double(n) => format!("{n:?}"),
-    }
-}
-
 fn remark(entry: &Listed) -> &'static str {
+    if entry.unreachable.is_some() {
+        return "  (unreachable: the getters read another namespace of this name)";
+    }
     match (entry.orphan, entry.repeat, entry.iterated) {
         (true, ..) => "  (orphan: no namespace has this index)",
         (_, true, _) => "  (again: the firmware reads the first)",

@@ -1,6 +1,10 @@
 //! `fleetmint nvs check`.
 
 use expect_test::expect;
+use fleetmint_nvs::entry::Entry;
+use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version, entry_offset};
+use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
+use fleetmint_nvs::{Key, Namespace};
 use serde_json::Value as Json;
 
 use crate::folder::Folder;
@@ -70,21 +74,24 @@ fn for_people() {
         "key,type,encoding,value\nprov,namespace,,\nclient_id,data,string,\n",
     );
     test.line("fleetmint nvs generate device.csv device.bin 0x3000").done();
-    let run = test.line("fleetmint nvs check device.bin");
+    // A stranger may have a namespace of that name.
+    test.line("fleetmint nvs check device.bin").done();
+    let run = test.line("fleetmint nvs check device.bin --fleetmint");
     assert_eq!((run.exit, run.stderr.as_str()), (1, ""));
     expect![[r#"
-        warning: key "device_key" of namespace "prov": a device needs it, and it is missing; the firmware does nothing about it
-        warning: key "client_secret" of namespace "prov": a device needs it, and it is missing; the firmware does nothing about it
-        warning: key "token_url" of namespace "prov": a device needs it, and it is missing; the firmware does nothing about it
-        warning: key "base_url" of namespace "prov": a device needs it, and it is missing; the firmware does nothing about it
-        warning: page 0 entry 1 (offset 0x60): key "client_id" of namespace "prov": a device needs it, and it is empty; the firmware does nothing about it
+        warning: key "device_key" of namespace "prov": a device needs it, and it is missing
+        warning: page 0 entry 1 (offset 0x60): key "client_id" of namespace "prov": a device needs it, and it is empty
+        warning: key "client_secret" of namespace "prov": a device needs it, and it is missing
+        warning: key "token_url" of namespace "prov": a device needs it, and it is missing
+        warning: key "base_url" of namespace "prov": a device needs it, and it is missing
         device.bin: 0 errors, 5 warnings
 
                    ENTRIES  BYTES
         in use           3     96
         available      249   7968
         in all         378  12096
-    "#]].assert_eq(&run.stdout);
+    "#]]
+    .assert_eq(&run.stdout);
 
     test.write("clean.csv", "key,type,encoding,value\napp,namespace,,\na,data,u8,1\n");
     test.line("fleetmint nvs generate clean.csv clean.bin 0x3000").done();
@@ -124,4 +131,87 @@ fn what_is_no_image() {
     let line = test.line("fleetmint nvs check odd.bin").refused(2);
     assert!(line.contains("odd.bin: a partition of 5000 bytes"), "{line}");
     test.line("fleetmint nvs check gone.bin").refused(2);
+}
+
+/// A namespace that an old generator opened twice: two entries, of which the getters find the first.
+pub(crate) fn twins() -> Vec<u8> {
+    let named = |name: &str, index| (Entry::namespace(&Namespace::new(name).unwrap(), index), vec![]);
+    let text = |index, name: &str, text: &[u8]| (Entry::string(index, &Key::new(name).unwrap(), text), text.to_vec());
+    let items = [
+        named("wifi", 1),
+        text(1, "ssid", b"plant\0"),
+        named("dev", 2),
+        named("wifi", 3),
+        text(3, "ssid", b"office\0"),
+        text(3, "pass", b"secret\0"),
+    ];
+    let mut image = vec![0xFF; 4 * PAGE_SIZE];
+    let mut bitmap = Bitmap::EMPTY;
+    let mut index = 0;
+    for (entry, data) in &items {
+        image[entry_offset(0, index)..][..ENTRY_SIZE].copy_from_slice(&entry.to_bytes());
+        image[entry_offset(0, index + 1)..][..data.len()].copy_from_slice(data);
+        for _ in 0..entry.span {
+            bitmap.set(index, EntryState::Written);
+            index += 1;
+        }
+    }
+    image[..BITMAP_OFFSET].copy_from_slice(&PageHeader::encode(PageState::Full, 0, Version::V2));
+    image[BITMAP_OFFSET..ENTRIES_OFFSET].copy_from_slice(&bitmap.to_bytes());
+    image
+}
+
+#[test]
+fn two_namespaces_of_one_name_are_one_finding() {
+    let test = Folder::new();
+    test.write("image.bin", twins());
+    let run = test.line("fleetmint nvs check image.bin --format json");
+    assert_eq!(run.exit, 1);
+    let report: Json = serde_json::from_str(&run.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{report:#}");
+    assert_eq!(findings[0]["rule"], "namespace-twice");
+    assert_eq!(findings[0]["keys"], serde_json::json!(["ssid", "pass"]));
+    assert_eq!(
+        findings[0]["what"],
+        "namespace wifi is there twice (index 1 and 3): the getters reach index 1 alone; what index 3 holds (ssid, pass) \
+         can't be read by name"
+    );
+}
+
+#[test]
+fn one_page_is_checked_as_what_it_is() {
+    let test = Folder::new();
+    test.write(
+        "t.csv",
+        "key,type,encoding,value\ndev,namespace,,\nid,data,string,unit-1\n",
+    );
+    test.line("fleetmint nvs generate t.csv factory.bin 0x1000").done();
+    let run = test.line("fleetmint nvs check factory.bin");
+    assert_eq!(run.exit, 1);
+    assert!(
+        run.stdout.contains("belongs at the start of an erased partition"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("--as readonly"), "{}", run.stdout);
+    test.line("fleetmint nvs check factory.bin --as readonly").done();
+    test.line("fleetmint nvs diff factory.bin factory.bin --as readonly")
+        .done();
+    test.line("fleetmint nvs dump factory.bin --as readonly").done();
+    let line = test.line("fleetmint nvs dump factory.bin").refused(1);
+    assert!(
+        line.contains("ESP_ERR_NVS_NO_FREE_PAGES") && line.contains("--as readonly"),
+        "{line}"
+    );
+    let line = test.line("fleetmint nvs diff factory.bin factory.bin").refused(2);
+    assert!(line.contains("--as readonly"), "{line}");
+
+    let mut damaged = test.read("factory.bin");
+    damaged[entry_offset(0, 2)] ^= 1;
+    test.write("damaged.bin", damaged);
+    for options in ["", " --as readonly"] {
+        let run = test.line(&format!("fleetmint nvs check damaged.bin{options}"));
+        assert!(run.stdout.contains("the value can't be read"), "{}", run.stdout);
+    }
 }

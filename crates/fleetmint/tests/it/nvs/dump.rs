@@ -261,7 +261,7 @@ fn raw_shows_what_lies_there() {
                 0  0x000040  written  ns 0 namespace "prov" span 1
                 1  0x000060  written  ns 1 str "device_key" span 2
                 2  0x000080  written  data of 1  6b3132333435363700ffffffffffffffffffffffffffffffffffffffffffffff
-                3  0x0000a0  written  ns 1 u16 "interval" span 1"#]]
+                3  0x0000a0  written  ns 1 u16 "interval" span 1  30"#]]
     .assert_eq(&lines.join("\n"));
 
     let json = folder
@@ -374,4 +374,67 @@ fn what_a_flash_holds_cannot_drive_the_terminal() {
         text.contains("\\u{1b}[31mred\\u{7}") && !text.contains('\u{1b}'),
         "{text}"
     );
+}
+
+#[test]
+fn what_no_getter_reaches_is_shown_as_such() {
+    let folder = Folder::new();
+    folder.write("image.bin", super::check::twins());
+    let json = folder.line("fleetmint nvs dump image.bin --format json").done().stdout;
+    let entries: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        entries,
+        serde_json::json!([
+            {"namespace": "wifi", "key": "pass", "type": "str", "error": "ESP_ERR_NVS_NOT_FOUND", "ns_index": 3,
+             "unreachable": {"value": "secret", "size": 7}},
+            {"namespace": "wifi", "key": "ssid", "type": "str", "value": "plant", "size": 6, "ns_index": 1},
+            {"namespace": "wifi", "key": "ssid", "type": "str", "value": "plant", "size": 6, "ns_index": 3, "repeat": true,
+             "unreachable": {"value": "office", "size": 7}},
+        ])
+    );
+    let text = folder.line("fleetmint nvs dump image.bin").done().stdout;
+    assert!(text.contains("office  (unreachable: "), "{text}");
+    let line = folder.line("fleetmint nvs dump image.bin --format csv").refused(1);
+    assert!(
+        line.contains("namespace \"wifi\": it is there twice (index 1 and 3)"),
+        "{line}"
+    );
+}
+
+#[test]
+fn numbers_are_the_same_everywhere() {
+    let folder = Folder::new();
+    let table = |numbers: [&str; 4]| {
+        let [a, b, c, d] = numbers;
+        format!(
+            "key,type,encoding,value\nn,namespace,,\na,data,double,{a}\nb,data,float,{b}\nc,data,double,{c}\nd,data,i64,{d}\n"
+        )
+    };
+    let numbers = ["1e20", "0.1", "1.0", "-9007199254740993"];
+    folder.write("t.csv", table(numbers));
+    folder.write("zero.csv", table(["0", "0", "0", "0"]));
+    for name in ["t", "zero"] {
+        folder
+            .line(&format!("fleetmint nvs generate {name}.csv {name}.bin 0x3000"))
+            .done();
+    }
+    let answers = [
+        "dump t.bin",
+        "dump t.bin --format json",
+        "dump t.bin --format csv",
+        "dump t.bin --raw",
+        "dump t.bin --raw --format json",
+    ];
+    for answer in answers {
+        let text = folder.line(&format!("fleetmint nvs {answer}")).done().stdout;
+        for number in numbers {
+            assert!(text.contains(number), "{answer} lacks {number}: {text}");
+        }
+    }
+    for format in ["text", "json"] {
+        let run = folder.line(&format!("fleetmint nvs diff zero.bin t.bin --reveal --format {format}"));
+        for number in numbers {
+            assert!(run.stdout.contains(number), "{format} lacks {number}: {}", run.stdout);
+        }
+    }
 }

@@ -350,3 +350,31 @@ fn keys_of_a_plain_partition_are_left_alone() {
     let run = folder.line("fleetmint nvs dump flash.bin").done();
     assert_eq!(run.stderr, "flash.bin: partition nvs, 0x4000 bytes at offset 0x21000\n");
 }
+
+#[test]
+fn a_partition_with_the_flag_readonly_is_opened_as_such() {
+    let folder = Folder::new();
+    let csv = "nvs,data,nvs,0x9000,0x4000,\nfactory,app,factory,0x10000,64K,\ninfo,data,nvs,0x20000,0x1000,readonly\n";
+    let table = PartitionTable::try_from_str(csv).unwrap().to_bin().unwrap();
+    let mut flash = vec![0xFF; 0x3_0000];
+    flash[0x8000..][..table.len()].copy_from_slice(&table);
+    folder.write("t.csv", format!("{TABLE}7\n"));
+    folder.line("fleetmint nvs generate t.csv t.bin 0x1000").done();
+    flash[0x2_0000..][..0x1000].copy_from_slice(&folder.read("t.bin"));
+    folder.write("flash.bin", &flash);
+    for command in [
+        "check flash.bin",
+        "dump flash.bin",
+        "get flash.bin prov serial",
+        "diff flash.bin flash.bin",
+    ] {
+        let run = folder.line(&format!("fleetmint nvs {command} --partition info")).done();
+        assert!(
+            run.stderr.contains("opened as readonly, as the partition table says"),
+            "{}",
+            run.stderr
+        );
+    }
+    let line = folder.line("fleetmint nvs dump flash.bin --partition info --as read-write");
+    assert_eq!(line.exit, 1);
+}

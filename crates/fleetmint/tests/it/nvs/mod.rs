@@ -7,6 +7,7 @@ mod encrypt;
 mod flash_dump;
 mod generate;
 mod generate_key;
+mod get;
 mod not_nvs;
 mod output;
 mod patch;

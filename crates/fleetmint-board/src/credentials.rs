@@ -1,0 +1,104 @@
+//! The credentials that a device can't do without, as an image holds them.
+//!
+//! ```
+//! use fleetmint_board::credentials::{self, Fault};
+//! use fleetmint_nvs::storage::{Mode, SliceFlash, Storage};
+//! use fleetmint_nvs::{Key, Namespace};
+//!
+//! let mut image = vec![0xFF; 0x3000];
+//! let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, None)?;
+//! let prov = storage.open_namespace(&Namespace::new("prov")?)?;
+//! storage.set_str(prov, &Key::new("client_secret")?, "********")?;
+//!
+//! let findings = credentials::check(&storage.list()?);
+//! assert_eq!(findings.len(), 5);
+//! assert_eq!(findings[2].fault, Fault::Masked);
+//! # Ok::<(), fleetmint_nvs::Error>(())
+//! ```
+
+use std::fmt;
+
+use fleetmint_nvs::storage::{Listed, Value};
+
+use crate::provisioning::{NAMESPACE, Setting};
+
+/// What is wrong with a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The key isn't there.
+    Missing,
+    /// It isn't a string.
+    NotString,
+    /// An empty string, or blanks only.
+    Empty,
+    /// Asterisks only: a secret as a masked answer shows it.
+    Masked,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "a device needs it, and it is missing",
+            Self::NotString => "a device needs it as a string, and it isn't one",
+            Self::Empty => "a device needs it, and it is empty",
+            Self::Masked => "it is a masked secret, not the secret",
+        })
+    }
+}
+
+/// A credential that no device can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which.
+    pub setting: Setting,
+    /// The page and the entry where it lies, if it is there.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// Looks at what a device needs of what an image holds. A value that can't be read is not told of: that is what a check of
+/// the image is for.
+#[must_use]
+pub fn check(listed: &[Listed]) -> Vec<Finding> {
+    let of_device = |one: &&Listed| {
+        one.namespace.as_bytes() == NAMESPACE.as_bytes() && !one.orphan && !one.repeat && one.unreachable.is_none()
+    };
+    let required = Setting::ALL.into_iter().filter(|setting| setting.is_required());
+    required
+        .filter_map(|setting| {
+            let mut found = listed
+                .iter()
+                .filter(of_device)
+                .filter(|one| one.key.as_bytes() == setting.key().as_bytes())
+                .peekable();
+            if found.peek().is_none() {
+                return Some(Finding {
+                    setting,
+                    place: None,
+                    fault: Fault::Missing,
+                });
+            }
+            // Of several types the string is what the getter gives.
+            let found: Vec<_> = found.map(|one| (one.place, fault(one))).collect();
+            if found.iter().any(|(_, fault)| fault.is_none()) {
+                return None;
+            }
+            let (place, fault) = found.first().copied()?;
+            Some(Finding {
+                setting,
+                place: Some(place),
+                fault: fault?,
+            })
+        })
+        .collect()
+}
+
+fn fault(listed: &Listed) -> Option<Fault> {
+    match &listed.value {
+        Ok(Value::Str(text)) if text.trim_ascii().is_empty() => Some(Fault::Empty),
+        Ok(Value::Str(text)) if text.iter().all(|byte| *byte == b'*') => Some(Fault::Masked),
+        Ok(Value::Str(_)) | Err(_) => None,
+        Ok(_) => Some(Fault::NotString),
+    }
+}

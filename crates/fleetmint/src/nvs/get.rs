@@ -1,0 +1,145 @@
+//! `fleetmint nvs get`: one value of an image.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use fleetmint_nvs::storage::{Listed, Value};
+
+use super::arguments::image::{ImageKeys, Partition, Taken, refusal};
+use super::arguments::opened_as::OpenAs;
+use super::json::Entry;
+use crate::exit::Failure;
+use crate::terminal;
+
+/// Print one value of an image
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Prints one value as the firmware's getter gives it: a string's text, a blob's bytes, a number in decimal. Nothing is \
+        added to it, so that it can be piped; on a terminal a text ends its line and a blob is shown in hexadecimal.\n\n\
+        The image stays as it is. An image of one page is opened as a partition that is only read.\n\n\
+        Exit codes: 0 printed, 1 there is no such value or it can't be read, 2 unusable input.",
+    after_long_help = "\
+Examples:
+  fleetmint nvs get device.bin prov client_id
+  fleetmint nvs get flash.bin prov client_secret --keys keys/device-keys.bin
+  fleetmint nvs get device.bin phy cal_data > cal_data.bin
+  fleetmint nvs get device.bin app boot_count --format json
+
+JSON is the object that dump has for the value."
+)]
+pub(crate) struct Arguments {
+    /// The image: a partition, or a whole flash dump
+    image: PathBuf,
+
+    /// The namespace
+    namespace: String,
+
+    /// The key
+    key: String,
+
+    /// The type, where the key has values of several: u8 i8 u16 i16 u32 i32 u64 i64 float double str blob
+    #[arg(long = "type", value_name = "TYPE", hide_possible_values = true, value_parser = TYPES)]
+    value_type: Option<String>,
+
+    #[command(flatten)]
+    keys: ImageKeys,
+
+    #[command(flatten)]
+    open_as: OpenAs,
+
+    /// Open it even if it seems not to be NVS, or the firmware would erase everything
+    #[arg(long)]
+    force: bool,
+
+    /// How to print it
+    #[arg(long, default_value = "raw")]
+    format: Format,
+
+    #[command(flatten)]
+    partition: Partition,
+}
+
+/// What dump calls the types.
+const TYPES: [&str; 12] = [
+    "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "float", "double", "str", "blob",
+];
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// The value alone
+    Raw,
+    /// For programs
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let taken = Taken {
+        readonly: arguments.open_as.is_readonly(),
+        ..Taken::read_write(arguments.force)
+    };
+    let keys = arguments.keys.keys.as_deref();
+    let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
+    let name = image.name().to_string();
+    let mode = arguments.open_as.mode_to_read(&image);
+    let mut storage = image.open_to_read(mode, arguments.force)?;
+    let entries = storage.list().map_err(|error| refusal(&name, &error))?;
+    let found = find(&entries, arguments, &name)?;
+    match (arguments.format, &found.value) {
+        (Format::Json, _) => terminal::print_json(&Entry::from(found)),
+        (Format::Raw, Ok(value)) => print(value),
+        (Format::Raw, Err(error)) => Err(Failure::no(format_args!(
+            "{name}: the firmware can't read \"{}\" of \"{}\" ({error})",
+            arguments.key, arguments.namespace
+        ))),
+    }
+}
+
+/// The value that the getter of this name gives.
+fn find<'a>(entries: &'a [Listed], arguments: &Arguments, name: &str) -> Result<&'a Listed, Failure> {
+    let Arguments {
+        namespace,
+        key,
+        value_type,
+        ..
+    } = arguments;
+    let named = |one: &&Listed| {
+        one.namespace.as_bytes() == namespace.as_bytes()
+            && one.key.as_bytes() == key.as_bytes()
+            && !one.orphan
+            && !one.repeat
+            && one.unreachable.is_none()
+    };
+    let wanted = |one: &&Listed| {
+        value_type
+            .as_ref()
+            .is_none_or(|value_type| value_type == one.value_type.name())
+    };
+    let mut found = entries.iter().filter(named).filter(wanted);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(one), Some(other)) => Err(Failure::unusable(format_args!(
+            "{name}: \"{key}\" of \"{namespace}\" is there as {} and as {}: choose with --type",
+            one.value_type, other.value_type
+        ))),
+        (None, _) => {
+            let of_type = value_type
+                .as_ref()
+                .map_or_else(String::new, |value_type| format!(" of type {value_type}"));
+            Err(Failure::no(format_args!(
+                "{name}: namespace \"{namespace}\" has no key \"{key}\"{of_type}"
+            )))
+        }
+    }
+}
+
+fn print(value: &Value) -> Result<(), Failure> {
+    let on_terminal = io::stdout().is_terminal();
+    match value {
+        Value::Blob(bytes) if on_terminal => terminal::print(&format!("{}\n", hex::encode(bytes))),
+        Value::Str(bytes) if on_terminal => terminal::print(&format!("{}\n", String::from_utf8_lossy(bytes))),
+        Value::Number(number) if on_terminal => terminal::print(&format!("{number}\n")),
+        Value::Number(number) => terminal::print_data(number.to_string().as_bytes()),
+        Value::Str(bytes) | Value::Blob(bytes) => terminal::print_data(bytes),
+    }
+}
