@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.request
 
-API = pathlib.Path(__file__).resolve().parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS = {"quick": 60, "full": 600}
 READY_SECONDS = 60
 STOP_SECONDS = 30
@@ -31,7 +31,7 @@ def main():
         address = f"127.0.0.1:{one.getsockname()[1]}"
         one.close()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FLEETMINT_")}
-        environment["FLEETMINT_SERVER__TRUSTED_PROXIES"] = "127.0.0.0/8"  # see hooks.py
+        environment["FLEETMINT_SERVER__TRUSTED_PROXIES"] = "127.0.0.0/8"  # see lane.py
         log_path = folder / "log"
         with open(log_path, "wb") as log:
             server = subprocess.Popen(
@@ -64,13 +64,17 @@ def wait_until_ready(server, address, log_path):
 
 def check(address, folder, lane):
     token = (folder / "fleetmint-data" / "admin-token").read_text().strip()
+    config = folder / "schemathesis.toml"
+    text = (ROOT / "schemathesis.toml").read_text().replace("tools.api.hooks", "tools.api.lane")
+    # In a file, since arguments are for all to read.
+    config.write_text(f'{text}\n[auth.openapi.administrator]\nbearer = "{token}"\n')
+    config.chmod(0o600)
     seed = ["--seed", "1"] if lane == "quick" else []
-    environment = {**os.environ, "FLEETMINT_CHECK_TOKEN": token, "PYTHONPATH": str(API)}
     command = [
-        sys.executable, "-m", "schemathesis.cli", "--config-file", API / "schemathesis.toml", "run", f"http://{address}/api/openapi.json",
+        sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run", f"http://{address}/api/openapi.json",
         "--checks", "all", "--max-time", str(SECONDS[lane]), "--continue-on-failure", *seed,
     ]
-    return subprocess.run(command, cwd=folder, env=environment).returncode
+    return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}).returncode
 
 
 def tail(path):

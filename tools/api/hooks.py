@@ -4,8 +4,6 @@ A document's schemas say much, and not all: whether a model exists, whether byte
 text has. A refusal for such a reason alone is no failure; a refusal for anything else that the schemas allow is one.
 """
 
-import itertools
-
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import RejectedPositiveData
@@ -26,17 +24,6 @@ SAID_BY_THE_STATE = {
 }
 # The kinds of problems that name no value: what was asked for before, what somebody else changed, what has no room.
 KINDS_OF_THE_STATE = {"precondition-failed", "idempotency-key-reused", "does-not-fit", "value-missing"}
-
-
-ADDRESSES = itertools.count()
-
-
-@schemathesis.hook
-def before_call(ctx, case, kwargs):
-    # Calls without a valid token are among the checks, and after many of them the service lets calls from their address
-    # wait. So each call has an address of its own, which the service takes from a proxy that it trusts.
-    number = next(ADDRESSES)
-    case.headers["X-Forwarded-For"] = f"198.18.{number >> 8 & 255}.{number & 255}"
 
 
 @schemathesis.hook

@@ -141,10 +141,10 @@ impl FromRequest<App> for PatchBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchProvisioning {
     /// The whole partition in standard padded base64, at most 16 MiB.
-    #[schema(value_type = String, format = Byte, pattern = "^[A-Za-z0-9+/]*={0,2}$", max_length = 22_369_624)]
+    #[schema(value_type = String, format = Byte, max_length = 22_369_624)]
     data: Secret,
     /// The key partition in standard padded base64, if the partition is encrypted.
-    #[schema(value_type = Option<String>, format = Byte, pattern = "^[A-Za-z0-9+/]*={0,2}$", max_length = 22_369_624)]
+    #[schema(value_type = Option<String>, format = Byte, max_length = 22_369_624)]
     nvs_keys: Option<Secret>,
 }
 
