@@ -1,12 +1,13 @@
 //! The data folder: what the embedded defaults keep on disk, for the service's own user alone.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::app::{NoRandomness, Random};
+use crate::private_file;
 use crate::seal::MasterKey;
 use crate::secret::Secret;
 
@@ -27,6 +28,16 @@ pub enum Error {
         if pid.is_empty() { String::new() } else { format!(" (process {pid})") }
     )]
     Locked { dir: PathBuf, pid: String },
+    #[error(
+        "{} can be written by {by}, who could replace the database and its keys; {mend}, or set \
+         data.allow_shared_dir = true if they may",
+        dir.display()
+    )]
+    Shared {
+        dir: PathBuf,
+        by: String,
+        mend: &'static str,
+    },
     #[error("{}: {cause}", path.display())]
     MasterKey { path: PathBuf, cause: crate::seal::NoKey },
     #[error(transparent)]
@@ -101,6 +112,60 @@ impl DataFolder {
         Ok(Self(dir.to_owned()))
     }
 
+    /// Refuses a folder that other users can write, unless `allowed`: they could put their own files in the place of
+    /// the database and its keys. One that others can read is warned about: its files are private all the same.
+    ///
+    /// # Errors
+    /// [`Error::Shared`], [`Error::Io`].
+    #[cfg(unix)]
+    pub fn check_access(&self, allowed: bool) -> Result<(), Error> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = fs::metadata(&self.0).map_err(io_error(&self.0))?;
+        let (mode, owner) = (metadata.mode() & 0o777, metadata.uid());
+        let dir = self.0.clone();
+        let own = rustix::process::geteuid().as_raw();
+        if allowed {
+            return Ok(());
+        }
+        if owner != own && owner != 0 {
+            let (by, mend) = (
+                format!("its owner, the user {owner}"),
+                "give it to the server's user (chown)",
+            );
+            return Err(Error::Shared { dir, by, mend });
+        }
+        if mode & 0o022 != 0 {
+            let (by, mend) = (
+                format!("other users (mode {mode:03o})"),
+                "take that from them (chmod 700)",
+            );
+            return Err(Error::Shared { dir, by, mend });
+        }
+        if mode & 0o055 != 0 {
+            tracing::warn!(
+                "other users can read or enter the data folder {} (mode {mode:03o}); chmod 700 keeps it private",
+                dir.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Other systems have no such modes.
+    ///
+    /// # Errors
+    /// None.
+    #[cfg(not(unix))]
+    pub fn check_access(&self, _allowed: bool) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The file that shows that a server kept a database with this folder before.
+    pub(crate) fn trace_of_a_database(&self) -> Option<PathBuf> {
+        [self.master_key_path(), self.admin_token_path()]
+            .into_iter()
+            .find(|path| path.symlink_metadata().is_ok())
+    }
+
     /// A folder that a server has made.
     pub fn existing(dir: &Path) -> Self {
         Self(dir.to_owned())
@@ -120,13 +185,7 @@ impl DataFolder {
     /// [`Error::Locked`] if another process has it, [`Error::Io`].
     pub fn lock(&self) -> Result<Lock, Error> {
         let path = self.0.join(LOCK);
-        let mut file = private()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io_error(&path))?;
+        let mut file = private_file::open_or_create(&path).map_err(io_error(&path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -152,6 +211,7 @@ impl DataFolder {
     /// [`Error::Io`], [`Error::MasterKey`].
     pub fn master_key(&self) -> Result<Option<MasterKey>, Error> {
         let path = self.master_key_path();
+        private_file::restrict(&path);
         match fs::read_to_string(&path).map(Zeroizing::new) {
             Ok(text) => MasterKey::from_base64(text.trim())
                 .map(Some)
@@ -210,32 +270,19 @@ impl DataFolder {
     /// Writes a file for the owner alone: whole and on the disk, or not at all.
     fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         let path = self.0.join(name);
-        let temporary = self.0.join(format!("{name}.{}.tmp", std::process::id()));
-        let written = private()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary)
+        // A random name, created with O_EXCL and mode 0600: nobody can have prepared it.
+        let written = tempfile::Builder::new()
+            .prefix(&format!("{name}."))
+            .suffix(".tmp")
+            .tempfile_in(&self.0)
             .and_then(|mut file| {
                 file.write_all(text.as_bytes())?;
-                file.sync_all()
-            })
-            .and_then(|()| fs::rename(&temporary, &path))
-            .and_then(|()| File::open(&self.0)?.sync_all());
-        written.map_err(|cause| {
-            let _ = fs::remove_file(&temporary);
-            Error::Io { path, cause }
-        })
+                file.as_file().sync_all()?;
+                file.persist(&path).map_err(|error| error.error)?;
+                File::open(&self.0)?.sync_all()
+            });
+        written.map_err(io_error(&path))
     }
-}
-
-/// Files that only their owner reads and writes.
-fn private() -> OpenOptions {
-    #[allow(unused_mut, reason = "it changes on Unix alone")]
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error {

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod models;
 mod name;
 pub mod operation;
+mod private_file;
 pub mod provisioning;
 pub mod seal;
 pub mod secret;

@@ -58,6 +58,18 @@ impl Wiped {
     }
 }
 
+/// Never fails.
+impl std::io::Write for Wiped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl AsRef<[u8]> for Wiped {
     fn as_ref(&self) -> &[u8] {
         &self.0
@@ -85,7 +97,18 @@ impl std::fmt::Debug for Wiped {
 
 #[cfg(test)]
 mod tests {
-    use super::Secret;
+    use std::io::Write as _;
+
+    use super::{Secret, Wiped};
+
+    #[test]
+    fn bytes_written_one_by_one_are_all_there() {
+        let mut wiped = Wiped::new(Vec::with_capacity(3));
+        for byte in 0..=255 {
+            wiped.write_all(&[byte]).unwrap();
+        }
+        assert_eq!(wiped.as_ref(), (0..=255).collect::<Vec<u8>>());
+    }
 
     #[test]
     fn it_is_not_printed() {

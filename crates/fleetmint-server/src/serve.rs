@@ -40,6 +40,12 @@ pub enum Error {
         path.display()
     )]
     NoMasterKey { path: PathBuf },
+    #[error(
+        "there is no database at {}, although {} shows that there was one: every device's secret is in it. Restore it \
+         from a backup, correct data.database_url, or start once with --new-database to begin with an empty one",
+        database.display(), trace.display()
+    )]
+    LostDatabase { database: PathBuf, trace: PathBuf },
     #[error(transparent)]
     MasterKey(#[from] instance::KeyError),
     #[error("server.listen: {listen} is in use by another program; choose another address with --listen")]
@@ -81,7 +87,9 @@ impl Service {
     /// Whatever is missing or wrong: see [`Error`].
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let folder = DataFolder::create(&settings.data.dir)?;
+        folder.check_access(settings.data.allow_shared_dir)?;
         let lock = folder.lock()?;
+        refuse_lost_database(&settings, &folder)?;
         let database = Database::open(&settings.data.database)?;
         let seal = seal(&settings, &folder, &database, &random)?;
         seal_userinfo(&database, &seal)?;
@@ -157,6 +165,19 @@ impl Service {
         sweeper.abort();
         // Nobody waits for the outcomes of the last attempts.
         self.app.audit.flush().await;
+    }
+}
+
+/// A database that is gone is not silently replaced by an empty one: the devices of the one before would be refused.
+fn refuse_lost_database(settings: &Settings, folder: &DataFolder) -> Result<(), Error> {
+    let database = &settings.data.database;
+    let there = std::fs::metadata(database).is_ok_and(|file| file.len() > 0);
+    match folder.trace_of_a_database() {
+        Some(trace) if !there && !settings.data.new_database => Err(Error::LostDatabase {
+            database: database.clone(),
+            trace,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -23,6 +23,10 @@ pub(crate) struct Serve {
     /// Where to listen [default: 127.0.0.1:8080]; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
+    /// Create an empty database where the one before is missing: without this, a data folder that has a master key but
+    /// no database stops the start
+    #[arg(long)]
+    new_database: bool,
 }
 
 pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
@@ -31,11 +35,13 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         .iter()
         .map(|listen| ("server.listen", "--listen", listen.clone()))
         .collect();
-    let (settings, warnings) = command.settings.load(flags)?;
+    let (mut settings, warnings) = command.settings.load(flags)?;
+    settings.data.new_database = command.new_database;
     log::start()?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    memory_stays_private();
     let mut runtime = match workers() {
         // Without others to share with, what is ready is run without looking for who else could.
         1 => tokio::runtime::Builder::new_current_thread(),
@@ -59,6 +65,22 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
     runtime.shutdown_timeout(stop::GRACE);
     served
 }
+
+/// No core file holds the process's memory, and no other process of this user reads it: it has keys and secrets.
+#[cfg(unix)]
+fn memory_stays_private() {
+    use nix::sys::resource::{Resource, setrlimit};
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        tracing::warn!(%error, "core files could not be turned off");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        tracing::warn!(%error, "the process's memory could not be kept from other processes");
+    }
+}
+
+#[cfg(not(unix))]
+fn memory_stays_private() {}
 
 /// Threads for requests: one for two processors, at least one. The others commit to the disk, and belong to the identity
 /// provider beside us; more threads than that mostly wake each other in vain.

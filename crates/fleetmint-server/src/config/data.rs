@@ -17,6 +17,11 @@ pub struct Data {
     pub database: PathBuf,
     /// The master key, if it is given; otherwise it is in `<dir>/master-key`.
     pub master_key: Option<MasterKey>,
+    /// Whether a data folder is used that other users can write.
+    pub allow_shared_dir: bool,
+    /// Whether a new database is created where an earlier one is missing. It is no setting: an operator says so once,
+    /// with `serve --new-database`.
+    pub new_database: bool,
 }
 
 impl Data {
@@ -30,10 +35,13 @@ impl Data {
         let master_key = values.secret("data.master_key", |key| {
             MasterKey::from_base64(key.expose()).map_err(|error| error.to_string())
         })?;
+        let allow_shared_dir = values.boolean("data.allow_shared_dir")?.unwrap_or(false);
         Ok(Self {
             dir,
             database,
             master_key,
+            allow_shared_dir,
+            new_database: false,
         })
     }
 }

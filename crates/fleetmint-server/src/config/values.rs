@@ -44,6 +44,7 @@ enum Raw {
     Text(Zeroizing<String>),
     Number(f64),
     List(Vec<Zeroizing<String>>),
+    Boolean(bool),
     /// A kind that no setting has.
     Other(&'static str),
 }
@@ -112,7 +113,7 @@ impl Values {
                     DeValue::Integer(digits) if digits.radix() == 10 => number(digits.as_str()),
                     DeValue::Integer(_) => Raw::Other("a number that is not decimal"),
                     DeValue::Float(digits) => number(digits.as_str()),
-                    DeValue::Boolean(_) => Raw::Other("a boolean"),
+                    DeValue::Boolean(value) => Raw::Boolean(value),
                     DeValue::Datetime(_) => Raw::Other("a date"),
                     DeValue::Array(items) => list(items),
                 };
@@ -165,6 +166,7 @@ impl Values {
             Raw::Text(text) => parse(text),
             Raw::Number(_) => Err("must be a string, in quotes; this is a number".to_owned()),
             Raw::List(_) => Err("must be a string; this is an array".to_owned()),
+            Raw::Boolean(_) => Err("must be a string; this is a boolean".to_owned()),
             Raw::Other(kind) => Err(format!("must be a string; this is {kind}")),
         };
         parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
@@ -218,6 +220,7 @@ impl Values {
             Raw::Text(text) if text.trim().is_empty() => Ok(Vec::new()),
             Raw::Text(text) => text.split(',').map(|item| parse(item.trim())).collect(),
             Raw::Number(_) => Err("must be an array of strings; this is a number".to_owned()),
+            Raw::Boolean(_) => Err("must be an array of strings; this is a boolean".to_owned()),
             Raw::Other(kind) => Err(format!("must be an array of strings; this is {kind}")),
         };
         parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
@@ -241,7 +244,23 @@ impl Values {
                 Err(_) => Err("must be a number".to_owned()),
             },
             Raw::List(_) => Err("must be a number; this is an array".to_owned()),
+            Raw::Boolean(_) => Err("must be a number; this is a boolean".to_owned()),
             Raw::Other(kind) => Err(format!("must be a number; this is {kind}")),
+        };
+        parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
+    }
+
+    /// Takes a boolean: `true` or `false`.
+    pub(super) fn boolean(&mut self, key: &'static str) -> Result<Option<bool>, Error> {
+        let Some(Given { raw, origin }) = self.take(key) else {
+            return Ok(None);
+        };
+        let from_file = matches!(origin, Origin::File { .. });
+        let parsed = match &raw {
+            Raw::Boolean(value) => Ok(*value),
+            Raw::Text(text) if !from_file && text.as_str() == "true" => Ok(true),
+            Raw::Text(text) if !from_file && text.as_str() == "false" => Ok(false),
+            _ => Err("must be true or false".to_owned()),
         };
         parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
     }

@@ -22,6 +22,8 @@ use diesel::{Connection as _, SqliteConnection};
 
 pub use error::{Error, OpenError};
 
+use crate::private_file;
+
 /// What queries run on.
 pub type Connection = SqliteConnection;
 
@@ -65,10 +67,12 @@ impl Database {
     /// # Errors
     /// The file cannot be opened, is no database, or was written by a newer program.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut writer = connect(path).map_err(|cause| OpenError::Open {
+        let failed = |cause| OpenError::Open {
             path: path.to_owned(),
             cause,
-        })?;
+        };
+        create(path).map_err(failed)?;
+        let mut writer = connect(path).map_err(failed)?;
         migrations::run(&mut writer)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
@@ -214,6 +218,22 @@ pub(crate) fn nested<T, E: From<Error>>(
         })
     });
     outcome.map_err(|error| failure.unwrap_or_else(|| Error::from(error).into()))
+}
+
+/// Creates the file where there is none, and keeps it and those beside it from other users: SQLite itself would go by
+/// the umask. What SQLite creates later has the mode of the database's file.
+fn create(path: &Path) -> Result<(), Error> {
+    match private_file::create(path) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(Error::Other(format!("it cannot be created: {error}"))),
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        private_file::restrict(Path::new(&file));
+    }
+    Ok(())
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {

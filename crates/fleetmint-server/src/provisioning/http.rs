@@ -113,6 +113,9 @@ pub(crate) async fn get_provisioning(
 /// The largest body of a patch in bytes: 16 MiB in base64, a key partition, and the JSON around them.
 const PATCH_BODY_MAX: usize = (16 << 20) / 3 * 4 + (64 << 10);
 
+/// What a patch's answer adds around the base64 when few keys differ.
+const PATCH_FRAME: usize = 4096;
+
 /// A patch's body, and the room for it and its answer, which is taken before the body is read.
 pub(crate) struct PatchBody(PatchProvisioning, Room);
 
@@ -252,12 +255,14 @@ pub(crate) async fn patch_provisioning(
         changed_sectors: &patched.changed_sectors,
         diff: patched.differences.into_iter().map(ChangedKey::from).collect(),
     };
-    let json = serde_json::to_vec(&answer).map_err(|error| Problem::internal(&error))?;
+    // Whatever of it moves while it grows is wiped.
+    let mut json = Wiped::new(Vec::with_capacity(data.len() + PATCH_FRAME));
+    serde_json::to_writer(&mut json, &answer).map_err(|error| Problem::internal(&error))?;
     let headers = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
     ];
-    Ok((headers, room.hold(Wiped::new(json))).into_response())
+    Ok((headers, room.hold(json)).into_response())
 }
 
 fn decode(pointer: &'static str, text: &Secret) -> Result<Wiped, Problem> {

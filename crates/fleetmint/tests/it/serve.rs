@@ -333,3 +333,166 @@ fn a_request_that_never_ends_does_not_keep_it_from_ending() {
     assert_eq!(server.wait().code(), Some(0));
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
+
+/// The program under a command line of the shell, which gets it and its arguments as `"$0" "$@"`.
+fn under(shell: &str) -> std::process::Command {
+    let mut command = std::process::Command::new("sh");
+    command.args([
+        "-c",
+        &format!("{shell}; exec \"$0\" \"$@\""),
+        env!("CARGO_BIN_EXE_fleetmint"),
+    ]);
+    command
+}
+
+#[test]
+fn its_files_are_private_whatever_the_umask_and_wherever_they_lie() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.file("elsewhere")).unwrap();
+    let place = &[("FLEETMINT_DATA__DATABASE_URL", "sqlite://elsewhere/devices.db")];
+    let private = || {
+        let mut seen = Vec::new();
+        for dir in ["fleetmint-data", "elsewhere"] {
+            for entry in std::fs::read_dir(folder.file(dir)).unwrap() {
+                let entry = entry.unwrap();
+                let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+                assert_eq!(mode, 0o600, "{}", entry.path().display());
+                seen.push(entry.file_name().into_string().unwrap());
+            }
+        }
+        seen.sort();
+        seen
+    };
+    let all = [
+        "admin-token",
+        "devices.db",
+        "devices.db-shm",
+        "devices.db-wal",
+        "lock",
+        "master-key",
+    ];
+    let server = Running::start_by(under("umask 000"), &folder, place);
+    assert_eq!(private(), all);
+    server.end("-KILL");
+
+    // A copy that was made carelessly is closed again.
+    for name in all {
+        for dir in ["fleetmint-data", "elsewhere"] {
+            let file = folder.file(dir).join(name);
+            if file.exists() {
+                std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o666)).unwrap();
+            }
+        }
+    }
+    let server = Running::start_by(under("umask 000"), &folder, place);
+    folder.run_with(["admin", "reset-token"], place).done();
+    assert_eq!(private(), all);
+    server.end("-TERM");
+}
+
+#[test]
+fn a_data_folder_that_others_can_write_is_refused() {
+    let folder = Folder::new();
+    let data = folder.file("fleetmint-data");
+    std::fs::create_dir(&data).unwrap();
+    let mode = |mode| std::fs::set_permissions(&data, std::fs::Permissions::from_mode(mode)).unwrap();
+    for shared in [0o770, 0o702] {
+        mode(shared);
+        let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
+        assert_eq!(
+            line,
+            format!(
+                "fleetmint: fleetmint-data can be written by other users (mode {shared:03o}), who could replace the \
+                 database and its keys; take that from them (chmod 700), or set data.allow_shared_dir = true if they \
+                 may"
+            )
+        );
+        assert!(std::fs::read_dir(&data).unwrap().next().is_none(), "nothing was made");
+    }
+    let allowed = Running::start(&folder, &[("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true")]);
+    assert_eq!(allowed.get("/livez", ""), 200);
+    allowed.end("-TERM");
+    folder.write("fleetmint.toml", "data.allow_shared_dir = true\n");
+    Running::start(&folder, &[]).end("-TERM");
+    folder.write("fleetmint.toml", "data.allow_shared_dir = 'yes'\n");
+    let line = folder.line("fleetmint serve").refused(2);
+    assert_eq!(
+        line,
+        "fleetmint: fleetmint.toml:1: data.allow_shared_dir: must be true or false"
+    );
+    std::fs::remove_file(folder.file("fleetmint.toml")).unwrap();
+
+    let said = |words: &str| String::from_utf8(folder.read("stderr")).unwrap().contains(words);
+    mode(0o755);
+    Running::start(&folder, &[]).end("-TERM");
+    assert!(said("other users can read or enter the data folder"));
+    mode(0o700);
+    Running::start(&folder, &[]).end("-TERM");
+    assert!(!said("other users can read"));
+}
+
+#[test]
+fn a_lost_database_is_not_replaced_unless_somebody_says_so() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let (before, key) = (token(&folder), folder.read("fleetmint-data/master-key"));
+    server.end("-TERM");
+    for lost in ["gone", "empty"] {
+        let database = folder.file("fleetmint-data/fleetmint.db");
+        std::fs::remove_file(&database).unwrap();
+        if lost == "empty" {
+            std::fs::write(&database, "").unwrap();
+        }
+        let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
+        assert!(
+            line.starts_with(
+                "fleetmint: there is no database at fleetmint-data/fleetmint.db, although fleetmint-data/master-key \
+                 shows that there was one"
+            ) && line.contains("--new-database"),
+            "{line}"
+        );
+        assert_eq!(database.exists(), lost == "empty");
+
+        let mut command = under("set -- \"$@\" --new-database");
+        command.env("COLUMNS", "100");
+        let server = Running::start_by(command, &folder, &[]);
+        assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+        assert_eq!(server.get("/api/devices", &before), 401);
+        assert_eq!(folder.read("fleetmint-data/master-key"), key);
+        server.end("-TERM");
+        Running::start(&folder, &[]).end("-TERM");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_core_file_and_no_other_process_has_its_memory() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65534;
+    let folder = Folder::new();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fleetmint"));
+    if std::fs::metadata(folder.path()).unwrap().uid() == 0 {
+        // Root may read everything, so another user has to run it, who may not come to where it was built.
+        let program = folder.file("program");
+        std::fs::copy(env!("CARGO_BIN_EXE_fleetmint"), &program).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        command = std::process::Command::new(program);
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let server = Running::start_by(command, &folder, &[]);
+    let process = format!("/proc/{}", server.id());
+    // The kernel gives to root what belongs to a process that is not dumpable.
+    assert_eq!(std::fs::metadata(format!("{process}/mem")).unwrap().uid(), 0);
+    let limits = std::fs::read_to_string(format!("{process}/limits")).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+    // It still knows what it uses itself.
+    let (status, metrics) = server.call("GET", "/metrics", "", "");
+    assert_eq!(status, 200);
+    assert!(metrics.contains("process_open_fds"), "{metrics}");
+}
