@@ -2,10 +2,14 @@
 //! or on which it fails, has an error among its findings; an image without findings starts, unchanged.
 #![no_main]
 
-use fleetmint_fuzz::{image, mutate};
-use fleetmint_nvs::check::{Effect, FindingKind, Severity, When, check};
+use fleetmint_fuzz::{image, mutate, steps};
+use fleetmint_nvs::check::{Effect, FindingKind, Options, Severity, When, check_with};
+use fleetmint_nvs::layout::READ_WRITE_MIN;
 use fleetmint_nvs::storage::{Mode, SliceFlash, Storage};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+/// It opens the image read-only and read-write, and reads the values twice.
+const PASSES: usize = 3;
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate::input(data, size, max_size, seed) });
 
@@ -14,7 +18,13 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let before = image.clone();
-    let report = check(&image, cipher.as_ref()).expect("1 to 8 whole pages");
+    let mut meter = steps::meter(image.len() * PASSES + READ_WRITE_MIN);
+    let options = Options {
+        cipher: cipher.as_ref(),
+        meter: Some(&mut meter),
+        ..Options::default()
+    };
+    let report = check_with(&image, options).expect("1 to 8 whole pages");
     assert_eq!(image, before, "checking changed the image");
 
     let opened = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, cipher);

@@ -11,11 +11,12 @@
 use std::collections::BTreeMap;
 
 use fleetmint_fuzz::history::{Change, Changes, Map};
+use fleetmint_fuzz::steps;
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::csv;
 use fleetmint_nvs::key::Key;
 use fleetmint_nvs::layout::PAGE_SIZE;
-use fleetmint_nvs::storage::{Mode, PatchFault, SliceFlash, Storage, Value};
+use fleetmint_nvs::storage::{Flash, Metered, Mode, PatchFault, SliceFlash, Storage, Value};
 use fleetmint_nvs::{Error, EspError};
 use libfuzzer_sys::fuzz_target;
 use lost::loses_blob;
@@ -69,7 +70,10 @@ impl End {
 
 /// The history, call by call.
 fn call(image: &mut [u8], cipher: Option<Xts>, history: &[u8], map: &mut Map) -> End {
-    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).expect("a blank partition");
+    // All values are listed after each call, and each of these is a piece of work of its own.
+    let meter = steps::meter(image.len() * (history.len() + 1));
+    let flash = Metered::new(SliceFlash::new(image), meter);
+    let mut storage = Storage::open(flash, Mode::ReadWrite, cipher).expect("a blank partition");
     let mut end = End::default();
     for change in Changes(history) {
         match make(&mut storage, &change) {
@@ -87,7 +91,7 @@ fn call(image: &mut [u8], cipher: Option<Xts>, history: &[u8], map: &mut Map) ->
     end
 }
 
-fn make(storage: &mut Storage<SliceFlash<'_>>, change: &Change) -> Result<(), Error> {
+fn make<F: Flash>(storage: &mut Storage<F>, change: &Change) -> Result<(), Error> {
     let namespace = storage.open_namespace(&change.namespace())?;
     let name = |key: &str| Key::new(key).expect("a short name");
     match change {
@@ -105,10 +109,16 @@ fn make(storage: &mut Storage<SliceFlash<'_>>, change: &Change) -> Result<(), Er
 /// The changes as one list, which ends at the first row that fails.
 fn patch(image: &mut [u8], cipher: Option<Xts>, changes: &[u8], map: &mut Map) -> End {
     let changes: Vec<Change> = Changes(changes).collect();
+    // A list without rows is an error.
+    if changes.is_empty() {
+        return End::default();
+    }
     let rows: String = changes.iter().map(Change::rows).collect();
     let rows =
         csv::read_changes(format!("key,type,encoding,value\n{rows}").as_bytes()).expect("a list that was written");
-    let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, cipher).expect("opened before");
+    let meter = steps::meter(image.len() * (rows.len() + 1));
+    let flash = Metered::new(SliceFlash::new(image), meter);
+    let mut storage = Storage::open(flash, Mode::ReadWrite, cipher).expect("opened before");
     let end = match storage.patch(&rows, |_| Err::<Vec<u8>, _>("no files here")) {
         Ok(patched) => {
             assert_eq!(patched.rows, rows.len());
@@ -149,7 +159,7 @@ fn restart(image: &mut [u8], cipher: Option<Xts>, map: &mut Map, end: &End) {
     assert!(end.failed || image == before, "there was something to repair");
 }
 
-fn compare(storage: &mut Storage<SliceFlash<'_>>, map: &Map, without: Option<&(String, String)>) {
+fn compare<F: Flash>(storage: &mut Storage<F>, map: &Map, without: Option<&(String, String)>) {
     let mut listed = BTreeMap::new();
     for one in storage.list().expect("a slice can be read") {
         let name = (

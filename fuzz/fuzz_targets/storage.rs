@@ -1,11 +1,12 @@
 //! Any bytes as an image: the storage opens it or says why not, without panic, and every slot can be shown; read-only
-//! it writes nothing; what it repairs stays repaired after some starts; a settled image reads the same at each start.
+//! it writes nothing; what it repairs stays repaired after some starts; a settled image reads the same at each start; and
+//! the work is bounded by the image's size.
 #![no_main]
 
-use fleetmint_fuzz::{image, mutate};
+use fleetmint_fuzz::{image, mutate, steps};
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::layout::ENTRY_COUNT;
-use fleetmint_nvs::storage::{Listed, Mode, ReadOnlySlice, SliceFlash, Storage, Value, pages, slots};
+use fleetmint_nvs::storage::{Listed, Metered, Mode, ReadOnlySlice, SliceFlash, Storage, Value, pages, slots};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate::input(data, size, max_size, seed) });
@@ -42,7 +43,9 @@ fuzz_target!(|data: &[u8]| {
 
 /// One start of the firmware that reads everything; `None` if the start fails.
 fn start(image: &mut [u8], cipher: Option<Xts>) -> Option<Vec<String>> {
-    let mut storage = Storage::open_as_firmware(SliceFlash::new(image), Mode::ReadWrite, cipher).ok()?;
+    let meter = steps::meter(image.len());
+    let flash = Metered::new(SliceFlash::new(image), meter);
+    let mut storage = Storage::open_as_firmware(flash, Mode::ReadWrite, cipher).ok()?;
     let stats = storage.stats();
     assert_eq!(stats.used_entries + stats.free_entries, stats.total_entries);
     assert_eq!(stats.namespace_count, storage.namespaces().count());
@@ -60,7 +63,8 @@ fn told(one: &Listed) -> String {
 
 fn read_only(image: &[u8], cipher: Option<Xts>) {
     // Each write to this flash is an error, so a storage that tried would not be able to list.
-    if let Ok(mut storage) = Storage::open_as_firmware(ReadOnlySlice::new(image), Mode::ReadOnly, cipher) {
+    let flash = Metered::new(ReadOnlySlice::new(image), steps::meter(image.len()));
+    if let Ok(mut storage) = Storage::open_as_firmware(flash, Mode::ReadOnly, cipher) {
         storage.list().expect("read-only, the flash is read alone");
         assert_eq!((storage.ops().writes, storage.ops().erases), (0, 0));
     }

@@ -7,3 +7,4 @@ pub mod image;
 pub mod mutate;
 pub mod random;
 pub mod seal;
+pub mod steps;

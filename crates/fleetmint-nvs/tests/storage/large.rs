@@ -431,3 +431,27 @@ fn a_meter_stops_each_call() {
     go_on.set(true);
     assert_eq!(storage.list().err(), Some(Error::Stopped));
 }
+
+/// Kinds that took the square of their size once are where the fuzzers of `storage` and `check` start from.
+/// After a change: UPDATE_EXPECT=1 cargo test -p fleetmint-nvs --test storage large
+#[test]
+fn the_fuzzers_seeds_are_of_these_kinds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
+    for (file, wanted) in [
+        ("namespace-255.bin", "numbers of namespace 255"),
+        ("names-of-one-hash.bin", "names of one hash"),
+        ("two-chunks-of-one-number.bin", "two chunks of one number"),
+    ] {
+        let kinds = kinds();
+        let (_, state, item) = kinds.iter().find(|(name, ..)| *name == wanted).unwrap();
+        let image = full_of(4, *state, item);
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(file), &image).unwrap();
+        }
+        assert!(
+            std::fs::read(folder.join(file)).unwrap() == image,
+            "{file} is another image"
+        );
+    }
+}
