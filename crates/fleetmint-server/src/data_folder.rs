@@ -17,6 +17,9 @@ const MASTER_KEY: &str = "master-key";
 /// The administrator token, in one line.
 const ADMIN_TOKEN: &str = "admin-token";
 
+/// Held by whoever changes the administrator token.
+const ADMIN_TOKEN_LOCK: &str = "admin-token.lock";
+
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -202,6 +205,17 @@ impl DataFolder {
         file.set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(io_error(&path))?;
+        Ok(Lock(file))
+    }
+
+    /// Waits until no other process changes the administrator token, and makes them wait until this is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn lock_admin_token(&self) -> Result<Lock, Error> {
+        let path = self.0.join(ADMIN_TOKEN_LOCK);
+        let file = private_file::open_or_create(&path).map_err(io_error(&path))?;
+        file.lock().map_err(io_error(&path))?;
         Ok(Lock(file))
     }
 

@@ -8,9 +8,9 @@ macro_rules! steps {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Step { $($variant,)* }
 
-        /// Which identity provider a step is taken with.
+        /// Which identity provider a step is taken with, or a command's.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum With { Builtin, Keycloak }
+        pub enum With { Builtin, Keycloak, Command }
 
         impl Step {
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
@@ -44,6 +44,9 @@ steps! {
     KeycloakSyncIntent = "keycloak.sync.intent", Keycloak;
     KeycloakSyncClient = "keycloak.sync.client", Keycloak;
     KeycloakSyncDone = "keycloak.sync.done", Keycloak;
+    ResetBegun = "reset.begun", Command;
+    ResetFile = "reset.file", Command;
+    ResetDone = "reset.done", Command;
 }
 
 /// The environment variable that names the step at which the process is killed.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::{digest, hmac};
+use ring::{digest, hkdf, hmac};
 use zeroize::Zeroizing;
 
 use crate::app::{NoRandomness, Random};
@@ -67,12 +67,17 @@ impl MasterKey {
         Zeroizing::new(STANDARD.encode(self.0.as_ref()))
     }
 
+    /// By HKDF (RFC 5869).
     fn digest_key(&self) -> hmac::Key {
-        let derived = hmac::sign(
-            &hmac::Key::new(hmac::HMAC_SHA256, self.0.as_ref()),
-            b"fleetmint keyed digest",
-        );
-        hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+        let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"fleetmint").extract(self.0.as_ref());
+        #[expect(
+            clippy::expect_used,
+            reason = "HKDF-SHA256 gives up to 255 times the 32 bytes of this key"
+        )]
+        let derived = derived
+            .expand(&[b"keyed digest"], hmac::HMAC_SHA256)
+            .expect("a key of 32 bytes");
+        derived.into()
     }
 
     /// Names the key in what it sealed, and says nothing about it.

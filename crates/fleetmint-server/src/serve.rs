@@ -107,7 +107,7 @@ impl Service {
             }
         };
         let bootstrap_token = settings.access.bootstrap_token.as_ref();
-        let (access, token) = Access::start(&database, &folder, bootstrap_token, &*random)?;
+        let (access, token) = Access::start(&database, &folder, &seal, bootstrap_token, &*random)?;
         let audit = Audit::start(database.clone());
         let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute));
         let app = App::new(Parts {
@@ -181,6 +181,8 @@ fn refuse_lost_database(settings: &Settings, folder: &DataFolder) -> Result<(), 
     }
 }
 
+const GIVEN_BY_SETTINGS: &str = "the one in data.master_key";
+
 /// The master key of the settings, else the data folder's; a new database gets a new one.
 fn seal(
     settings: &Settings,
@@ -190,7 +192,7 @@ fn seal(
 ) -> Result<Seal, Error> {
     let path = folder.master_key_path();
     let (key, given): (MasterKey, String) = if let Some(key) = &settings.data.master_key {
-        (key.clone(), "the one in data.master_key".to_owned())
+        (key.clone(), GIVEN_BY_SETTINGS.to_owned())
     } else if let Some(key) = folder.master_key()? {
         (key, format!("the one in {}", path.display()))
     } else if database.read(instance::has_master_key)? {
@@ -203,6 +205,29 @@ fn seal(
             path.display()
         );
         (key, format!("the one in {}", path.display()))
+    };
+    let seal = Seal::new(&key, Arc::clone(random));
+    database.write_blocking(|connection| instance::check_master_key(connection, &seal, &given))?;
+    Ok(seal)
+}
+
+/// The seal of a service that has run before, for commands beside it.
+///
+/// # Errors
+/// There is no master key, or it is not the database's.
+pub fn existing_seal(
+    settings: &Settings,
+    folder: &DataFolder,
+    database: &Database,
+    random: &Arc<dyn Random>,
+) -> Result<Seal, Error> {
+    let path = folder.master_key_path();
+    let (key, given) = match &settings.data.master_key {
+        Some(key) => (key.clone(), GIVEN_BY_SETTINGS.to_owned()),
+        None => match folder.master_key()? {
+            Some(key) => (key, format!("the one in {}", path.display())),
+            None => return Err(Error::NoMasterKey { path }),
+        },
     };
     let seal = Seal::new(&key, Arc::clone(random));
     database.write_blocking(|connection| instance::check_master_key(connection, &seal, &given))?;

@@ -98,6 +98,11 @@ fn announce(service: &Service) -> Result<(), Failure> {
             "the administrator token stays as it was made, but {} is gone; `fleetmint admin reset-token` makes another",
             path.display()
         ),
+        Token::Unproven => format!(
+            "nobody is administrator: nothing proves that the token in the database was put there by fleetmint, or {} \
+             holds another; `fleetmint admin reset-token` makes a new one",
+            path.display()
+        ),
         Token::Bootstrap => "the administrator token is the setting access.bootstrap_token".to_owned(),
     };
     tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "ready");

@@ -1,7 +1,9 @@
 //! Who may call.
 
 pub(crate) mod refusals;
+mod stored;
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -14,17 +16,15 @@ use crate::app::{NoRandomness, Random};
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::data_folder::{self, DataFolder, TokenFile};
 use crate::database::{self, Connection, Database};
+use crate::failpoint::{Step, reach};
 use crate::identity::Identity;
-use crate::instance;
 use crate::operation::Operation;
-use crate::seal::sha256;
+use crate::seal::{Seal, sha256};
 use crate::secret::Secret;
 use crate::source::Source;
 
 pub use refusals::Refusals;
-
-/// The row of `instance` that holds [`Stored`].
-const ADMINISTRATOR: &str = "administrator_token";
+use stored::{Origin, Stored};
 
 /// Who is calling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,21 +115,24 @@ pub enum Token {
     Made,
     /// It is the one that was made earlier.
     Kept,
+    /// There is none: nothing proves that what the database has was written by this program, or the file holds another.
+    Unproven,
 }
 
 /// How long what was read is remembered, even while nothing says that it changed.
 const REMEMBERED: SignedDuration = SignedDuration::from_secs(1);
 
-/// Knows the administrator's token: its hash, in the database, where a reset beside the running server changes it.
+/// Knows the administrator's token by its digest in the database, where a reset beside the running server changes it.
 #[derive(Clone, Debug)]
 pub struct Access {
     database: Database,
     folder: DataFolder,
+    seal: Seal,
     known: Arc<Mutex<Option<Known>>>,
 }
 
-/// The hash that was read last, and when. A reset first puts another file in the place of the token's: as long as the
-/// file is the one whose token has this hash, nothing has changed.
+/// The token that was right last, by its hash, and when. A reset first puts another file in the place of the token's: as
+/// long as the file is the one that holds this token, nothing has changed.
 #[derive(Debug)]
 struct Known {
     hash: [u8; 32],
@@ -145,39 +148,6 @@ impl Known {
     }
 }
 
-/// The hash of the administrator token, and where the token comes from.
-struct Stored {
-    from_settings: bool,
-    hash: [u8; 32],
-}
-
-impl Stored {
-    const SETTINGS: u8 = b's';
-    const MADE: u8 = b'm';
-
-    fn read(connection: &mut Connection) -> Result<Option<Self>, database::Error> {
-        let Some(bytes) = instance::get(connection, ADMINISTRATOR)? else {
-            return Ok(None);
-        };
-        let parts = bytes
-            .split_first()
-            .and_then(|(from, hash)| Some((from, hash.try_into().ok()?)));
-        match parts {
-            Some((&from, hash)) => Ok(Some(Self {
-                from_settings: from == Self::SETTINGS,
-                hash,
-            })),
-            None => Err(database::Error::Other(format!("instance {ADMINISTRATOR} is damaged"))),
-        }
-    }
-
-    fn write(&self, connection: &mut Connection) -> Result<(), database::Error> {
-        let mut bytes = vec![if self.from_settings { Self::SETTINGS } else { Self::MADE }];
-        bytes.extend_from_slice(&self.hash);
-        instance::put(connection, ADMINISTRATOR, &bytes)
-    }
-}
-
 impl Access {
     /// Sees to it that there is an administrator token: the setting's if there is one, else one that was made.
     ///
@@ -186,18 +156,22 @@ impl Access {
     pub fn start(
         database: &Database,
         folder: &DataFolder,
+        seal: &Seal,
         bootstrap_token: Option<&Secret>,
         random: &dyn Random,
     ) -> Result<(Self, Token), TokenError> {
         let access = Self {
             database: database.clone(),
             folder: folder.clone(),
+            seal: seal.clone(),
             known: Arc::default(),
         };
+        let _alone = folder.lock_admin_token()?;
         let token = if let Some(token) = bootstrap_token {
-            let stored = Stored {
-                from_settings: true,
-                hash: sha256(token.expose().as_bytes()),
+            let stored = Stored::Authentic {
+                origin: Origin::Settings,
+                digest: Origin::Settings.digest(seal, token.expose()),
+                next: None,
             };
             database.write_blocking(|connection| stored.write(connection))?;
             // A token made earlier opens nothing any more.
@@ -205,14 +179,41 @@ impl Access {
             Token::Bootstrap
         } else {
             match database.read(Stored::read)? {
-                Some(stored) if !stored.from_settings => Token::Kept,
+                Some(stored) if !stored.is_from_settings() => access.keep(&stored)?,
                 Some(_) | None => {
-                    make(database, folder, random, |_, _| Ok(()))?;
+                    make(database, folder, seal, random, |_, _| Ok(()), |_, ()| Ok(()))?;
                     Token::Made
                 }
             }
         };
         Ok((access, token))
+    }
+
+    /// Goes on with a token that was made earlier: authenticates the digest of an earlier version, and completes a reset
+    /// that was cut short.
+    fn keep(&self, stored: &Stored) -> Result<Token, TokenError> {
+        let Some(mut file) = self.folder.admin_token_file()? else {
+            return Ok(match stored {
+                Stored::Authentic { .. } => Token::Kept,
+                Stored::Plain { .. } | Stored::Damaged => Token::Unproven,
+            });
+        };
+        let path = self.folder.admin_token_path();
+        let token = file.token().map_err(|cause| data_folder::Error::Io { path, cause })?;
+        let proven = match stored {
+            Stored::Authentic { .. } => stored.is_of(&self.seal, token.expose()),
+            // Who can write the database could have put it there; what is in the file, they could not.
+            Stored::Plain { hash, .. } => sha256(token.expose().as_bytes()).ct_eq(hash).into(),
+            Stored::Damaged => false,
+        };
+        if !proven {
+            return Ok(Token::Unproven);
+        }
+        let settled = Stored::made(Origin::Made.digest(&self.seal, token.expose()));
+        if *stored != settled {
+            self.database.write_blocking(|connection| settled.write(connection))?;
+        }
+        Ok(Token::Kept)
     }
 
     /// Makes another administrator token, in place of the one before, also beside a running server. `actor` is who runs
@@ -223,6 +224,7 @@ impl Access {
     pub fn reset(
         database: &Database,
         folder: &DataFolder,
+        seal: &Seal,
         bootstrap_token: Option<&Secret>,
         random: &dyn Random,
         actor: &str,
@@ -236,19 +238,31 @@ impl Access {
             model_id: None,
             source: RESET.into(),
         };
+        let _alone = folder.lock_admin_token()?;
+        let attempt = Cell::new(None);
         let reset = if bootstrap_token.is_some() {
             Err(TokenError::Bootstrap)
         } else {
             // The running server may have the setting where this process has not.
             let runs = matches!(folder.lock(), Err(data_folder::Error::Locked { .. }));
-            make(database, folder, random, |connection, before| match before {
-                Some(stored) if stored.from_settings && runs => Err(TokenError::Bootstrap),
-                _ => Ok(audit::insert(connection, &record, Outcome::Succeeded)?),
+            let begin = |connection: &mut Connection, before: Option<&Stored>| {
+                if runs && before.is_some_and(Stored::is_from_settings) {
+                    return Err(TokenError::Bootstrap);
+                }
+                let id = audit::start(connection, &record)?;
+                attempt.set(Some(id));
+                Ok(id)
+            };
+            make(database, folder, seal, random, begin, |connection, id| {
+                audit::end(connection, &record, id, Outcome::Succeeded)
             })
         };
         if let Err(error) = &reset {
             let outcome = Outcome::Failed(error.reason());
-            database.write_blocking::<_, database::Error>(|connection| audit::insert(connection, &record, outcome))?;
+            database.write_blocking::<_, database::Error>(|connection| match attempt.get() {
+                Some(id) => audit::end(connection, &record, id, outcome),
+                None => audit::insert(connection, &record, outcome),
+            })?;
         }
         reset
     }
@@ -264,7 +278,7 @@ impl Access {
         now: Timestamp,
     ) -> Result<Principal, Error> {
         let token = authorization.and_then(bearer).ok_or(Error::Unauthorized)?;
-        if self.is_administrator(&sha256(token.as_bytes()), now)? {
+        if self.is_administrator(token, now)? {
             return Ok(Principal::Administrator);
         }
         match identity {
@@ -276,30 +290,33 @@ impl Access {
         }
     }
 
-    fn is_administrator(&self, hash: &[u8; 32], now: Timestamp) -> Result<bool, database::Error> {
+    fn is_administrator(&self, token: &str, now: Timestamp) -> Result<bool, database::Error> {
+        let hash = sha256(token.as_bytes());
         if let Some(known) = &*self.known()
             && known.holds(now)
-            && known.hash.ct_eq(hash).into()
+            && known.hash.ct_eq(&hash).into()
         {
             return Ok(true);
         }
-        // Opened before the hash is read: a reset after that is seen by the file.
+        // Opened before the digest is read: a reset after that is seen by the file.
         let mut file = self.folder.admin_token_file();
-        let stored = self.database.read(Stored::read)?;
-        let Some(stored) = stored.filter(|stored| stored.hash.ct_eq(hash).into()) else {
+        let Some(stored) = self.database.read(Stored::read)? else {
             return Ok(false);
         };
+        if !stored.is_of(&self.seal, token) {
+            return Ok(false);
+        }
         let settled = match &mut file {
             // While a reset is under way, the file is already another's.
             Ok(Some(file)) => file
                 .token()
-                .is_ok_and(|token| sha256(token.expose().as_bytes()).ct_eq(hash).into()),
-            Ok(None) => stored.from_settings,
+                .is_ok_and(|in_file| sha256(in_file.expose().as_bytes()).ct_eq(&hash).into()),
+            Ok(None) => stored.is_from_settings(),
             Err(_) => false,
         };
         if settled {
             *self.known() = Some(Known {
-                hash: stored.hash,
+                hash,
                 file: file.ok().flatten(),
                 read_at: now,
             });
@@ -318,78 +335,222 @@ fn bearer(authorization: &[u8]) -> Option<&str> {
     Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty())
 }
 
-/// Makes a token of 32 random bytes and keeps its hash in the database and itself in the data folder, unless `check`
-/// objects to what was there before. If the file cannot be written, the database keeps the token before.
-fn make(
+/// Makes a token of 32 random bytes; keeps its digest in the database and itself in the data folder.
+///
+/// ```text
+/// the digest beside the one before ─► the file ─► the digest in place of the one before
+/// ```
+///
+/// Whatever dies between two of these, the token in the file is right. `begin` may object to what was there before; `end`
+/// is given what it returned, in the transaction that completes the change.
+fn make<T>(
     database: &Database,
     folder: &DataFolder,
+    seal: &Seal,
     random: &dyn Random,
-    check: impl FnOnce(&mut Connection, Option<&Stored>) -> Result<(), TokenError>,
+    begin: impl FnOnce(&mut Connection, Option<&Stored>) -> Result<T, TokenError>,
+    end: impl FnOnce(&mut Connection, T) -> Result<(), database::Error>,
 ) -> Result<(), TokenError> {
     let mut bytes = Zeroizing::new([0; 32]);
     random.fill(bytes.as_mut())?;
     let token = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref()));
-    let stored = Stored {
-        from_settings: false,
-        hash: sha256(token.as_bytes()),
-    };
-    database.write_blocking(|connection| {
+    let digest = Origin::Made.digest(seal, &token);
+    let begun = database.write_blocking(|connection| {
         let before = Stored::read(connection)?;
-        check(connection, before.as_ref())?;
-        stored.write(connection)?;
-        folder.write_admin_token(&token)?;
-        Ok(())
-    })
+        let begun = begin(connection, before.as_ref())?;
+        match before {
+            Some(Stored::Authentic {
+                origin, digest: before, ..
+            }) => Stored::Authentic {
+                origin,
+                digest: before,
+                next: Some(digest),
+            }
+            .write(connection)?,
+            // What was there before opens nothing.
+            Some(Stored::Plain { .. } | Stored::Damaged) => Stored::made(digest).write(connection)?,
+            // The first token: until it is in the database too, the next start makes another.
+            None => {}
+        }
+        Ok::<_, TokenError>(begun)
+    })?;
+    reach(Step::ResetBegun);
+    folder.write_admin_token(&token)?;
+    reach(Step::ResetFile);
+    database.write_blocking::<_, database::Error>(|connection| {
+        Stored::made(digest).write(connection)?;
+        end(connection, begun)
+    })?;
+    reach(Step::ResetDone);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::SystemRandom;
+    use crate::seal::MasterKey;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()
     }
 
+    struct Setting {
+        root: tempfile::TempDir,
+        folder: DataFolder,
+        database: Database,
+        seal: Seal,
+        random: SystemRandom,
+    }
+
+    impl Setting {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let folder = DataFolder::create(&root.path().join("data")).unwrap();
+            let database = Database::open(&root.path().join("database")).unwrap();
+            let random = SystemRandom::default();
+            let key = MasterKey::generate(&random).unwrap();
+            Self {
+                root,
+                folder,
+                database,
+                seal: Seal::new(&key, Arc::new(SystemRandom::default())),
+                random,
+            }
+        }
+
+        fn start(&self) -> (Access, Token) {
+            Access::start(&self.database, &self.folder, &self.seal, None, &self.random).unwrap()
+        }
+
+        fn reset(&self) {
+            Access::reset(
+                &self.database,
+                &self.folder,
+                &self.seal,
+                None,
+                &self.random,
+                "os:alice",
+                at(0),
+            )
+            .unwrap();
+        }
+
+        fn in_file(&self) -> String {
+            std::fs::read_to_string(self.folder.admin_token_path())
+                .unwrap()
+                .trim()
+                .to_owned()
+        }
+
+        fn put(&self, stored: &Stored) {
+            self.database
+                .write_blocking::<_, database::Error>(|connection| stored.write(connection))
+                .unwrap();
+        }
+    }
+
     #[test]
     fn a_token_is_remembered_only_while_its_file_is_there() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = DataFolder::create(root.path()).unwrap();
-        let database = Database::open(&root.path().join("database")).unwrap();
-        let random = SystemRandom::default();
-        let (access, _) = Access::start(&database, &folder, None, &random).unwrap();
-        let hash = |token: &str| sha256(token.trim().as_bytes());
-        let read = || std::fs::read_to_string(folder.admin_token_path()).unwrap();
+        let setting = Setting::new();
+        let (access, token) = setting.start();
+        assert_eq!(token, Token::Made);
 
-        let first = hash(&read());
+        let first = setting.in_file();
         assert!(access.is_administrator(&first, at(0)).unwrap());
         assert!(access.known.lock().unwrap().is_some());
         // Another process has made another token.
-        Access::reset(&database, &folder, None, &random, "os:alice", at(0)).unwrap();
-        let second = hash(&read());
+        setting.reset();
+        let second = setting.in_file();
         assert!(!access.is_administrator(&first, at(0)).unwrap());
         assert!(access.is_administrator(&second, at(0)).unwrap());
 
-        // It is just making one: the file is there, the database still has the token before.
+        // It is just making one: the file is there, and the database has both tokens.
         *access.known.lock().unwrap() = None;
-        folder.write_admin_token("the next one").unwrap();
+        let digest = |token: &str| Origin::Made.digest(&setting.seal, token);
+        setting.put(&Stored::Authentic {
+            origin: Origin::Made,
+            digest: digest(&second),
+            next: Some(digest("the next one")),
+        });
+        setting.folder.write_admin_token("the next one").unwrap();
         assert!(access.is_administrator(&second, at(0)).unwrap());
         assert!(access.known.lock().unwrap().is_none());
-        let third = Stored {
-            from_settings: false,
-            hash: hash("the next one"),
-        };
-        database.write_blocking(|connection| third.write(connection)).unwrap();
+        assert!(access.is_administrator("the next one", at(0)).unwrap());
+        setting.put(&Stored::made(digest("the next one")));
         assert!(!access.is_administrator(&second, at(0)).unwrap());
-        assert!(access.is_administrator(&third.hash, at(0)).unwrap());
+        assert!(access.is_administrator("the next one", at(0)).unwrap());
 
         // The database is another's, whose files are elsewhere.
-        let fourth = Stored {
-            from_settings: false,
-            hash: hash("made elsewhere"),
-        };
-        database.write_blocking(|connection| fourth.write(connection)).unwrap();
-        assert!(access.is_administrator(&fourth.hash, at(0)).unwrap());
-        assert!(!access.is_administrator(&third.hash, at(1)).unwrap());
+        setting.put(&Stored::made(digest("made elsewhere")));
+        assert!(access.is_administrator("made elsewhere", at(0)).unwrap());
+        assert!(!access.is_administrator("the next one", at(1)).unwrap());
+    }
+
+    #[test]
+    fn who_can_only_write_the_database_does_not_get_in() {
+        let setting = Setting::new();
+        let (access, _) = setting.start();
+        let token = setting.in_file();
+        let hash = sha256(b"the attacker's own");
+        let other_seal = Setting::new().seal;
+        let forged = [
+            Stored::Plain {
+                origin: Origin::Made,
+                hash,
+            },
+            Stored::made(hash),
+            Stored::made(Origin::Made.digest(&other_seal, "the attacker's own")),
+            // Of another origin.
+            Stored::made(Origin::Settings.digest(&setting.seal, "the attacker's own")),
+            Stored::Damaged,
+        ];
+        for forged in forged {
+            setting.put(&forged);
+            assert!(
+                !access.is_administrator("the attacker's own", at(0)).unwrap(),
+                "{forged:?}"
+            );
+            // Nor after a start, which says that a reset is needed.
+            let (access, kept) = setting.start();
+            assert_eq!(kept, Token::Unproven, "{forged:?}");
+            assert!(
+                !access.is_administrator("the attacker's own", at(0)).unwrap(),
+                "{forged:?}"
+            );
+            assert!(!access.is_administrator(&token, at(0)).unwrap(), "{forged:?}");
+        }
+        setting.reset();
+        assert!(access.is_administrator(&setting.in_file(), at(0)).unwrap());
+        assert_eq!(setting.start().1, Token::Kept);
+        drop(setting.root);
+    }
+
+    #[test]
+    fn the_plain_hash_of_an_earlier_version_is_believed_if_the_file_holds_the_token() {
+        let setting = Setting::new();
+        setting.folder.write_admin_token("of version 0.1.0").unwrap();
+        setting.put(&Stored::Plain {
+            origin: Origin::Made,
+            hash: sha256(b"of version 0.1.0"),
+        });
+        let (access, token) = setting.start();
+        assert_eq!(token, Token::Kept);
+        assert!(access.is_administrator("of version 0.1.0", at(0)).unwrap());
+        let stored = setting.database.read(Stored::read).unwrap().unwrap();
+        assert_eq!(
+            stored,
+            Stored::made(Origin::Made.digest(&setting.seal, "of version 0.1.0"))
+        );
+
+        // Without the file nothing is believed.
+        std::fs::remove_file(setting.folder.admin_token_path()).unwrap();
+        setting.put(&Stored::Plain {
+            origin: Origin::Made,
+            hash: sha256(b"of version 0.1.0"),
+        });
+        let (access, token) = setting.start();
+        assert_eq!(token, Token::Unproven);
+        assert!(!access.is_administrator("of version 0.1.0", at(0)).unwrap());
     }
 }

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use clap::Args;
 use fleetmint_server::access::Access;
-use fleetmint_server::app::{Clock as _, SystemClock, SystemRandom};
+use fleetmint_server::app::{Clock as _, Random, SystemClock, SystemRandom};
 use fleetmint_server::data_folder::DataFolder;
 use fleetmint_server::database::Database;
+use fleetmint_server::serve::existing_seal;
 
 use crate::actor;
 use crate::exit::Failure;
@@ -24,16 +27,10 @@ pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
     let folder = DataFolder::existing(&settings.data.dir);
     let database = Database::attach(&settings.data.database).map_err(Failure::no)?;
     let bootstrap_token = settings.access.bootstrap_token.as_ref();
+    let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
+    let seal = existing_seal(&settings, &folder, &database, &random).map_err(Failure::no)?;
     let (actor, now) = (actor::name(), SystemClock.now());
-    Access::reset(
-        &database,
-        &folder,
-        bootstrap_token,
-        &SystemRandom::default(),
-        &actor,
-        now,
-    )
-    .map_err(Failure::no)?;
+    Access::reset(&database, &folder, &seal, bootstrap_token, &*random, &actor, now).map_err(Failure::no)?;
     terminal::print(&format!(
         "a new administrator token was made and kept in {}\n",
         folder.admin_token_path().display()

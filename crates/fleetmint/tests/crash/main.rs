@@ -15,7 +15,9 @@ mod http;
 mod program;
 
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -406,4 +408,51 @@ fn killed_while_images_are_answered_with_the_built_in_provider() {
 fn killed_while_images_are_answered_with_keycloak() {
     let Some(keycloak) = Keycloak::find() else { return };
     kill_while_disclosing(&Provider::Keycloak(keycloak));
+}
+
+/// `admin reset-token` killed at each step beside a running server: the token in the file works, there and after a restart,
+/// and the next reset works too.
+#[test]
+fn killed_while_the_administrator_token_is_reset() {
+    let steps = Step::ALL.iter().filter(|step| step.provider() == With::Command);
+    for step in steps.clone() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let server = Program::start(folder, &[]);
+        let before = in_file(folder);
+        let status = reset(folder, &[(VARIABLE, step.name())]);
+        assert_eq!(status.signal(), Some(9), "{}: {status}", step.name());
+        let after = in_file(folder);
+        assert_eq!(after == before, *step == Step::ResetBegun, "{}", step.name());
+        let devices = |server: &Program, token: &str| {
+            let client = server.client.with_token(token);
+            client.call("GET", "/api/devices", None).unwrap().status
+        };
+        assert_eq!(devices(&server, &after), 200, "{}", step.name());
+        server.kill();
+        let server = Program::start(folder, &[]);
+        assert_eq!(devices(&server, &after), 200, "{} and a restart", step.name());
+        if before != after {
+            assert_eq!(devices(&server, &before), 401, "{}: the token before", step.name());
+        }
+        assert!(reset(folder, &[]).success(), "{}", step.name());
+        assert_eq!(devices(&server, &in_file(folder)), 200);
+        assert_eq!(devices(&server, &after), 401);
+    }
+    assert_eq!(steps.count(), 3);
+}
+
+fn in_file(folder: &Path) -> String {
+    let token = std::fs::read_to_string(folder.join("admin-token")).unwrap();
+    token.trim().to_owned()
+}
+
+fn reset(folder: &Path, environment: &[(&str, &str)]) -> ExitStatus {
+    Command::new(env!("CARGO_BIN_EXE_fleetmint"))
+        .args(["admin", "reset-token"])
+        .env("FLEETMINT_DATA__DIR", folder)
+        .envs(environment.iter().copied())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap()
 }

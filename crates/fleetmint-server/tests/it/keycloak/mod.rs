@@ -5,6 +5,7 @@ mod faults;
 mod outage;
 mod real;
 pub(crate) mod realm;
+mod references;
 pub(crate) mod stand_in;
 
 use std::sync::Arc;

@@ -46,10 +46,8 @@ fn it_takes_effect_at_once_beside_a_running_server() {
     server.end("-TERM");
     let server = Running::start(&folder, &[]);
     assert_eq!(server.get("/api/devices", &after), 200);
-    let [(reset, reason)] = &records(&server, &after)[..] else {
-        panic!("one record")
-    };
-    assert_eq!((reset.as_str(), reason.as_str()), ("succeeded", ""));
+    let record = |outcome: &str| (outcome.to_owned(), String::new());
+    assert_eq!(records(&server, &after), [record("succeeded"), record("started")]);
 }
 
 #[test]
@@ -120,4 +118,44 @@ fn where_no_server_ever_ran_there_is_nothing_to_reset() {
         "fleetmint: fleetmint-data/fleetmint.db: there is no database; the server makes it at its first start"
     );
     assert_eq!(folder.names(), [""; 0]);
+}
+
+/// The database alone is not enough: what version 0.1.0 had there, anybody who can write it could have put there.
+#[test]
+fn a_hash_put_into_the_database_opens_nothing_and_a_reset_goes_on() {
+    let folder = Folder::new();
+    Running::start(&folder, &[]).end("-TERM");
+    let hash = "6d" // SHA-256 of "attacker", as the version before had it
+        .to_owned()
+        + &hex::encode(<sha2::Sha256 as sha2::Digest>::digest(b"attacker"));
+    let database = fleetmint_server::database::Database::attach(&folder.file("fleetmint-data/fleetmint.db")).unwrap();
+    let put = format!("UPDATE instance SET value = x'{hash}' WHERE name = 'administrator_token'");
+    database
+        .write_blocking::<_, fleetmint_server::database::Error>(|connection| {
+            use diesel::connection::SimpleConnection as _;
+            Ok(connection.batch_execute(&put)?)
+        })
+        .unwrap();
+    drop(database);
+    let server = Running::start(&folder, &[]);
+    let said = server.said();
+    assert!(
+        said.contains("nobody is administrator") && said.contains("`fleetmint admin reset-token`"),
+        "{said}"
+    );
+    assert_eq!(server.get("/api/devices", "attacker"), 401);
+    assert_eq!(server.get("/api/devices", &token(&folder)), 401);
+    folder.line("fleetmint admin reset-token").done();
+    assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+}
+
+#[test]
+fn it_needs_the_master_key() {
+    let folder = Folder::new();
+    Running::start(&folder, &[]).end("-TERM");
+    let before = token(&folder);
+    std::fs::remove_file(folder.file("fleetmint-data/master-key")).unwrap();
+    let line = folder.line("fleetmint admin reset-token").refused(1);
+    assert!(line.contains("fleetmint-data/master-key is missing"), "{line}");
+    assert_eq!(token(&folder), before);
 }
