@@ -69,9 +69,8 @@ pub(crate) struct IdempotencyKeyParameter {
     #[param(
         rename = "Idempotency-Key",
         required = false,
-        pattern = r#"^[!#-~]{1,255}$"#,
-        min_length = 1,
-        max_length = 255
+        pattern = r#"^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$"#,
+        max_length = 512
     )]
     idempotency_key: String,
 }
