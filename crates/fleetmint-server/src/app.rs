@@ -13,6 +13,7 @@ use crate::database::Database;
 use crate::http::LargeBodies;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::seal::Seal;
 
 /// The running service. Cloning is cheap: all clones share the same parts.
@@ -28,6 +29,7 @@ pub struct Parts {
     pub metrics: Metrics,
     pub access: Access,
     pub refusals: Arc<Refusals>,
+    pub readiness: Readiness,
     pub large_bodies: LargeBodies,
     pub settings: Arc<Settings>,
     pub seal: Seal,

@@ -9,6 +9,8 @@ use crate::seal::{OpenError, Place, Seal};
 
 const KEY_CHECK: &str = "master_key_check";
 
+const PROBE: &str = "write_probe";
+
 /// What the check value opens to. It is no secret: that it opens is the point.
 const KEY_CHECK_TEXT: &[u8] = b"fleetmint";
 
@@ -44,6 +46,16 @@ pub(crate) fn put(connection: &mut Connection, name: &str, value: &[u8]) -> Resu
 pub(crate) fn delete(connection: &mut Connection, name: &str) -> Result<(), database::Error> {
     diesel::delete(dsl::instance.find(name)).execute(connection)?;
     Ok(())
+}
+
+/// Writes a row that means nothing, to see whether one can be written: another value each time, since SQLite writes no
+/// page that stays as it is.
+pub(crate) fn write_probe(connection: &mut Connection) -> Result<(), database::Error> {
+    let next = match get(connection, PROBE)?.as_deref() {
+        Some([last]) => last.wrapping_add(1),
+        _ => 0,
+    };
+    put(connection, PROBE, &[next])
 }
 
 /// Whether this database was sealed under a master key before.

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod change;
 pub mod config;
 pub mod data_folder;
@@ -22,6 +23,7 @@ mod name;
 pub mod operation;
 mod private_file;
 pub mod provisioning;
+mod readiness;
 pub mod seal;
 pub mod secret;
 pub mod serve;

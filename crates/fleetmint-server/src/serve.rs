@@ -22,6 +22,7 @@ use crate::identity::builtin::{Builtin, KeyError};
 use crate::identity::keycloak::{self, Keycloak};
 use crate::instance;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::seal::{MasterKey, Seal};
 use crate::{devices, idempotency, models};
 
@@ -117,6 +118,7 @@ impl Service {
             metrics,
             access,
             refusals,
+            readiness: Readiness::default(),
             large_bodies: LargeBodies::new(settings.server.large_bodies_max),
             settings: Arc::new(settings),
             seal,

@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 
+#[cfg(feature = "serve")]
+pub(crate) use output::fill;
 pub(crate) use output::{Content, Output, created, write, write_all};
 
 /// The most that is read of a file: twice the largest flash that an ESP32 can have.

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
-use diesel::{Connection as _, SqliteConnection};
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 
 pub use error::{Error, OpenError};
 
@@ -39,10 +39,29 @@ pub struct Database(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
+    /// The file that was opened.
+    identity: Option<Identity>,
     /// `None` after a write panicked or could not be rolled back: it is opened anew.
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
     failed_writes: AtomicU64,
+}
+
+/// Which file a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity(#[cfg(unix)] (u64, u64));
+
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            Some(Self((metadata.dev(), metadata.ino())))
+        }
+        #[cfg(not(unix))]
+        Some(Self())
+    }
 }
 
 /// The sizes of the database's files in bytes.
@@ -75,6 +94,7 @@ impl Database {
         let mut writer = connect(path).map_err(failed)?;
         migrations::run(&mut writer)?;
         Ok(Self(Arc::new(Inner {
+            identity: Identity::of(path),
             path: path.to_owned(),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Vec::new()),
@@ -99,6 +119,7 @@ impl Database {
         let mut writer = connect(path).map_err(failed)?;
         migrations::check(&mut writer)?;
         Ok(Self(Arc::new(Inner {
+            identity: Identity::of(path),
             path: path.to_owned(),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Vec::new()),
@@ -112,7 +133,7 @@ impl Database {
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.0.path)?,
+            None => self.connect()?,
         };
         let result = query(&mut connection);
         let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,11 +146,9 @@ impl Database {
     /// How large the database's files are. One that is not there has no size.
     pub fn sizes(&self) -> Sizes {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        let mut wal = self.0.path.clone().into_os_string();
-        wal.push("-wal");
         Sizes {
             database: size(&self.0.path),
-            wal: size(Path::new(&wal)),
+            wal: size(&beside(&self.0.path, "-wal")),
         }
     }
 
@@ -143,12 +162,42 @@ impl Database {
         self.0.failed_writes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the database can be read.
+    /// Copies all of it, as it is at one moment, into a file that is there and empty.
     ///
     /// # Errors
-    /// Why it cannot.
-    pub fn ping(&self) -> Result<(), Error> {
-        self.read(|connection| Ok(connection.batch_execute("SELECT name FROM instance")?))
+    /// It cannot be read, or the file cannot be written.
+    pub fn copy_into(&self, file: &Path) -> Result<(), Error> {
+        let name = file
+            .to_str()
+            .ok_or_else(|| Error::Other(format!("{} is not UTF-8", file.display())))?;
+        self.read(|connection| {
+            diesel::sql_query("VACUUM INTO ?")
+                .bind::<diesel::sql_types::Text, _>(name)
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Whether what is written now will be there after a restart: the files are still those that were opened.
+    ///
+    /// # Errors
+    /// Which one is not.
+    pub fn check_files(&self) -> Result<(), Error> {
+        if self.0.identity != Identity::of(&self.0.path) {
+            return Err(Error::Other("the database's file was replaced or deleted".to_owned()));
+        }
+        match std::fs::metadata(beside(&self.0.path, "-wal")) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Other("the database's write-ahead log was deleted".to_owned())),
+        }
+    }
+
+    fn connect(&self) -> Result<Connection, Error> {
+        if self.0.identity != Identity::of(&self.0.path) {
+            // SQLite would create another, or mix two.
+            return Err(Error::Other("the database's file was replaced or deleted".to_owned()));
+        }
+        connect(&self.0.path)
     }
 
     /// Runs `work` as one transaction; its changes are on the disk when this resolves, or none of them are made.
@@ -171,7 +220,7 @@ impl Database {
         let mut slot = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = match slot.take() {
             Some(writer) => writer,
-            None => connect(&self.0.path)?,
+            None => self.connect()?,
         };
         let mut failure = None;
         // BEGIN IMMEDIATE: a transaction that reads first and writes later would otherwise fail under load.
@@ -229,11 +278,16 @@ fn create(path: &Path) -> Result<(), Error> {
         Err(error) => return Err(Error::Other(format!("it cannot be created: {error}"))),
     }
     for suffix in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(suffix);
-        private_file::restrict(Path::new(&file));
+        private_file::restrict(&beside(path, suffix));
     }
     Ok(())
+}
+
+/// A file that SQLite keeps beside the database's.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut file = path.as_os_str().to_owned();
+    file.push(suffix);
+    PathBuf::from(file)
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {

@@ -1,11 +1,18 @@
 //! Whether the service is alive, and whether it can do its work.
 
+use std::convert::Infallible;
+use std::time::Instant;
+
 use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::problem;
+use crate::access::Caller;
 use crate::app::App;
 use crate::identity::Identity;
 
@@ -15,14 +22,15 @@ pub(crate) struct Health {
     /// `ok`; `degraded` when calls that need the identity provider fail and the others work; `unavailable`.
     #[schema(example = "ok")]
     status: &'static str,
-    /// What is wrong.
-    problems: Vec<String>,
+    /// What is wrong. Reported to callers with a valid token only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<String>>,
 }
 
 impl Health {
     const OK: Self = Self {
         status: "ok",
-        problems: Vec::new(),
+        problems: None,
     };
 }
 
@@ -32,25 +40,56 @@ pub(super) async fn get_livez() -> Json<Health> {
     Json(Health::OK)
 }
 
-/// The service can do its work: its database answers. A load balancer sends it no calls while this fails. When only the
-/// identity provider is in the way it is 200 all the same, and `degraded`: the calls that do without it work.
+/// The service can do its work: its database can be written. A load balancer sends it no calls while this fails. When
+/// only the identity provider is in the way it is 200 all the same, and `degraded`: the calls that do without it work.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses((status = 200, description = "It can do its work", body = Health), (status = 503, body = Health, description = "It cannot do its work"))
 )]
-pub(super) async fn get_readyz(State(app): State<App>) -> (StatusCode, Json<Health>) {
-    if let Err(error) = app.database.ping() {
-        tracing::error!(%error, "the database does not answer");
-        let health = Health {
-            status: "unavailable",
-            problems: vec!["the database does not answer".to_owned()],
-        };
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(health));
-    }
-    let problems = match &app.identity {
-        Identity::Builtin(_) => Vec::new(),
-        Identity::Keycloak(keycloak) => keycloak.problems().await,
+pub(super) async fn get_readyz(State(app): State<App>, Informed(informed): Informed) -> Response {
+    let (status, word, problems) = match app.readiness.check(&app.database).await {
+        Ok(()) => {
+            let problems = match &app.identity {
+                Identity::Builtin(_) => Vec::new(),
+                Identity::Keycloak(keycloak) => keycloak.problems().await,
+            };
+            let word = if problems.is_empty() { "ok" } else { "degraded" };
+            (StatusCode::OK, word, problems)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the database cannot be written");
+            let problem = format!("the database cannot be written: {error}");
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", vec![problem])
+        }
     };
-    let status = if problems.is_empty() { "ok" } else { "degraded" };
-    (StatusCode::OK, Json(Health { status, problems }))
+    let problems = informed.then_some(problems);
+    let health = Json(Health { status: word, problems });
+    match status {
+        StatusCode::OK => health.into_response(),
+        _ => (
+            status,
+            [(header::RETRY_AFTER, problem::RETRY_AFTER.to_string())],
+            health,
+        )
+            .into_response(),
+    }
+}
+
+/// Whether the caller is told details: only with a valid token. A wrong one counts as a refused call.
+pub(super) struct Informed(bool);
+
+impl FromRequestParts<App> for Informed {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(Self(false));
+        }
+        let caller = Caller::from_request_parts(parts, app).await;
+        if caller.is_err() {
+            app.refusals
+                .add(super::caller::source(&parts.extensions), Instant::now());
+        }
+        Ok(Self(caller.is_ok()))
+    }
 }

@@ -1,5 +1,6 @@
 //! `fleetmint admin`: one file per subcommand.
 
+mod backup;
 mod reset_token;
 
 use clap::Subcommand;
@@ -8,11 +9,13 @@ use crate::exit::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Backup(backup::Backup),
     ResetToken(reset_token::ResetToken),
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Backup(command) => backup::run(command),
         Command::ResetToken(command) => reset_token::run(command),
     }
 }

@@ -59,6 +59,43 @@ pub(crate) fn write_all(outputs: &[Output<'_>], force: bool) -> Result<(), Failu
     commit(written)
 }
 
+/// Has a file written by `fill`, which gets the path of an empty temporary file beside it: it appears whole or not at all,
+/// for its owner alone. It replaces another only with `force`, and none of `never`.
+#[cfg(feature = "serve")]
+pub(crate) fn fill(
+    path: &Path,
+    never: &[PathBuf],
+    force: bool,
+    fill: impl FnOnce(&Path) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let refused = |reason: &str| Failure::unusable(format_args!("{}: not written: {reason}", path.display()));
+    let failed = |error: &io::Error| refused(&reason(error));
+    let identity = |path: &Path| {
+        fs::metadata(path)
+            .ok()
+            .and_then(|metadata| Identity::of(path, &metadata))
+    };
+    if fs::symlink_metadata(path).is_ok() {
+        if identity(path).is_some_and(|own| never.iter().any(|file| identity(file).as_ref() == Some(&own))) {
+            return Err(refused("it is the database itself"));
+        }
+        if !force {
+            return Err(refused("it exists; --force replaces it"));
+        }
+    }
+    let file = undisturbed().create(folder(path)).map_err(|error| failed(&error))?;
+    fill(file.path())?;
+    file.as_file().sync_all().map_err(|error| failed(&error))?;
+    let _undisturbed = undisturbed();
+    let renamed = match force {
+        true => file.persist(path),
+        false => file.persist_noclobber(path),
+    };
+    renamed.map_err(|error| failed(&error.error))?;
+    let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
 /// Where an output goes.
 struct Target<'a> {
     output: &'a Output<'a>,

@@ -497,3 +497,85 @@ fn no_core_file_and_no_other_process_has_its_memory() {
     assert_eq!(status, 200);
     assert!(metrics.contains("process_open_fds"), "{metrics}");
 }
+
+/// Waits for this answer of /readyz, which holds for a second; then gives the body as the administrator and others get it.
+fn ready(server: &Running, status: u16, token: &str) -> [String; 2] {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while server.get("/readyz", token) != status {
+        assert!(Instant::now() < deadline, "/readyz is not {status}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    [token, ""].map(|token| server.call("GET", "/readyz", token, "").1)
+}
+
+#[test]
+fn it_is_not_ready_while_nothing_can_be_written() {
+    let folder = Folder::new();
+    // Without the trap the signal would end it, as it does any program.
+    let server = Running::start_by(under("trap '' XFSZ"), &folder, &[]);
+    let secret = token(&folder);
+    let [told, bare] = ready(&server, 200, &secret);
+    assert_eq!(
+        (told.as_str(), bare.as_str()),
+        (r#"{"status":"ok","problems":[]}"#, r#"{"status":"ok"}"#)
+    );
+    let limit = |bytes: &str| {
+        let arguments = ["--pid", &server.id().to_string(), &format!("--fsize={bytes}")];
+        assert!(
+            std::process::Command::new("prlimit")
+                .args(arguments)
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    limit("4096:unlimited");
+    let [told, bare] = ready(&server, 503, &secret);
+    assert!(told.contains("the database cannot be written"), "{told}");
+    assert_eq!(bare, r#"{"status":"unavailable"}"#);
+    assert_eq!(server.get("/livez", ""), 200);
+    limit("unlimited:unlimited");
+    ready(&server, 200, &secret);
+}
+
+#[test]
+fn it_is_not_ready_when_its_database_is_gone_or_another() {
+    for fault in ["gone", "replaced", "no log"] {
+        let folder = Folder::new();
+        let server = Running::start(&folder, &[]);
+        let secret = token(&folder);
+        ready(&server, 200, &secret);
+        let database = folder.file("fleetmint-data/fleetmint.db");
+        match fault {
+            "gone" => std::fs::remove_file(&database).unwrap(),
+            "replaced" => {
+                std::fs::copy(&database, folder.file("copy")).unwrap();
+                std::fs::rename(folder.file("copy"), &database).unwrap();
+            }
+            _ => std::fs::remove_file(folder.file("fleetmint-data/fleetmint.db-wal")).unwrap(),
+        }
+        let [told, _] = ready(&server, 503, &secret);
+        assert!(
+            told.contains("was deleted") || told.contains("was replaced"),
+            "{fault}: {told}"
+        );
+    }
+}
+
+#[test]
+fn asking_whether_it_is_ready_costs_one_commit_a_second_at_most() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let wal = || {
+        std::fs::metadata(folder.file("fleetmint-data/fleetmint.db-wal"))
+            .unwrap()
+            .len()
+    };
+    let (before, began) = (wal(), Instant::now());
+    for _ in 0..200 {
+        assert_eq!(server.get("/readyz", ""), 200);
+    }
+    // A commit of one row is a page or two of 4096 bytes, with a head of 24 each.
+    let most = (began.elapsed().as_secs() + 2) * 3 * 4120;
+    assert!(wal() - before <= most, "{} bytes", wal() - before);
+}

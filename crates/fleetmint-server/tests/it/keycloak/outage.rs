@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
 use serde_json::json;
 
 use super::realm::{Realm, unique};
@@ -59,7 +58,7 @@ async fn keycloak_stops_in_mid_run_and_starts_again() {
     };
     let before = secret(&server.image(&device, 4096).await.body);
     server.keep_secret(&before);
-    let ready = || async { server.anonymous(Method::GET, "/readyz").await.expect(200) };
+    let ready = || async { server.get("/readyz").await.expect(200) };
     assert_eq!(ready().await, json!({"status": "ok", "problems": []}));
 
     Instance::run(&["stop"]);

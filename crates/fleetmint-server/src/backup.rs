@@ -1,0 +1,33 @@
+//! A copy of the database, also beside a running server.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::audit::{self, Entry, Outcome};
+use crate::database::{self, Database};
+use crate::operation::Operation;
+
+/// What the audit trail has in place of a caller's address.
+const SOURCE: &str = "fleetmint admin backup";
+
+/// Copies the database as it is at one moment into a file that is there and empty. Writers do not wait for it. `actor` is
+/// who runs this, for the audit trail; the copy holds the record of the attempt, not its outcome.
+///
+/// # Errors
+/// The database's: the disk of the file is full, say.
+pub fn back_up(database: &Database, file: &Path, actor: &str, now: Timestamp) -> Result<(), database::Error> {
+    let record = Entry {
+        at: now,
+        actor: actor.to_owned().into(),
+        action: Operation::BackUpDatabase,
+        device_id: None,
+        model_id: None,
+        source: SOURCE.into(),
+    };
+    let attempt = database.write_blocking(|connection| audit::start(connection, &record))?;
+    let copied = database.copy_into(file);
+    let outcome = Outcome::of(&copied);
+    database.write_blocking(|connection| audit::end(connection, &record, attempt, outcome))?;
+    copied
+}
