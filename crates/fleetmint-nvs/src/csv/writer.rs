@@ -68,7 +68,7 @@ impl Writer {
             Value::Blob(bytes) => self.value(namespace, key, "hex2bin", &Zeroizing::new(hex::encode(bytes))),
             Value::Number(number) => {
                 let (encoding, text) = digits(number);
-                if text == "NaN" {
+                if is_nan(number) {
                     return Err(not_writable(key, "NaN is refused by NVS"));
                 }
                 self.value(namespace, key, encoding, &text)
@@ -122,6 +122,14 @@ impl core::fmt::Debug for Writer {
         f.debug_struct("Writer")
             .field("namespace", &self.namespace)
             .finish_non_exhaustive()
+    }
+}
+
+fn is_nan(number: Number) -> bool {
+    match number {
+        Number::Float(number) => number.is_nan(),
+        Number::Double(number) => number.is_nan(),
+        _ => false,
     }
 }
 
