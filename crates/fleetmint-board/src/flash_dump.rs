@@ -210,6 +210,21 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// Another partition, or the table, has some of the same bytes.
+    #[error(
+        "partition {name:?} and {other} overlap in the partition table, from offset {from:#x} to {to:#x}: a change of one \
+         would change the other; correct the table"
+    )]
+    Overlap {
+        /// Its name.
+        name: String,
+        /// The other one: a partition with its name, or the table.
+        other: String,
+        /// Where the bytes of both begin.
+        from: usize,
+        /// Where they end.
+        to: usize,
+    },
     /// The partition has an impossible size.
     #[error("{}{cause}", partition.as_ref().map_or_else(String::new, |name| format!("partition {name:?}: ")))]
     Size {
@@ -381,6 +396,11 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
     if partition.encrypted {
         return Err(Error::EncryptedFlag { name });
     }
+    if let Some(overlap) = overlap(partition, &table, table_offset)
+        && !wanted.force
+    {
+        return Err(overlap);
+    }
     let place = partition.within(file.len()).map_err(no_partition)?;
     check(file.get(place.clone()).unwrap_or_default(), wanted, Some(&name))?;
     Ok(Located {
@@ -390,6 +410,25 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
             table,
             table_offset,
         }),
+    })
+}
+
+/// What else has bytes of this partition. Espressif's `gen_esp32part.py` makes no such table.
+fn overlap(partition: &Partition, table: &PartitionTable, table_offset: usize) -> Option<Error> {
+    let others = table.partitions().iter().filter(|other| other.name != partition.name);
+    let places = others.map(|other| (format!("partition {:?}", other.name), other.offset, other.size));
+    let own = ("the partition table itself".to_string(), table_offset, SECTOR);
+    places.chain([own]).find_map(|(other, offset, size)| {
+        let from = offset.max(partition.offset);
+        let to = offset
+            .saturating_add(size)
+            .min(partition.offset.saturating_add(partition.size));
+        (from < to).then(|| Error::Overlap {
+            name: partition.name.clone(),
+            other,
+            from,
+            to,
+        })
     })
 }
 

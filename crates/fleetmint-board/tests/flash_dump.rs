@@ -108,6 +108,50 @@ fn a_place_that_was_named_must_have_a_table() {
 }
 
 #[test]
+fn a_partition_that_shares_bytes_with_another_is_refused() {
+    // Written row by row: the crate that writes tables refuses these.
+    let row = |name: &str, kind: [u8; 2], offset: u32, size: u32| {
+        let mut row = [0; 32];
+        row[..2].copy_from_slice(&[0xAA, 0x50]);
+        row[2..4].copy_from_slice(&kind);
+        row[4..8].copy_from_slice(&offset.to_le_bytes());
+        row[8..12].copy_from_slice(&size.to_le_bytes());
+        row[12..][..name.len()].copy_from_slice(name.as_bytes());
+        row
+    };
+    let nvs_row = |offset, size| row("nvs", [1, 2], offset, size);
+    for (rows, expected) in [
+        (
+            [nvs_row(0x9000, 0x6000), row("nvs2", [1, 2], 0xC000, 0x3000)],
+            Some("partition \"nvs2\" overlap in the partition table, from offset 0xc000 to 0xf000"),
+        ),
+        (
+            [row("files", [1, 0x83], 0xE000, 0x4000), nvs_row(0x9000, 0x6000)],
+            Some("partition \"files\" overlap in the partition table, from offset 0xe000 to 0xf000"),
+        ),
+        (
+            [nvs_row(0x7000, 0x6000), row("files", [1, 0x83], 0xF000, 0x1000)],
+            Some("the partition table itself overlap in the partition table, from offset 0x8000 to 0x9000"),
+        ),
+        ([nvs_row(0x9000, 0x6000), row("files", [1, 0x83], 0xF000, 0x1000)], None),
+        // Without a size nothing is shared.
+        ([nvs_row(0x9000, 0x6000), row("none", [1, 0x83], 0xA000, 0)], None),
+    ] {
+        let mut flash = vec![0xFF; 0x20000];
+        flash[..0x3000].copy_from_slice(&application());
+        flash[0x8000..0x8040].copy_from_slice(rows.as_flattened());
+        let located = locate(&flash, &Wanted::default());
+        match expected {
+            Some(expected) => {
+                let error = located.unwrap_err().to_string();
+                assert!(error.contains(expected), "{error}");
+            }
+            None => assert_eq!(located.unwrap().place, 0x9000..0xF000),
+        }
+    }
+}
+
+#[test]
 fn a_table_without_its_md5_is_not_believed_but_told() {
     let mut flash = flash(&[0x9000]);
     let md5 = (0x9000..0x9C00).step_by(32).find(|at| flash[*at] == 0xEB).unwrap();

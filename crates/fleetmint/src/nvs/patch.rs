@@ -66,7 +66,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: ImageKeys,
 
-    /// Change it even if it seems not to be NVS, or the firmware would erase everything first; replace a table or keys
+    /// Change it even if it seems not to be NVS, or the firmware would erase everything first or only reads it; replace a
+    /// table or keys
     #[arg(long)]
     force: bool,
 
@@ -107,6 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let (keys, taken) = (arguments.keys.keys.as_deref(), Taken::read_write(arguments.force));
     let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
+    image.expect_writable(arguments.force)?;
     let path = image.name().to_string();
     let changes = files::input_name(&arguments.changes);
     let rows = csv::read_changes(&read_table(&arguments.changes)?)

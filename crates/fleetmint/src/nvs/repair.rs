@@ -35,7 +35,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: ImageKeys,
 
-    /// Repair it even if it seems not to be NVS, or the firmware would erase everything; replace a table or keys
+    /// Repair it even if it seems not to be NVS, or the firmware would erase everything or only reads it; replace a table or
+    /// keys
     #[arg(long)]
     force: bool,
 
@@ -46,6 +47,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (keys, taken) = (arguments.keys.keys.as_deref(), Taken::read_write(arguments.force));
     let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
+    image.expect_writable(arguments.force)?;
     let storage = image.open(Mode::ReadWrite, arguments.force)?;
     let repairs: Vec<String> = storage.repairs().iter().map(line).collect();
     drop(storage);

@@ -207,6 +207,19 @@ impl ImageFile {
         self.flash.as_ref().is_some_and(|flash| flash.partition.readonly)
     }
 
+    /// Refuses a partition that the firmware never writes to, since nothing would be as the firmware leaves it.
+    pub(crate) fn expect_writable(&self, force: bool) -> Result<(), Failure> {
+        match &self.flash {
+            Some(flash) if flash.partition.readonly && !force => Err(Failure::no(format_args!(
+                "{}: partition {:?} has the flag readonly in the partition table: the firmware never writes to it \
+                 (ESP_ERR_NOT_ALLOWED); --force changes it all the same",
+                self.name(),
+                flash.partition.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The partition's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.content.get(self.place.clone()).unwrap_or_default()

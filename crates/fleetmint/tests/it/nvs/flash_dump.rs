@@ -378,3 +378,31 @@ fn a_partition_with_the_flag_readonly_is_opened_as_such() {
     let line = folder.line("fleetmint nvs dump flash.bin --partition info --as read-write");
     assert_eq!(line.exit, 1);
 }
+
+#[test]
+fn a_partition_with_the_flag_readonly_is_changed_by_force_alone() {
+    let folder = Folder::new();
+    let csv = "nvs,data,nvs,0x9000,0x4000,readonly\nfactory,app,factory,0x10000,64K,\n";
+    let table = PartitionTable::try_from_str(csv).unwrap().to_bin().unwrap();
+    let mut flash = vec![0xFF; 0x2_0000];
+    flash[0x8000..][..table.len()].copy_from_slice(&table);
+    folder.write("t.csv", format!("{TABLE}7\n"));
+    folder.line("fleetmint nvs generate t.csv t.bin 0x4000").done();
+    flash[0x9000..][..0x4000].copy_from_slice(&folder.read("t.bin"));
+    folder.write("flash.bin", &flash);
+    for command in ["patch flash.bin t.csv out.bin", "repair flash.bin out.bin"] {
+        let refused = folder.line(&format!("fleetmint nvs {command}"));
+        assert_eq!(refused.exit, 1);
+        assert!(
+            refused.stderr.contains(
+                "flash.bin: partition \"nvs\" has the flag readonly in the partition table: the firmware never writes to it \
+                 (ESP_ERR_NOT_ALLOWED); --force"
+            ),
+            "{}",
+            refused.stderr
+        );
+        assert!(!folder.file("out.bin").exists());
+        folder.line(&format!("fleetmint nvs {command} --force")).done();
+        std::fs::remove_file(folder.file("out.bin")).unwrap();
+    }
+}
