@@ -246,11 +246,14 @@ fn seal_userinfo(database: &Database, seal: &Seal) -> Result<(), Error> {
     {
         return Ok(());
     }
-    database.write_blocking(|connection| {
+    database.write_blocking(|connection| -> Result<(), Error> {
         models::seal_userinfo(connection, seal)?;
         devices::seal_userinfo(connection, seal)?;
-        Ok(instance::delete(connection, UNSEALED_USERINFO)?)
-    })
+        Ok(())
+    })?;
+    // Until then the log has the pages of before. Killed in between, the next start does this again.
+    database.empty_log()?;
+    database.write_blocking(|connection| Ok(instance::delete(connection, UNSEALED_USERINFO)?))
 }
 
 /// The most connections when nothing says otherwise: each can hold a head of 64 KiB.

@@ -200,6 +200,30 @@ impl Database {
         connect(&self.0.path)
     }
 
+    /// Moves what was committed into the database's own file and empties the log beside it, which otherwise keeps the
+    /// pages as they were before.
+    ///
+    /// # Errors
+    /// The disk fails, or another process keeps the log in use.
+    pub fn empty_log(&self) -> Result<(), Error> {
+        #[derive(diesel::QueryableByName)]
+        struct Checkpoint {
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            busy: i32,
+        }
+        let mut slot = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = match slot.take() {
+            Some(writer) => writer,
+            None => self.connect()?,
+        };
+        let checkpoint: Checkpoint = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(&mut writer)?;
+        *slot = Some(writer);
+        match checkpoint.busy {
+            0 => Ok(()),
+            _ => Err(Error::Other("another process reads the database's log".to_owned())),
+        }
+    }
+
     /// Runs `work` as one transaction; its changes are on the disk when this resolves, or none of them are made.
     pub async fn write<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
@@ -290,6 +314,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(file)
 }
 
+/// Deleted values are overwritten, since plain text that was sealed later is no secret while its bytes are in the file.
 fn connect(path: &Path) -> Result<Connection, Error> {
     let name = path
         .to_str()
@@ -299,7 +324,8 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON;"
+         PRAGMA foreign_keys = ON;
+         PRAGMA secure_delete = ON;"
     ))?;
     Ok(connection)
 }

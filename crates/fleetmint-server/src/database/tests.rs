@@ -39,6 +39,33 @@ fn a_transaction_that_fails_leaves_nothing() {
 }
 
 #[test]
+fn what_was_deleted_is_in_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(&folder);
+    let held = |text: &str| {
+        let files = ["fleetmint.db", "fleetmint.db-wal"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
+        let found = |bytes: &Vec<u8>| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        files.iter().any(found)
+    };
+    let execute = |sql: &str| {
+        database
+            .write_blocking::<_, Error>(|connection| Ok(connection.batch_execute(sql)?))
+            .unwrap();
+    };
+    // A short value between others is not overwritten by chance.
+    execute(
+        "INSERT INTO instance (name, value) VALUES
+             ('a', CAST('before' AS BLOB)), ('b', CAST('plain text of old' AS BLOB)), ('c', CAST('behind' AS BLOB))",
+    );
+    assert!(held("plain text of old"));
+    execute("DELETE FROM instance WHERE name = 'b'");
+    // The log keeps the page of before.
+    assert!(held("plain text of old"));
+    database.empty_log().unwrap();
+    assert!(!held("plain text of old") && held("behind"));
+}
+
+#[test]
 fn a_panic_in_a_write_does_not_end_writing() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder);

@@ -532,6 +532,14 @@ async fn urls_of_an_earlier_version_are_sealed_or_refused_when_they_are_needed()
     );
     let server = Server::start_in(server.stop().await, &[]).await;
     server.keep_secret("hunter2hunter2");
+    // Nor is the plain text left in a page, or in the log of those that were changed.
+    let needle = b"hunter2hunter2";
+    for file in std::fs::read_dir(server.data_folder()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(needle.len()).any(|window| window == needle);
+        assert!(!found, "{} has the password", path.display());
+    }
     let path = format!("/api/device-models/{}", model["id"]);
     assert_eq!(
         server.get(&path).await.expect(200)["provisioning"]["mqtt_url"],

@@ -223,6 +223,11 @@ impl Server {
             .unwrap();
     }
 
+    /// Where the database is.
+    pub(crate) fn data_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// How many rows `FROM …` has.
     pub(crate) fn count(&self, from: &str) -> i64 {
         self.number(&format!("SELECT count(*) AS number FROM {from}"))
