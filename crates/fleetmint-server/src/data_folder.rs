@@ -20,6 +20,9 @@ const ADMIN_TOKEN: &str = "admin-token";
 /// Held by whoever changes the administrator token.
 const ADMIN_TOKEN_LOCK: &str = "admin-token.lock";
 
+/// Empty; there once the server has a database.
+const DATABASE_NOTE: &str = "database-created";
+
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -162,11 +165,26 @@ impl DataFolder {
         Ok(())
     }
 
+    /// Notes that there is a database, for the day on which it is gone: with key and token from the settings, no other
+    /// file would tell.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn note_database(&self) -> Result<(), Error> {
+        let path = self.0.join(DATABASE_NOTE);
+        private_file::open_or_create(&path).map_err(io_error(&path))?;
+        Ok(())
+    }
+
     /// The file that shows that a server kept a database with this folder before.
     pub(crate) fn trace_of_a_database(&self) -> Option<PathBuf> {
-        [self.master_key_path(), self.admin_token_path()]
-            .into_iter()
-            .find(|path| path.symlink_metadata().is_ok())
+        [
+            self.master_key_path(),
+            self.admin_token_path(),
+            self.0.join(DATABASE_NOTE),
+        ]
+        .into_iter()
+        .find(|path| path.symlink_metadata().is_ok())
     }
 
     /// A folder that a server has made.

@@ -93,6 +93,7 @@ impl Service {
         refuse_lost_database(&settings, &folder)?;
         let database = Database::open(&settings.data.database)?;
         let seal = seal(&settings, &folder, &database, &random)?;
+        folder.note_database()?;
         seal_userinfo(&database, &seal)?;
         let (listener, address) = listen(&settings.server.listen).await?;
         let limits = limits(&settings.server);

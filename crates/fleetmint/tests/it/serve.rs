@@ -465,6 +465,49 @@ fn a_lost_database_is_not_replaced_unless_somebody_says_so() {
     }
 }
 
+#[test]
+fn a_lost_database_is_noticed_where_key_and_token_are_settings() {
+    let folder = Folder::new();
+    let settings = [
+        (
+            "FLEETMINT_DATA__MASTER_KEY",
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        ),
+        ("FLEETMINT_ACCESS__BOOTSTRAP_TOKEN", "a-token-that-is-long-enough"),
+    ];
+    // The database may lie elsewhere: then nothing but the note is left beside it.
+    for database in ["fleetmint-data/fleetmint.db", "elsewhere.db"] {
+        let url = format!("sqlite://{database}");
+        let settings = [settings[0], settings[1], ("FLEETMINT_DATA__DATABASE_URL", &url)];
+        std::fs::remove_dir_all(folder.file("fleetmint-data")).ok();
+        Running::start(&folder, &settings).end("-TERM");
+        Running::start(&folder, &settings).end("-TERM");
+        std::fs::remove_file(folder.file(database)).unwrap();
+        // One that starts after all does not end by itself.
+        let refused = std::process::Command::new("timeout")
+            .args([
+                "20",
+                env!("CARGO_BIN_EXE_fleetmint"),
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+            ])
+            .current_dir(folder.path())
+            .envs(settings)
+            .output()
+            .unwrap();
+        let line = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{line}");
+        assert!(
+            line.contains(&format!(
+                "there is no database at {database}, although fleetmint-data/database-created shows that there was one"
+            )),
+            "{line}"
+        );
+        assert!(!folder.file(database).exists());
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn no_core_file_and_no_other_process_has_its_memory() {
