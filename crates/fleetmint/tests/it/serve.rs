@@ -366,6 +366,7 @@ fn its_files_are_private_whatever_the_umask_and_wherever_they_lie() {
     let all = [
         "admin-token",
         "admin-token.lock",
+        "database-created",
         "devices.db",
         "devices.db-shm",
         "devices.db-wal",
