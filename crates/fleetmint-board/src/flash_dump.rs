@@ -35,7 +35,7 @@ use fleetmint_nvs::storage::{self, RawPage};
 pub use content::Content;
 pub use keys::{FlashKeys, find_keys};
 
-use crate::partition_table::{self, Partition, PartitionTable};
+use crate::partition_table::{self, Misaligned, Partition, PartitionTable, list};
 
 /// A sector of the flash: tables and partitions begin at its boundaries.
 pub const SECTOR: usize = 4096;
@@ -83,11 +83,7 @@ pub enum NotNvs {
     /// No page is one of NVS.
     #[error(
         "not an NVS partition: {}; it seems to be {content}: {}",
-        match pages {
-            0 => "it has no whole page".to_string(),
-            1 => "its only page has no valid header".to_string(),
-            pages => format!("none of its {pages} pages has a valid header"),
-        },
+        no_header(*pages),
         content.advice()
     )]
     NoPage {
@@ -99,7 +95,7 @@ pub enum NotNvs {
     /// Something else, and then the pages of a partition.
     #[error(
         "not an NVS partition alone: NVS pages begin at offset {nvs:#x}, and what begins at {offset:#x} seems to be \
-         {content}; of a whole flash the partition table is needed, which is not in the first {SEARCHED:#x} bytes"
+         {content}"
     )]
     Before {
         /// Where the other thing begins.
@@ -176,13 +172,13 @@ pub enum Error {
         begin: usize,
     },
     /// The table has no NVS partition.
-    #[error("a whole flash without an NVS partition; the partitions are {}", names.join(", "))]
+    #[error("a whole flash without an NVS partition; the partitions are {}", list(names))]
     NoNvsPartition {
         /// The names of all partitions.
         names: Vec<String>,
     },
     /// The table has several NVS partitions, and none is named `nvs`.
-    #[error("a whole flash with several NVS partitions: choose one of {}", names.join(", "))]
+    #[error("a whole flash with several NVS partitions: choose one of {}", list(names))]
     SeveralNvsPartitions {
         /// Their names.
         names: Vec<String>,
@@ -191,7 +187,7 @@ pub enum Error {
     #[error(
         "partition {name:?} is of type {type_name}, not NVS; {}",
         if nvs.is_empty() { "the flash has no NVS partition".to_string() }
-        else { format!("the NVS partitions are {}", nvs.join(", ")) }
+        else { format!("the NVS partitions are {}", list(nvs)) }
     )]
     NotNvsPartition {
         /// Its name.
@@ -225,6 +221,9 @@ pub enum Error {
         /// Where they end.
         to: usize,
     },
+    /// The partition does not begin at a sector's boundary.
+    #[error("{0}; correct the table")]
+    Misaligned(Misaligned),
     /// The partition has an impossible size.
     #[error("{}{cause}", partition.as_ref().map_or_else(String::new, |name| format!("partition {name:?}: ")))]
     Size {
@@ -234,13 +233,63 @@ pub enum Error {
         cause: fleetmint_nvs::Error,
     },
     /// The bytes are not NVS.
-    #[error("{}{cause}", partition.as_ref().map_or_else(String::new, |name| format!("partition {name:?} is ")))]
+    #[error("{}", not_nvs(partition.as_deref(), *offset, cause))]
     NotNvs {
         /// Its name, in a whole flash.
         partition: Option<String>,
-        /// What it is.
+        /// Where it begins in the file.
+        offset: usize,
+        /// What it is. Offsets in it are from the beginning of the partition.
         cause: NotNvs,
     },
+}
+
+/// What is wrong with a file; or with a partition of a whole flash, whose table was found.
+fn not_nvs(partition: Option<&str>, begin: usize, cause: &NotNvs) -> String {
+    let Some(name) = partition else {
+        let may_be_flash = matches!(
+            cause,
+            NotNvs::Before { .. }
+                | NotNvs::NoPage {
+                    content: Content::EspImage { offset: 1.. },
+                    ..
+                }
+        );
+        return match may_be_flash {
+            true => format!(
+                "{cause}; of a whole flash the partition table is needed, which is not in the first {SEARCHED:#x} bytes"
+            ),
+            false => cause.to_string(),
+        };
+    };
+    let partition = format!("partition {name:?} at offset {begin:#x}");
+    match cause {
+        NotNvs::NoPage { pages, content } => format!(
+            "{partition} is not an NVS partition: {}; it seems to be {content}: {}",
+            no_header(*pages),
+            content.advice_in_flash()
+        ),
+        NotNvs::Before { offset, content, nvs } => format!(
+            "{partition} is not NVS from its beginning: what begins at offset {:#x} of the flash seems to be {content}, and \
+             NVS pages begin at {:#x} only: {}",
+            begin.saturating_add(*offset),
+            begin.saturating_add(*nvs),
+            content.advice_in_flash()
+        ),
+        NotNvs::Longer { offset, content } => format!(
+            "{partition} is not NVS to its end: what begins at offset {:#x} of the flash seems to be {content}: {}",
+            begin.saturating_add(*offset),
+            content.advice_in_flash()
+        ),
+    }
+}
+
+fn no_header(pages: usize) -> String {
+    match pages {
+        0 => "it has no whole page".to_string(),
+        1 => "its only page has no valid header".to_string(),
+        pages => format!("none of its {pages} pages has a valid header"),
+    }
 }
 
 fn hex(offsets: &[usize]) -> String {
@@ -264,7 +313,7 @@ pub fn locate(file: &[u8], wanted: &Wanted<'_>) -> Result<Located, Error> {
     match find_table(file, wanted)? {
         Some((table_offset, table)) => in_flash(file, wanted, table_offset, table),
         None => {
-            check(file, wanted, None)?;
+            check(file, wanted, None, 0)?;
             Ok(Located {
                 place: 0..file.len(),
                 flash: None,
@@ -401,8 +450,19 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
     {
         return Err(overlap);
     }
+    // That of its size comes with the other rules for the size of an NVS partition.
+    if let Some(misaligned @ Misaligned::Offset { .. }) = partition.misaligned()
+        && !wanted.force
+    {
+        return Err(Error::Misaligned(misaligned));
+    }
     let place = partition.within(file.len()).map_err(no_partition)?;
-    check(file.get(place.clone()).unwrap_or_default(), wanted, Some(&name))?;
+    check(
+        file.get(place.clone()).unwrap_or_default(),
+        wanted,
+        Some(&name),
+        place.start,
+    )?;
     Ok(Located {
         place,
         flash: Some(InFlash {
@@ -432,7 +492,7 @@ fn overlap(partition: &Partition, table: &PartitionTable, table_offset: usize) -
     })
 }
 
-fn check(bytes: &[u8], wanted: &Wanted<'_>, partition: Option<&str>) -> Result<(), Error> {
+fn check(bytes: &[u8], wanted: &Wanted<'_>, partition: Option<&str>, offset: usize) -> Result<(), Error> {
     let partition = || partition.map(str::to_string);
     let size = check_size(bytes.len()).map_err(|cause| Error::Size {
         partition: partition(),
@@ -442,6 +502,7 @@ fn check(bytes: &[u8], wanted: &Wanted<'_>, partition: Option<&str>) -> Result<(
         // A text or an application seldom has the size of a partition: what it is says more. Else the size does.
         Err(cause) if !wanted.force && (size.is_ok() || cause.content().is_certain()) => Err(Error::NotNvs {
             partition: partition(),
+            offset,
             cause,
         }),
         _ => size,

@@ -25,6 +25,7 @@
 //! # Ok::<(), partition_table::Error>(())
 //! ```
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use md5::{Digest, Md5};
@@ -44,6 +45,13 @@ const SUBTYPE_NVS: u8 = 0x02;
 const SUBTYPE_NVS_KEYS: u8 = 0x04;
 const FLAG_ENCRYPTED: u32 = 1 << 0;
 const FLAG_READONLY: u32 = 1 << 1;
+
+/// The flash is erased in sectors of this size, and ESP-IDF requires of every partition to begin at one.
+const SECTOR: usize = 0x1000;
+/// The chip maps flash into its memory in pages of this size, so an app has to begin at one.
+///
+/// Source of both: `ALIGNMENT` in `gen_esp32part.py`.
+const APP_ALIGNMENT: usize = 0x10000;
 
 /// The partitions of a flash, in the order of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +95,7 @@ pub enum Error {
         reason: String,
     },
     /// No partition of this name.
-    #[error("the partition table has no partition {name:?}; it has {}", names.join(", "))]
+    #[error("the partition table has no partition {name:?}; it has {}", list(names))]
     NotFound {
         /// The name that was asked for.
         name: String,
@@ -104,6 +112,56 @@ pub enum Error {
         /// Where the flash ends.
         len: usize,
     },
+}
+
+/// A partition that does not lie at the boundaries of the flash.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misaligned {
+    /// It begins somewhere else.
+    #[error(
+        "partition {name:?} begins at offset {offset:#x}, which is not a multiple of {multiple:#x}, as ESP-IDF requires of \
+         {} partition: gen_esp32part.py refuses such a table",
+        if *multiple == APP_ALIGNMENT { "an app" } else { "every" }
+    )]
+    Offset {
+        /// Its name.
+        name: String,
+        /// Where it begins.
+        offset: usize,
+        /// What the offset has to be a multiple of.
+        multiple: usize,
+    },
+    /// It ends somewhere else.
+    #[error(
+        "partition {name:?} at offset {offset:#x} has {size:#x} bytes, which is not a multiple of {SECTOR:#x}: the flash is \
+         erased in sectors of that size"
+    )]
+    Size {
+        /// Its name.
+        name: String,
+        /// Where it begins.
+        offset: usize,
+        /// Its size.
+        size: usize,
+    },
+}
+
+/// The name of a partition as messages have it in a list: quoted where it is empty, or has more than letters, digits, and
+/// `_`, `-`, `.`.
+#[must_use]
+pub fn shown_name(name: &str) -> Cow<'_, str> {
+    let is_plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.');
+    if !name.is_empty() && name.chars().all(is_plain) {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(format!("{name:?}"))
+    }
+}
+
+/// Names for people to choose from.
+pub(crate) fn list(names: &[String]) -> String {
+    let names: Vec<Cow<'_, str>> = names.iter().map(|name| shown_name(name)).collect();
+    names.join(", ")
 }
 
 impl PartitionTable {
@@ -262,6 +320,25 @@ impl Partition {
             (TYPE_DATA, subtype) => format!("data, {subtype}"),
             (kind, _) => format!("{kind:#04x}, {:#04x}", self.subtype),
         }
+    }
+
+    /// Which rule about its place it breaks, if any. Its offset comes first.
+    #[must_use]
+    pub fn misaligned(&self) -> Option<Misaligned> {
+        let multiple = if self.is_app() { APP_ALIGNMENT } else { SECTOR };
+        let name = || self.name.clone();
+        if !self.offset.is_multiple_of(multiple) {
+            return Some(Misaligned::Offset {
+                name: name(),
+                offset: self.offset,
+                multiple,
+            });
+        }
+        (!self.size.is_multiple_of(SECTOR)).then(|| Misaligned::Size {
+            name: name(),
+            offset: self.offset,
+            size: self.size,
+        })
     }
 
     /// Where it lies in a flash of `len` bytes.

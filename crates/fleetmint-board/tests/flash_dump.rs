@@ -110,15 +110,6 @@ fn a_place_that_was_named_must_have_a_table() {
 #[test]
 fn a_partition_that_shares_bytes_with_another_is_refused() {
     // Written row by row: the crate that writes tables refuses these.
-    let row = |name: &str, kind: [u8; 2], offset: u32, size: u32| {
-        let mut row = [0; 32];
-        row[..2].copy_from_slice(&[0xAA, 0x50]);
-        row[2..4].copy_from_slice(&kind);
-        row[4..8].copy_from_slice(&offset.to_le_bytes());
-        row[8..12].copy_from_slice(&size.to_le_bytes());
-        row[12..][..name.len()].copy_from_slice(name.as_bytes());
-        row
-    };
     let nvs_row = |offset, size| row("nvs", [1, 2], offset, size);
     for (rows, expected) in [
         (
@@ -220,8 +211,8 @@ fn a_partition_of_the_right_type_that_holds_something_else() {
     let error = locate(&flash, &Wanted::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "partition \"nvs\" is not an NVS partition: none of its 4 pages has a valid header; it seems to be zeros, which no \
-         erased flash holds: read it again"
+        "partition \"nvs\" at offset 0x21000 is not an NVS partition: none of its 4 pages has a valid header; it seems to be \
+         zeros, which no erased flash holds: read the flash again"
     );
     let force = Wanted {
         force: true,
@@ -230,6 +221,102 @@ fn a_partition_of_the_right_type_that_holds_something_else() {
     assert_eq!(locate(&flash, &force).unwrap().place, NVS.0..NVS.0 + NVS.1);
     flash[NVS.0..][..NVS.1].fill(0xFF);
     assert!(locate(&flash, &Wanted::default()).is_ok());
+}
+
+/// What a partition of a flash holds beside its NVS pages is told by its place in the flash, and not as if there were no
+/// table.
+#[test]
+fn a_partition_of_the_right_type_that_holds_nvs_and_something_else() {
+    let advice = "if the table is not the one that the firmware was built with, flash that one; if something was written \
+                  to the wrong offset, erase the partition";
+    let is = "seems to be an application image (project \"heater\", version \"1.2.3\")";
+    let app = &application()[..0x1000];
+    let pages = nvs(0x3000, None);
+    let mut boot_loader = application();
+    boot_loader[0x20] = 80;
+    for (content, said) in [
+        (
+            [app, &pages].concat(),
+            format!("is not NVS from its beginning: what begins at offset 0x21000 of the flash {is}, and NVS pages begin at 0x22000 only: {advice}"),
+        ),
+        (
+            [&pages, app].concat(),
+            format!("is not NVS to its end: what begins at offset 0x24000 of the flash {is}: {advice}"),
+        ),
+        (
+            [&[0xFF; 0x1000], boot_loader.as_slice()].concat(),
+            "is not an NVS partition: none of its 4 pages has a valid header; it seems to be an application image or a boot \
+             loader behind 0x1000 blank bytes: "
+                .to_string()
+                + advice,
+        ),
+    ] {
+        let mut flash = flash(&[0x8000]);
+        flash[NVS.0..][..NVS.1].copy_from_slice(&content);
+        for partition in [None, Some("nvs")] {
+            let error = locate(&flash, &wanted(partition, None)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("partition \"nvs\" at offset 0x21000 {said}")
+            );
+        }
+        // By itself, and where nobody looked for a table, nothing is said of one.
+        assert!(!check_nvs(&content).unwrap_err().to_string().contains("table is needed"));
+    }
+}
+
+/// A row of a partition table.
+fn row(name: &str, kind: [u8; 2], offset: u32, size: u32) -> [u8; 32] {
+    let mut row = [0; 32];
+    row[..2].copy_from_slice(&[0xAA, 0x50]);
+    row[2..4].copy_from_slice(&kind);
+    row[4..8].copy_from_slice(&offset.to_le_bytes());
+    row[8..12].copy_from_slice(&size.to_le_bytes());
+    row[12..][..name.len()].copy_from_slice(name.as_bytes());
+    row
+}
+
+/// A flash of 256 KiB with these rows at 0x8000, and a value in the partition at 0x9000.
+fn flash_of(rows: &[[u8; 32]]) -> Vec<u8> {
+    let mut flash = vec![0xFF; 0x4_0000];
+    flash[0x8000..][..rows.len() * 32].copy_from_slice(&rows.concat());
+    flash[0x9000..][..0x4000].copy_from_slice(&nvs(0x4000, None));
+    flash
+}
+
+#[test]
+fn a_partition_that_begins_within_a_sector_is_refused() {
+    let mut flash = flash_of(&[row("nvs", [1, 2], 0x9000, 0x4000), row("other", [1, 2], 0xD800, 0x3000)]);
+    flash[0xD800..][..0x3000].copy_from_slice(&nvs(0x3000, None));
+    assert!(locate(&flash, &Wanted::default()).is_ok());
+    let error = locate(&flash, &wanted(Some("other"), None)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "partition \"other\" begins at offset 0xd800, which is not a multiple of 0x1000, as ESP-IDF requires of every partition: \
+         gen_esp32part.py refuses such a table; correct the table"
+    );
+    let force = Wanted {
+        force: true,
+        ..wanted(Some("other"), None)
+    };
+    assert_eq!(locate(&flash, &force).unwrap().place, 0xD800..0x1_0800);
+}
+
+#[test]
+fn a_partition_without_a_name_can_be_chosen() {
+    let rows = [row("", [1, 2], 0x9000, 0x4000), row("a b", [1, 2], 0xD000, 0x3000)];
+    let flash = flash_of(&rows);
+    let error = locate(&flash, &Wanted::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a whole flash with several NVS partitions: choose one of \"\", \"a b\""
+    );
+    let error = locate(&flash, &wanted(Some("nvs"), None)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the partition table has no partition \"nvs\"; it has \"\", \"a b\""
+    );
+    assert_eq!(locate(&flash, &wanted(Some(""), None)).unwrap().place, 0x9000..0xD000);
 }
 
 /// A linear congruential generator's high bytes.

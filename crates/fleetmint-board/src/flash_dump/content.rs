@@ -62,8 +62,7 @@ impl fmt::Display for Content {
             Self::EspImage { offset } => {
                 return write!(
                     f,
-                    "a flash with an application image or a boot loader at offset {offset:#x}, and without a partition table \
-                     in its first 128 KiB"
+                    "an application image or a boot loader behind {offset:#x} blank bytes"
                 );
             }
             Self::PartitionTable => "a partition table",
@@ -93,6 +92,21 @@ impl Content {
             Self::Noise => "read it at the right offset, and of a chip with flash encryption by the chip itself",
             Self::DamagedPages => "read it again, to see whether they are so in the flash too",
             _ => "read the NVS partition, at the offset that the partition table gives it",
+        }
+    }
+
+    /// What to do where it lies in a partition that the partition table calls NVS.
+    pub(super) const fn advice_in_flash(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::Zeros => "read the flash again",
+            Self::Noise => {
+                "if the chip has flash encryption, read the partition by the chip itself; else read the flash again"
+            }
+            Self::DamagedPages => "read the flash again, to see whether they are so in the chip too",
+            _ => {
+                "if the table is not the one that the firmware was built with, flash that one; if something was written to \
+                  the wrong offset, erase the partition"
+            }
         }
     }
 

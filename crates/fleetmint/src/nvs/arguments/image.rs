@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fleetmint_board::flash_dump::{self, Content, FlashKeys, InFlash, Located, NotNvs, Wanted, find_keys};
-use fleetmint_board::partition_table;
+use fleetmint_board::partition_table::{self, shown_name};
 use fleetmint_nvs::Error;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::storage::{self, Mode, ReadOnlySlice, SliceFlash, Storage};
@@ -144,16 +144,26 @@ impl ImageFile {
         if let Some(InFlash {
             partition,
             table_offset,
-            ..
+            table,
         }) = &image.flash
         {
+            for misaligned in table
+                .partitions()
+                .iter()
+                .filter_map(partition_table::Partition::misaligned)
+            {
+                warn(format_args!("{}: {misaligned}", image.name));
+            }
             let table = match *table_offset {
                 partition_table::OFFSET => String::new(),
                 offset => format!(" (the partition table is at {offset:#x})"),
             };
             say(format_args!(
                 "{}: partition {}, {:#x} bytes at offset {:#x}{table}",
-                image.name, partition.name, partition.size, partition.offset
+                image.name,
+                shown_name(&partition.name),
+                partition.size,
+                partition.offset
             ));
         }
         image.keys = match keys {
@@ -171,21 +181,24 @@ impl ImageFile {
             FlashKeys::None => None,
             FlashKeys::Fit { partition, keys } => {
                 say(format_args!(
-                    "{name}: encrypted, with the keys of the partition {partition}"
+                    "{name}: encrypted, with the keys of the partition {}",
+                    shown_name(&partition)
                 ));
                 Some(keys)
             }
             FlashKeys::DoNotFit { partition } => {
                 say(format_args!(
-                    "{name}: the keys of the partition {partition} are not those of {}",
-                    flash.partition.name
+                    "{name}: the keys of the partition {} are not those of {}",
+                    shown_name(&partition),
+                    shown_name(&flash.partition.name)
                 ));
                 None
             }
             FlashKeys::Unreadable { partition } => {
                 say(format_args!(
-                    "{name}: the keys of the partition {partition} can't be read, as flash encryption covers them: give \
-                     the keys with --keys"
+                    "{name}: the keys of the partition {} can't be read, as flash encryption covers them: give the keys with \
+                     --keys",
+                    shown_name(&partition)
                 ));
                 None
             }
@@ -281,7 +294,9 @@ pub(crate) fn read_alone(path: &Path, force: bool) -> Result<Zeroizing<Vec<u8>>,
         Ok(Located { flash: Some(flash), .. }) if !force => Err(Failure::unusable(format_args!(
             "{name}: a whole flash dump, of which the partition {} is {:#x} bytes at offset {:#x}: cut it out, or read the \
              dump as it is with `fleetmint nvs dump --keys`",
-            flash.partition.name, flash.partition.size, flash.partition.offset
+            shown_name(&flash.partition.name),
+            flash.partition.size,
+            flash.partition.offset
         ))),
         Ok(_) => Ok(content),
         Err(error) => Err(refused(&name, &content, &error, Taken::read_write(force))),
@@ -298,8 +313,10 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) 
         Reason::NotNvs {
             partition: None,
             cause: NotNvs::Before { .. },
+            ..
         } => " (--partition-table-offset); --force treats it all as NVS",
         Reason::NotNvs { .. } => "; --force treats it as NVS",
+        Reason::Overlap { .. } | Reason::Misaligned(_) => ", or --force takes it as it is",
         Reason::NotFromStart { .. } => ", or --force takes the offsets as they are",
         _ => "",
     };
@@ -310,6 +327,7 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) 
             content: Content::Noise,
             ..
         },
+        ..
     } = error
         && taken.readonly
         && let Err(start) = Storage::open(ReadOnlySlice::new(content), Mode::ReadOnly, None)

@@ -118,6 +118,53 @@ fn partitions_that_are_not_there() {
     folder.line("fleetmint nvs dump alone.bin").done();
 }
 
+/// Rows that `gen_esp32part.py` refuses, in a table that somebody made by hand.
+#[test]
+fn partitions_off_the_boundaries_of_the_flash_and_without_a_name() {
+    let row = |name: &str, kind: [u8; 2], offset: u32, size: u32| {
+        let mut row = vec![0xAA, 0x50, kind[0], kind[1]];
+        row.extend(offset.to_le_bytes());
+        row.extend(size.to_le_bytes());
+        row.extend(name.bytes());
+        row.resize(32, 0);
+        row
+    };
+    let (folder, mut flash) = flash();
+    flash.copy_within(0x9000..0xD000, 0x15800);
+    let rows = [
+        row("", [1, 2], 0x9000, 0x4000),
+        row("within", [1, 2], 0x15800, 0x4000),
+        row("files", [1, 0x83], 0x1C000, 0x1080),
+        row("app", [0, 0], 0x21000, 0x10000),
+    ];
+    flash[0x8000..0x8C00].fill(0xFF);
+    flash[0x8000..][..rows.concat().len()].copy_from_slice(&rows.concat());
+    folder.write("flash.bin", &flash);
+    let dump = |options: &[&str]| folder.run([&["nvs", "dump", "flash.bin"], options].concat());
+
+    let line = dump(&[]).refused(2);
+    assert!(line.ends_with("choose one of \"\", within with --partition"), "{line}");
+    let run = dump(&["--partition", ""]).done();
+    assert_eq!(
+        run.stderr,
+        "warning: flash.bin: partition \"within\" begins at offset 0x15800, which is not a multiple of 0x1000, as ESP-IDF \
+         requires of every partition: gen_esp32part.py refuses such a table\n\
+         warning: flash.bin: partition \"files\" at offset 0x1c000 has 0x1080 bytes, which is not a multiple of 0x1000: the \
+         flash is erased in sectors of that size\n\
+         warning: flash.bin: partition \"app\" begins at offset 0x21000, which is not a multiple of 0x10000, as ESP-IDF \
+         requires of an app partition: gen_esp32part.py refuses such a table\n\
+         flash.bin: partition \"\", 0x4000 bytes at offset 0x9000\n"
+    );
+    let line = dump(&["--partition", "within"]).refused(2);
+    assert!(
+        line.contains("partition \"within\" begins at offset 0x15800")
+            && line.ends_with("correct the table, or --force takes it as it is"),
+        "{line}"
+    );
+    let run = dump(&["--partition", "within", "--force"]).done();
+    assert!(run.stdout.contains("serial"), "{}", run.stdout);
+}
+
 #[test]
 fn on_either_side_of_a_comparison() {
     let (folder, flash) = flash();
