@@ -13,15 +13,28 @@ const IDLE_MIN: Duration = Duration::from_millis(250);
 /// How long its peer must not have read its answer.
 const STALLED_MIN: Duration = Duration::from_secs(1);
 
+/// How long the body of its request must have been late, by [`BODY_RATE`].
+const BODY_MIN: Duration = Duration::from_secs(1);
+
+/// Bytes of a body in a second that are progress enough: a slower body is late, be it that a byte comes now and then.
+const BODY_RATE: u64 = 16 << 10;
+
 /// How long its request must have been under way.
 const BUSY_MIN: Duration = Duration::from_secs(10);
+
+/// Milliseconds since [`START`].
+fn now() -> u64 {
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
 
 /// The activity of one connection, written by its task and read by the one that accepts.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Milliseconds since [`START`]: of the last byte that came or went, or of the beginning of the request.
+    /// Milliseconds since [`START`]: of the last byte that came or went, or of the beginning of the request. While its
+    /// body arrives, later by as much as [`BODY_RATE`] grants its bytes.
     since: AtomicU64,
     busy: AtomicBool,
+    awaits_body: AtomicBool,
     stalled: AtomicBool,
 }
 
@@ -30,6 +43,7 @@ impl Default for Activity {
         let activity = Self {
             since: AtomicU64::new(0),
             busy: AtomicBool::new(false),
+            awaits_body: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
         };
         activity.touch();
@@ -39,8 +53,7 @@ impl Default for Activity {
 
 impl Activity {
     fn touch(&self) {
-        let since = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.since.store(since, Ordering::Relaxed);
+        self.since.store(now(), Ordering::Relaxed);
     }
 
     /// Bytes came or went. While a request is under way its beginning counts: else a body that trickles in would always
@@ -57,6 +70,26 @@ impl Activity {
         self.busy.store(busy, Ordering::Relaxed);
     }
 
+    /// The request's handler wants more of its body than has come.
+    pub(super) fn await_body(&self) {
+        self.awaits_body.store(true, Ordering::Relaxed);
+    }
+
+    /// So many bytes of the body came.
+    pub(super) fn body_came(&self, bytes: usize) {
+        self.awaits_body.store(false, Ordering::Relaxed);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let granted = bytes.saturating_mul(1000) / BODY_RATE;
+        let since = self.since.load(Ordering::Relaxed).saturating_add(granted);
+        self.since.store(since.min(now()), Ordering::Relaxed);
+    }
+
+    /// The body has come, or is given up: what follows is the handler's own time.
+    pub(super) fn body_ended(&self) {
+        self.touch();
+        self.awaits_body.store(false, Ordering::Relaxed);
+    }
+
     /// The peer has no room for more of its answer, or has again.
     pub(super) fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, Ordering::Relaxed);
@@ -69,6 +102,8 @@ impl Activity {
         // Behind an answer that is not read, the next request may have been taken already.
         let least = if self.stalled.load(Ordering::Relaxed) {
             STALLED_MIN
+        } else if self.awaits_body.load(Ordering::Relaxed) {
+            BODY_MIN
         } else if self.busy.load(Ordering::Relaxed) {
             BUSY_MIN
         } else {

@@ -270,4 +270,30 @@ mod tests {
         std::thread::sleep(Duration::from_millis(600));
         assert!(connections.place(address(1)).is_ok());
     }
+
+    #[test]
+    fn a_body_that_is_late_for_a_second_is_rest_whatever_trickles_in() {
+        let connections = connections();
+        let places: Vec<_> = (0..3).map(|_| connections.place(address(1)).unwrap().0).collect();
+        let [trickles, flows, works] = places.as_slice() else {
+            panic!("three places")
+        };
+        for place in &places {
+            place.activity.set_busy(true);
+            place.activity.await_body();
+        }
+        works.activity.body_ended();
+        for _ in 0..11 {
+            std::thread::sleep(Duration::from_millis(100));
+            for (place, bytes) in [(trickles, 1), (flows, 4096)] {
+                place.activity.body_came(bytes);
+                place.activity.await_body();
+            }
+        }
+        let (_, rested) = connections.place(address(1)).unwrap();
+        assert!(rested.unwrap() >= Duration::from_secs(1));
+        let open = connections.open();
+        assert!(!open.connections.contains_key(&trickles.number));
+        assert!(open.connections.contains_key(&flows.number) && open.connections.contains_key(&works.number));
+    }
 }

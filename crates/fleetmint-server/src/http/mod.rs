@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 mod activity;
 pub(crate) mod answer_headers;
+mod arriving;
 pub(crate) mod body;
 pub(crate) mod caller;
 mod compress;

@@ -6,7 +6,6 @@ use std::io::{ErrorKind, Write as _};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,6 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service as _;
 
+use super::arriving;
 use super::connections::{Connections, Full, Limits, Place};
 use super::host;
 use super::router::Endpoints;
@@ -183,7 +183,7 @@ fn connection(
     let stream = Stream::new(stream, activity.clone());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         activity.set_busy(true);
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| arriving::watched(body, &activity));
         let source = if is_proxy {
             endpoints.proxies.caller(peer, request.headers())
         } else {

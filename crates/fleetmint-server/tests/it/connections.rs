@@ -133,6 +133,67 @@ async fn those_who_never_read_keep_nobody_out() {
     server.stop().await;
 }
 
+/// A request whose body comes a byte now and then, and again on another connection whenever that one is closed.
+async fn trickle(base: String, last: u8) {
+    loop {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+        let address = base.strip_prefix("http://").unwrap().parse().unwrap();
+        if let Ok(mut stream) = socket.connect(address).await {
+            let head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\
+                        Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+            let _ = stream.write_all(head.as_bytes()).await;
+            while stream.write_all(b"g").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_trickle_in_keep_nobody_out() {
+    let server = Server::start_with(&[
+        ("server.max_connections", "64"),
+        ("server.max_connections_per_address", "20"),
+    ])
+    .await;
+    let mut greedy = tokio::task::JoinSet::new();
+    for n in 0..80 {
+        greedy.spawn(trickle(server.base.clone(), 2 + n % 4));
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for n in 0..4 {
+        let began = Instant::now();
+        let answer = ask(connect_from(&server, 100 + n).await, "/livez").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+    greedy.shutdown().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_slowly_is_read_where_there_is_room() {
+    let server = Server::start().await;
+    let mut stream = connect(&server).await;
+    let body = "grant_type=client_credentials";
+    let head = format!(
+        "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for byte in body.as_bytes() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stream.write_all(&[*byte]).await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn connections_at_rest_make_room() {
     let server = Server::start_with(&[
