@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
-
+use crate::app::Clock;
 use crate::audit::{self, Entry, Outcome};
 use crate::database::{self, Database};
 use crate::operation::Operation;
@@ -16,9 +15,9 @@ const SOURCE: &str = "fleetmint admin backup";
 ///
 /// # Errors
 /// The database's: the disk of the file is full, say.
-pub fn back_up(database: &Database, file: &Path, actor: &str, now: Timestamp) -> Result<(), database::Error> {
+pub fn back_up(database: &Database, file: &Path, actor: &str, clock: &dyn Clock) -> Result<(), database::Error> {
     let record = Entry {
-        at: now,
+        at: clock.now(),
         actor: actor.to_owned().into(),
         action: Operation::BackUpDatabase,
         device_id: None,
@@ -28,6 +27,7 @@ pub fn back_up(database: &Database, file: &Path, actor: &str, now: Timestamp) ->
     let attempt = database.write_blocking(|connection| audit::start(connection, &record))?;
     let copied = database.copy_into(file);
     let outcome = Outcome::of(&copied);
-    database.write_blocking(|connection| audit::end(connection, &record, attempt, outcome))?;
+    let at = clock.now();
+    database.write_blocking(|connection| audit::end(connection, &record, attempt, outcome, at))?;
     copied
 }

@@ -64,20 +64,23 @@ pub(crate) fn has_master_key(connection: &mut Connection) -> Result<bool, databa
 }
 
 /// Makes sure that this is the master key that the database's secrets are sealed with; a new database takes any.
-/// `given` says where the key comes from.
+/// `given` says where the key comes from. Whether the database is new.
 ///
 /// # Errors
 /// [`KeyError::Wrong`].
-pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: &str) -> Result<(), KeyError> {
+pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: &str) -> Result<bool, KeyError> {
     let place = Place {
         table: "instance",
         row: KEY_CHECK,
         column: "value",
     };
     match get(connection, KEY_CHECK)? {
-        None => Ok(put(connection, KEY_CHECK, &seal.seal(place, KEY_CHECK_TEXT)?)?),
+        None => {
+            put(connection, KEY_CHECK, &seal.seal(place, KEY_CHECK_TEXT)?)?;
+            Ok(true)
+        }
         Some(sealed) => match seal.open(place, &sealed) {
-            Ok(text) if *text == KEY_CHECK_TEXT => Ok(()),
+            Ok(text) if *text == KEY_CHECK_TEXT => Ok(false),
             Ok(_) | Err(OpenError::OtherKey { .. } | OpenError::Damaged { .. }) => Err(KeyError::Wrong {
                 given: given.to_owned(),
             }),

@@ -2,21 +2,22 @@
 //! operation id in the OpenAPI document.
 
 macro_rules! operations {
-    (calls { $($call:ident = $call_name:literal,)* } commands { $($command:ident = $command_name:literal,)* }) => {
+    (calls { $($call:ident = $call_name:literal,)* } others { $($other:ident = $other_name:literal,)* }) => {
         /// One thing that the service or the program beside it does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Operation { $($call,)* $($command,)* }
+        pub enum Operation { $($call,)* $($other,)* }
 
         impl Operation {
             /// What a caller can ask of the service, in the order of their declaration.
             pub const ALL: &[Self] = &[$(Self::$call,)*];
 
-            /// What only a command does. It is in the audit trail alone.
-            pub const COMMANDS: &[Self] = &[$(Self::$command,)*];
+            /// What no call asks for: the work of a command, or the server's own when it starts. It is in the audit
+            /// trail alone.
+            pub const OTHERS: &[Self] = &[$(Self::$other,)*];
 
             /// The name in metrics, audit trail and OpenAPI document.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$call => $call_name,)* $(Self::$command => $command_name,)* }
+                match self { $(Self::$call => $call_name,)* $(Self::$other => $other_name,)* }
             }
         }
     };
@@ -47,7 +48,13 @@ operations! { calls {
     GetMetrics = "get_metrics",
     GetLivez = "get_livez",
     GetReadyz = "get_readyz",
-} commands {
+} others {
     ResetAdminToken = "reset_admin_token",
     BackUpDatabase = "back_up_database",
+    SetMasterKey = "set_master_key",
+    CreateSigningKey = "create_signing_key",
+    CreateAdminToken = "create_admin_token",
+    SetAdminToken = "set_admin_token",
+    KeepAdminToken = "keep_admin_token",
+    SealUserinfo = "seal_userinfo",
 } }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::access::{self, Access, Refusals, TokenError};
+use crate::access::{self, Access, Keeping, Refusals, TokenError};
 use crate::app::{App, Clock, NoRandomness, Parts, Random};
-use crate::audit::Audit;
+use crate::audit::{self, Audit, Entry, Outcome, Reason as _};
 use crate::config::{Provider, Server, Settings};
 use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Database, OpenError};
@@ -22,6 +22,7 @@ use crate::identity::builtin::{Builtin, KeyError};
 use crate::identity::keycloak::{self, Keycloak};
 use crate::instance;
 use crate::metrics::Metrics;
+use crate::operation::Operation;
 use crate::readiness::Readiness;
 use crate::seal::{MasterKey, Seal};
 use crate::{devices, idempotency, models};
@@ -92,9 +93,9 @@ impl Service {
         let lock = folder.lock()?;
         refuse_lost_database(&settings, &folder)?;
         let database = Database::open(&settings.data.database)?;
-        let seal = seal(&settings, &folder, &database, &random)?;
+        let seal = seal(&settings, &folder, &database, &random, &*clock)?;
         folder.note_database()?;
-        seal_userinfo(&database, &seal)?;
+        seal_userinfo(&database, &seal, &*clock)?;
         let (listener, address) = listen(&settings.server.listen).await?;
         let limits = limits(&settings.server);
         let (settings, warnings) = settings.listening(address);
@@ -109,8 +110,15 @@ impl Service {
             }
         };
         let bootstrap_token = settings.access.bootstrap_token.as_ref();
-        let (access, token) = Access::start(&database, &folder, &seal, bootstrap_token, &*random)?;
-        let audit = Audit::start(database.clone());
+        let keeping = Keeping {
+            database: &database,
+            folder: &folder,
+            seal: &seal,
+            random: &*random,
+            clock: &*clock,
+        };
+        let (access, token) = Access::start(keeping, bootstrap_token)?;
+        let audit = Audit::start(database.clone(), Arc::clone(&clock));
         let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute));
         let app = App::new(Parts {
             database,
@@ -192,6 +200,7 @@ fn seal(
     folder: &DataFolder,
     database: &Database,
     random: &Arc<dyn Random>,
+    clock: &dyn Clock,
 ) -> Result<Seal, Error> {
     let path = folder.master_key_path();
     let (key, given): (MasterKey, String) = if let Some(key) = &settings.data.master_key {
@@ -210,7 +219,13 @@ fn seal(
         (key, format!("the one in {}", path.display()))
     };
     let seal = Seal::new(&key, Arc::clone(random));
-    database.write_blocking(|connection| instance::check_master_key(connection, &seal, &given))?;
+    database.write_blocking::<_, Error>(|connection| {
+        if instance::check_master_key(connection, &seal, &given)? {
+            let record = Entry::of_start(clock.now(), Operation::SetMasterKey);
+            audit::insert(connection, &record, Outcome::Succeeded)?;
+        }
+        Ok(())
+    })?;
     Ok(seal)
 }
 
@@ -240,21 +255,39 @@ pub fn existing_seal(
 /// What the migration that names this row found: user names and passwords in URLs, which it has no key to seal.
 const UNSEALED_USERINFO: &str = "unsealed_userinfo";
 
-fn seal_userinfo(database: &Database, seal: &Seal) -> Result<(), Error> {
+fn seal_userinfo(database: &Database, seal: &Seal, clock: &dyn Clock) -> Result<(), Error> {
     if database
         .read(|connection| instance::get(connection, UNSEALED_USERINFO))?
         .is_none()
     {
         return Ok(());
     }
+    let record = Entry::of_start(clock.now(), Operation::SealUserinfo);
+    let attempt = database.write_blocking::<_, database::Error>(|connection| audit::start(connection, &record))?;
+    let sealed = seal_and_forget(database, seal);
+    let outcome = match &sealed {
+        Ok(()) => Outcome::Succeeded,
+        Err(Error::Database(error)) => Outcome::Failed(error.reason()),
+        Err(_) => Outcome::Failed("internal-error"),
+    };
+    let ended = database.write_blocking::<_, database::Error>(|connection| {
+        if sealed.is_ok() {
+            instance::delete(connection, UNSEALED_USERINFO)?;
+        }
+        audit::end(connection, &record, attempt, outcome, clock.now())
+    });
+    sealed?;
+    Ok(ended?)
+}
+
+fn seal_and_forget(database: &Database, seal: &Seal) -> Result<(), Error> {
     database.write_blocking(|connection| -> Result<(), Error> {
         models::seal_userinfo(connection, seal)?;
         devices::seal_userinfo(connection, seal)?;
         Ok(())
     })?;
     // Until then the log has the pages of before. Killed in between, the next start does this again.
-    database.empty_log()?;
-    database.write_blocking(|connection| Ok(instance::delete(connection, UNSEALED_USERINFO)?))
+    Ok(database.empty_log()?)
 }
 
 /// The most connections when nothing says otherwise: each can hold a head of 64 KiB.

@@ -1,5 +1,5 @@
 use clap::Args;
-use fleetmint_server::app::{Clock as _, SystemClock, SystemRandom};
+use fleetmint_server::app::{SystemClock, SystemRandom};
 use fleetmint_server::config::Provider;
 use fleetmint_server::database::Database;
 use fleetmint_server::enrolment::adoption::{self, Strays, Verdict};
@@ -59,7 +59,7 @@ async fn go_through(command: &Adopt, database: &Database, keycloak: &Keycloak) -
             let outcome = match &stray.verdict {
                 Verdict::Obstacle(obstacle) => Err(obstacle.to_string()),
                 Verdict::Adoptable { .. } if !command.apply => Ok("can be adopted".to_owned()),
-                Verdict::Adoptable { .. } => adoption::adopt(database, keycloak, &stray, &actor, SystemClock.now())
+                Verdict::Adoptable { .. } => adoption::adopt(database, keycloak, &stray, &actor, &SystemClock)
                     .await
                     .map(|device| format!("adopted as device {}", device.id))
                     .map_err(|error| error.to_string()),

@@ -2,29 +2,24 @@
 
 pub(crate) mod refusals;
 mod stored;
+mod token;
 
-use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
-use crate::app::{NoRandomness, Random};
-use crate::audit::{self, Entry, Outcome, Reason};
-use crate::data_folder::{self, DataFolder, TokenFile};
-use crate::database::{self, Connection, Database};
-use crate::failpoint::{Step, reach};
+use crate::audit::Entry;
+use crate::data_folder::{DataFolder, TokenFile};
+use crate::database::{self, Database};
 use crate::identity::Identity;
 use crate::operation::Operation;
 use crate::seal::{Seal, sha256};
-use crate::secret::Secret;
 use crate::source::Source;
 
 pub use refusals::Refusals;
-use stored::{Origin, Stored};
+use stored::Stored;
+pub use token::{Keeping, Token, TokenError};
 
 /// Who is calling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,49 +71,6 @@ pub enum Error {
     Database(#[from] database::Error),
 }
 
-/// Why there is no administrator token.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    #[error(
-        "the administrator token is the setting access.bootstrap_token; change it there, or take it out of the \
-         settings and start the server once, before a token can be reset"
-    )]
-    Bootstrap,
-    #[error(transparent)]
-    Folder(#[from] data_folder::Error),
-    #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
-    #[error(transparent)]
-    Database(#[from] database::Error),
-}
-
-impl Reason for TokenError {
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Bootstrap => "forbidden",
-            Self::Folder(_) => "unavailable",
-            Self::NoRandomness(_) => "internal-error",
-            Self::Database(error) => error.reason(),
-        }
-    }
-}
-
-/// What the audit trail has in place of a caller's address.
-const RESET: &str = "fleetmint admin reset-token";
-
-/// Where the administrator token is, after a start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token {
-    /// It is the setting `access.bootstrap_token`.
-    Bootstrap,
-    /// A new one was made and kept in the data folder.
-    Made,
-    /// It is the one that was made earlier.
-    Kept,
-    /// There is none: nothing proves that what the database has was written by this program, or the file holds another.
-    Unproven,
-}
-
 /// How long what was read is remembered, even while nothing says that it changed.
 const REMEMBERED: SignedDuration = SignedDuration::from_secs(1);
 
@@ -149,124 +101,6 @@ impl Known {
 }
 
 impl Access {
-    /// Sees to it that there is an administrator token: the setting's if there is one, else one that was made.
-    ///
-    /// # Errors
-    /// The database's and the data folder's.
-    pub fn start(
-        database: &Database,
-        folder: &DataFolder,
-        seal: &Seal,
-        bootstrap_token: Option<&Secret>,
-        random: &dyn Random,
-    ) -> Result<(Self, Token), TokenError> {
-        let access = Self {
-            database: database.clone(),
-            folder: folder.clone(),
-            seal: seal.clone(),
-            known: Arc::default(),
-        };
-        let _alone = folder.lock_admin_token()?;
-        let token = if let Some(token) = bootstrap_token {
-            let stored = Stored::Authentic {
-                origin: Origin::Settings,
-                digest: Origin::Settings.digest(seal, token.expose()),
-                next: None,
-            };
-            database.write_blocking(|connection| stored.write(connection))?;
-            // A token made earlier opens nothing any more.
-            folder.remove_admin_token()?;
-            Token::Bootstrap
-        } else {
-            match database.read(Stored::read)? {
-                Some(stored) if !stored.is_from_settings() => access.keep(&stored)?,
-                Some(_) | None => {
-                    make(database, folder, seal, random, |_, _| Ok(()), |_, ()| Ok(()))?;
-                    Token::Made
-                }
-            }
-        };
-        Ok((access, token))
-    }
-
-    /// Goes on with a token that was made earlier: authenticates the digest of an earlier version, and completes a reset
-    /// that was cut short.
-    fn keep(&self, stored: &Stored) -> Result<Token, TokenError> {
-        let Some(mut file) = self.folder.admin_token_file()? else {
-            return Ok(match stored {
-                Stored::Authentic { .. } => Token::Kept,
-                Stored::Plain { .. } | Stored::Damaged => Token::Unproven,
-            });
-        };
-        let path = self.folder.admin_token_path();
-        let token = file.token().map_err(|cause| data_folder::Error::Io { path, cause })?;
-        let proven = match stored {
-            Stored::Authentic { .. } => stored.is_of(&self.seal, token.expose()),
-            // Who can write the database could have put it there; what is in the file, they could not.
-            Stored::Plain { hash, .. } => sha256(token.expose().as_bytes()).ct_eq(hash).into(),
-            Stored::Damaged => false,
-        };
-        if !proven {
-            return Ok(Token::Unproven);
-        }
-        let settled = Stored::made(Origin::Made.digest(&self.seal, token.expose()));
-        if *stored != settled {
-            self.database.write_blocking(|connection| settled.write(connection))?;
-        }
-        Ok(Token::Kept)
-    }
-
-    /// Makes another administrator token, in place of the one before, also beside a running server. `actor` is who runs
-    /// this, for the audit trail.
-    ///
-    /// # Errors
-    /// [`TokenError::Bootstrap`] while the setting is the token; the database's and the data folder's.
-    pub fn reset(
-        database: &Database,
-        folder: &DataFolder,
-        seal: &Seal,
-        bootstrap_token: Option<&Secret>,
-        random: &dyn Random,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<(), TokenError> {
-        let record = Entry {
-            at: now,
-            actor: actor.to_owned().into(),
-            action: Operation::ResetAdminToken,
-            device_id: None,
-            model_id: None,
-            source: RESET.into(),
-        };
-        let _alone = folder.lock_admin_token()?;
-        let attempt = Cell::new(None);
-        let reset = if bootstrap_token.is_some() {
-            Err(TokenError::Bootstrap)
-        } else {
-            // The running server may have the setting where this process has not.
-            let runs = matches!(folder.lock(), Err(data_folder::Error::Locked { .. }));
-            let begin = |connection: &mut Connection, before: Option<&Stored>| {
-                if runs && before.is_some_and(Stored::is_from_settings) {
-                    return Err(TokenError::Bootstrap);
-                }
-                let id = audit::start(connection, &record)?;
-                attempt.set(Some(id));
-                Ok(id)
-            };
-            make(database, folder, seal, random, begin, |connection, id| {
-                audit::end(connection, &record, id, Outcome::Succeeded)
-            })
-        };
-        if let Err(error) = &reset {
-            let outcome = Outcome::Failed(error.reason());
-            database.write_blocking::<_, database::Error>(|connection| match attempt.get() {
-                Some(id) => audit::end(connection, &record, id, outcome),
-                None => audit::insert(connection, &record, outcome),
-            })?;
-        }
-        reset
-    }
-
     /// Who sends this `Authorization` header (RFC 6750 §2.1). A reset takes effect at once.
     ///
     /// # Errors
@@ -335,60 +169,11 @@ fn bearer(authorization: &[u8]) -> Option<&str> {
     Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty())
 }
 
-/// Makes a token of 32 random bytes; keeps its digest in the database and itself in the data folder.
-///
-/// ```text
-/// the digest beside the one before ─► the file ─► the digest in place of the one before
-/// ```
-///
-/// Whatever dies between two of these, the token in the file is right. `begin` may object to what was there before; `end`
-/// is given what it returned, in the transaction that completes the change.
-fn make<T>(
-    database: &Database,
-    folder: &DataFolder,
-    seal: &Seal,
-    random: &dyn Random,
-    begin: impl FnOnce(&mut Connection, Option<&Stored>) -> Result<T, TokenError>,
-    end: impl FnOnce(&mut Connection, T) -> Result<(), database::Error>,
-) -> Result<(), TokenError> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    random.fill(bytes.as_mut())?;
-    let token = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref()));
-    let digest = Origin::Made.digest(seal, &token);
-    let begun = database.write_blocking(|connection| {
-        let before = Stored::read(connection)?;
-        let begun = begin(connection, before.as_ref())?;
-        match before {
-            Some(Stored::Authentic {
-                origin, digest: before, ..
-            }) => Stored::Authentic {
-                origin,
-                digest: before,
-                next: Some(digest),
-            }
-            .write(connection)?,
-            // What was there before opens nothing.
-            Some(Stored::Plain { .. } | Stored::Damaged) => Stored::made(digest).write(connection)?,
-            // The first token: until it is in the database too, the next start makes another.
-            None => {}
-        }
-        Ok::<_, TokenError>(begun)
-    })?;
-    reach(Step::ResetBegun);
-    folder.write_admin_token(&token)?;
-    reach(Step::ResetFile);
-    database.write_blocking::<_, database::Error>(|connection| {
-        Stored::made(digest).write(connection)?;
-        end(connection, begun)
-    })?;
-    reach(Step::ResetDone);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::stored::Origin;
     use super::*;
-    use crate::app::SystemRandom;
+    use crate::app::{SystemClock, SystemRandom};
     use crate::seal::MasterKey;
 
     fn at(seconds: i64) -> Timestamp {
@@ -419,21 +204,22 @@ mod tests {
             }
         }
 
+        fn keeping(&self) -> Keeping<'_> {
+            Keeping {
+                database: &self.database,
+                folder: &self.folder,
+                seal: &self.seal,
+                random: &self.random,
+                clock: &SystemClock,
+            }
+        }
+
         fn start(&self) -> (Access, Token) {
-            Access::start(&self.database, &self.folder, &self.seal, None, &self.random).unwrap()
+            Access::start(self.keeping(), None).unwrap()
         }
 
         fn reset(&self) {
-            Access::reset(
-                &self.database,
-                &self.folder,
-                &self.seal,
-                None,
-                &self.random,
-                "os:alice",
-                at(0),
-            )
-            .unwrap();
+            Access::reset(self.keeping(), None, "os:alice").unwrap();
         }
 
         fn in_file(&self) -> String {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, yield_now};
 
 use super::store::{self, Row};
 use super::{Entry, Error, Outcome, Reason};
+use crate::app::Clock;
 use crate::database::{self, Connection, Database};
 
 /// So many records begin a commit, whoever waits for them; it takes less than twice as many.
@@ -29,6 +31,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(5);
 pub struct Audit {
     committer: UnboundedSender<Message>,
     begun: Arc<AtomicUsize>,
+    clock: Arc<dyn Clock>,
 }
 
 enum Message {
@@ -51,11 +54,12 @@ impl std::fmt::Debug for Audit {
 impl Audit {
     /// Starts the committer, a task of the running runtime that ends with the last clone.
     #[must_use]
-    pub fn start(database: Database) -> Self {
+    pub fn start(database: Database, clock: Arc<dyn Clock>) -> Self {
         let (sender, receiver) = unbounded_channel();
         let audit = Self {
             committer: sender,
             begun: Arc::default(),
+            clock,
         };
         let committer = Committer {
             database,
@@ -196,6 +200,7 @@ impl Attempt {
         let end = End {
             entry,
             outcome,
+            at: self.audit.clock.now(),
             attempt: Arc::clone(&self.id),
         };
         if self.audit.send(Message::Later(Box::new(end))).is_err() {
@@ -313,6 +318,8 @@ impl Work for Start {
 struct End {
     entry: Entry,
     outcome: Outcome,
+    /// When the outcome was known; it may be on the disk much later.
+    at: Timestamp,
     attempt: Arc<AttemptId>,
 }
 
@@ -320,7 +327,11 @@ impl Work for End {
     fn read(&mut self, _: &mut Connection) {}
 
     fn record(&self) -> What<'_> {
-        What::End(row(&self.entry, self.outcome), &self.attempt)
+        let row = Row {
+            at: self.at,
+            ..row(&self.entry, self.outcome)
+        };
+        What::End(row, &self.attempt)
     }
 
     /// The attempt stands in the trail, and so must its outcome.
@@ -347,6 +358,7 @@ impl Work for Flush {
 fn row(entry: &Entry, outcome: Outcome) -> Row<'_> {
     Row {
         entry,
+        at: entry.at,
         outcome,
         attempt: None,
     }
@@ -518,10 +530,10 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::future::join_all;
-    use jiff::Timestamp;
 
     use super::super::{Filter, Record};
     use super::*;
+    use crate::app::SystemClock;
     use crate::operation::Operation;
 
     fn entry(device: i64) -> Entry {
@@ -586,7 +598,7 @@ mod tests {
     #[tokio::test]
     async fn what_could_not_be_read_is_recorded_as_failed_and_spoils_no_others() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         let all = (0..20).map(|device| {
             audit.disclose(entry(device), move |_, entry| {
                 entry.model_id = Some(device + 100);
@@ -615,7 +627,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_one_commit_and_not_the_committer() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         let panics = audit.disclose(entry(1), |_, _| -> Result<(), Error> { panic!("as the test wants it") });
         let (beside, panicked) = tokio::join!(audit.record(entry(2), Outcome::Succeeded), panics);
         assert!(panicked.is_err());
@@ -630,7 +642,7 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_waits_for_waits_for_more_of_its_kind() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         // One alone, and a good part of what is under way, are committed though nobody waits.
         let mut one = audit.begin(entry(1)).unwrap();
         until_recorded(&database, "started", &[1]).await;
@@ -658,7 +670,7 @@ mod tests {
     #[tokio::test]
     async fn an_outcome_names_its_attempt_however_it_ended() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         // Some that fill several statements, so that the ids of attempts among them are counted rightly.
         let attempts: Vec<Attempt> = (0..21).map(|device| audit.begin(entry(device)).unwrap()).collect();
         for (device, mut attempt) in (0..21).zip(attempts) {
@@ -695,7 +707,7 @@ mod tests {
     #[tokio::test]
     async fn an_outcome_is_recorded_soon_though_nobody_waits() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         let mut attempt = audit.begin(entry(1)).unwrap();
         attempt.durable().await.unwrap();
         attempt.ended(Outcome::Succeeded);
@@ -705,7 +717,7 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_that_could_not_be_recorded_has_no_outcome() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         execute(
             &database,
             "CREATE TRIGGER no_room BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END",
@@ -721,7 +733,7 @@ mod tests {
     #[tokio::test]
     async fn an_outcome_that_could_not_be_committed_is_tried_again() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         let mut attempt = audit.begin(entry(1)).unwrap();
         attempt.durable().await.unwrap();
         execute(
@@ -738,7 +750,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_begun_is_made_when_the_service_ends() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         let made: Vec<Attempt> = (0..4).map(|device| audit.begin(entry(device)).unwrap()).collect();
         until_recorded(&database, "started", &[0, 1, 2, 3]).await;
         drop(audit.begin(entry(4)).unwrap());
@@ -749,7 +761,7 @@ mod tests {
     #[tokio::test]
     async fn ids_are_never_used_again() {
         let (_root, database) = database();
-        let audit = Audit::start(database.clone());
+        let audit = Audit::start(database.clone(), Arc::new(SystemClock));
         join_all((0..30).map(|device| done(&audit, device))).await;
         let last = records(&database).last().unwrap().id;
         execute(&database, "DELETE FROM audit");

@@ -136,7 +136,7 @@ pub(crate) async fn list_audit(
 
 /// The names of operations, in the document.
 fn operation_name() -> Schema {
-    let operations = Operation::ALL.iter().chain(Operation::COMMANDS);
+    let operations = Operation::ALL.iter().chain(Operation::OTHERS);
     let names = operations.map(|operation| operation.name());
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -155,7 +155,7 @@ fn outcome_name() -> Schema {
 fn operation(text: &str) -> Result<Operation, String> {
     Operation::ALL
         .iter()
-        .chain(Operation::COMMANDS)
+        .chain(Operation::OTHERS)
         .find(|operation| operation.name() == text)
         .copied()
         .ok_or_else(|| "must be the name of an operation, such as get_provisioning".to_owned())

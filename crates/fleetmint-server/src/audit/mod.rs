@@ -28,7 +28,7 @@ use crate::app::App;
 use crate::database::{self, Connection};
 use crate::operation::Operation;
 
-/// Who acts when nobody has asked for it: the reconciler.
+/// Who acts when nobody has asked for it: the server at its start, the reconciler.
 pub(crate) const SYSTEM: &str = "system";
 
 /// A record to be made: who did what to which device or model, when, and from where.
@@ -44,7 +44,22 @@ pub struct Entry {
     pub source: Cow<'static, str>,
 }
 
+/// What the records of a start have in place of a caller's address.
+const START: &str = "fleetmint serve";
+
 impl Entry {
+    /// The record of what the server does by itself when it starts.
+    pub(crate) fn of_start(at: Timestamp, action: Operation) -> Self {
+        Self {
+            at,
+            actor: SYSTEM.into(),
+            action,
+            device_id: None,
+            model_id: None,
+            source: START.into(),
+        }
+    }
+
     #[must_use]
     pub fn device(mut self, id: i64) -> Self {
         self.device_id = Some(id);

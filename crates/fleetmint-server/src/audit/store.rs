@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use diesel::prelude::*;
+use jiff::Timestamp;
 
 use super::{Entry, Filter, Outcome, Record, SYSTEM};
 use crate::database::schema::audit::dsl;
@@ -16,6 +17,8 @@ extern "SQL" {
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) entry: &'a Entry,
+    /// When it came to this: for an outcome, when it was known.
+    pub(super) at: Timestamp,
     pub(super) outcome: Outcome,
     pub(super) attempt: Option<i64>,
 }
@@ -67,7 +70,7 @@ type Values = (
 impl Row<'_> {
     fn values(self) -> Values {
         (
-            dsl::at.eq(self.entry.at.as_microsecond()),
+            dsl::at.eq(self.at.as_microsecond()),
             dsl::actor.eq(self.entry.actor.clone()),
             dsl::action.eq(self.entry.action.name()),
             dsl::device_id.eq(self.entry.device_id),
@@ -84,6 +87,7 @@ impl Row<'_> {
 pub(crate) fn insert(connection: &mut Connection, entry: &Entry, outcome: Outcome) -> Result<(), database::Error> {
     let row = Row {
         entry,
+        at: entry.at,
         outcome,
         attempt: None,
     };
@@ -96,15 +100,17 @@ pub(crate) fn start(connection: &mut Connection, entry: &Entry) -> Result<i64, d
     last_id(connection)
 }
 
-/// Makes the record of how an attempt ended.
+/// Makes the record of how an attempt ended, and when. `entry` is the attempt's.
 pub(crate) fn end(
     connection: &mut Connection,
     entry: &Entry,
     attempt: i64,
     outcome: Outcome,
+    at: Timestamp,
 ) -> Result<(), database::Error> {
     let row = Row {
         entry,
+        at,
         outcome,
         attempt: Some(attempt),
     };

@@ -1,8 +1,7 @@
 //! Clients of Keycloak that no row knows: after a database was lost, or from a time before Fleetmint.
 
-use jiff::Timestamp;
-
 use super::{key, store};
+use crate::app::Clock;
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::database::{self, Database};
 use crate::devices::Device;
@@ -154,14 +153,14 @@ pub async fn adopt(
     keycloak: &Keycloak,
     stray: &Stray,
     actor: &str,
-    now: Timestamp,
+    clock: &dyn Clock,
 ) -> Result<Device, Error> {
     let (device_model_id, key) = match &stray.verdict {
         Verdict::Adoptable { device_model_id, key } => (*device_model_id, key.clone()),
         Verdict::Obstacle(obstacle) => return Err(obstacle.clone().into()),
     };
     let record = Entry {
-        at: now,
+        at: clock.now(),
         actor: actor.to_owned().into(),
         action: Operation::CreateDevice,
         device_id: None,
@@ -172,11 +171,19 @@ pub async fn adopt(
     let attempt = database
         .write::<_, database::Error>(move |connection| audit::start(connection, &entry))
         .await?;
-    let adopted = claim_and_insert(database, keycloak, stray, (device_model_id, key), (&record, attempt)).await;
+    let adopted = claim_and_insert(
+        database,
+        keycloak,
+        stray,
+        (device_model_id, key),
+        (&record, attempt),
+        clock,
+    )
+    .await;
     if let Err(error) = &adopted {
-        let outcome = Outcome::Failed(error.reason());
+        let (outcome, at) = (Outcome::Failed(error.reason()), clock.now());
         database
-            .write::<_, database::Error>(move |connection| audit::end(connection, &record, attempt, outcome))
+            .write::<_, database::Error>(move |connection| audit::end(connection, &record, attempt, outcome, at))
             .await?;
     }
     adopted
@@ -188,9 +195,9 @@ async fn claim_and_insert(
     stray: &Stray,
     (device_model_id, key): (i64, String),
     (record, attempt): (&Entry, i64),
+    clock: &dyn Clock,
 ) -> Result<Device, Error> {
     let found = stray.found.clone();
-    let now = record.at;
     keycloak
         .claim(Client {
             client_id: &found.client_id,
@@ -201,6 +208,7 @@ async fn claim_and_insert(
     let mut violations: Vec<Violation> = Vec::new();
     let given = found.name.unwrap_or_default();
     name::check(&given, &mut violations);
+    let now = clock.now();
     let row = store::NewRow {
         name: if violations.is_empty() { given } else { key.clone() },
         key,
@@ -213,7 +221,7 @@ async fn claim_and_insert(
     let made = database
         .write(move |connection| {
             let device = store::adopt(connection, &row, &found.client_id, &found.provider_ref)?;
-            audit::end(connection, &record.device(device.id), attempt, Outcome::Succeeded)?;
+            audit::end(connection, &record.device(device.id), attempt, Outcome::Succeeded, now)?;
             Ok::<_, database::Error>(device)
         })
         .await;

@@ -235,10 +235,11 @@ impl Work {
         started: Started,
         settle: impl FnOnce(&mut Connection, &str) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
+        let at = self.app.clock.now();
         let write = move |connection: &mut Connection| {
             let result = database::nested(connection, |connection| settle(connection, &started.owner));
             let outcome = audit::Outcome::of(&result);
-            audit::end(connection, &started.entry, started.attempt, outcome)?;
+            audit::end(connection, &started.entry, started.attempt, outcome, at)?;
             Ok(result)
         };
         self.write(write).await?
@@ -272,14 +273,10 @@ impl Work {
         reason: &'static str,
         undo: impl FnOnce(&mut Connection, &str) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
+        let (at, outcome) = (self.app.clock.now(), audit::Outcome::Failed(reason));
         self.write(move |connection| {
             undo(connection, &started.owner)?;
-            Ok(audit::end(
-                connection,
-                &started.entry,
-                started.attempt,
-                audit::Outcome::Failed(reason),
-            )?)
+            Ok(audit::end(connection, &started.entry, started.attempt, outcome, at)?)
         })
         .await
     }

@@ -103,8 +103,8 @@ impl Attempt {
         Ok(Self { id, entry })
     }
 
-    fn succeeded(&self, connection: &mut Connection) -> Result<(), database::Error> {
-        audit::end(connection, &self.entry, self.id, Outcome::Succeeded)
+    fn succeeded(&self, connection: &mut Connection, at: Timestamp) -> Result<(), database::Error> {
+        audit::end(connection, &self.entry, self.id, Outcome::Succeeded, at)
     }
 }
 
@@ -124,18 +124,20 @@ async fn mend(
             .locate(Client::of(device))
             .await?
             .or(device.provider_ref.clone());
+        let at = app.clock.now();
         let settle = move |connection: &mut Connection| {
             // Without a proof: the image's reader looks the client up once more, and stores one.
             store::settle(connection, id, &owner, found.as_deref(), None)?;
-            Ok(attempt.succeeded(connection)?)
+            Ok(attempt.succeeded(connection, at)?)
         };
         app.database.write::<_, Error>(settle).await?;
     } else {
         provider.delete(Client::of(device)).await?;
+        let at = app.clock.now();
         app.database
             .write::<_, Error>(move |connection| {
                 store::remove(connection, id, &owner)?;
-                Ok(attempt.succeeded(connection)?)
+                Ok(attempt.succeeded(connection, at)?)
             })
             .await?;
     }

@@ -1,5 +1,6 @@
 //! Clients that no row knows.
 
+use fleetmint_server::app::SystemClock;
 use fleetmint_server::enrolment::adoption::{self, Error, Obstacle, Stray, Strays, Verdict};
 use fleetmint_server::identity::Identity;
 use fleetmint_server::identity::keycloak::Keycloak;
@@ -100,8 +101,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     // What is in the way is left alone.
     for stray in &found[1..] {
         let untouched = realm.client(&stray.found.provider_ref).await;
-        let now = before.app.clock.now();
-        let error = adoption::adopt(&before.app.database, keycloak(&before), stray, "os:alice", now)
+        let error = adoption::adopt(&before.app.database, keycloak(&before), stray, "os:alice", &SystemClock)
             .await
             .unwrap_err();
         assert!(matches!(error, Error::Obstacle(_)), "{error:?}");
@@ -113,8 +113,9 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     after.model("m").await;
     let mut adopted = Vec::new();
     for stray in strays(&after, None).await {
-        let now = after.app.clock.now();
-        if let Ok(device) = adoption::adopt(&after.app.database, keycloak(&after), &stray, "os:alice", now).await {
+        if let Ok(device) =
+            adoption::adopt(&after.app.database, keycloak(&after), &stray, "os:alice", &SystemClock).await
+        {
             adopted.push(after.get(&format!("/api/devices/{}", device.id)).await.expect(200));
         }
     }
@@ -162,8 +163,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
         device_model_id: 2,
         key: device["key"].as_str().unwrap().to_owned(),
     };
-    let now = after.app.clock.now();
-    let error = adoption::adopt(&after.app.database, keycloak(&after), &stray, "os:alice", now)
+    let error = adoption::adopt(&after.app.database, keycloak(&after), &stray, "os:alice", &SystemClock)
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Obstacle(Obstacle::KeyTaken)), "{error:?}");

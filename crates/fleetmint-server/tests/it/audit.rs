@@ -8,6 +8,16 @@ use serde_json::{Value, json};
 use crate::harness::{Server, problem};
 
 async fn items(server: &Server, query: &str) -> Vec<Value> {
+    let mut items = with_starts(server, query).await;
+    items.retain(|item| item["source"] != START);
+    items
+}
+
+/// What the records have as their source that a server makes when it starts.
+const START: &str = "fleetmint serve";
+
+/// Those too that a server made when it started.
+async fn with_starts(server: &Server, query: &str) -> Vec<Value> {
     let page = server.get(&format!("/api/audit?{query}")).await.expect(200);
     page["items"].as_array().unwrap().clone()
 }
@@ -60,6 +70,38 @@ async fn it_tells_who_did_what_to_which_device_when_and_from_where() {
     // Reading it is not in it, and neither is a call without a valid token.
     server.anonymous(Method::GET, "/api/devices/1/provisioning").await;
     assert_eq!(items(&server, "").await, all);
+    server.stop().await;
+}
+
+/// Action and outcome of what the first start changes, oldest first.
+const STARTED: [(&str, &str); 4] = [
+    ("set_master_key", "succeeded"),
+    ("create_signing_key", "succeeded"),
+    ("create_admin_token", "started"),
+    ("create_admin_token", "succeeded"),
+];
+
+#[tokio::test]
+async fn what_the_server_changes_when_it_starts_is_recorded_and_nothing_where_it_changes_nothing() {
+    let server = Server::start().await;
+    let mut all = with_starts(&server, "").await;
+    all.reverse();
+    let outcomes: Vec<_> = all
+        .iter()
+        .map(|item| (item["action"].as_str().unwrap(), item["outcome"].as_str().unwrap()))
+        .collect();
+    assert_eq!(outcomes, STARTED);
+    for item in &all {
+        assert_eq!((&item["actor"], &item["source"]), (&json!("system"), &json!(START)));
+        assert_eq!((&item["device_id"], &item["model_id"]), (&Value::Null, &Value::Null));
+    }
+    let [.., started, succeeded] = &all[..] else { panic!() };
+    assert_eq!(succeeded["attempt"], started["id"]);
+    assert!(succeeded["at"].as_str() > started["at"].as_str());
+
+    let folder = server.stop().await;
+    let server = Server::start_in(folder, &[]).await;
+    assert_eq!(with_starts(&server, "").await.len(), STARTED.len());
     server.stop().await;
 }
 
@@ -256,7 +298,14 @@ async fn records_of_the_version_before_are_kept() {
     let image = server.image(&json!({"id": 1}), 4096).await;
     assert_eq!(image.status, 200);
     let newest = items(&server, "limit=1").await.remove(0);
-    assert_eq!((&newest["id"], &newest["outcome"]), (&json!(6), &json!("succeeded")));
+    assert_eq!((&newest["id"], &newest["outcome"]), (&json!(7), &json!("succeeded")));
+    // The start authenticated the hash of the administrator token.
+    let started = with_starts(&server, "action=keep_admin_token").await;
+    assert_eq!(started.len(), 1);
+    assert_eq!(
+        (&started[0]["outcome"], &started[0]["actor"]),
+        (&json!("succeeded"), &json!("system"))
+    );
     server.stop().await;
 }
 
@@ -310,14 +359,15 @@ async fn it_is_read_page_by_page_while_more_comes() {
     for _ in 0..6 {
         server.device(&model).await;
     }
-    let all = items(&server, "").await;
-    assert_eq!(all.len(), 7);
-    let (mut read, mut query) = (Vec::new(), "limit=3".to_owned());
+    let all = with_starts(&server, "").await;
+    assert_eq!(all.len(), 7 + STARTED.len());
+    let (mut read, mut query, mut pages) = (Vec::new(), "limit=3".to_owned(), 0);
     loop {
         let page = server.get(&format!("/api/audit?{query}")).await.expect(200);
         read.extend(page["items"].as_array().unwrap().clone());
         // What comes meanwhile is newer than the cursor.
         server.device(&model).await;
+        pages += 1;
         match page["next_cursor"].as_str() {
             Some(cursor) => query = format!("limit=3&cursor={cursor}"),
             None => break,
@@ -326,7 +376,10 @@ async fn it_is_read_page_by_page_while_more_comes() {
     assert_eq!(read, all);
     // A page that ends with the last record says so.
     assert_eq!(
-        server.get("/api/audit?limit=10").await.expect(200)["next_cursor"],
+        server
+            .get(&format!("/api/audit?limit={}", 7 + STARTED.len() + pages))
+            .await
+            .expect(200)["next_cursor"],
         Value::Null
     );
     server.stop().await;

@@ -550,6 +550,7 @@ async fn urls_of_an_earlier_version_are_sealed_or_refused_when_they_are_needed()
         "mqtt://me:hunter2hunter2@old.example"
     );
     assert_eq!(server.count("instance WHERE name = 'unsealed_userinfo'"), 0);
+    assert_eq!(server.outcomes("seal_userinfo").await, ["succeeded", "started"]);
 
     for (table, level) in [("device_models", "model's"), ("devices", "device's own")] {
         for (column, url) in [

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fleetmint_server::app::{Clock as _, SystemClock};
+use fleetmint_server::app::SystemClock;
 use fleetmint_server::backup;
 use fleetmint_server::database::Database;
 
@@ -38,9 +38,9 @@ pub(crate) fn run(command: &Backup) -> Result<(), Failure> {
         file.push(suffix);
         PathBuf::from(file)
     });
-    let (actor, now) = (actor::name(), SystemClock.now());
+    let actor = actor::name();
     files::fill(&command.file, &never, command.force, |file| {
-        backup::back_up(&database, file, &actor, now).map_err(Failure::no)
+        backup::back_up(&database, file, &actor, &SystemClock).map_err(Failure::no)
     })?;
     let key = match &settings.data.master_key {
         Some(_) => "the master key in data.master_key".to_owned(),

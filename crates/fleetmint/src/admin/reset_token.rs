@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use clap::Args;
-use fleetmint_server::access::Access;
-use fleetmint_server::app::{Clock as _, Random, SystemClock, SystemRandom};
+use fleetmint_server::access::{Access, Keeping};
+use fleetmint_server::app::{Random, SystemClock, SystemRandom};
 use fleetmint_server::data_folder::DataFolder;
 use fleetmint_server::database::Database;
 use fleetmint_server::serve::existing_seal;
@@ -29,8 +29,14 @@ pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
     let bootstrap_token = settings.access.bootstrap_token.as_ref();
     let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
     let seal = existing_seal(&settings, &folder, &database, &random).map_err(Failure::no)?;
-    let (actor, now) = (actor::name(), SystemClock.now());
-    Access::reset(&database, &folder, &seal, bootstrap_token, &*random, &actor, now).map_err(Failure::no)?;
+    let keeping = Keeping {
+        database: &database,
+        folder: &folder,
+        seal: &seal,
+        random: &*random,
+        clock: &SystemClock,
+    };
+    Access::reset(keeping, bootstrap_token, &actor::name()).map_err(Failure::no)?;
     terminal::print(&format!(
         "a new administrator token was made and kept in {}\n",
         folder.admin_token_path().display()

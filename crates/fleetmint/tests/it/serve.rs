@@ -509,6 +509,54 @@ fn a_lost_database_is_noticed_where_key_and_token_are_settings() {
     }
 }
 
+#[test]
+fn the_token_of_the_settings_is_taken_once_and_recorded_with_its_outcome() {
+    const TOKEN: &str = "the-bootstrap-token-of-this-test";
+    let folder = Folder::new();
+    let start = || Running::start(&folder, &[("FLEETMINT_ACCESS__BOOTSTRAP_TOKEN", TOKEN)]);
+    let records = |server: &Running| {
+        let (status, body) = server.call("GET", "/api/audit?action=set_admin_token", TOKEN, "");
+        assert_eq!(status, 200, "{body}");
+        let page: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let outcomes = page["items"].as_array().unwrap().iter().map(|item| {
+            assert_eq!(
+                (item["actor"].as_str(), item["source"].as_str()),
+                (Some("system"), Some("fleetmint serve"))
+            );
+            let text = |member: &str| item[member].as_str().unwrap_or_default();
+            format!("{} {}", text("outcome"), text("reason")).trim_end().to_owned()
+        });
+        outcomes.collect::<Vec<_>>()
+    };
+    Running::start(&folder, &[]).end("-TERM");
+    // The token that was made cannot be deleted: what stands in its place is no file.
+    let file = folder.file("fleetmint-data/admin-token");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    folder
+        .run_with(
+            ["serve", "--listen", "127.0.0.1:0"],
+            &[("FLEETMINT_ACCESS__BOOTSTRAP_TOKEN", TOKEN)],
+        )
+        .refused_with_log(1);
+    std::fs::remove_dir(&file).unwrap();
+
+    let server = start();
+    assert_eq!(records(&server), ["failed unavailable", "started"]);
+    server.end("-TERM");
+    // A file that was made and not deleted yet makes it a change again.
+    folder.write("fleetmint-data/admin-token", "an older token");
+    for _ in 0..2 {
+        let server = start();
+        assert_eq!(
+            records(&server),
+            ["succeeded", "started", "failed unavailable", "started"]
+        );
+        assert!(!file.exists());
+        server.end("-TERM");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn no_core_file_and_no_other_process_has_its_memory() {

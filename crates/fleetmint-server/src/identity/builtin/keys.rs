@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 
 use super::store;
 use crate::app::NoRandomness;
+use crate::audit::{self, Entry, Outcome};
 use crate::database::{self, Connection, Database};
+use crate::operation::Operation;
 use crate::seal::{OpenError, Place, Seal, sha256};
 
 /// Why there are no signing keys.
@@ -79,6 +81,8 @@ impl Keys {
             }
             if keys.is_empty() {
                 keys.push(make(connection, seal, &random, now)?);
+                let record = Entry::of_start(now, Operation::CreateSigningKey);
+                audit::insert(connection, &record, Outcome::Succeeded)?;
             }
             Ok::<_, KeyError>(keys.into_iter())
         })?;

@@ -30,6 +30,8 @@ async fn records(server: &Server, device: &Value) -> Vec<(String, String, String
             for member in ["actor", "action", "source"] {
                 assert_eq!(attempt[member], item[member]);
             }
+            // The time of the outcome: at least a call and a commit lie between.
+            assert!(item["at"].as_str() > attempt["at"].as_str(), "{item} {attempt}");
         }
     }
     let records = items.iter().map(|item| {

@@ -42,6 +42,7 @@ fn a_copy_from_beside_a_running_server_is_restored() {
         .collect();
     assert_eq!(outcomes, ["succeeded", "started"]);
     assert!(records["items"][0]["actor"].as_str().unwrap().starts_with("os:"));
+    assert!(records["items"][0]["at"].as_str() > records["items"][1]["at"].as_str());
 
     // An existing file stays, and the database itself is never replaced.
     let line = folder.line("fleetmint admin backup copy.db").refused(2);
