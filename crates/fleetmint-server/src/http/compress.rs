@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::media_range;
 use super::problem::Problem;
 
 /// Answers of at most so many bytes are sent as they are: they fit into one packet anyway.
@@ -106,10 +107,7 @@ fn is_wanted(headers: &HeaderMap) -> bool {
     {
         let mut parts = coding.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
-        let weight: f32 = parts
-            .filter_map(|parameter| parameter.split_once('='))
-            .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-            .map_or(1.0, |(_, weight)| weight.trim().parse().unwrap_or(0.0));
+        let weight = media_range::weight(parts);
         if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {
             gzip = Some(weight);
         } else if name.eq_ignore_ascii_case("identity") {
@@ -194,6 +192,8 @@ mod tests {
             (&["gzip;q=0, *"], false),
             (&["gzip;q=0.000"], false),
             (&["gzip;q=none"], false),
+            (&["gzip;q=NaN"], false),
+            (&["identity, gzip;q=inf"], true),
             (&["identity, gzip;q=0.9"], false),
             (&["identity;q=0.5", "gzip;q=0.5"], true),
             (&["identity;q=0, *"], true),

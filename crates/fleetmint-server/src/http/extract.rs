@@ -17,7 +17,7 @@ use super::body::{self, Failure};
 use super::problem::{Kind, Problem};
 use super::schema;
 use crate::secret::Wiped;
-use crate::violation::Violation;
+use crate::violation::{self, Violation};
 
 /// The media types that [`MergePatch`] takes, for the answers to OPTIONS and to other types (RFC 5789 §2.2, §3.1).
 pub(super) const ACCEPT_PATCH: (HeaderName, HeaderValue) = (
@@ -309,14 +309,15 @@ impl Query {
 
     /// Ends the reading: what was wrong, and what nobody took, is a 422.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
-        for (name, _) in std::mem::take(&mut self.pairs) {
+        let unknown = std::mem::take(&mut self.pairs);
+        let count = self.violations.len() + unknown.len();
+        if count == 0 {
+            return Ok(());
+        }
+        for (name, _) in unknown.into_iter().take(violation::LISTED_MAX) {
             let name: String = name.chars().take(64).collect();
-            self.violation(&name.clone(), format!("there is no query parameter {name}"));
+            self.violation(&name, format!("there is no query parameter {name}"));
         }
-        if self.violations.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::invalid(self.violations))
-        }
+        Err(Problem::invalid_first(self.violations, count))
     }
 }

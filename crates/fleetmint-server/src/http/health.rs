@@ -66,12 +66,7 @@ pub(super) async fn get_readyz(State(app): State<App>, Informed(informed): Infor
     let health = Json(Health { status: word, problems });
     match status {
         StatusCode::OK => health.into_response(),
-        _ => (
-            status,
-            [(header::RETRY_AFTER, problem::RETRY_AFTER.to_string())],
-            health,
-        )
-            .into_response(),
+        _ => (status, [problem::retry_after(problem::RETRY_AFTER)], health).into_response(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! The bodies that are large: a bound on their bytes under way, from before a request's is read until the answer's is
-//! written. What finds no room waits in a short queue, and is told to come back later beyond it.
+//! written. What finds no room waits in a short queue, and is refused with `Retry-After` beyond it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::{Kind, Problem};
@@ -22,9 +22,6 @@ const WAITING_MAX: usize = 32;
 
 /// How long a call waits for room.
 const WAIT: Duration = Duration::from_secs(10);
-
-/// When to come back, in seconds.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// The room for large bodies.
 #[derive(Debug)]
@@ -115,7 +112,6 @@ fn full() -> Problem {
         Kind::Unavailable,
         "Too many large bodies are under way; try again in a few seconds.",
     )
-    .with_header(header::RETRY_AFTER, RETRY_AFTER)
 }
 
 #[cfg(test)]

@@ -54,8 +54,9 @@ fn specificity(range: &str, offer: &str) -> u8 {
     }
 }
 
-/// The weight among a range's parameters. What is no number counts as 0, what is above 1 as 1.
-fn weight<'a>(parameters: impl Iterator<Item = &'a str>) -> f32 {
+/// The weight among the parameters of a media range or a content coding (RFC 9110 §12.4.2). What is no number counts as 0,
+/// what is above 1 as 1.
+pub(crate) fn weight<'a>(parameters: impl Iterator<Item = &'a str>) -> f32 {
     parameters
         .filter_map(|parameter| parameter.split_once('='))
         .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))

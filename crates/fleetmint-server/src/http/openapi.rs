@@ -79,10 +79,10 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
         shared.push((401, "The call carries no valid token"));
         shared.push((403, "The token does not allow this"));
-        shared.push((503, "The service cannot do this now"));
+        shared.push((503, "The service is temporarily unavailable"));
     }
     if path.contains('{') {
-        shared.push((404, "There is no such thing"));
+        shared.push((404, "Not Found"));
     }
     if is_guarded && answers_with_content(operation) {
         shared.push((406, "The caller accepts no media type that is offered"));
@@ -95,7 +95,7 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         shared.push((415, "The body's media type or content coding is not understood"));
         shared.push((501, "The body's transfer coding is not understood"));
     }
-    shared.push((400, "The request is not as HTTP/1.1 requires"));
+    shared.push((400, "The request is not valid HTTP/1.1"));
     let responses = &mut operation.responses.responses;
     for (status, description) in shared {
         responses

@@ -10,11 +10,16 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::violation::Violation;
+use crate::violation::{self, Violation};
 
-/// When to try again, in seconds, where the problem says nothing else. The usual reasons are a full disk and a busy
-/// database, and more calls do not help them.
+/// When to try again, in seconds, where there is no better number. The usual reasons are a full disk and a busy database,
+/// and more calls do not help them.
 pub(crate) const RETRY_AFTER: u64 = 5;
+
+/// The header that says when to try again.
+pub(crate) fn retry_after(seconds: u64) -> (HeaderName, HeaderValue) {
+    (header::RETRY_AFTER, HeaderValue::from(seconds))
+}
 
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -36,7 +41,8 @@ macro_rules! kinds {
                 match self { $(Self::$variant => StatusCode::$status,)* }
             }
 
-            /// What all problems of this kind have in common.
+            /// What all problems of this kind have in common. A kind that is named after its status has the status's own
+            /// words (RFC 9110).
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
@@ -50,22 +56,22 @@ macro_rules! kinds {
 }
 
 kinds! {
-    MalformedRequest = BAD_REQUEST, "malformed-request", "The request is not as HTTP/1.1 requires", false;
+    MalformedRequest = BAD_REQUEST, "malformed-request", "The request is not valid HTTP/1.1", false;
     UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read", false;
     UnreadableHeader = BAD_REQUEST, "unreadable-header", "A header cannot be read", false;
-    Unauthorized = UNAUTHORIZED, "unauthorized", "The call carries no valid token", false;
-    Forbidden = FORBIDDEN, "forbidden", "The token does not allow this", false;
-    NotFound = NOT_FOUND, "not-found", "There is no such thing", false;
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The resource does not know this method", false;
-    NotAcceptable = NOT_ACCEPTABLE, "not-acceptable", "None of the acceptable media types is offered", false;
-    Timeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive", true;
-    InUse = CONFLICT, "in-use", "Something else still needs it", false;
-    AlreadyExists = CONFLICT, "already-exists", "It exists already", false;
-    ForeignClient = CONFLICT, "foreign-client", "The identity provider has such a client, and it is not ours", false;
-    Busy = CONFLICT, "being-changed", "Another change of it is under way", true;
-    PreconditionFailed = PRECONDITION_FAILED, "precondition-failed", "It is in another state than the call expects", false;
+    Unauthorized = UNAUTHORIZED, "unauthorized", "Unauthorized", false;
+    Forbidden = FORBIDDEN, "forbidden", "Forbidden", false;
+    NotFound = NOT_FOUND, "not-found", "Not Found", false;
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method Not Allowed", false;
+    NotAcceptable = NOT_ACCEPTABLE, "not-acceptable", "Not Acceptable", false;
+    Timeout = REQUEST_TIMEOUT, "request-timeout", "Request Timeout", true;
+    InUse = CONFLICT, "in-use", "The resource is in use", false;
+    AlreadyExists = CONFLICT, "already-exists", "The resource already exists", false;
+    ForeignClient = CONFLICT, "foreign-client", "The identity provider has a client of this name that belongs to something else", false;
+    Busy = CONFLICT, "being-changed", "Another change of the resource is in progress", true;
+    PreconditionFailed = PRECONDITION_FAILED, "precondition-failed", "Precondition Failed", false;
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", false;
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's media type is not understood", false;
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported Media Type", false;
     KeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Another call was made with this Idempotency-Key", false;
     InvalidValue = UNPROCESSABLE_ENTITY, "invalid-value", "A value breaks a rule", false;
     ValueMissing = UNPROCESSABLE_ENTITY, "value-missing", "A value that the device needs is not set", false;
@@ -73,13 +79,13 @@ kinds! {
     DoesNotFit = UNPROCESSABLE_ENTITY, "does-not-fit", "The values do not fit into the partition", false;
     UnusablePartition = UNPROCESSABLE_ENTITY, "unusable-partition", "The partition cannot be changed as the firmware would", false;
     Internal = INTERNAL_SERVER_ERROR, "internal-error", "The server failed", false;
-    NotImplemented = NOT_IMPLEMENTED, "not-implemented", "The service does not implement this part of HTTP", false;
-    ProviderFailed = BAD_GATEWAY, "identity-provider-failed", "The identity provider could not do its part", true;
+    NotImplemented = NOT_IMPLEMENTED, "not-implemented", "Not Implemented", false;
+    ProviderFailed = BAD_GATEWAY, "identity-provider-failed", "The identity provider failed", true;
     ProviderRefused = BAD_GATEWAY, "identity-provider-refused", "The identity provider refused the service's own account", false;
     ClientMissing = BAD_GATEWAY, "client-missing", "The identity provider does not know the device's client", false;
     SecretMissing = BAD_GATEWAY, "client-secret-missing", "The identity provider has no usable secret of the device's client", false;
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service cannot do this now", true;
-    NotConfigured = SERVICE_UNAVAILABLE, "not-configured", "A setting that this needs is not set", false;
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is temporarily unavailable", true;
+    NotConfigured = SERVICE_UNAVAILABLE, "not-configured", "A required setting is missing", false;
     ProviderTimeout = GATEWAY_TIMEOUT, "identity-provider-timeout", "The identity provider did not answer in time", true;
 }
 
@@ -108,7 +114,8 @@ pub(crate) struct Body<'a> {
     status: u16,
     /// What is wrong this time.
     detail: &'a str,
-    /// The values that are wrong, where there are such.
+    /// The values that are wrong, where there are such; the first 32 of them.
+    #[schema(max_items = 32)]
     errors: &'a [Violation],
     /// Whether the same call may succeed later without anybody changing anything.
     retryable: bool,
@@ -141,9 +148,21 @@ impl Problem {
 
     /// A 422 for values that break rules.
     pub fn invalid(errors: Vec<Violation>) -> Self {
+        let count = errors.len();
+        Self::invalid_first(errors, count)
+    }
+
+    /// A 422 for values that break rules, of which only the first are known one by one.
+    pub(crate) fn invalid_first(mut errors: Vec<Violation>, count: usize) -> Self {
+        errors.truncate(violation::LISTED_MAX);
         let detail = match errors.as_slice() {
-            [one] => one.detail.clone(),
-            several => format!("{} values break a rule.", several.len()),
+            [one] if count == 1 => one.detail.clone(),
+            listed if listed.len() == count => format!("{count} values break a rule."),
+            listed => format!(
+                "{count} values break a rule: {} are listed, {} more are not.",
+                listed.len(),
+                count - listed.len()
+            ),
         };
         Self {
             errors,
@@ -167,7 +186,14 @@ impl Problem {
         self
     }
 
-    /// What the log is told. It must hold no secret.
+    /// When to try again, in seconds.
+    #[must_use]
+    pub(crate) fn with_retry_after(self, seconds: u64) -> Self {
+        let (name, value) = retry_after(seconds);
+        self.with_header(name, value)
+    }
+
+    /// What the log says. It must hold no secret.
     #[must_use]
     pub fn with_cause(mut self, cause: &impl ToString) -> Self {
         self.cause = Some(cause.to_string());
@@ -195,7 +221,7 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.kind.is_retryable() && matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
         {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+            headers.extend([retry_after(RETRY_AFTER)]);
         }
         for (name, value) in self.headers {
             headers.insert(name, value);
@@ -282,7 +308,7 @@ impl From<crate::idempotency::Error> for Problem {
                 Kind::Busy,
                 "The first call with this `Idempotency-Key` is still under way; make it again later.",
             )
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            .with_retry_after(1),
             Error::OtherCall => Self::new(
                 Kind::KeyReused,
                 "A call with another body or path was made with this `Idempotency-Key`; a new call needs a new key.",

@@ -140,7 +140,13 @@ fn documentation(prefix: &Prefix) -> Router<App> {
         answer_headers::documentation(part.headers_mut());
         part
     };
+    let other_methods = async |method: Method| {
+        let mut answer = unknown_method(method).await;
+        answer.headers_mut().insert(header::ALLOW, routes::READ_METHODS);
+        answer
+    };
     Router::from(SwaggerUi::new("/api/docs").config(Config::from(prefix.path(OPENAPI_PATH))))
+        .method_not_allowed_fallback(other_methods)
         .route_layer(middleware::map_response(complete))
         .route_layer(middleware::from_fn_with_state(Arc::default(), compress::parts_once))
         .route_layer(middleware::from_fn(compress::answers))
@@ -156,7 +162,7 @@ async fn unknown_route(method: Method, uri: Uri) -> Response {
     if asterisk {
         (StatusCode::NO_CONTENT, [(header::ALLOW, routes::ALL_METHODS)]).into_response()
     } else if method == Method::CONNECT {
-        not_allowed("This is not a proxy; `Allow` names the methods that the service knows.")
+        not_allowed("This is not a proxy; `Allow` lists the methods of the service.")
             .with_header(header::ALLOW, routes::ALL_METHODS)
             .into_response()
     } else if uri.path().starts_with('/') {
@@ -166,12 +172,12 @@ async fn unknown_route(method: Method, uri: Uri) -> Response {
     }
 }
 
-/// The observer adds `Allow`.
+/// For the routes of the document the observer adds `Allow`.
 async fn unknown_method(method: Method) -> Response {
     if method == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        not_allowed("The resource does not know the method; `Allow` names those it knows.").into_response()
+        not_allowed("The resource does not support this method; `Allow` lists those that it supports.").into_response()
     }
 }
 

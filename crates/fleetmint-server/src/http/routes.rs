@@ -7,6 +7,9 @@ use crate::operation::Operation;
 /// The methods of the whole service, for `OPTIONS *`.
 pub(super) const ALL_METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST");
 
+/// The methods of a route that is only read, as those outside the document are.
+pub(super) const READ_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
 /// The routes of the service.
 #[derive(Debug)]
 pub(super) struct Routes(Vec<Route>);

@@ -52,8 +52,8 @@ const NO_PLACE: &str = "HTTP/1.1 503 Service Unavailable\r\n\
     referrer-policy: no-referrer\r\n\
     retry-after: 1\r\n\
     connection: close\r\n\
-    content-length: 198\r\n\r\n\
-    {\"type\":\"urn:fleetmint:problem:unavailable\",\"title\":\"The service cannot do this now\",\"status\":503,\
+    content-length: 206\r\n\r\n\
+    {\"type\":\"urn:fleetmint:problem:unavailable\",\"title\":\"The service is temporarily unavailable\",\"status\":503,\
     \"detail\":\"Too many connections from this address are open and in use.\",\"errors\":[],\"retryable\":true}";
 
 /// Serves until `shutdown` resolves and the requests under way are answered, or given up after ten seconds.

@@ -109,6 +109,23 @@ fn assert_references(value: &Value, document: &Value) {
     }
 }
 
+/// As RFC 9457 has it for problems that say no more than their status.
+#[test]
+fn a_kind_named_after_its_status_has_the_words_of_http_as_title() {
+    let mut seen = 0;
+    for kind in Kind::ALL {
+        let words = kind.status().canonical_reason().unwrap();
+        if kind
+            .uri()
+            .ends_with(&format!(":{}", words.to_lowercase().replace(' ', "-")))
+        {
+            assert_eq!(kind.title(), words);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 9);
+}
+
 #[test]
 fn the_list_of_problems_is_the_committed_one() {
     let mut text = String::from(
@@ -121,9 +138,10 @@ fn the_list_of_problems_is_the_committed_one() {
          \"detail\": \"wifi_ssid has 33 bytes, at most 32 are allowed\"\n    }\n  ],\n  \"retryable\": false\n}\n\
          ```\n\n\
          `type` never changes its meaning. `errors` names each wrong value: `pointer` is a JSON pointer into the body, \
-         or `/` and the name of a query parameter. `retryable` says whether the same call may succeed later without \
+         or `/` and the name of a query parameter. At most 32 are listed, and `detail` says how many more there are; \
+         a name beyond 256 characters is cut. `retryable` says whether the same call may succeed later without \
          anybody changing anything; a 429 or 503 of that kind says when, in the header `Retry-After`. The header `X-Request-Id` of every answer finds its lines in the log.\n\n\
-         | `type`: `urn:fleetmint:problem:` … | Status | Meaning | Retryable |\n|---|---|---|---|\n",
+         | `type`: `urn:fleetmint:problem:` … | Status | `title` | Retryable |\n|---|---|---|---|\n",
     );
     for kind in Kind::ALL {
         let name = kind.uri().strip_prefix("urn:fleetmint:problem:").unwrap();

@@ -36,37 +36,95 @@ async fn unknown_paths_and_malformed_ids_are_404() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_405_and_says_which_are_right() {
+async fn allow_lists_exactly_the_methods_that_a_route_answers() {
     let server = Server::start().await;
-    for (method, path, allowed) in [
-        (
-            Method::PUT,
-            "/api/devices",
-            ["GET", "HEAD", "OPTIONS", "POST"].as_slice(),
-        ),
-        (
-            Method::POST,
-            "/api/devices/1",
-            &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH"],
-        ),
-        (
-            Method::DELETE,
-            "/api/devices/1/provisioning",
-            &["GET", "HEAD", "OPTIONS"],
-        ),
-        (Method::POST, "/livez", &["GET", "HEAD", "OPTIONS"]),
-        (Method::DELETE, "/metrics", &["GET", "HEAD", "OPTIONS"]),
-        (Method::PATCH, "/api/openapi.json", &["GET", "HEAD", "OPTIONS"]),
-    ] {
-        let answer = server.call(method.clone(), path, |request| request).await;
+    let documented = server.document()["paths"].as_object().unwrap();
+    let mut paths: Vec<String> = documented.keys().map(|path| path.replace("{id}", "1")).collect();
+    assert!(
+        paths.len() > 10 && !paths.iter().any(|path| path.contains('{')),
+        "{paths:?}"
+    );
+    paths.extend(["", "/", "/index.html", "/swagger-ui.css"].map(|part| format!("/api/docs{part}")));
+    let methods = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND",
+    ];
+    let call = async |method: &str, path: &str| {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        // Nothing is there that could be changed or deleted.
+        let answer = server.call(method, path, |request| request).await;
+        let mut allowed: Vec<String> = answer.header("allow").split(", ").map(str::to_owned).collect();
+        allowed.sort_unstable();
+        (answer, allowed)
+    };
+    for path in &paths {
+        let (options, allowed) = call("OPTIONS", path).await;
+        assert_eq!(options.status, 204, "{path}");
         assert_eq!(
-            answer.problem(),
-            problem(405, "method-not-allowed", &[]),
-            "{method} {path}"
+            options.header("accept-patch").is_empty(),
+            !allowed.contains(&"PATCH".to_owned()),
+            "{path}"
         );
-        let mut named: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
-        named.sort_unstable();
-        assert_eq!(named, allowed, "{method} {path}");
+        for method in methods {
+            let (answer, named) = call(method, path).await;
+            if allowed.contains(&method.to_owned()) {
+                assert_ne!(answer.status, 405, "{method} {path}");
+            } else {
+                assert_eq!(answer.status, 405, "{method} {path}");
+                assert!(
+                    method == "HEAD" || answer.problem() == problem(405, "method-not-allowed", &[]),
+                    "{method} {path}"
+                );
+                assert_eq!(named, allowed, "{method} {path}");
+            }
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_lists_the_first_of_many_wrong_values_and_counts_the_others() {
+    let server = Server::start().await;
+    let many: Vec<String> = (0..9000).map(|number| format!("p{number}")).collect();
+    for (query, listed, count) in [
+        (many[..32].join("&"), 32, "32 values break a rule."),
+        (
+            many.join("&"),
+            32,
+            "9000 values break a rule: 32 are listed, 8968 more are not.",
+        ),
+        (
+            format!("limit=none&{}", many.join("&")),
+            32,
+            "9001 values break a rule: 32 are listed, 8969 more are not.",
+        ),
+    ] {
+        let answer = server.get(&format!("/api/devices?{query}")).await;
+        assert_eq!(answer.status, 422);
+        assert!(answer.body.len() < 4096, "{} bytes", answer.body.len());
+        let problem = answer.json();
+        assert_eq!(problem["errors"].as_array().unwrap().len(), listed);
+        assert_eq!(problem["detail"], count);
+        let first = if query.starts_with("limit") { "/limit" } else { "/p0" };
+        assert_eq!(problem["errors"][0]["pointer"], first);
+    }
+    // One name can be as long as all of them.
+    let long = "n".repeat(50_000);
+    for answer in [
+        server.get(&format!("/api/devices?{long}=1")).await,
+        server.get(&format!("/api/devices/{long}")).await,
+        server.post("/api/device-models", &json!({ &long: 1 })).await,
+        server
+            .post(
+                "/api/device-models",
+                &json!({"code": "m", "name": "M", "provisioning": { &long: 1 }}),
+            )
+            .await,
+        server
+            .post("/api/device-models", &json!({"code": long, "name": long}))
+            .await,
+    ] {
+        assert!(answer.status.is_client_error(), "{}", answer.status);
+        assert!(answer.body.len() < 4096, "{} bytes", answer.body.len());
     }
     server.stop().await;
 }

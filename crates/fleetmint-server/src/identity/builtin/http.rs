@@ -20,7 +20,7 @@ use super::{Builtin, Error};
 use crate::app::App;
 use crate::http::answer_headers::NO_CACHE;
 use crate::http::extract::{IDENTITY, is_chunked_at_most, is_uncoded};
-use crate::http::problem::{Cause, Kind, Problem, RETRY_AFTER, RefusedClient};
+use crate::http::problem::{self, Cause, Kind, Problem, RETRY_AFTER, RefusedClient};
 use crate::http::{body, caller};
 use crate::identity::Identity;
 
@@ -134,7 +134,7 @@ impl IntoResponse for TokenError {
             );
         }
         if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.extend([problem::retry_after(seconds)]);
         }
         if let Some(cause) = cause {
             response.extensions_mut().insert(Cause(cause.into()));
