@@ -12,16 +12,19 @@
 //!
 //! A `started` row without a second one is an operation that a crash cut short.
 
+mod attempt;
 mod committer;
 pub(crate) mod http;
 mod store;
+mod work;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use committer::{Attempt, Audit};
+pub use attempt::Attempt;
+pub use committer::Audit;
 pub(crate) use store::{end, insert, last_open, start};
 
 use crate::app::App;
@@ -148,6 +151,14 @@ pub struct Record {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("no audit record could be made: {0}")]
 pub struct Error(pub(crate) Arc<database::Error>);
+
+impl Error {
+    fn abandoned() -> Self {
+        Self(Arc::new(database::Error::Other(
+            "the audit's committer ended abnormally".to_owned(),
+        )))
+    }
+}
 
 impl Reason for Error {
     fn reason(&self) -> &'static str {
