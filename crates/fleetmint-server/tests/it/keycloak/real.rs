@@ -694,8 +694,8 @@ async fn keycloak_may_be_below_a_prefix_of_the_path() {
 }
 
 #[test]
-fn the_realm_file_has_the_name_by_which_keycloak_imports_it() {
-    // `--import-realm` and `kc.sh import --dir` take `<realm>-realm.json` alone.
+fn the_realm_file_has_the_name_with_which_keycloak_imports_it() {
+    // With `--import-realm` it does not start if a file is named `<realm>-realm.json` and holds another realm.
     let path = super::realm::FILE;
     let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let name = format!("/{}-realm.json", file["realm"].as_str().unwrap());
