@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::app::{NoRandomness, Random};
+use crate::bounded_file;
 use crate::private_file;
 use crate::seal::MasterKey;
 use crate::secret::Secret;
@@ -35,12 +36,14 @@ pub enum Error {
     )]
     Locked { dir: PathBuf, pid: String },
     #[error(
-        "{} can be written by {by}, who could replace the database and its keys; {mend}, or set \
-         data.allow_shared_dir = true if they may",
-        dir.display()
+        "{} can be written by {by}, who could replace the database{}; {mend}, or set data.allow_shared_dir = true if \
+         they may",
+        dir.display(), if *has_keys { " and its keys" } else { "" }
     )]
     Shared {
         dir: PathBuf,
+        /// It is the data folder, not another that the database is in.
+        has_keys: bool,
         by: String,
         mend: &'static str,
     },
@@ -93,9 +96,8 @@ impl TokenFile {
 
     /// # Errors
     /// It cannot be read.
-    pub fn token(&mut self) -> io::Result<Secret> {
-        let mut text = Zeroizing::new(String::new());
-        self.file.read_to_string(&mut text)?;
+    pub fn token(&self) -> io::Result<Secret> {
+        let text = bounded_file::read_open_text(&self.file, bounded_file::SECRET_MAX)?;
         Ok(Secret::new(text.trim().to_owned()))
     }
 }
@@ -118,51 +120,30 @@ impl DataFolder {
         Ok(Self(dir.to_owned()))
     }
 
-    /// Refuses a folder that other users can write, unless `allowed`: they could put their own files in the place of
-    /// the database and its keys. One that others can read is warned about: its files are private all the same.
+    /// Refuses a folder that other users can write: they could put their own files in the place of the database and its
+    /// keys. One that others can read is warned about: its files are private all the same. A folder that is not there
+    /// holds nothing.
     ///
     /// # Errors
     /// [`Error::Shared`], [`Error::Io`].
-    #[cfg(unix)]
-    pub fn check_access(&self, allowed: bool) -> Result<(), Error> {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = fs::metadata(&self.0).map_err(io_error(&self.0))?;
-        let (mode, owner) = (metadata.mode() & 0o777, metadata.uid());
-        let dir = self.0.clone();
-        let own = rustix::process::geteuid().as_raw();
-        if allowed {
-            return Ok(());
-        }
-        if owner != own && owner != 0 {
-            let (by, mend) = (
-                format!("its owner, the user {owner}"),
-                "give it to the server's user (chown)",
-            );
-            return Err(Error::Shared { dir, by, mend });
-        }
-        if mode & 0o022 != 0 {
-            let (by, mend) = (
-                format!("other users (mode {mode:03o})"),
-                "take that from them (chmod 700)",
-            );
-            return Err(Error::Shared { dir, by, mend });
-        }
-        if mode & 0o055 != 0 {
-            tracing::warn!(
-                "other users can read or enter the data folder {} (mode {mode:03o}); chmod 700 keeps it private",
-                dir.display()
-            );
-        }
-        Ok(())
+    pub fn check_access(&self) -> Result<(), Error> {
+        check_access(&self.0, true)
     }
 
-    /// Other systems have no such modes.
+    /// As [`DataFolder::check_access`], of the folder of a database that is elsewhere.
     ///
     /// # Errors
-    /// None.
-    #[cfg(not(unix))]
-    pub fn check_access(&self, _allowed: bool) -> Result<(), Error> {
-        Ok(())
+    /// [`Error::Shared`], [`Error::Io`].
+    pub fn check_access_to(&self, database: &Path) -> Result<(), Error> {
+        let dir = match database.parent() {
+            Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
+            Some(dir) => dir,
+            None => return Ok(()),
+        };
+        if is_same(dir, &self.0) {
+            return Ok(());
+        }
+        check_access(dir, false)
     }
 
     /// Notes that there is a database, for the day on which it is gone: with key and token from the settings, no other
@@ -243,8 +224,9 @@ impl DataFolder {
     /// [`Error::Io`], [`Error::MasterKey`].
     pub fn master_key(&self) -> Result<Option<MasterKey>, Error> {
         let path = self.master_key_path();
-        private_file::restrict(&path);
-        match fs::read_to_string(&path).map(Zeroizing::new) {
+        let text =
+            private_file::open(&path).and_then(|file| bounded_file::read_open_text(&file, bounded_file::SECRET_MAX));
+        match text {
             Ok(text) => MasterKey::from_base64(text.trim())
                 .map(Some)
                 .map_err(|cause| Error::MasterKey { path, cause }),
@@ -269,7 +251,7 @@ impl DataFolder {
     /// [`Error::Io`].
     pub fn admin_token_file(&self) -> Result<Option<TokenFile>, Error> {
         let path = self.admin_token_path();
-        match File::open(&path) {
+        match private_file::open(&path) {
             Ok(file) => Ok(Some(TokenFile {
                 opened: Links::of(&file),
                 file,
@@ -315,6 +297,52 @@ impl DataFolder {
             });
         written.map_err(io_error(&path))
     }
+}
+
+/// Whether two paths lead to one folder.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+#[cfg(unix)]
+fn check_access(dir: &Path, has_keys: bool) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = match fs::metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.map_err(io_error(dir))?,
+    };
+    let (mode, owner) = (metadata.mode() & 0o777, metadata.uid());
+    let shared = |by: String, mend| Error::Shared {
+        dir: dir.to_owned(),
+        has_keys,
+        by,
+        mend,
+    };
+    if owner != nix::unistd::geteuid().as_raw() && owner != 0 {
+        let by = format!("its owner, the user {owner}");
+        return Err(shared(by, "give it to the server's user (chown)"));
+    }
+    if mode & 0o022 != 0 {
+        let by = format!("other users (mode {mode:03o})");
+        return Err(shared(by, "take that from them (chmod 700)"));
+    }
+    if mode & 0o055 != 0 {
+        tracing::warn!(
+            "other users can read or enter the {} {} (mode {mode:03o}); chmod 700 keeps it private",
+            if has_keys { "data folder" } else { "database's folder" },
+            dir.display()
+        );
+    }
+    Ok(())
+}
+
+/// Other systems have no such modes.
+#[cfg(not(unix))]
+fn check_access(_dir: &Path, _has_keys: bool) -> Result<(), Error> {
+    Ok(())
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error {

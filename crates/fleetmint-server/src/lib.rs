@@ -4,6 +4,7 @@ pub mod access;
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod bounded_file;
 pub mod change;
 pub mod config;
 pub mod data_folder;

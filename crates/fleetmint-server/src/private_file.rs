@@ -1,20 +1,21 @@
-//! Files that only their owner reads and writes, whatever the umask.
+//! Files that only their owner reads and writes, whatever the umask, and that are no links: whoever put a symbolic link in
+//! the place of one chose the file behind it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Opens a file for reading and writing, and creates it where there is none. A symbolic link in its place is refused:
-/// whoever put it there chose the file behind it.
+/// Opens a file for reading and writing, and creates it where there is none.
 pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
     match create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let file = options().open(path)?;
-            restrict(path);
-            Ok(file)
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => opened(path, &options()),
         created => created,
     }
+}
+
+/// Opens a file for reading.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    opened(path, options().write(false))
 }
 
 /// Creates a file that is not there yet.
@@ -26,16 +27,61 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Takes from other users what they may do with a file that is there; says so, also where that fails.
-#[cfg(unix)]
-pub(crate) fn restrict(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let Ok(metadata) = fs::metadata(path) else { return };
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return;
+/// Takes from other users what they may do with a file, if it is there.
+pub(crate) fn restrict(path: &Path) -> io::Result<()> {
+    let Ok(metadata) = path.symlink_metadata() else {
+        return Ok(());
+    };
+    refuse_other_kinds(&metadata)?;
+    // Closing a file gives up this process's locks on it, so only one that has to be restricted is opened.
+    if is_open_to_others(&metadata).is_some() {
+        open(path)?;
     }
-    let restricted = fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700));
+    Ok(())
+}
+
+fn opened(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    let file = options.open(path).map_err(|error| match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_symlink() => refuse_other_kinds(&metadata).err().unwrap_or(error),
+        _ => error,
+    })?;
+    let metadata = file.metadata()?;
+    refuse_other_kinds(&metadata)?;
+    close_to_others(&file, &metadata, path);
+    Ok(file)
+}
+
+fn refuse_other_kinds(metadata: &fs::Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::other(if kind.is_symlink() {
+        "it is a symbolic link, which is not followed here; a key, a token or a database elsewhere is named by its setting"
+    } else {
+        "it is not a regular file"
+    }))
+}
+
+/// The mode of a file that other users can read, write or run.
+#[cfg(unix)]
+fn is_open_to_others(metadata: &fs::Metadata) -> Option<u32> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+    Some(mode).filter(|mode| mode & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &fs::Metadata) -> Option<u32> {
+    None
+}
+
+/// Changes the file that was opened, not the one that has its name by now; says so, also where that fails.
+#[cfg(unix)]
+fn close_to_others(file: &File, metadata: &fs::Metadata, path: &Path) {
+    let Some(mode) = is_open_to_others(metadata) else {
+        return;
+    };
+    let restricted = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode & 0o700));
     let path = path.display();
     match restricted {
         Ok(()) => tracing::warn!("{path} was open to other users (mode {mode:03o}); it is its owner's alone now"),
@@ -44,16 +90,18 @@ pub(crate) fn restrict(path: &Path) {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn restrict(_path: &Path) {}
+fn close_to_others(_: &File, _: &fs::Metadata, _: &Path) {}
 
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     #[cfg(unix)]
     {
+        use nix::fcntl::OFlag;
         use std::os::unix::fs::OpenOptionsExt as _;
-        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits();
-        options.mode(0o600).custom_flags(nofollow.cast_signed());
+        // Without O_NONBLOCK a pipe in the file's place would be waited for.
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits());
     }
     options
 }
@@ -68,17 +116,48 @@ mod tests {
     fn a_link_is_refused_and_an_open_file_is_closed_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let (link, file) = (folder.path().join("link"), folder.path().join("file"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         std::os::unix::fs::symlink(&file, &link).unwrap();
         // It leads nowhere, then to a file.
-        assert!(open_or_create(&link).is_err());
-        assert!(!file.exists());
-        fs::write(&file, "theirs").unwrap();
-        assert!(open_or_create(&link).is_err());
+        for is_there in [false, true] {
+            if is_there {
+                fs::write(&file, "theirs").unwrap();
+                fs::set_permissions(&file, fs::Permissions::from_mode(0o664)).unwrap();
+            }
+            for refused in [open_or_create(&link).err(), open(&link).err(), restrict(&link).err()] {
+                let error = refused.unwrap().to_string();
+                assert!(error.starts_with("it is a symbolic link"), "{error}");
+            }
+            assert_eq!(file.exists(), is_there);
+        }
         assert!(create(&file).is_err());
+        assert_eq!(mode(&file), 0o664);
 
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o664)).unwrap();
-        open_or_create(&file).unwrap();
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        for close in [
+            |path: &Path| open_or_create(path).map(drop),
+            |path: &Path| open(path).map(drop),
+            restrict,
+        ] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o664)).unwrap();
+            close(&file).unwrap();
+            assert_eq!(mode(&file), 0o600);
+        }
         assert_eq!(fs::read(&file).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_without_waiting_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for refused in [open_or_create(&pipe).err(), open(&pipe).err(), restrict(&pipe).err()] {
+            assert!(refused.is_some());
+        }
+        assert!(open(folder.path()).is_err());
+        assert_eq!(
+            open(&folder.path().join("none")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+        restrict(&folder.path().join("none")).unwrap();
     }
 }

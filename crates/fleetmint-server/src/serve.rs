@@ -11,9 +11,9 @@ use tokio::net::TcpListener;
 use crate::access::{self, Access, Keeping, Refusals, TokenError};
 use crate::app::{App, Clock, NoRandomness, Parts, Random};
 use crate::audit::{self, Audit, Entry, Outcome, Reason as _};
-use crate::config::{Provider, Server, Settings};
+use crate::config::{Data, Provider, Server, Settings};
 use crate::data_folder::{self, DataFolder, Lock};
-use crate::database::{self, Database, OpenError};
+use crate::database::{self, Connection, Database, OpenError};
 use crate::descriptors;
 use crate::enrolment::reconciler;
 use crate::http::{self, Endpoints, LargeBodies, Limits};
@@ -36,6 +36,8 @@ pub enum Error {
     Open(#[from] OpenError),
     #[error(transparent)]
     Database(#[from] database::Error),
+    #[error("{}: {cause}", path.display())]
+    Link { path: PathBuf, cause: io::Error },
     #[error(
         "{} is missing, and the secrets in the database are sealed with the key that it held; put it back, or set \
          data.master_key",
@@ -89,11 +91,11 @@ impl Service {
     /// Whatever is missing or wrong: see [`Error`].
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let folder = DataFolder::create(&settings.data.dir)?;
-        folder.check_access(settings.data.allow_shared_dir)?;
+        let path = checked_database(&settings.data, &folder)?;
         let lock = folder.lock()?;
         refuse_lost_database(&settings, &folder)?;
-        let database = Database::open(&settings.data.database)?;
-        let seal = seal(&settings, &folder, &database, &random, &*clock)?;
+        let database = Database::open(&path)?;
+        let seal = seal(&settings.data, &folder, &database, &random, &*clock)?;
         folder.note_database()?;
         seal_userinfo(&database, &seal, &*clock)?;
         let (listener, address) = listen(&settings.server.listen).await?;
@@ -192,41 +194,69 @@ fn refuse_lost_database(settings: &Settings, folder: &DataFolder) -> Result<(), 
     }
 }
 
-const GIVEN_BY_SETTINGS: &str = "the one in data.master_key";
+/// The database's path, once its folder and the data folder are known to be nobody else's to write. A link that the
+/// settings name leads to the file itself: the write-ahead log is beside that.
+fn checked_database(data: &Data, folder: &DataFolder) -> Result<PathBuf, Error> {
+    let link = |cause| Error::Link {
+        path: data.database.clone(),
+        cause,
+    };
+    let path = if data.database_is_named && data.database.is_symlink() {
+        data.database.canonicalize().map_err(link)?
+    } else {
+        data.database.clone()
+    };
+    if !data.allow_shared_dir {
+        folder.check_access()?;
+        folder.check_access_to(&data.database)?;
+        if path != data.database {
+            folder.check_access_to(&path)?;
+        }
+    }
+    Ok(path)
+}
 
-/// The master key of the settings, else the data folder's; a new database gets a new one.
+/// The data folder and the database of a service that has run before, for commands beside it.
+///
+/// # Errors
+/// Other users can write one of their folders; there is no database, or it has another schema than this program's.
+pub fn attach(data: &Data) -> Result<(DataFolder, Database), Error> {
+    let folder = DataFolder::existing(&data.dir);
+    let database = Database::attach(&checked_database(data, &folder)?)?;
+    Ok((folder, database))
+}
+
+/// The master key of the settings, else the data folder's, and where it comes from.
+fn given_key(data: &Data, folder: &DataFolder) -> Result<Option<(MasterKey, String)>, Error> {
+    if let Some(key) = &data.master_key {
+        return Ok(Some((key.clone(), "the one in data.master_key".to_owned())));
+    }
+    let path = folder.master_key_path();
+    Ok(folder
+        .master_key()?
+        .map(|key| (key, format!("the one in {}", path.display()))))
+}
+
+/// The service's seal; a new database gets a new master key where none is given.
 fn seal(
-    settings: &Settings,
+    data: &Data,
     folder: &DataFolder,
     database: &Database,
     random: &Arc<dyn Random>,
     clock: &dyn Clock,
 ) -> Result<Seal, Error> {
-    let path = folder.master_key_path();
-    let (key, given): (MasterKey, String) = if let Some(key) = &settings.data.master_key {
-        (key.clone(), GIVEN_BY_SETTINGS.to_owned())
-    } else if let Some(key) = folder.master_key()? {
-        (key, format!("the one in {}", path.display()))
-    } else if database.read(instance::has_master_key)? {
-        return Err(Error::NoMasterKey { path });
-    } else {
-        let key = folder.make_master_key(&**random)?;
+    if given_key(data, folder)?.is_none() && !database.read(instance::has_master_key)? {
+        folder.make_master_key(&**random)?;
         tracing::warn!(
             "a master key was made and kept in {}: whoever has it and the database has every secret, and without it \
              the database is worth nothing; keep a copy of it in a safe place",
-            path.display()
+            folder.master_key_path().display()
         );
-        (key, format!("the one in {}", path.display()))
-    };
-    let seal = Seal::new(&key, Arc::clone(random));
-    database.write_blocking::<_, Error>(|connection| {
-        if instance::check_master_key(connection, &seal, &given)? {
-            let record = Entry::of_start(clock.now(), Operation::SetMasterKey);
-            audit::insert(connection, &record, Outcome::Succeeded)?;
-        }
-        Ok(())
-    })?;
-    Ok(seal)
+    }
+    checked_seal(data, folder, database, random, |connection| {
+        let record = Entry::of_start(clock.now(), Operation::SetMasterKey);
+        audit::insert(connection, &record, Outcome::Succeeded)
+    })
 }
 
 /// The seal of a service that has run before, for commands beside it.
@@ -234,21 +264,32 @@ fn seal(
 /// # Errors
 /// There is no master key, or it is not the database's.
 pub fn existing_seal(
-    settings: &Settings,
+    data: &Data,
     folder: &DataFolder,
     database: &Database,
     random: &Arc<dyn Random>,
 ) -> Result<Seal, Error> {
-    let path = folder.master_key_path();
-    let (key, given) = match &settings.data.master_key {
-        Some(key) => (key.clone(), GIVEN_BY_SETTINGS.to_owned()),
-        None => match folder.master_key()? {
-            Some(key) => (key, format!("the one in {}", path.display())),
-            None => return Err(Error::NoMasterKey { path }),
-        },
-    };
+    checked_seal(data, folder, database, random, |_| Ok(()))
+}
+
+/// The seal under the given key, if that is the database's. `is_set` runs where the database had none before.
+fn checked_seal(
+    data: &Data,
+    folder: &DataFolder,
+    database: &Database,
+    random: &Arc<dyn Random>,
+    is_set: impl FnOnce(&mut Connection) -> Result<(), database::Error>,
+) -> Result<Seal, Error> {
+    let (key, given) = given_key(data, folder)?.ok_or_else(|| Error::NoMasterKey {
+        path: folder.master_key_path(),
+    })?;
     let seal = Seal::new(&key, Arc::clone(random));
-    database.write_blocking(|connection| instance::check_master_key(connection, &seal, &given))?;
+    database.write_blocking::<_, Error>(|connection| {
+        if instance::check_master_key(connection, &seal, &given)? {
+            is_set(connection)?;
+        }
+        Ok(())
+    })?;
     Ok(seal)
 }
 

@@ -5,6 +5,7 @@ use fleetmint_server::database::Database;
 use fleetmint_server::enrolment::adoption::{self, Strays, Verdict};
 use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::Metrics;
+use fleetmint_server::serve;
 
 use crate::actor;
 use crate::exit::Failure;
@@ -44,7 +45,7 @@ pub(crate) fn run(command: &Adopt) -> Result<(), Failure> {
         std::sync::Arc::new(SystemRandom::default()),
     )
     .map_err(Failure::no)?;
-    let database = Database::attach(&settings.data.database).map_err(Failure::no)?;
+    let (_, database) = serve::attach(&settings.data).map_err(Failure::no)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::no)?;
     runtime.block_on(go_through(command, &database, &keycloak))
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use fleetmint_server::bounded_file;
 use fleetmint_server::config::{Settings, Sources, Warning};
 
 use crate::exit::Failure;
@@ -38,8 +39,8 @@ impl SettingsArgs {
     /// A file that was named must be there; the default one may be.
     fn file(&self) -> Result<Option<(PathBuf, String)>, Failure> {
         let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some((path.to_owned(), text))),
+        match bounded_file::read_text(path, bounded_file::SETTINGS_MAX) {
+            Ok(mut text) => Ok(Some((path.to_owned(), std::mem::take(&mut *text)))),
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.config.is_none() => Ok(None),
             Err(error) => Err(Failure::unusable(format_args!("{}: {error}", path.display()))),
         }

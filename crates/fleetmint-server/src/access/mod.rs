@@ -133,14 +133,14 @@ impl Access {
             return Ok(true);
         }
         // Opened before the digest is read: a reset after that is seen by the file.
-        let mut file = self.folder.admin_token_file();
+        let file = self.folder.admin_token_file();
         let Some(stored) = self.database.read(Stored::read)? else {
             return Ok(false);
         };
         if !stored.is_of(&self.seal, token) {
             return Ok(false);
         }
-        let settled = match &mut file {
+        let settled = match &file {
             // While a reset is under way, the file is already another's.
             Ok(Some(file)) => file
                 .token()

@@ -161,7 +161,7 @@ impl Keeping<'_> {
     /// Goes on with a token that was made earlier: authenticates the digest of an earlier version, and completes a reset
     /// that was cut short.
     fn keep(&self, stored: &Stored) -> Result<Token, TokenError> {
-        let Some(mut file) = self.folder.admin_token_file()? else {
+        let Some(file) = self.folder.admin_token_file()? else {
             return Ok(match stored {
                 Stored::Authentic { .. } => Token::Kept,
                 Stored::Plain { .. } | Stored::Damaged => Token::Unproven,

@@ -15,6 +15,8 @@ pub struct Data {
     pub dir: PathBuf,
     /// The database file, `<dir>/fleetmint.db` unless `data.database_url` says otherwise.
     pub database: PathBuf,
+    /// Whether `data.database_url` names it.
+    pub database_is_named: bool,
     /// The master key, if it is given; otherwise it is in `<dir>/master-key`.
     pub master_key: Option<MasterKey>,
     /// Whether a data folder is used that other users can write.
@@ -29,9 +31,9 @@ impl Data {
         let dir = values
             .text("data.dir", dir)?
             .unwrap_or_else(|| PathBuf::from(DEFAULT_DIR));
-        let database = values
-            .secret("data.database_url", |url| database(url.expose()))?
-            .unwrap_or_else(|| dir.join("fleetmint.db"));
+        let named = values.secret("data.database_url", |url| database(url.expose()))?;
+        let database_is_named = named.is_some();
+        let database = named.unwrap_or_else(|| dir.join("fleetmint.db"));
         let master_key = values.secret("data.master_key", |key| {
             MasterKey::from_base64(key.expose()).map_err(|error| error.to_string())
         })?;
@@ -39,6 +41,7 @@ impl Data {
         Ok(Self {
             dir,
             database,
+            database_is_named,
             master_key,
             allow_shared_dir,
             new_database: false,

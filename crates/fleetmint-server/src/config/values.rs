@@ -9,6 +9,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use super::{Error, Sources, Warning};
+use crate::bounded_file;
 use crate::secret::Secret;
 
 /// What the names of the settings' environment variables begin with.
@@ -193,9 +194,8 @@ impl Values {
                 rule: format!("{direct} is set as well; set one of the two"),
             });
         }
-        let read = std::fs::read_to_string(&path)
-            .map_err(|error| format!("the file {path} cannot be read: {error}"))
-            .map(Zeroizing::new);
+        let read = bounded_file::read_text(Path::new(&path), bounded_file::SECRET_MAX)
+            .map_err(|error| format!("the file {path} cannot be read: {error}"));
         read.and_then(|text| {
             // Editors and `echo` end a file with a line feed that is no part of the secret.
             let text = text.strip_suffix('\n').unwrap_or(&text);

@@ -93,13 +93,7 @@ impl Database {
         create(path).map_err(failed)?;
         let mut writer = connect(path).map_err(failed)?;
         migrations::run(&mut writer)?;
-        Ok(Self(Arc::new(Inner {
-            identity: Identity::of(path),
-            path: path.to_owned(),
-            writer: Mutex::new(Some(writer)),
-            readers: Mutex::new(Vec::new()),
-            failed_writes: AtomicU64::new(0),
-        })))
+        Ok(Self::new(path, writer))
     }
 
     /// Opens the database of a server that may be running. Its schema is left as it is.
@@ -111,20 +105,30 @@ impl Database {
             path: path.to_owned(),
             cause,
         };
-        if !path.exists() {
+        if path.symlink_metadata().is_err() {
             return Err(failed(Error::Other(
                 "there is no database; the server makes it at its first start".to_owned(),
             )));
         }
+        restrict(path).map_err(failed)?;
         let mut writer = connect(path).map_err(failed)?;
         migrations::check(&mut writer)?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self::new(path, writer))
+    }
+
+    fn new(path: &Path, writer: Connection) -> Self {
+        Self(Arc::new(Inner {
             identity: Identity::of(path),
             path: path.to_owned(),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Vec::new()),
             failed_writes: AtomicU64::new(0),
-        })))
+        }))
+    }
+
+    /// The file of the database.
+    pub fn path(&self) -> &Path {
+        &self.0.path
     }
 
     /// Runs a query on the calling thread: a read from the page cache takes microseconds, less than handing it to
@@ -301,8 +305,17 @@ fn create(path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(Error::Other(format!("it cannot be created: {error}"))),
     }
+    restrict(path)
+}
+
+/// SQLite would follow a link in the place of one of the files.
+fn restrict(path: &Path) -> Result<(), Error> {
     for suffix in ["", "-wal", "-shm"] {
-        private_file::restrict(&beside(path, suffix));
+        let file = beside(path, suffix);
+        private_file::restrict(&file).map_err(|error| match suffix {
+            "" => Error::Other(error.to_string()),
+            _ => Error::Other(format!("{}: {error}", file.display())),
+        })?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use fleetmint_server::app::SystemClock;
 use fleetmint_server::backup;
-use fleetmint_server::database::Database;
+use fleetmint_server::serve;
 
 use crate::actor;
 use crate::exit::Failure;
@@ -31,8 +31,8 @@ pub(crate) struct Backup {
 
 pub(crate) fn run(command: &Backup) -> Result<(), Failure> {
     let (settings, _) = command.settings.load(Vec::new())?;
-    let path = &settings.data.database;
-    let database = Database::attach(path).map_err(Failure::no)?;
+    let (_, database) = serve::attach(&settings.data).map_err(Failure::no)?;
+    let path = database.path();
     let never = ["-wal", "-shm", ""].map(|suffix| {
         let mut file = path.as_os_str().to_owned();
         file.push(suffix);

@@ -3,9 +3,7 @@ use std::sync::Arc;
 use clap::Args;
 use fleetmint_server::access::{Access, Keeping};
 use fleetmint_server::app::{Random, SystemClock, SystemRandom};
-use fleetmint_server::data_folder::DataFolder;
-use fleetmint_server::database::Database;
-use fleetmint_server::serve::existing_seal;
+use fleetmint_server::serve;
 
 use crate::actor;
 use crate::exit::Failure;
@@ -24,11 +22,10 @@ pub(crate) struct ResetToken {
 
 pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
     let (settings, _) = command.settings.load(Vec::new())?;
-    let folder = DataFolder::existing(&settings.data.dir);
-    let database = Database::attach(&settings.data.database).map_err(Failure::no)?;
+    let (folder, database) = serve::attach(&settings.data).map_err(Failure::no)?;
     let bootstrap_token = settings.access.bootstrap_token.as_ref();
     let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
-    let seal = existing_seal(&settings, &folder, &database, &random).map_err(Failure::no)?;
+    let seal = serve::existing_seal(&settings.data, &folder, &database, &random).map_err(Failure::no)?;
     let keeping = Keeping {
         database: &database,
         folder: &folder,

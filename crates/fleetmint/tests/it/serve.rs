@@ -1,3 +1,5 @@
+mod files;
+
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;

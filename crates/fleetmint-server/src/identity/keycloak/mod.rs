@@ -29,6 +29,7 @@ use zeroize::Zeroizing;
 
 use super::{Client, Error, Repair, Status, new_secret};
 use crate::app::Random;
+use crate::bounded_file;
 use crate::config;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
@@ -107,7 +108,8 @@ impl Keycloak {
                 path: path.display().to_string(),
                 cause,
             };
-            let pem = std::fs::read(path).map_err(|cause| failed(cause.to_string()))?;
+            let pem =
+                bounded_file::read(path, bounded_file::AUTHORITIES_MAX).map_err(|cause| failed(cause.to_string()))?;
             let authorities = Certificate::from_pem_bundle(&pem).map_err(|_| failed("it is no PEM file".to_owned()))?;
             if authorities.is_empty() {
                 return Err(failed("it holds no certificate".to_owned()));

@@ -1,0 +1,198 @@
+//! Which files the server trusts: their folders, links, sizes.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::under;
+use crate::folder::Folder;
+use crate::running::{Running, token};
+
+#[test]
+fn a_database_in_another_folder_that_others_can_write_is_refused() {
+    let folder = Folder::new();
+    for dir in ["elsewhere", "linked"] {
+        std::fs::create_dir(folder.file(dir)).unwrap();
+    }
+    let mode = |dir, mode| std::fs::set_permissions(folder.file(dir), std::fs::Permissions::from_mode(mode)).unwrap();
+    let place = ("FLEETMINT_DATA__DATABASE_URL", "sqlite://elsewhere/devices.db");
+    let refused = |shared: &str| {
+        let line = folder
+            .run_with(["serve", "--listen", "127.0.0.1:0"], &[place])
+            .refused_with_log(1);
+        assert_eq!(
+            line,
+            format!(
+                "fleetmint: {shared} can be written by other users (mode 777), who could replace the database; take \
+                 that from them (chmod 700), or set data.allow_shared_dir = true if they may"
+            )
+        );
+    };
+    mode("elsewhere", 0o777);
+    refused("elsewhere");
+    assert!(std::fs::read_dir(folder.file("elsewhere")).unwrap().next().is_none());
+    Running::start(&folder, &[place, ("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true")]).end("-TERM");
+    // Commands beside the server as well.
+    for command in [&["admin", "reset-token"][..], &["admin", "backup", "copy.db"]] {
+        let before = token(&folder);
+        let line = folder.run_with(command, &[place]).refused(1);
+        assert!(line.contains("elsewhere can be written by other users"), "{line}");
+        assert_eq!(token(&folder), before);
+    }
+    assert!(!folder.file("copy.db").exists());
+
+    let said = |words: &str| String::from_utf8(folder.read("stderr")).unwrap().contains(words);
+    mode("elsewhere", 0o755);
+    Running::start(&folder, &[place]).end("-TERM");
+    assert!(said(
+        "other users can read or enter the database's folder elsewhere (mode 755)"
+    ));
+    mode("elsewhere", 0o700);
+    Running::start(&folder, &[place]).end("-TERM");
+    assert!(!said("other users can read"));
+
+    // The setting may name a link: both folders count, and the log is beside the file itself.
+    mode("linked", 0o700);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::rename(
+            folder.file(&format!("elsewhere/devices.db{suffix}")),
+            folder.file(&format!("linked/real.db{suffix}")),
+        );
+    }
+    std::os::unix::fs::symlink("../linked/real.db", folder.file("elsewhere/devices.db")).unwrap();
+    let server = Running::start(&folder, &[place]);
+    assert_eq!(server.get("/readyz", &token(&folder)), 200);
+    let mut names: Vec<_> = std::fs::read_dir(folder.file("linked"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["real.db", "real.db-shm", "real.db-wal"]);
+    server.end("-TERM");
+    for shared in ["elsewhere", "linked"] {
+        mode(shared, 0o777);
+        let line = folder
+            .run_with(["serve", "--listen", "127.0.0.1:0"], &[place])
+            .refused_with_log(1);
+        assert!(line.contains("can be written by other users (mode 777)"), "{line}");
+        assert!(line.contains(&format!("{shared} can be")), "{line}");
+        mode(shared, 0o700);
+    }
+}
+
+#[test]
+fn links_are_followed_where_a_setting_names_them_and_not_in_the_data_folder() {
+    let folder = Folder::new();
+    Running::start(&folder, &[]).end("-TERM");
+    let before = token(&folder);
+    std::fs::create_dir(folder.file("secrets")).unwrap();
+    for name in ["master-key", "fleetmint.db", "admin-token", "lock"] {
+        let (place, away) = (
+            folder.file("fleetmint-data").join(name),
+            folder.file("secrets").join(name),
+        );
+        std::fs::rename(&place, &away).unwrap();
+        std::fs::set_permissions(&away, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(&away, &place).unwrap();
+        let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
+        assert!(
+            line.starts_with(&format!(
+                "fleetmint: fleetmint-data/{name}: it is a symbolic link, which is not followed here"
+            )),
+            "{line}"
+        );
+        let mode = std::fs::metadata(&away).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "what a link leads to is not changed");
+        std::fs::remove_file(&place).unwrap();
+        std::fs::rename(&away, &place).unwrap();
+    }
+
+    // As Kubernetes mounts a secret: a link to a link, to what only reading is possible of.
+    std::fs::rename(folder.file("fleetmint-data/master-key"), folder.file("secrets/key")).unwrap();
+    std::fs::set_permissions(folder.file("secrets/key"), std::fs::Permissions::from_mode(0o444)).unwrap();
+    std::os::unix::fs::symlink("secrets/key", folder.file("..data")).unwrap();
+    std::os::unix::fs::symlink("..data", folder.file("key")).unwrap();
+    let named = &[("FLEETMINT_DATA__MASTER_KEY_FILE", "key")];
+    let server = Running::start(&folder, named);
+    assert_eq!(server.get("/api/devices", &before), 200);
+    let mode = std::fs::metadata(folder.file("secrets/key"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o444);
+    // A token's link is replaced by a token.
+    std::fs::rename(folder.file("fleetmint-data/admin-token"), folder.file("secrets/token")).unwrap();
+    std::os::unix::fs::symlink("../secrets/token", folder.file("fleetmint-data/admin-token")).unwrap();
+    folder.run_with(["admin", "reset-token"], named).done();
+    assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+    assert_eq!(server.get("/api/devices", &before), 401);
+    assert!(!folder.file("fleetmint-data/admin-token").is_symlink());
+    assert_eq!(folder.read("secrets/token"), format!("{before}\n").as_bytes());
+    server.end("-TERM");
+}
+
+#[test]
+fn a_file_that_never_ends_is_read_up_to_a_limit() {
+    let folder = Folder::new();
+    let never_ends = |arguments: &[&str], variable: (&str, &str)| {
+        folder
+            .run_with([&["serve", "--listen", "127.0.0.1:0"], arguments].concat(), &[variable])
+            .refused(2)
+    };
+    for key in [
+        "DATA__MASTER_KEY",
+        "DATA__DATABASE_URL",
+        "ACCESS__BOOTSTRAP_TOKEN",
+        "IDENTITY__KEYCLOAK__CLIENT_SECRET",
+        "PROVISIONING__MQTT_URL",
+        "PROVISIONING__WIFI_PASSWORD",
+    ] {
+        let variable = format!("FLEETMINT_{key}_FILE");
+        let line = never_ends(&[], (&variable, "/dev/zero"));
+        assert!(
+            line.starts_with(&format!("fleetmint: {variable}: "))
+                && line.ends_with(
+                    "the file /dev/zero cannot be read: it has more than 65536 bytes, the most that is read of such a \
+                     file"
+                ),
+            "{line}"
+        );
+    }
+    let nothing = ("FLEETMINT_PORT", "");
+    assert_eq!(
+        never_ends(&["--config", "/dev/zero"], nothing),
+        "fleetmint: /dev/zero: it has more than 1048576 bytes, the most that is read of such a file"
+    );
+    folder.write(
+        "fleetmint.toml",
+        "[identity]\nprovider = 'keycloak'\nkeycloak = { base_url = 'https://localhost', realm = 'r', client_id = 'c', \
+         client_secret = 's', ca_file = '/dev/zero' }\n",
+    );
+    let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
+    assert!(
+        line.contains("/dev/zero: it has more than 4194304 bytes, the most that is read of such a file"),
+        "{line}"
+    );
+    std::fs::remove_file(folder.file("fleetmint.toml")).unwrap();
+
+    // The program's own files too, and they are no devices or pipes.
+    Running::start(&folder, &[]).end("-TERM");
+    for name in ["master-key", "admin-token"] {
+        let file = format!("fleetmint-data/{name}");
+        let content = folder.read(&file);
+        folder.write(&file, [b'a'; 65_537]);
+        let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
+        assert!(
+            line.contains(&format!("{file}: it has more than 65536 bytes")),
+            "{line}"
+        );
+        folder.write(&file, content);
+    }
+
+    // A pipe is as good as a file where a setting names one.
+    let mut command = under(
+        "exec 3<<END\naccess.bootstrap_token = 'the-token-came-by-a-pipe'\nEND\nset -- \"$@\" --config /dev/fd/3",
+    );
+    command.env("COLUMNS", "100");
+    let server = Running::start_by(command, &folder, &[]);
+    assert_eq!(server.get("/api/devices", "the-token-came-by-a-pipe"), 200);
+    server.end("-TERM");
+}
