@@ -10,6 +10,7 @@ use fleetmint_server::serve;
 use crate::actor;
 use crate::exit::Failure;
 use crate::settings::SettingsArgs;
+use crate::standard_output;
 use crate::terminal;
 
 /// How much of a client's name is shown; Keycloak allows 255 characters.
@@ -33,6 +34,7 @@ pub(crate) struct Adopt {
 }
 
 pub(crate) fn run(command: &Adopt) -> Result<(), Failure> {
+    standard_output::expect()?;
     let (settings, _) = command.settings.load(Vec::new())?;
     let Provider::Keycloak(keycloak) = &settings.identity.provider else {
         return Err(Failure::unusable(

@@ -18,6 +18,7 @@ mod serve;
 mod settings;
 #[cfg(unix)]
 mod signals;
+mod standard_output;
 #[cfg(feature = "serve")]
 mod stop;
 mod terminal;
@@ -72,22 +73,33 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if !failure.message.is_empty() {
-                terminal::say(format_args!("fleetmint: {}", failure.message));
-            }
-            ExitCode::from(failure.exit)
-        }
+        Err(failure) => fail(&failure),
     }
+}
+
+fn fail(failure: &exit::Failure) -> ExitCode {
+    if !failure.message.is_empty() {
+        terminal::say(format_args!("fleetmint: {}", failure.message));
+    }
+    ExitCode::from(failure.exit)
 }
 
 /// Prints the help that was asked for, or what is wrong with the call: a file's name may be part of that.
 fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let outcome = standard_output::expect_open()
+            .and_then(|()| error.print())
+            .and_then(|()| std::io::stdout().flush());
+        return match standard_output::answered(outcome) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => fail(&failure),
+        };
+    }
     let seen = |argument: std::ffi::OsString| {
         let argument = argument.to_string_lossy();
         !argument.chars().any(terminal::escape::is_unseen)
     };
-    if !error.use_stderr() || std::env::args_os().all(seen) {
+    if std::env::args_os().all(seen) {
         error.exit();
     }
     let text = error.render().to_string();

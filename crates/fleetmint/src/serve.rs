@@ -57,7 +57,10 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
             .await
             .map_err(Failure::no)?;
         let stop = stop::told_to_end().map_err(Failure::no)?;
-        announce(&service)?;
+        // A service that nobody reads the words of is a service.
+        if let Err(failure) = announce(&service) {
+            tracing::warn!(error = failure.message, "where the service is could not be printed");
+        }
         service.serve(stop).await;
         Ok(())
     });

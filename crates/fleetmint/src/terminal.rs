@@ -7,12 +7,15 @@ pub(crate) mod escape;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::iter;
 use std::time::{Duration, Instant};
 
-use comfy_table::{CellAlignment, ColumnConstraint, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use crate::exit::Failure;
+use crate::standard_output::{answered, write_all, write_with};
 
 /// Says what was done.
 pub(crate) fn say(message: impl Display) {
@@ -39,20 +42,39 @@ pub(crate) fn print_data(data: &[u8]) -> Result<(), Failure> {
     print_bytes(data)
 }
 
-/// Whoever closes the pipe early (`| head`) has enough of it.
+/// Prints an answer for people part by part, each one or several lines, so that a long answer is never in memory.
+pub(crate) fn print_parts(parts: impl IntoIterator<Item = String>) -> Result<(), Failure> {
+    answered(write_with(|out| {
+        for part in parts {
+            out.write_all(escape::lines(&part).as_bytes())?;
+        }
+        Ok(())
+    }))
+}
+
 fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unusable(format_args!(
-            "standard output: {}",
-            crate::files::reason(&error)
-        ))),
-        _ => Ok(()),
+    if bytes.is_empty() {
+        return Ok(());
     }
+    answered(write_all(bytes))
+}
+
+/// Prints an array as JSON, one element a line, so that a long array is never in memory.
+pub(crate) fn print_json_lines<T: Serialize>(elements: impl IntoIterator<Item = T>) -> Result<(), Failure> {
+    answered(write_with(|out| {
+        let mut begin = "[\n ";
+        for element in elements {
+            out.write_all(begin.as_bytes())?;
+            out.write_all(escape::json(&serde_json::to_string(&element)?).as_bytes())?;
+            begin = ",\n ";
+        }
+        let end = if begin.starts_with('[') { "[\n]\n" } else { "\n]\n" };
+        out.write_all(end.as_bytes())
+    }))
 }
 
 /// Prints the answer as JSON, indented.
-pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Failure> {
+pub(crate) fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(answer)
         .map_err(|error| Failure::unusable(format_args!("the answer can't be written as JSON: {error}")))?;
     text.push('\n');
@@ -60,24 +82,37 @@ pub(crate) fn print_json(answer: &impl serde::Serialize) -> Result<(), Failure> 
 }
 
 /// A table with a header, columns two blanks apart. Columns named in `right` are aligned to the right.
-pub(crate) fn table<const N: usize>(
+///
+/// The rows are gone through twice, first for the columns' widths, so that a long table is never in memory.
+pub(crate) fn table<const N: usize, R: Iterator<Item = [String; N]>>(
     header: [&str; N],
     right: &[usize],
-    rows: impl IntoIterator<Item = [String; N]>,
-) -> String {
-    let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    for (place, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if place + 1 == N { 0 } else { 2 }));
-        column.set_constraint(ColumnConstraint::ContentWidth);
-        if right.contains(&place) {
-            column.set_cell_alignment(CellAlignment::Right);
+    rows: impl Fn() -> R,
+) -> impl Iterator<Item = String> {
+    let mut widths = header.map(UnicodeWidthStr::width);
+    for row in rows() {
+        for (width, cell) in widths.iter_mut().zip(&row) {
+            *width = cell.width().max(*width);
         }
     }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let line = move |row: [String; N]| {
+        let mut line = String::new();
+        for (place, (width, cell)) in widths.iter().zip(&row).enumerate() {
+            let blanks = width - cell.width();
+            let (before, behind) = if right.contains(&place) {
+                (blanks, 0)
+            } else {
+                (0, blanks)
+            };
+            line.extend(iter::repeat_n(' ', before));
+            line.push_str(cell);
+            line.extend(iter::repeat_n(' ', behind + 2));
+        }
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        line
+    };
+    iter::once(header.map(String::from)).chain(rows()).map(line)
 }
 
 /// A number with what it counts: `1 page`, `2 pages`, `2 entries`.
@@ -193,10 +228,14 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [["k", "9", "ä"], ["longer", "10", ""]].map(|row| row.map(String::from));
+        let rows = || {
+            [["k", "9", "ä"], ["longer", "10", ""], ["宽", "11", "b"]]
+                .map(|row| row.map(String::from))
+                .into_iter()
+        };
         assert_eq!(
-            table(["KEY", "SIZE", "VALUE"], &[1], rows),
-            "KEY     SIZE  VALUE\nk          9  ä\nlonger    10\n"
+            table(["KEY", "SIZE", "VALUE"], &[1], rows).collect::<String>(),
+            "KEY     SIZE  VALUE\nk          9  ä\nlonger    10\n宽        11  b\n"
         );
     }
 

@@ -6,6 +6,7 @@ mod reset_token;
 use clap::Subcommand;
 
 use crate::exit::Failure;
+use crate::standard_output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -14,6 +15,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+    standard_output::expect()?;
     match command {
         Command::Backup(command) => backup::run(command),
         Command::ResetToken(command) => reset_token::run(command),

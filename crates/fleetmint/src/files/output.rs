@@ -11,6 +11,10 @@ use zeroize::Zeroizing;
 use super::temporary::{Undisturbed, undisturbed};
 use super::{Identity, inputs, is_standard, reason};
 use crate::exit::Failure;
+use crate::standard_output;
+
+/// Other names of standard output.
+const STANDARD_OUTPUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// A file to be written.
 pub(crate) struct Output<'a> {
@@ -128,12 +132,13 @@ impl<'a> Target<'a> {
             force,
         };
         if is_standard(output.path) {
+            standard_output::expect_open().map_err(|error| target.failed(&error))?;
             if io::stdout().is_terminal() {
                 return Err(Failure::unusable(
                     "standard output is a terminal: an image is not for reading, send it to a file or a program",
                 ));
             }
-            if let Some(identity) = standard_output() {
+            if let Some(identity) = standard_output_file() {
                 target.is_no_input(&identity)?;
             }
             return Ok(target);
@@ -144,6 +149,9 @@ impl<'a> Target<'a> {
             .as_ref()
             .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
         {
+            if STANDARD_OUTPUT.iter().any(|path| output.path == Path::new(path)) {
+                standard_output::expect_open().map_err(|error| target.failed(&error))?;
+            }
             target.place = Place::Direct(output.path.to_path_buf());
             return Ok(target);
         }
@@ -290,10 +298,7 @@ fn replace(
 impl Target<'_> {
     fn write_directly(&self) -> io::Result<()> {
         match &self.place {
-            Place::StandardOutput => {
-                let mut out = io::stdout().lock();
-                out.write_all(self.output.bytes).and_then(|()| out.flush())
-            }
+            Place::StandardOutput => standard_output::write_all(self.output.bytes),
             Place::Direct(path) | Place::File { path, .. } => {
                 File::options().write(true).open(path)?.write_all(self.output.bytes)
             }
@@ -392,7 +397,7 @@ fn restrict(_file: &File) -> io::Result<()> {
 
 /// Which file standard output goes to, if it is one.
 #[cfg(unix)]
-fn standard_output() -> Option<Identity> {
+fn standard_output_file() -> Option<Identity> {
     use std::os::fd::AsFd;
     let file = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
     let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
@@ -400,7 +405,7 @@ fn standard_output() -> Option<Identity> {
 }
 
 #[cfg(not(unix))]
-fn standard_output() -> Option<Identity> {
+fn standard_output_file() -> Option<Identity> {
     None
 }
 

@@ -156,7 +156,7 @@ fn text(path: &str, mode: Mode, report: &Report, credentials: &[credentials::Fin
             figure("in all", stats.total_entries),
         ];
         text.push('\n');
-        text.push_str(&table(["", "ENTRIES", "BYTES"], &[1, 2], figures));
+        text.extend(table(["", "ENTRIES", "BYTES"], &[1, 2], || figures.clone().into_iter()));
     }
     text
 }

@@ -9,7 +9,6 @@ use fleetmint_nvs::storage::Listed;
 use super::arguments::image::{ImageFile, Partition, Taken, refusal};
 use super::arguments::opened_as::OpenAs;
 use super::differences::{self, Values};
-use super::json::lines;
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -78,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     match arguments.format {
         Format::Text => terminal::print(&differences::text(&differences, &values))?,
-        Format::Json => terminal::print(&lines(differences::json(&differences, &values))?)?,
+        Format::Json => terminal::print_json_lines(differences::json(&differences, &values))?,
     }
     if differences.is_empty() {
         Ok(())

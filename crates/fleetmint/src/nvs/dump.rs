@@ -1,7 +1,6 @@
 //! `fleetmint nvs dump`: what an image holds, as the firmware sees it.
 
 mod csv;
-mod json;
 mod raw;
 mod text;
 
@@ -13,6 +12,7 @@ use fleetmint_nvs::storage::Listed;
 
 use super::arguments::image::{ImageKeys, Partition, Taken, refusal};
 use super::arguments::opened_as::OpenAs;
+use super::json::Entry;
 use crate::exit::Failure;
 use crate::terminal::{self, count, say};
 
@@ -101,8 +101,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.raw {
         let cipher = image.keys().map(Keys::xts);
         return match arguments.format {
-            Format::Text => terminal::print(&raw::text(image.bytes(), cipher.as_ref())),
-            Format::Json => terminal::print(&raw::json(image.bytes(), cipher.as_ref())?),
+            Format::Text => terminal::print_parts(raw::text(image.bytes(), cipher.as_ref())),
+            Format::Json => terminal::print_json_lines(raw::json(image.bytes(), cipher.as_ref())),
             Format::Csv => Err(Failure::unusable(
                 "--raw can be shown as text or json, a csv table has values alone",
             )),
@@ -111,7 +111,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mode = arguments.open_as.mode(&image);
     let path = image.name().to_string();
     let mut storage = image.open_to_read(mode, arguments.force)?;
-    let mut entries = storage.list().map_err(|error| refusal(&path, &error))?;
+    let list = storage.list().map_err(|error| refusal(&path, &error))?;
+    let mut entries: Vec<&Listed> = list.iter().collect();
     entries.sort_by(|a, b| order(a).cmp(&order(b)));
     let repairs = storage.repairs().len();
     if repairs > 0 {
@@ -120,16 +121,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             count(repairs, "place")
         ));
     }
-    let answer = match arguments.format {
-        Format::Text => text::listing(&entries, &storage.stats()),
-        Format::Json => json::listing(&entries)?,
+    match arguments.format {
+        Format::Text => terminal::print_parts(text::listing(&entries, &storage.stats())),
+        Format::Json => terminal::print_json_lines(entries.into_iter().map(Entry::from)),
         Format::Csv => {
             let namespaces = storage.namespaces();
             let table = csv::listing(&path, &entries, namespaces, arguments.partial)?;
-            return terminal::print_data(table.as_bytes());
+            terminal::print_data(table.as_bytes())
         }
-    };
-    terminal::print(&answer)
+    }
 }
 
 /// The order is by the bytes of namespace, key, type.

@@ -6,9 +6,6 @@ use fleetmint_nvs::{EspError, RawName};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::exit::Failure;
-use crate::terminal::escape;
-
 /// `namespace`, or `namespace_hex` where it is not UTF-8; and the same of `key`.
 #[derive(Serialize)]
 pub(super) struct Name<'a> {
@@ -181,17 +178,4 @@ impl<'a> From<&'a Listed> for Entry<'a> {
             iterated: listed.iterated,
         }
     }
-}
-
-/// An array, one element a line.
-pub(super) fn lines<T: Serialize>(elements: impl IntoIterator<Item = T>) -> Result<String, Failure> {
-    let mut text = String::from("[");
-    for element in elements {
-        text.push_str(if text.len() == 1 { "\n " } else { ",\n " });
-        let line = serde_json::to_string(&element)
-            .map_err(|error| Failure::unusable(format_args!("a value can't be written as JSON: {error}")))?;
-        text.push_str(&line);
-    }
-    text.push_str("\n]\n");
-    Ok(escape::json(&text).into_owned())
 }

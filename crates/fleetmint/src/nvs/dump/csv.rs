@@ -16,7 +16,7 @@ use crate::terminal::warn;
 /// What a table can't carry is an error, or with `partial` left out with a warning.
 pub(super) fn listing(
     path: &str,
-    entries: &[Listed],
+    entries: &[&Listed],
     namespaces: impl Iterator<Item = (RawName, u8)>,
     partial: bool,
 ) -> Result<String, Failure> {
@@ -31,7 +31,8 @@ pub(super) fn listing(
         )))
     };
     let mut table = Writer::new();
-    let mut keys = BTreeSet::new();
+    // One key follows another where there are several types of it.
+    let mut last = None;
     let mut written = BTreeSet::new();
     let namespaces: Vec<(RawName, u8)> = namespaces.collect();
     let mut twins = BTreeSet::new();
@@ -45,10 +46,10 @@ pub(super) fn listing(
         if entry.repeat {
             continue;
         }
-        match carried(entry, &keys) {
+        match carried(entry, last) {
             Ok(value) => match table.item(entry.namespace, entry.key, value) {
                 Ok(()) => {
-                    keys.insert((entry.namespace, entry.key));
+                    last = Some((entry.namespace, entry.key));
                     written.insert(entry.namespace);
                 }
                 Err(error) => cannot(&error)?,
@@ -82,13 +83,13 @@ fn twin(entry: &Listed, namespaces: &[(RawName, u8)]) -> String {
 }
 
 /// The value as a table has it, or why none can.
-fn carried<'a>(entry: &'a Listed, keys: &BTreeSet<(RawName, RawName)>) -> Result<image::Value<'a>, String> {
+fn carried(entry: &Listed, last: Option<(RawName, RawName)>) -> Result<image::Value<'_>, String> {
     let (namespace, key) = (entry.namespace, entry.key);
     let cannot = |reason: &dyn Display| Err(format!("a table can't carry \"{key}\": {reason}"));
     if entry.orphan {
         return cannot(&format_args!("no namespace has its index {}", entry.ns_index));
     }
-    if keys.contains(&(namespace, key)) {
+    if last == Some((namespace, key)) {
         return cannot(&format_args!("namespace \"{namespace}\" has it in several types"));
     }
     match &entry.value {

@@ -6,8 +6,7 @@ use fleetmint_nvs::page::{EntryState, PageState};
 use fleetmint_nvs::storage::{self, PageFault, RawPage, RawSlot, SlotContent};
 use serde::Serialize;
 
-use super::super::json::{Shown, lines};
-use crate::exit::Failure;
+use super::super::json::Shown;
 use crate::terminal::shown;
 
 #[derive(Serialize)]
@@ -56,9 +55,9 @@ struct Item {
 }
 
 /// An array of pages, each with its 126 slots.
-pub(super) fn json(image: &[u8], cipher: Option<&Xts>) -> Result<String, Failure> {
+pub(super) fn json<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item = impl Serialize> + 'a {
     let mut slots = storage::slots(image, cipher).peekable();
-    lines(storage::pages(image).map(|page| {
+    storage::pages(image).map(move |page| {
         let mut of_page = Vec::new();
         while let Some(slot) = slots.next_if(|slot| slot.page == page.number) {
             of_page.push(Slot::from(&slot));
@@ -74,7 +73,7 @@ pub(super) fn json(image: &[u8], cipher: Option<&Xts>) -> Result<String, Failure
             fault: page.fault.map(page_fault),
             slots: of_page,
         }
-    }))
+    })
 }
 
 impl From<&RawSlot> for Slot {
@@ -111,11 +110,10 @@ impl Item {
 }
 
 /// Page by page, a line for each slot; blank ones in a row take one line.
-pub(super) fn text(image: &[u8], cipher: Option<&Xts>) -> String {
-    let mut text = String::new();
+pub(super) fn text<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item = String> + 'a {
     let mut slots = storage::slots(image, cipher).peekable();
-    for page in storage::pages(image) {
-        text.push_str(&page_line(&page));
+    storage::pages(image).map(move |page| {
+        let mut text = page_line(&page);
         while let Some(slot) = slots.next_if(|slot| slot.page == page.number) {
             let same = |next: &RawSlot| {
                 next.page == page.number && next.content == SlotContent::Blank && next.state == slot.state
@@ -129,8 +127,8 @@ pub(super) fn text(image: &[u8], cipher: Option<&Xts>) -> String {
             text.push_str(&slot_line(&slot, last));
         }
         text.push('\n');
-    }
-    text
+        text
+    })
 }
 
 fn page_line(page: &RawPage) -> String {

@@ -1,5 +1,7 @@
 //! The listing for people.
 
+use std::iter;
+
 use fleetmint_nvs::storage::{Listed, Stats, Value};
 
 use crate::terminal::{count, shown, table};
@@ -8,8 +10,8 @@ use crate::terminal::{count, shown, table};
 const SHOWN: usize = 160;
 
 /// A table, and how full the partition is.
-pub(super) fn listing(entries: &[Listed], stats: &Stats) -> String {
-    let rows = entries.iter().map(|entry| {
+pub(super) fn listing(entries: &[&Listed], stats: &Stats) -> impl Iterator<Item = String> {
+    let row = |entry: &&Listed| {
         [
             if entry.orphan {
                 format!("(index {})", entry.ns_index)
@@ -21,21 +23,23 @@ pub(super) fn listing(entries: &[Listed], stats: &Stats) -> String {
             entry.stored_size().map_or_else(String::new, |size| size.to_string()),
             format!("{}{}", value(entry), remark(entry)),
         ]
-    });
-    let mut text = if entries.is_empty() {
-        String::from("no values\n")
-    } else {
-        table(["NAMESPACE", "KEY", "TYPE", "SIZE", "VALUE"], &[3], rows)
     };
-    text.push_str(&format!(
+    let none = entries.is_empty().then(|| String::from("no values\n"));
+    let values = (!entries.is_empty()).then(|| {
+        let header = ["NAMESPACE", "KEY", "TYPE", "SIZE", "VALUE"];
+        table(header, &[3], move || entries.iter().map(row))
+    });
+    let summary = format!(
         "\n{} in {}; {} of {} entries in use, {} available\n",
         count(entries.len(), "value"),
         count(stats.namespace_count, "namespace"),
         stats.used_entries,
         stats.total_entries,
         stats.available_entries
-    ));
-    text
+    );
+    none.into_iter()
+        .chain(values.into_iter().flatten())
+        .chain(iter::once(summary))
 }
 
 fn value(entry: &Listed) -> String {

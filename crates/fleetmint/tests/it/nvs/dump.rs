@@ -438,3 +438,43 @@ fn numbers_are_the_same_everywhere() {
         }
     }
 }
+
+/// A long answer is written as it comes: when its first byte can be read, the program's memory has been no more than the
+/// image and a small multiple of its entries.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_answer_is_not_in_memory() {
+    use std::io::Read;
+    const KEYS: usize = 60_000;
+    let folder = Folder::new();
+    let rows: String = (0..KEYS).map(|n| format!("k{n},data,u8,1\n")).collect();
+    folder.write("t.csv", format!("key,type,encoding,value\napp,namespace,,\n{rows}"));
+    folder.line("fleetmint nvs generate t.csv t.bin 2M").done();
+    let peak = |arguments: &[&str]| -> usize {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_fleetmint"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        drop(child.stdout.take());
+        // Whoever has enough of an answer is no error.
+        assert!(child.wait().unwrap().success(), "{arguments:?}");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes: usize = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        kilobytes << 10
+    };
+    let alone = peak(&["completions", "bash"]);
+    for (format, most) in [
+        (&["--format", "text"][..], 10),
+        (&["--format", "json"], 10),
+        (&["--raw"], 3),
+        (&["--raw", "--format", "json"], 3),
+    ] {
+        let peak = peak(&[&["nvs", "dump", "t.bin"], format].concat());
+        let more = peak - alone;
+        assert!(more < most * KEYS * 32, "{format:?}: {more} bytes");
+    }
+}

@@ -408,6 +408,71 @@ fn a_hyphen_means_one_thing() {
     assert!(line.contains("no such file"), "{line}");
 }
 
+/// Every command that answers on standard output, where that is closed, open for reading alone, or full.
+#[cfg(unix)]
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error() {
+    let folder = folder();
+    folder.line("fleetmint nvs generate device.csv plain.bin 0x3000").done();
+    let program = env!("CARGO_BIN_EXE_fleetmint");
+    let run = |line: &str, standard_output: &str| {
+        let output = Command::new("sh")
+            .args(["-c", &format!("exec {program} {line} {standard_output}")])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    for line in [
+        "nvs dump plain.bin",
+        "nvs dump plain.bin --format json",
+        "nvs dump plain.bin --format csv",
+        "nvs dump plain.bin --raw",
+        "nvs dump plain.bin --raw --format json",
+        "nvs get plain.bin prov serial",
+        "nvs get plain.bin prov serial --format json",
+        "nvs check plain.bin",
+        "nvs check plain.bin --format json",
+        "nvs diff plain.bin plain.bin --format json",
+        "nvs generate device.csv - 0x3000",
+        "nvs generate device.csv /dev/stdout 0x3000",
+        "nvs encrypt device.csv - 0x3000 --inputkey keys/k.bin",
+        "nvs decrypt device.bin keys/k.bin -",
+        "nvs repair plain.bin -",
+        "nvs patch plain.bin changes.csv -",
+        "nvs patch plain.bin changes.csv --dry-run",
+        "nvs patch plain.bin changes.csv --dry-run --format json",
+        "completions bash",
+        "--help",
+        "nvs dump --help",
+        "--version",
+    ] {
+        for (standard_output, reason) in [
+            (">&-", "it is closed"),
+            ("1</dev/null", "it is open for reading alone"),
+            #[cfg(target_os = "linux")]
+            (">/dev/full", "no space left on device"),
+        ] {
+            let (exit, stderr) = run(line, standard_output);
+            assert_eq!(exit, 2, "{line} {standard_output}: {stderr}");
+            let said = stderr.lines().last().unwrap();
+            assert!(
+                said.starts_with("fleetmint: ") && said.ends_with(reason),
+                "{line} {standard_output}: {stderr}"
+            );
+        }
+        // Whoever wants the exit code alone has it, also where /dev/null is open for reading too, as Python opens it.
+        for standard_output in [">/dev/null", "1<>/dev/null"] {
+            let (exit, stderr) = run(line, standard_output);
+            assert_eq!(exit, 0, "{line} {standard_output}: {stderr}");
+        }
+    }
+    // Where nothing is to be written nothing is missing.
+    assert_eq!(run("nvs diff plain.bin plain.bin", ">&-"), (0, String::new()));
+    folder.line("fleetmint nvs generate device.csv out.bin 0x3000").done();
+    assert_eq!(run("nvs generate device.csv out.bin 0x3000", ">&-").0, 0);
+}
+
 #[cfg(unix)]
 #[test]
 fn standard_input_and_output_are_files_too() {
