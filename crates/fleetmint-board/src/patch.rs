@@ -3,14 +3,17 @@
 //! What other software keeps there (Wi-Fi, calibration, the application's own data) stays as it is: the partition is, bit
 //! for bit, what the firmware would leave if it set these values itself with `nvs_set_str()`.
 
+mod differences;
+
 pub use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::crypt::Xts;
-use fleetmint_nvs::diff::{Change, Fingerprint, diff, fingerprint};
+use fleetmint_nvs::diff::{Change, Fingerprint};
 use fleetmint_nvs::layout::{ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
-use fleetmint_nvs::storage::{Listed, Metered, Mode, SliceFlash, Storage, ValueType};
+use fleetmint_nvs::storage::{Metered, Mode, SliceFlash, Storage, ValueType};
 use fleetmint_nvs::{EspError, Key, Namespace, RawName};
 use zeroize::Zeroizing;
 
+use self::differences::{NAMES_MAX, Reader};
 use crate::flash_dump::{NotNvs, check_nvs};
 use crate::provisioning::{self, NAMESPACE, Setting, Values};
 
@@ -66,6 +69,12 @@ pub enum Error {
     /// The caller's meter stopped the work.
     #[error("the work on the partition was stopped before it was done")]
     Stopped,
+    /// Items that belong to no namespace would come to be in the new one, or the firmware's start would erase that much.
+    #[error(
+        "more than {NAMES_MAX} keys or a quarter of the partition would change: it is damaged, or it holds items of no \
+         namespace, which would come to be in the new one"
+    )]
+    TooManyChanges,
     #[error("the partition has no room: {cause}")]
     DoesNotFit { cause: fleetmint_nvs::Error },
     #[error("{setting} cannot be set: {cause}")]
@@ -104,20 +113,11 @@ pub fn patch(
     let before = Zeroizing::new(image.to_vec());
     set(image, cipher(), values, meter)?;
 
-    let (old, new) = (list(&before, cipher(), meter)?, list(image, cipher(), meter)?);
-    let differences = diff(&old, &new).into_iter().filter_map(|difference| {
-        let entry = difference.entry()?;
-        Some(Difference {
-            change: difference.change(),
-            namespace: entry.namespace,
-            key: entry.key,
-            before: difference.before.map(|listed| mask(listed, salt)),
-            after: difference.after.map(|listed| mask(listed, salt)),
-        })
-    });
+    let changed_sectors = changed_sectors(&before, image);
+    let mut reader = Reader::new(image.len(), cipher(), salt);
     Ok(Patched {
-        differences: differences.collect(),
-        changed_sectors: changed_sectors(&before, image),
+        differences: reader.differences(&before, image, meter)?,
+        changed_sectors,
     })
 }
 
@@ -130,6 +130,13 @@ type Meter<'a> = &'a mut dyn FnMut(usize) -> bool;
 pub fn steps(size: usize) -> usize {
     const EACH: usize = 8 * ENTRY_COUNT;
     (size / ENTRY_SIZE).saturating_mul(EACH)
+}
+
+/// Bytes of memory that [`patch`] takes at most for a partition of this size, beside the partition, whatever that holds. One
+/// smaller than a MiB may take some more.
+#[must_use]
+pub const fn memory(size: usize) -> usize {
+    size.saturating_mul(8)
 }
 
 fn set(
@@ -169,25 +176,6 @@ fn not_opened(cause: fleetmint_nvs::Error) -> Error {
         fleetmint_nvs::Error::Stopped => Error::Stopped,
         cause @ fleetmint_nvs::Error::WrongKey { .. } => Error::WrongKey(cause),
         cause => Error::Open(cause),
-    }
-}
-
-/// What the firmware lists, of a copy: reading erases what it can't read.
-fn list(image: &[u8], cipher: Option<Xts>, meter: Meter<'_>) -> Result<Vec<Listed>, Error> {
-    let mut copy = Zeroizing::new(image.to_vec());
-    let flash = Metered::new(SliceFlash::new(&mut copy), meter);
-    let listed = Storage::open(flash, Mode::ReadWrite, cipher).and_then(|mut storage| storage.list());
-    listed.map_err(not_opened)
-}
-
-fn mask(listed: &Listed, salt: &[u8]) -> Masked {
-    Masked {
-        value_type: listed.value_type,
-        size: listed.size,
-        fingerprint: match &listed.value {
-            Ok(value) => Ok(fingerprint(salt, value)),
-            Err(error) => Err(*error),
-        },
     }
 }
 

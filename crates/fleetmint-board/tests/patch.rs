@@ -1,13 +1,23 @@
 //! A device's values put into partitions that are lived in.
 
-#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics where it fails"
+)]
 
-use fleetmint_board::patch::{Error, changed_sectors, patch, steps};
+use std::fs;
+use std::path::Path;
+
+use fleetmint_board::patch::{Difference, Error, changed_sectors, patch, steps};
 use fleetmint_board::provisioning::{self, Setting, Values};
 use fleetmint_nvs::crypt::Keys;
-use fleetmint_nvs::diff::Change;
+use fleetmint_nvs::diff::{self, Change};
+use fleetmint_nvs::entry::{Entry, Number};
+use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version};
+use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
 use fleetmint_nvs::storage::{Mode, SliceFlash, Storage, Value, check_key};
-use fleetmint_nvs::{Key, Namespace};
+use fleetmint_nvs::{Key, Namespace, RawName};
 
 const SALT: &[u8] = b"salt";
 
@@ -168,4 +178,61 @@ fn work_is_counted_and_stops_when_it_is_told() {
         });
         assert_eq!(stopped, Err(Error::Stopped));
     }
+}
+
+/// The differences as two whole listings give them.
+fn plainly(before: &[u8], after: &[u8]) -> Vec<(Change, RawName, RawName)> {
+    let list = |image: &[u8]| {
+        let mut copy = image.to_vec();
+        let mut storage = Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, None).unwrap();
+        storage.list().unwrap()
+    };
+    let (old, new) = (list(before), list(after));
+    let named = |difference: &diff::Difference<'_>| {
+        let entry = difference.entry().unwrap();
+        (difference.change(), entry.namespace, entry.key)
+    };
+    diff::diff(&old, &new).iter().map(named).collect()
+}
+
+/// A partition with items whose namespace is gone, two of them with keys of the device's.
+fn orphans() -> Vec<u8> {
+    let mut image = vec![0xFF; 4 * PAGE_SIZE];
+    let mut bitmap = Bitmap::EMPTY;
+    let items =
+        ["client_id", "other", "wifi_ssid"].map(|name| Entry::number(1, &Key::new(name).unwrap(), Number::U8(7)));
+    for (index, item) in items.iter().enumerate() {
+        image[ENTRIES_OFFSET + index * ENTRY_SIZE..][..ENTRY_SIZE].copy_from_slice(&item.to_bytes());
+        bitmap.set(index, EntryState::Written);
+    }
+    image[..BITMAP_OFFSET].copy_from_slice(&PageHeader::encode(PageState::Active, 0, Version::V2));
+    image[BITMAP_OFFSET..ENTRIES_OFFSET].copy_from_slice(&bitmap.to_bytes());
+    image
+}
+
+#[test]
+fn the_differences_are_those_of_two_listings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fleetmint-nvs/tests/storage/reference/patch");
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let images = files.filter(|path| path.to_string_lossy().ends_with(".before.bin"));
+    let images = images.map(|path| fs::read(path).unwrap()).chain([orphans()]);
+    let (mut compared, mut removed) = (0, 0);
+    for before in images {
+        let mut after = before.clone();
+        let Ok(patched) = patch(&mut after, None, &values(), SALT, |_| true) else {
+            continue;
+        };
+        let named = |difference: &Difference| (difference.change, difference.namespace, difference.key);
+        let differences: Vec<_> = patched.differences.iter().map(named).collect();
+        assert_eq!(differences, plainly(&before, &after));
+        compared += 1;
+        removed += differences
+            .iter()
+            .filter(|(change, ..)| *change == Change::Removed)
+            .count();
+    }
+    assert!(
+        compared > 50 && removed >= 3,
+        "{compared} images, {removed} keys removed"
+    );
 }
