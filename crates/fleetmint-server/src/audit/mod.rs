@@ -182,12 +182,22 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-/// Records, newest first, at most `limit` of them.
+/// A part of the trail.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub records: Vec<Record>,
+    /// Where to go on: there may be more records that match, older than the one with this id.
+    pub next: Option<i64>,
+}
+
+/// Records, newest first, at most `limit` of them. There may be fewer, or none, and older ones nevertheless: a search for
+/// what is rare looks at a million records at a time.
 ///
 /// # Errors
 /// The database's alone.
-pub fn list(app: &App, filter: &Filter, limit: i64) -> Result<Vec<Record>, database::Error> {
-    app.database.read(|connection| store::list(connection, filter, limit))
+pub async fn list(app: &App, filter: Filter, limit: u32) -> Result<Listed, database::Error> {
+    let read = move |connection: &mut Connection| store::list(connection, &filter, limit.into());
+    app.database.read_long(read).await
 }
 
 /// Runs `work` as one transaction with its record: `succeeded`, or, after its changes were rolled back, `failed`. `work`

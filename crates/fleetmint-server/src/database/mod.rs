@@ -147,6 +147,21 @@ impl Database {
         result
     }
 
+    /// [`Database::read`] for queries that may take long: on a thread of their own, so that no other request waits for them.
+    pub async fn read_long<T, E>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let database = self.clone();
+        tokio::task::spawn_blocking(move || database.read(query))
+            .await
+            .map_err(|panicked| Error::Other(format!("a read ended abnormally: {panicked}")))?
+    }
+
     /// How large the database's files are. One that is not there has no size.
     pub fn sizes(&self) -> Sizes {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());

@@ -385,6 +385,57 @@ async fn it_is_read_page_by_page_while_more_comes() {
     server.stop().await;
 }
 
+/// 1,200,000 records are more than one page looks at.
+#[tokio::test]
+async fn a_search_for_what_is_rare_is_bounded_and_goes_on_with_the_next_page() {
+    let server = Server::start().await;
+    server.execute(
+        "DELETE FROM audit;
+         WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1200000)
+         INSERT INTO audit (at, actor, action, device_id, model_id, source, outcome)
+         SELECT 1700000000000000 + n * 1000000, 'administrator',
+                iif(n = 700, 'create_device_model', 'get_provisioning'), iif(n = 700, NULL, n % 5000 + 1),
+                iif(n = 700, 999, 1), '192.0.2.7', 'succeeded'
+         FROM number",
+    );
+    let time = |n: i64| jiff::Timestamp::from_second(1_700_000_000 + n).unwrap();
+    let long = format!("from={}&to={}", time(1), time(1_100_000));
+    for (query, first, pages) in [
+        ("model=999".to_owned(), 0, 2),
+        ("action=create_device_model".to_owned(), 0, 2),
+        (format!("model=999&{long}"), 0, 2),
+        // By the index of times, whatever else is asked for.
+        (format!("model=999&from={}&to={}", time(600), time(800)), 1, 1),
+        // By the index of devices.
+        ("model=999&device=7".to_owned(), 0, 1),
+    ] {
+        let (mut found, mut cursor, mut read) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = server
+                .get(&format!("/api/audit?{query}&cursor={cursor}"))
+                .await
+                .expect(200);
+            let items = page["items"].as_array().unwrap();
+            if read == 0 {
+                assert_eq!(items.len(), first, "{query}");
+            }
+            found.extend(items.iter().map(|item| item["action"].as_str().unwrap().to_owned()));
+            read += 1;
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        let expected = usize::from(!query.contains("device=7"));
+        assert_eq!(found, vec!["create_device_model"; expected], "{query}");
+        assert_eq!(read, pages, "{query}");
+    }
+    // What is not rare fills its page.
+    let page = server.get(&format!("/api/audit?{long}&limit=3")).await.expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 3);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_parameter_that_breaks_a_rule_is_named() {
     let server = Server::start().await;
