@@ -1,8 +1,11 @@
 //! Whether the database can be written. It costs a commit, so what was found out holds for a moment for all who ask.
 
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
 
 use crate::database::{self, Database};
 use crate::instance;
@@ -10,24 +13,130 @@ use crate::instance;
 /// How long what was found out holds.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// What was found out last, and when.
+/// How long a disk may take. A write that hangs is no error of the database's, and may never end.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// What was found out last, or is being found out.
 #[derive(Debug, Default)]
-pub struct Readiness(Mutex<Option<(Instant, Result<(), database::Error>)>>);
+pub struct Readiness(Mutex<Option<Probe>>);
+
+/// One attempt to write. While it runs there is no other: a disk that hangs holds one thread, however many ask.
+#[derive(Clone, Debug)]
+struct Probe {
+    began: Instant,
+    /// `None` while it runs.
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+/// How it ended, and when.
+type Outcome = (Instant, Result<(), database::Error>);
+
+impl Probe {
+    fn start(write: impl FnOnce() -> Result<(), database::Error> + Send + 'static) -> Self {
+        let (ended, outcome) = watch::channel(None);
+        spawn_blocking(move || ended.send_replace(Some((Instant::now(), write()))));
+        Self {
+            began: Instant::now(),
+            outcome,
+        }
+    }
+
+    /// Whether another one would find out nothing new yet.
+    fn holds(&self) -> bool {
+        match &*self.outcome.borrow() {
+            Some((at, _)) => at.elapsed() < REMEMBERED,
+            // Without a sender it ended abnormally.
+            None => self.outcome.has_changed().is_ok(),
+        }
+    }
+
+    /// Waits until it has ended or has taken too long, whichever comes first.
+    async fn outcome(mut self, limit: Duration) -> Result<(), database::Error> {
+        match timeout_at(self.began + limit, self.outcome.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => outcome.clone().map_or(Ok(()), |(_, outcome)| outcome),
+            Ok(Err(_)) => Err(database::Error::Other("the write ended abnormally".to_owned())),
+            Err(_) => Err(database::Error::Other(format!(
+                "a write has not ended within {} s",
+                limit.as_secs_f64()
+            ))),
+        }
+    }
+}
 
 impl Readiness {
-    /// Whether the database can be written and is still in its place. Those who ask meanwhile wait for the same answer.
+    /// Whether the database can be written and is still in its place. Those who ask meanwhile wait for the same answer,
+    /// and no longer than [`LIMIT`].
     pub(crate) async fn check(&self, database: &Database) -> Result<(), database::Error> {
-        let mut known = self.0.lock().await;
-        if let Some((at, outcome)) = &*known
-            && at.elapsed() < REMEMBERED
-        {
-            return outcome.clone();
-        }
-        let outcome = match database.write(instance::write_probe).await {
-            Ok(()) => database.check_files(),
-            Err(error) => Err(error),
+        let database = database.clone();
+        let write = move || {
+            database.write_blocking(instance::write_probe)?;
+            database.check_files()
         };
-        *known = Some((Instant::now(), outcome.clone()));
-        outcome
+        self.probe(write).outcome(LIMIT).await
+    }
+
+    /// The probe that is running or has just ended, else a new one.
+    fn probe(&self, write: impl FnOnce() -> Result<(), database::Error> + Send + 'static) -> Probe {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some(probe) if probe.holds() => probe.clone(),
+            _ => known.insert(Probe::start(write)).clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn a_write_that_hangs_is_waited_for_by_all_and_made_once() {
+        let (readiness, writes) = (Readiness::default(), Arc::new(AtomicUsize::new(0)));
+        let (release, released) = mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        let ask = || {
+            let (writes, released) = (Arc::clone(&writes), Arc::clone(&released));
+            readiness.probe(move || {
+                writes.fetch_add(1, Ordering::Relaxed);
+                let _ = released.lock().unwrap().recv();
+                Ok(())
+            })
+        };
+        for _ in 0..3 {
+            for outcome in join_all((0..100).map(|_| ask().outcome(SHORT))).await {
+                let error = outcome.unwrap_err().to_string();
+                assert_eq!(error, "a write has not ended within 0.05 s");
+            }
+        }
+        // Once it is known to hang nobody waits any more.
+        let began = Instant::now();
+        ask().outcome(SHORT).await.unwrap_err();
+        assert!(began.elapsed() < SHORT);
+        assert_eq!(writes.load(Ordering::Relaxed), 1);
+
+        // It ends after all, and the answer is the one that it found.
+        release.send(()).unwrap();
+        ask().outcome(Duration::from_secs(60)).await.unwrap();
+        assert_eq!(writes.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_is_an_error_and_the_next_is_another() {
+        let readiness = Readiness::default();
+        let probe = readiness.probe(|| panic!("as the test wants it"));
+        let error = probe.outcome(Duration::from_secs(60)).await.unwrap_err().to_string();
+        assert_eq!(error, "the write ended abnormally");
+        readiness
+            .probe(|| Ok(()))
+            .outcome(Duration::from_secs(60))
+            .await
+            .unwrap();
     }
 }

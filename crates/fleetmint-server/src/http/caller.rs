@@ -5,7 +5,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 
 use super::problem::Problem;
 use crate::access::Caller;
@@ -17,12 +17,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let mut lines = parts.headers.get_all(header::AUTHORIZATION).iter();
-        // Of two, a proxy before us may have checked the other.
-        let authorization = lines
-            .next()
-            .filter(|_| lines.next().is_none())
-            .map(HeaderValue::as_bytes);
+        let authorization = authorization(&parts.headers);
         let source = source(&parts.extensions);
         if app.refusals.are_too_many(source) {
             tokio::time::sleep(WAIT).await;
@@ -31,6 +26,19 @@ impl FromRequestParts<App> for Caller {
         Ok(Self { principal, source })
     }
 }
+
+/// The call's one `Authorization` header: of two, a proxy before us may have checked the other.
+pub(super) fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    lines
+        .next()
+        .filter(|_| lines.next().is_none())
+        .map(HeaderValue::as_bytes)
+}
+
+/// The token was wrong and the call was answered all the same: rides on the answer to the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefusedCredential;
 
 /// The address that the call came from, as the server put it beside the request.
 pub(crate) fn source(extensions: &Extensions) -> Source {

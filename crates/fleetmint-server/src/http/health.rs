@@ -1,7 +1,6 @@
 //! Whether the service is alive, and whether it can do its work.
 
 use std::convert::Infallible;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
@@ -11,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::caller::{self, RefusedCredential};
 use super::problem;
-use crate::access::Caller;
+use crate::access::{self, Principal};
 use crate::app::App;
 use crate::identity::Identity;
 
@@ -46,7 +46,7 @@ pub(super) async fn get_livez() -> Json<Health> {
     get, path = "/readyz", tag = "health",
     responses((status = 200, description = "It can do its work", body = Health), (status = 503, body = Health, description = "It cannot do its work"))
 )]
-pub(super) async fn get_readyz(State(app): State<App>, Informed(informed): Informed) -> Response {
+pub(super) async fn get_readyz(State(app): State<App>, caller: Informed) -> Response {
     let (status, word, problems) = match app.readiness.check(&app.database).await {
         Ok(()) => {
             let problems = match &app.identity {
@@ -62,29 +62,53 @@ pub(super) async fn get_readyz(State(app): State<App>, Informed(informed): Infor
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable", vec![problem])
         }
     };
-    let problems = informed.then_some(problems);
-    let health = Json(Health { status: word, problems });
-    match status {
+    let told = caller == Informed::Yes;
+    let health = Json(Health {
+        status: word,
+        problems: told.then_some(problems),
+    });
+    let mut response = match status {
         StatusCode::OK => health.into_response(),
-        _ => (status, [problem::retry_after(problem::RETRY_AFTER)], health).into_response(),
+        _ => (
+            status,
+            [(header::RETRY_AFTER, problem::RETRY_AFTER.to_string())],
+            health,
+        )
+            .into_response(),
+    };
+    if caller == Informed::Refused {
+        response.extensions_mut().insert(RefusedCredential);
     }
+    response
 }
 
-/// Whether the caller is told details: only with a valid token. A wrong one counts as a refused call.
-pub(super) struct Informed(bool);
+/// Whether the caller is told details: only with a valid token. With a wrong one, the call counts as refused.
+///
+/// A probe never waits. So from an address with too many refusals no token is even looked at: who guesses there would find
+/// out here what they wait for elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Informed {
+    Yes,
+    No,
+    Refused,
+}
 
 impl FromRequestParts<App> for Informed {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        if !parts.headers.contains_key(header::AUTHORIZATION) {
-            return Ok(Self(false));
+        let no_token = !parts.headers.contains_key(header::AUTHORIZATION);
+        if no_token || app.refusals.are_too_many(caller::source(&parts.extensions)) {
+            return Ok(Self::No);
         }
-        let caller = Caller::from_request_parts(parts, app).await;
-        if caller.is_err() {
-            app.refusals
-                .add(super::caller::source(&parts.extensions), Instant::now());
-        }
-        Ok(Self(caller.is_ok()))
+        let authorization = caller::authorization(&parts.headers);
+        let caller = app.access.authenticate(authorization, &app.identity, app.clock.now());
+        Ok(match caller {
+            Ok(Principal::Administrator) => Self::Yes,
+            Err(access::Error::Unauthorized) => Self::Refused,
+            // The right token of somebody who is told no details; and nothing is known of a token while the database
+            // cannot be read.
+            Err(access::Error::Device { .. } | access::Error::Database(_)) => Self::No,
+        })
     }
 }

@@ -25,7 +25,7 @@ use tower_service::Service;
 use tracing::instrument::{Instrument, Instrumented};
 
 use super::answer_headers;
-use super::caller;
+use super::caller::{self, RefusedCredential};
 use super::extract::ACCEPT_PATCH;
 use super::log_line::Line;
 use super::problem::{Cause, Problem, RefusedClient};
@@ -206,7 +206,9 @@ impl Asked {
             observer.metrics.operation(operation, status.as_u16(), took);
         }
         let refused_client = response.extensions().get::<RefusedClient>();
-        let is_refused = refused_client.is_some() || matches!(status.as_u16(), 401 | 403);
+        let is_refused = refused_client.is_some()
+            || matches!(status.as_u16(), 401 | 403)
+            || response.extensions().get::<RefusedCredential>().is_some();
         Line {
             id: self.id(),
             operation,

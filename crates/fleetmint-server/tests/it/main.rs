@@ -22,6 +22,7 @@ mod devices;
 mod documentation;
 mod enrolment;
 mod first_device;
+mod health;
 mod idempotency;
 mod identity;
 mod keycloak;
