@@ -47,7 +47,7 @@ impl Server {
                 .text("server.listen", listen)?
                 .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
             public_url: values.text("server.public_url", url::check_http_base)?,
-            trusted_proxies: values.list("server.trusted_proxies", network)?.unwrap_or_default(),
+            trusted_proxies: trusted_proxies(values)?,
             forwarded: values
                 .text("server.forwarded", forwarded)?
                 .unwrap_or(ForwardedBy::XForwardedFor),
@@ -98,6 +98,27 @@ impl Server {
         }
         warnings
     }
+}
+
+/// The networks. Some that leave out nobody are allowed, since only proxies may be able to connect.
+fn trusted_proxies(values: &mut Values) -> Result<Vec<IpNet>, Error> {
+    const KEY: &str = "server.trusted_proxies";
+    let origin = values.origin(KEY);
+    let networks = values.list(KEY, network)?.unwrap_or_default();
+    for all in IpNet::aggregate(&networks) {
+        if all.prefix_len() == 0 {
+            let message = format!(
+                "names every address ({all}): whoever can connect is believed about the caller's address, and can choose \
+                 the one in the audit, the log and the limits; name the proxies alone"
+            );
+            values.warnings.push(Warning {
+                origin: origin.clone(),
+                key: KEY,
+                message,
+            });
+        }
+    }
+    Ok(networks)
 }
 
 fn is_loopback(address: IpAddr) -> bool {

@@ -273,6 +273,30 @@ fn networks_are_a_list_in_the_file_and_a_text_with_commas_in_the_environment() {
 }
 
 #[test]
+fn trusted_proxies_that_are_every_address_are_warned_about() {
+    for (given, all) in [
+        ("10.0.0.0/8,0.0.0.0/0", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+        ("0.0.0.0/1,128.0.0.0/1", "0.0.0.0/0"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+    ] {
+        let (settings, warnings) = load("", &[("FLEETMINT_SERVER__TRUSTED_PROXIES", given)]).unwrap();
+        assert!(!settings.server.trusted_proxies.is_empty());
+        let [warning] = &*warnings else {
+            panic!("{given}: {warnings:?}")
+        };
+        let start = format!(
+            "FLEETMINT_SERVER__TRUSTED_PROXIES: server.trusted_proxies: names every address ({all}): whoever can connect"
+        );
+        assert!(warning.to_string().starts_with(&start), "{warning}");
+    }
+    for some in ["10.0.0.0/8,192.168.0.0/16,2001:db8::/32", "0.0.0.0/1", "8000::/1"] {
+        let (_, warnings) = load("", &[("FLEETMINT_SERVER__TRUSTED_PROXIES", some)]).unwrap();
+        assert_eq!(warnings, [], "{some}");
+    }
+}
+
+#[test]
 fn names_that_are_not_settings_are_ignored() {
     let environment = [
         ("FLEETMINT_PORT", "tcp://10.0.0.1:80"),
