@@ -1,5 +1,8 @@
 //! What a URL in the settings, and in overrides of them, must be.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// What a URL leads to, which decides its schemes and whether it may name a user.
@@ -48,12 +51,27 @@ pub fn check(text: &str, target: Target) -> Result<Url, String> {
             target.scheme_rule()
         ));
     }
+    if target == Target::Broker {
+        check_broker(text, authority.unwrap_or_default())?;
+    }
     // The parser's view and the text's: of an empty user name the parser says that there is none.
     let names_user = authority.is_some_and(|authority| authority.contains('@'));
     if target == Target::Web && names_user {
         return Err("must be a URL without user name and password".to_owned());
     }
     Ok(url)
+}
+
+/// What would be shown and sent to nobody, and what would end a string on its way to the broker.
+fn check_broker(text: &str, authority: &str) -> Result<(), String> {
+    if text.contains('#') {
+        return Err("must be a URL without a fragment (#), which no MQTT client sends".to_owned());
+    }
+    let decoded = percent_decode_str(authority).decode_utf8_lossy();
+    if decoded.chars().any(char::is_control) {
+        return Err("must be a URL without control characters, also percent-encoded ones such as %00".to_owned());
+    }
+    Ok(())
 }
 
 /// Checks that `text` is an http or https URL that paths can be added to, and gives it without a slash at its end.
@@ -84,6 +102,24 @@ pub fn split_userinfo(text: &str) -> Option<(String, &str)> {
     let (scheme, _) = text.split_once("://")?;
     let rest = text.get(scheme.len() + "://".len() + userinfo.len() + "@".len() + host.len()..)?;
     Some((format!("{scheme}://{MASK}@{host}{rest}"), userinfo))
+}
+
+/// A stored URL as it is shown: with [`MASK`] in place of a user name and password, which one that was stored before they
+/// were refused may have, and in place of a broker's fragment. Where the user name is, in what is no such URL, only the
+/// last `@` tells.
+pub fn shown(text: &str, target: Target) -> Cow<'_, str> {
+    let has_scheme = text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains('@'));
+    let shown = match split_userinfo(text).filter(|_| has_scheme) {
+        Some((masked, _)) => Cow::Owned(masked),
+        None => match text.rsplit_once('@') {
+            Some((_, rest)) if check(text, target).is_err() => Cow::Owned(format!("{MASK}@{rest}")),
+            _ => Cow::Borrowed(text),
+        },
+    };
+    match shown.split_once('#') {
+        Some((before, _)) if target == Target::Broker => Cow::Owned(format!("{before}#{MASK}")),
+        _ => shown,
+    }
 }
 
 /// Puts a user name and password back where [`split_userinfo`] took them from; a URL that has no place for them stays as
@@ -131,6 +167,10 @@ mod tests {
             (Target::Broker, "ws://broker.example/mqtt"),
             (Target::Broker, "wss://:hunter2@broker.example/mqtt"),
             (Target::Broker, "mqtt://a:b@c:d@broker"),
+            (
+                Target::Broker,
+                "mqtt://gr%C3%BC%C3%9Fe:%E2%82%AC%20%FF@broker/a%00b?c%0Ad",
+            ),
         ] {
             assert!(check(right, target).is_ok(), "{right}: {:?}", check(right, target));
         }
@@ -159,9 +199,53 @@ mod tests {
             (Target::Broker, "mqtt:///path"),
             (Target::Broker, "ws:broker"),
             (Target::Broker, "mqtt://user:hunter2@"),
+            (Target::Broker, "mqtt://broker#hunter2"),
+            (Target::Broker, "ws://user:hunter2@broker/mqtt?a#"),
+            (Target::Broker, "mqtt://user:hunter2%00@broker"),
+            (Target::Broker, "mqtt://user%0a:hunter2@broker"),
+            (Target::Broker, "mqtt://user%7F:hunter2@broker"),
+            (Target::Broker, "mqtt://user:hunter2%C2%85@broker"),
+            (Target::Broker, "mqtt://bro%1Fker"),
         ] {
             let rule = check(wrong, target).unwrap_err();
             assert!(!rule.contains("hunter2"), "{rule}");
+        }
+    }
+
+    #[test]
+    fn no_user_name_password_or_fragment_is_shown_however_a_url_of_an_earlier_version_is_written() {
+        for (target, text, expected) in [
+            (
+                Target::Web,
+                "https://example.com/@me?a@b#c@d",
+                "https://example.com/@me?a@b#c@d",
+            ),
+            (Target::Web, "", ""),
+            (
+                Target::Web,
+                "https://me:hunter2@example.com/a@b",
+                "https://***@example.com/a@b",
+            ),
+            (Target::Web, "https://hunter2@example.com", "https://***@example.com"),
+            (
+                Target::Web,
+                "HTTPS://me:hun@ter2@example.com?a",
+                "HTTPS://***@example.com?a",
+            ),
+            (Target::Web, "https:///me:hunter2@example.com", "***@example.com"),
+            (Target::Web, "https:/me:hunter2@example.com", "***@example.com"),
+            (Target::Web, "https:\\\\me:hunter2@example.com", "***@example.com"),
+            (Target::Web, "https://me:hunter#2@example.com", "***@example.com"),
+            (Target::Web, "https://me:hun/ter2@example.com", "***@example.com"),
+            (Target::Web, "me:hunter2@example.com", "***@example.com"),
+            (Target::Web, "hunter2@a://b@c", "***@c"),
+            (Target::Broker, "mqtt://***@b/a@b?c", "mqtt://***@b/a@b?c"),
+            (Target::Broker, "mqtt://b#hunter2", "mqtt://b#***"),
+            (Target::Broker, "mqtt://me:hunter2@b#hunter2", "mqtt://***@b#***"),
+            (Target::Broker, "mqtt:me:hunter2@b", "***@b"),
+        ] {
+            assert_eq!(shown(text, target), expected, "{text}");
+            assert_eq!(shown(expected, target), expected);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a model or a device says in place of the provisioning settings.
 
+use std::borrow::Cow;
+
 use diesel::Queryable;
 use fleetmint_board::provisioning::{Setting, VALUE_MAX};
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,22 @@ impl Overrides {
             .optional(self.wifi_password.as_ref())
     }
 
+    /// The value of a setting as it is shown.
+    fn shown(&self, setting: Setting) -> Option<Cow<'_, str>> {
+        let value = match setting {
+            Setting::BaseUrl => &self.base_url,
+            Setting::TokenUrl => &self.token_url,
+            Setting::MqttUrl => &self.mqtt_url,
+            Setting::WifiSsid => &self.wifi_ssid,
+            _ => return None,
+        };
+        let value = value.as_deref()?;
+        Some(match target(setting) {
+            Some(target) => url::shown(value, target),
+            None => Cow::Borrowed(value),
+        })
+    }
+
     fn password_state(&self) -> PasswordState {
         match &self.wifi_password {
             None => PasswordState::Unset,
@@ -78,12 +96,13 @@ impl Overrides {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Overrides)]
 pub(crate) struct Shown {
-    /// `null` inherits, an empty text is this level's own answer; so for all.
+    /// `null` inherits, an empty text is this level's own answer; so for all. In a URL of an earlier version `***` stands
+    /// for a user name and password.
     #[schema(required)]
     base_url: Option<String>,
     #[schema(required)]
     token_url: Option<String>,
-    /// With `***` in place of its user name and password, which are never shown.
+    /// With `***` in place of its user name and password, which are never shown. A query is shown.
     #[schema(required, example = "mqtts://***@broker.example")]
     mqtt_url: Option<String>,
     #[schema(required)]
@@ -96,12 +115,13 @@ pub(crate) struct Shown {
 
 impl From<Overrides> for Shown {
     fn from(overrides: Overrides) -> Self {
+        let shown = |setting| overrides.shown(setting).map(Cow::into_owned);
         Self {
             wifi_password_state: overrides.password_state(),
-            base_url: overrides.base_url,
-            token_url: overrides.token_url,
-            mqtt_url: overrides.mqtt_url,
-            wifi_ssid: overrides.wifi_ssid,
+            base_url: shown(Setting::BaseUrl),
+            token_url: shown(Setting::TokenUrl),
+            mqtt_url: shown(Setting::MqttUrl),
+            wifi_ssid: shown(Setting::WifiSsid),
             wifi_password_set: overrides.wifi_password.is_some(),
         }
     }
@@ -164,43 +184,23 @@ impl ChangeOverrides {
         self.wifi_password_state
             .check_fixed("/provisioning/wifi_password_state", &state, violations);
         let values = [
-            (
-                Setting::BaseUrl,
-                self.base_url.value().map(String::as_str),
-                &now.base_url,
-            ),
-            (
-                Setting::TokenUrl,
-                self.token_url.value().map(String::as_str),
-                &now.token_url,
-            ),
-            (
-                Setting::MqttUrl,
-                self.mqtt_url.value().map(Secret::expose),
-                &now.mqtt_url,
-            ),
-            (
-                Setting::WifiSsid,
-                self.wifi_ssid.value().map(String::as_str),
-                &now.wifi_ssid,
-            ),
-            (
-                Setting::WifiPassword,
-                self.wifi_password.value().map(Secret::expose),
-                &None,
-            ),
+            (Setting::BaseUrl, self.base_url.value().map(String::as_str)),
+            (Setting::TokenUrl, self.token_url.value().map(String::as_str)),
+            (Setting::MqttUrl, self.mqtt_url.value().map(Secret::expose)),
+            (Setting::WifiSsid, self.wifi_ssid.value().map(String::as_str)),
+            (Setting::WifiPassword, self.wifi_password.value().map(Secret::expose)),
         ];
-        for (setting, value, shown) in values {
+        for (setting, value) in values {
             let Some(value) = value.filter(|value| !value.is_empty()) else {
                 continue;
             };
-            // What an earlier version took and was shown may be sent back, though today's rule would refuse it.
-            if shown.as_deref() == Some(value) {
+            // What is shown may be sent back, though it has a mask, or an earlier version took what today's rule refuses.
+            if now.shown(setting).as_deref() == Some(value) {
                 continue;
             }
             let result = setting.check(value).map_err(|error| error.to_string());
             let result = result.and_then(|()| match target(setting) {
-                Some(target) => check_url(value, target, now).map_err(|rule| format!("{setting} {rule}")),
+                Some(target) => check_url(value, target).map_err(|rule| format!("{setting} {rule}")),
                 None => Ok(()),
             });
             if let Err(detail) = result {
@@ -215,18 +215,27 @@ impl ChangeOverrides {
         now: Overrides,
         seal: impl Fn(&'static str, &str) -> Result<Vec<u8>, NoRandomness>,
     ) -> Result<Overrides, NoRandomness> {
+        let is_shown = |setting, value: &str| now.shown(setting).as_deref() == Some(value);
+        let web = |setting, change: Change<String>| match change {
+            Change::Set(Some(url)) if is_shown(setting, &url) => Change::Keep,
+            change => change,
+        };
+        let (base_url, token_url) = (
+            web(Setting::BaseUrl, self.base_url),
+            web(Setting::TokenUrl, self.token_url),
+        );
         let (mqtt_url, mqtt_userinfo) = match self.mqtt_url {
+            Change::Set(Some(url)) if is_shown(Setting::MqttUrl, url.expose()) => (now.mqtt_url, now.mqtt_userinfo),
             Change::Keep => (now.mqtt_url, now.mqtt_userinfo),
             Change::Set(None) => (None, None),
             Change::Set(Some(url)) => match url::split_userinfo(url.expose()) {
                 None => (Some(url.expose().to_owned()), None),
-                Some((_, MASK)) => (now.mqtt_url, now.mqtt_userinfo),
                 Some((masked, userinfo)) => (Some(masked), Some(seal(MQTT_USERINFO, userinfo)?)),
             },
         };
         Ok(Overrides {
-            base_url: self.base_url.apply(now.base_url),
-            token_url: self.token_url.apply(now.token_url),
+            base_url: base_url.apply(now.base_url),
+            token_url: token_url.apply(now.token_url),
             mqtt_url,
             mqtt_userinfo,
             wifi_ssid: self.wifi_ssid.apply(now.wifi_ssid),
@@ -247,23 +256,27 @@ fn nullable(description: &str, pattern: impl Into<String>) -> ObjectBuilder {
         .pattern(Some(pattern))
 }
 
-/// A pattern of an empty text, or of a URL that begins with `start`: it names a host and has no blanks. Hosts whose
-/// names are not ASCII have their `xn--` form.
-fn url_pattern(start: &str) -> String {
+/// A pattern of an empty text, or of a URL that begins with `start`: it names a host and has no blanks. Hosts whose names
+/// are not ASCII have their `xn--` form.
+fn url_pattern(start: &str, target: Target) -> String {
     const NAME: &str =
         r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
     const BYTE: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
     const GROUP: &str = "[0-9A-Fa-f]{1,4}";
     const PORT: &str = "[1-9][0-9]{0,3}|[1-5][0-9]{4}";
-    const REST: &str = r"[/?#][^\\\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*";
+    const BLANKS: &str = r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+    let (begin, not) = match target {
+        Target::Web => ("/?#", ""),
+        Target::Broker => ("/?", "#"),
+    };
     let v4 = format!(r"{BYTE}(?:\.{BYTE}){{3}}");
     let v6 = format!(r"\[(?:(?:{GROUP}:){{7}}{GROUP}|(?:{GROUP}:){{1,4}}(?::{GROUP}){{1,3}}|::{GROUP})\]");
-    format!("^(?:{start}(?:{NAME}|{v4}|{v6})(?::(?:{PORT}))?(?:{REST})?)?$")
+    format!("^(?:{start}(?:{NAME}|{v4}|{v6})(?::(?:{PORT}))?(?:[{begin}][^{not}\\\\{BLANKS}]*)?)?$")
 }
 
 fn web_url(description: &str, example: &str) -> Schema {
     let start = "[Hh][Tt][Tt][Pp][Ss]?://";
-    let schema = nullable(description, url_pattern(start)).max_length(Some(VALUE_MAX));
+    let schema = nullable(description, url_pattern(start, Target::Web)).max_length(Some(VALUE_MAX));
     schema.examples([example]).into()
 }
 
@@ -282,10 +295,14 @@ fn token_url_schema() -> Schema {
 }
 
 fn mqtt_url_schema() -> Schema {
-    let start = "(?:[Mm][Qq][Tt][Tt]|[Ww][Ss])[Ss]?://(?:[A-Za-z0-9._~!$&'()*+,;=:%-]*@)?";
-    let description = "The MQTT broker: an mqtt, mqtts, ws or wss URL, at most 3999 bytes. A user name and password in it \
-                       are sealed at rest and shown as `***`; a URL that is sent back as it was shown keeps them.";
-    let schema = nullable(description, url_pattern(start)).max_length(Some(VALUE_MAX));
+    // Percent-encoded in a user name and password, but no control characters: 00 to 1F, 7F, C2 80 to C2 9F.
+    const HEX: &str = "[0-9A-Fa-f]";
+    let encoded = format!("%(?:[2-6]{HEX}|7[0-9A-Ea-e]|[89ABDEFabdef]{HEX}|[Cc][013-9A-Fa-f]|[Cc]2%[ABab]{HEX})");
+    let start = format!("(?:[Mm][Qq][Tt][Tt]|[Ww][Ss])[Ss]?://(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|{encoded})*@)?");
+    let description = "The MQTT broker: an mqtt, mqtts, ws or wss URL without fragment, at most 3999 bytes. A user name and \
+                       password in it are sealed at rest and shown as `***`; a URL that is sent back as it was shown keeps \
+                       them. A query is shown as it is, so it is no place for a secret.";
+    let schema = nullable(description, url_pattern(&start, Target::Broker)).max_length(Some(VALUE_MAX));
     schema.examples(["mqtts://broker.example"]).into()
 }
 
@@ -326,11 +343,11 @@ pub(crate) const fn target(setting: Setting) -> Option<Target> {
     }
 }
 
-fn check_url(value: &str, target: Target, now: &Overrides) -> Result<(), String> {
+fn check_url(value: &str, target: Target) -> Result<(), String> {
     url::check(value, target)?;
     match url::split_userinfo(value) {
-        // As it was shown: what the mask stands for is kept, and goes to no other broker.
-        Some((masked, MASK)) if now.mqtt_userinfo.is_none() || now.mqtt_url.as_ref() != Some(&masked) => Err(format!(
+        // What the mask stands for goes to no other broker.
+        Some((_, MASK)) => Err(format!(
             "must not have {MASK} in place of a user name and password, unless it is the URL as it was shown"
         )),
         _ => Ok(()),

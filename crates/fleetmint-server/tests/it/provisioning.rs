@@ -553,11 +553,31 @@ async fn urls_of_an_earlier_version_are_sealed_or_refused_when_they_are_needed()
     assert_eq!(server.outcomes("seal_userinfo").await, ["succeeded", "started"]);
 
     for (table, level) in [("device_models", "model's"), ("devices", "device's own")] {
-        for (column, url) in [
-            ("base_url", "https://me:hunter2hunter2@old.example"),
-            ("base_url", "ftp://old.example"),
-            ("token_url", "https://hunter2hunter2@old.example"),
-            ("mqtt_url", "tcp://old.example"),
+        for (column, url, as_shown) in [
+            (
+                "base_url",
+                "https://me:hunter2hunter2@old.example/a",
+                "https://***@old.example/a",
+            ),
+            ("base_url", "https:/me:hunter2hunter2@old.example", "***@old.example"),
+            ("base_url", "ftp://old.example", "ftp://old.example"),
+            (
+                "token_url",
+                "https://hunter2hunter2@old.example",
+                "https://***@old.example",
+            ),
+            ("mqtt_url", "tcp://old.example", "tcp://old.example"),
+            ("mqtt_url", "mqtt:me:hunter2hunter2@old.example", "***@old.example"),
+            (
+                "mqtt_url",
+                "mqtt://old.example#hunter2hunter2",
+                "mqtt://old.example#***",
+            ),
+            (
+                "mqtt_url",
+                "mqtt://***@old.example#hunter2hunter2",
+                "mqtt://***@old.example#***",
+            ),
         ] {
             server.execute(&format!("UPDATE {table} SET {column} = '{url}'"));
             let answer = server.image(&device, 4096).await;
@@ -571,14 +591,22 @@ async fn urls_of_an_earlier_version_are_sealed_or_refused_when_they_are_needed()
                 detail.contains(level) && detail.contains(&name) && detail.contains("must be"),
                 "{detail}"
             );
-            // It may be sent back as it is.
+            // It may be sent back as it is shown, and stays what it is. A mask stands for nothing else.
             let path = match table {
                 "devices" => format!("/api/devices/{}", device["id"]),
                 _ => path.clone(),
             };
             let shown = server.get(&path).await.expect(200);
-            assert_eq!(shown["provisioning"][column], url);
-            server.patch(&path, &shown).await.expect(200);
+            assert_eq!(shown["provisioning"][column], as_shown);
+            let back = server.patch(&path, &shown).await.expect(200);
+            assert_eq!(back["provisioning"], shown["provisioning"]);
+            assert_eq!(server.count(&format!("{table} WHERE {column} = '{url}'")), 1);
+            let other = json!({"provisioning": {column: format!("{as_shown}.other")}});
+            assert_eq!(server.patch(&path, &other).await.status, 422, "{other}");
+            for list in ["/api/devices", "/api/device-models"] {
+                let list = server.get(list).await;
+                assert!(!String::from_utf8_lossy(&list.body).contains("hunter2hunter2"));
+            }
             server.execute(&format!("UPDATE {table} SET {column} = NULL"));
         }
     }
