@@ -54,7 +54,7 @@ impl From<Stored> for Record {
     }
 }
 
-/// Nothing in it is borrowed: a statement of several rows is kept prepared only then.
+/// What each record has. Nothing in it is borrowed: a statement of several rows is kept prepared only then.
 type Values = (
     diesel::dsl::Eq<dsl::at, i64>,
     diesel::dsl::Eq<dsl::actor, Cow<'static, str>>,
@@ -63,11 +63,20 @@ type Values = (
     diesel::dsl::Eq<dsl::model_id, Option<i64>>,
     diesel::dsl::Eq<dsl::source, Cow<'static, str>>,
     diesel::dsl::Eq<dsl::outcome, &'static str>,
+);
+
+/// What the record of an attempt's outcome has, or that of a failure.
+type MoreValues = (
+    Values,
     diesel::dsl::Eq<dsl::attempt, Option<i64>>,
     diesel::dsl::Eq<dsl::reason, Option<&'static str>>,
 );
 
 impl Row<'_> {
+    fn has_more(self) -> bool {
+        self.attempt.is_some() || self.outcome.reason().is_some()
+    }
+
     fn values(self) -> Values {
         (
             dsl::at.eq(self.at.as_microsecond()),
@@ -77,6 +86,12 @@ impl Row<'_> {
             dsl::model_id.eq(self.entry.model_id),
             dsl::source.eq(self.entry.source.clone()),
             dsl::outcome.eq(self.outcome.name()),
+        )
+    }
+
+    fn more_values(self) -> MoreValues {
+        (
+            self.values(),
             dsl::attempt.eq(self.attempt),
             dsl::reason.eq(self.outcome.reason()),
         )
@@ -119,22 +134,36 @@ pub(crate) fn end(
 
 /// Makes many records, whose ids follow each other.
 ///
-/// By several rows in a statement, of which SQLite then looks for the last id once; in groups of one size, so that the
-/// statement is kept prepared.
+/// By several rows in a statement, of which SQLite then looks for the last id once; in groups of few sizes, so that the
+/// statements are kept prepared.
 pub(super) fn insert_all(connection: &mut Connection, rows: &[Row<'_>]) -> Result<(), database::Error> {
-    let (groups, rest) = rows.as_chunks::<8>();
+    let rows = insert_groups::<32>(connection, rows)?;
+    let rows = insert_groups::<8>(connection, rows)?;
+    let rows = insert_groups::<2>(connection, rows)?;
+    rows.iter().try_for_each(|row| insert_row(connection, *row))
+}
+
+/// Makes those that fill groups of `N`, and gives the rest.
+fn insert_groups<'r, 'e, const N: usize>(
+    connection: &mut Connection,
+    rows: &'r [Row<'e>],
+) -> Result<&'r [Row<'e>], database::Error> {
+    let (groups, rest) = rows.as_chunks::<N>();
     for group in groups {
-        diesel::insert_into(dsl::audit)
-            .values(group.map(Row::values))
-            .execute(connection)?;
+        if group.iter().any(|row| row.has_more()) {
+            let values = group.map(Row::more_values);
+            diesel::insert_into(dsl::audit).values(values).execute(connection)?;
+        } else {
+            let values = group.map(Row::values);
+            diesel::insert_into(dsl::audit).values(values).execute(connection)?;
+        }
     }
-    rest.iter().try_for_each(|row| insert_row(connection, *row))
+    Ok(rest)
 }
 
 fn insert_row(connection: &mut Connection, row: Row<'_>) -> Result<(), database::Error> {
-    diesel::insert_into(dsl::audit)
-        .values(row.values())
-        .execute(connection)?;
+    let values = row.more_values();
+    diesel::insert_into(dsl::audit).values(values).execute(connection)?;
     Ok(())
 }
 

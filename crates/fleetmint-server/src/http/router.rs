@@ -14,7 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::compress::Once;
 use super::forwarded::Proxies;
 use super::host;
-use super::observe::Observer;
+use super::observe::{Observed, Observer};
 use super::prefix::Prefix;
 use super::problem::{Kind, Problem};
 use super::routes::{self, Routes};
@@ -83,9 +83,9 @@ fn public() -> OpenApiRouter<App> {
 /// All that the service answers.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    pub(super) router: Router,
+    pub(super) router: Observed<Router>,
     /// Answers requests that are not HTTP/1.1 as it should be.
-    pub(super) malformed: Router,
+    pub(super) malformed: Observed<Router>,
     pub(super) proxies: Arc<Proxies>,
     pub(super) prefix: Prefix,
 }
@@ -120,11 +120,10 @@ impl Endpoints {
             .merge(documentation(&prefix))
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
-            .layer(observer.clone())
             .with_state(app.clone());
         Ok(Self {
-            router,
-            malformed: Router::new().fallback(host::refuse).layer(observer),
+            router: observer.around(router),
+            malformed: observer.around(Router::new().fallback(host::refuse)),
             proxies: Arc::new(Proxies::new(&app.settings.server)),
             prefix,
         })

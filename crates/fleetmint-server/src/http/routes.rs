@@ -12,7 +12,11 @@ pub(super) const READ_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD
 
 /// The routes of the service.
 #[derive(Debug)]
-pub(super) struct Routes(Vec<Route>);
+pub(super) struct Routes {
+    routes: Vec<Route>,
+    /// Their indexes by path, matched as the router matches them.
+    by_path: matchit::Router<usize>,
+}
 
 /// One path of the OpenAPI document.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ pub(super) struct Route {
 impl Routes {
     /// The operations are those of the OpenAPI document, so what is documented is measured, under the same name.
     pub(super) fn new(document: &utoipa::openapi::OpenApi) -> Self {
-        let mut routes: Vec<Route> = document
+        let routes: Vec<Route> = document
             .paths
             .paths
             .iter()
@@ -51,23 +55,23 @@ impl Routes {
                 }
             })
             .collect();
-        // What is asked for most is found first.
-        routes.sort_by_key(|route| {
-            !route
-                .operations
-                .iter()
-                .any(|(_, operation)| *operation == Operation::GetProvisioning)
-        });
-        Self(routes)
+        let mut by_path = matchit::Router::new();
+        for (index, route) in routes.iter().enumerate() {
+            // The service's own router takes the same templates, and panics at one that it cannot take.
+            if let Err(error) = by_path.insert(&route.template, index) {
+                tracing::error!(template = route.template, %error, "a route is not counted");
+            }
+        }
+        Self { routes, by_path }
     }
 
-    /// The index of the route with this template, which is what the router matched.
-    pub(super) fn find(&self, template: &str) -> Option<usize> {
-        self.0.iter().position(|route| route.template == template)
+    /// The index of the route that a path belongs to.
+    pub(super) fn find(&self, path: &str) -> Option<usize> {
+        self.by_path.at(path).ok().map(|matched| *matched.value)
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Route> {
-        self.0.get(index)
+        self.routes.get(index)
     }
 }
 
@@ -99,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_is_found_by_template_and_method() {
+    fn an_operation_is_found_by_path_and_method() {
         let document = serde_json::from_value(serde_json::json!({
             "openapi": "3.1.0", "info": {"title": "", "version": ""},
             "paths": {
@@ -112,16 +116,20 @@ mod tests {
             },
         }));
         let routes = Routes::new(&document.unwrap());
-        let route = |template| routes.find(template).and_then(|index| routes.get(index));
-        let operation = |method, template| route(template).and_then(|route| route.operation(&method));
+        let route = |path| routes.find(path).and_then(|index| routes.get(index));
+        let operation = |method, path| route(path).and_then(|route| route.operation(&method));
         assert_eq!(operation(Method::GET, "/api/devices"), Some(Operation::ListDevices));
         assert_eq!(operation(Method::POST, "/api/devices"), Some(Operation::CreateDevice));
-        assert_eq!(operation(Method::HEAD, "/api/devices/{id}"), Some(Operation::GetDevice));
-        assert_eq!(operation(Method::POST, "/api/devices/{id}"), None);
-        assert_eq!(operation(Method::GET, "/api/docs/{*rest}"), None);
-        let allow = |template| route(template).unwrap().allow.clone();
+        assert_eq!(operation(Method::HEAD, "/api/devices/7"), Some(Operation::GetDevice));
+        assert_eq!(operation(Method::POST, "/api/devices/7"), None);
+        assert_eq!(operation(Method::GET, "/api/devices/"), None);
+        assert_eq!(operation(Method::GET, "/api/docs/index.html"), None);
+        let allow = |path| route(path).unwrap().allow.clone();
         assert_eq!(allow("/api/devices"), "GET, HEAD, OPTIONS, POST");
-        assert_eq!(allow("/api/devices/{id}"), "GET, HEAD, OPTIONS");
-        assert_eq!(routes.find("/api/devices/{id}/provisioning"), Some(0));
+        assert_eq!(allow("/api/devices/7"), "GET, HEAD, OPTIONS");
+        assert_eq!(
+            route("/api/devices/7/provisioning").unwrap().template,
+            "/api/devices/{id}/provisioning"
+        );
     }
 }

@@ -130,9 +130,9 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
             app.audit.disclose(record, read).await
         }
         Identity::Keycloak(keycloak) => {
-            let material = material(app, &mut record).await?;
+            let (material, reference) = material(app, &mut record).await?;
             attempt(app, record, async {
-                let secret = secret_at_keycloak(app, keycloak, &material).await?;
+                let secret = secret_at_keycloak(app, keycloak, &material, &reference).await?;
                 encode(app, material, secret.expose(), size)
             })
             .await
@@ -151,35 +151,41 @@ async fn attempt<T>(app: &App, record: Entry, work: impl Future<Output = Result<
     result
 }
 
-/// What the image of a device is made of, but for the secret. A device that is not there is a record of its own.
-async fn material(app: &App, record: &mut Entry) -> Result<store::Material, Error> {
+/// What the image of a device is made of, but for the secret, and which client has that. A device that is not there is a
+/// record of its own.
+async fn material(app: &App, record: &mut Entry) -> Result<(store::Material, store::Reference), Error> {
     let id = record.device_id.unwrap_or_default();
     let found = app
         .database
         .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound));
     match &found {
-        Ok(material) => record.model_id = Some(material.model_id),
+        Ok((material, _)) => record.model_id = Some(material.model_id),
         Err(error) => app.audit.failed(record.clone(), error).await,
     }
     found
 }
 
 /// The device's secret, at whatever provider.
-async fn secret(app: &App, material: &store::Material) -> Result<Secret, Error> {
+async fn secret(app: &App, material: &store::Material, reference: &store::Reference) -> Result<Secret, Error> {
     match &app.identity {
         Identity::Builtin(builtin) => Ok(app
             .database
             .read(|connection| builtin.secret(connection, &material.client_id))?),
-        Identity::Keycloak(keycloak) => secret_at_keycloak(app, keycloak, material).await,
+        Identity::Keycloak(keycloak) => secret_at_keycloak(app, keycloak, material, reference).await,
     }
 }
 
 /// The secret of the client that is proven to be the device's: one call. Where the row has no proof (it was written by an
 /// earlier version, or by somebody without the master key), the client of the device's name is the device's if its
 /// attribute says so, and the proof is stored.
-async fn secret_at_keycloak(app: &App, keycloak: &Keycloak, material: &store::Material) -> Result<Secret, Error> {
-    let client = material.client();
-    if client.is_proven(&app.seal, material.provider_proof.as_deref()) {
+async fn secret_at_keycloak(
+    app: &App,
+    keycloak: &Keycloak,
+    material: &store::Material,
+    reference: &store::Reference,
+) -> Result<Secret, Error> {
+    let client = material.client(reference);
+    if client.is_proven(&app.seal, reference.provider_proof.as_deref()) {
         return Ok(keycloak.secret(client).await?);
     }
     let by_name = Client {
@@ -195,9 +201,10 @@ async fn secret_at_keycloak(app: &App, keycloak: &Keycloak, material: &store::Ma
         ..client
     };
     let secret = keycloak.secret(proven).await?;
-    let (proof, known) = (client.proof(&app.seal, &id), material.reference());
+    let proof = client.proof(&app.seal, &id);
+    let (device_key, known) = (material.device_key.clone(), reference.provider_ref.clone());
     app.database
-        .write::<_, Error>(move |connection| Ok(store::prove(connection, &known, &id, &proof)?))
+        .write::<_, Error>(move |connection| Ok(store::prove(connection, &device_key, known.as_deref(), &id, &proof)?))
         .await?;
     Ok(secret)
 }

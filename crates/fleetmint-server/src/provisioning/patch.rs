@@ -46,9 +46,9 @@ impl Partition {
 /// See [`Error`].
 pub async fn patch(app: &App, caller: &Caller, id: i64, partition: Partition) -> Result<(Wiped, Patched), Error> {
     let mut record = caller.record(app.clock.now(), Operation::PatchProvisioning).device(id);
-    let material = super::material(app, &mut record).await?;
+    let (material, reference) = super::material(app, &mut record).await?;
     attempt(app, record, async {
-        let secret = secret(app, &material).await?;
+        let secret = secret(app, &material, &reference).await?;
         let worker = app.clone();
         let waiting = Waiting::default();
         let wanted = waiting.wanted();

@@ -12,8 +12,6 @@ use crate::models::Overrides;
 pub(super) struct Material {
     pub(super) device_key: String,
     pub(super) client_id: String,
-    pub(super) provider_ref: Option<String>,
-    pub(super) provider_proof: Option<Vec<u8>>,
     pub(super) device: Overrides,
     pub(super) model_id: i64,
     pub(super) model_code: String,
@@ -21,32 +19,33 @@ pub(super) struct Material {
 }
 
 impl Material {
-    pub(super) fn reference(&self) -> Reference {
-        (self.device_key.clone(), self.provider_ref.clone())
-    }
-
-    /// The device's client, as the identity provider is asked for it.
-    pub(super) fn client(&self) -> Client<'_> {
+    /// The device's client, as an outside identity provider is asked for it.
+    pub(super) fn client<'a>(&'a self, reference: &'a Reference) -> Client<'a> {
         Client {
             client_id: &self.client_id,
             device_key: &self.device_key,
-            provider_ref: self.provider_ref.as_deref(),
+            provider_ref: reference.provider_ref.as_deref(),
         }
     }
 }
 
-/// A device's key, and the provider's id that its row has.
-pub(super) type Reference = (String, Option<String>);
+/// Which client of an outside identity provider is the device's, as its row says.
+#[derive(Queryable)]
+pub(super) struct Reference {
+    pub(super) provider_ref: Option<String>,
+    pub(super) provider_proof: Option<Vec<u8>>,
+}
 
-/// Stores which client is the device's, and the proof of it, unless that has changed meanwhile.
+/// Stores which client is the device's, and the proof of it, unless the row names another than `known` meanwhile.
 pub(super) fn prove(
     connection: &mut Connection,
-    (device_key, known): &Reference,
+    device_key: &str,
+    known: Option<&str>,
     provider_ref: &str,
     proof: &[u8],
 ) -> Result<(), database::Error> {
     let device = devices::table.filter(devices::key.eq(device_key));
-    diesel::update(device.filter(devices::provider_ref.is(known.as_ref())))
+    diesel::update(device.filter(devices::provider_ref.is(known)))
         .set((
             devices::provider_ref.eq(provider_ref),
             devices::provider_proof.eq(proof),
@@ -59,8 +58,6 @@ pub(super) fn prove(
 type Columns = (
     devices::key,
     devices::client_id,
-    devices::provider_ref,
-    devices::provider_proof,
     (
         devices::base_url,
         devices::token_url,
@@ -84,8 +81,6 @@ type Columns = (
 const COLUMNS: Columns = (
     devices::key,
     devices::client_id,
-    devices::provider_ref,
-    devices::provider_proof,
     (
         devices::base_url,
         devices::token_url,
@@ -106,16 +101,18 @@ const COLUMNS: Columns = (
     ),
 );
 
-pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<Material>, database::Error> {
+/// What an image is made of, but for the secret, and which client at an outside provider has that.
+pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<(Material, Reference)>, database::Error> {
     let query = devices::table
         .inner_join(device_models::table)
         .filter(devices::id.eq(id).and(devices::state.eq(ACTIVE)))
-        .select(COLUMNS);
+        .select((COLUMNS, (devices::provider_ref, devices::provider_proof)));
     Ok(query.get_result(connection).optional()?)
 }
 
-/// The same, with the newest secret that the built-in provider has of the client: one read instead of two, and both of
-/// the same moment.
+/// What an image is made of, with the newest secret that the built-in provider has of the client: one read instead of two,
+/// and both of the same moment. Each column costs about a hundredth of an answer, so those of outside providers are left
+/// out.
 pub(super) fn find_with_secret(
     connection: &mut Connection,
     id: i64,
