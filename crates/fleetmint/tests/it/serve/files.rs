@@ -31,12 +31,36 @@ fn a_database_in_another_folder_that_others_can_write_is_refused() {
     assert!(std::fs::read_dir(folder.file("elsewhere")).unwrap().next().is_none());
     Running::start(&folder, &[place, ("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true")]).end("-TERM");
     // Commands beside the server as well.
-    for command in [&["admin", "reset-token"][..], &["admin", "backup", "copy.db"]] {
-        let before = token(&folder);
-        let line = folder.run_with(command, &[place]).refused(1);
-        assert!(line.contains("elsewhere can be written by other users"), "{line}");
-        assert_eq!(token(&folder), before);
-    }
+    let keycloak = [
+        ("FLEETMINT_IDENTITY__PROVIDER", "keycloak"),
+        ("FLEETMINT_IDENTITY__KEYCLOAK__BASE_URL", "http://127.0.0.1:9"),
+        ("FLEETMINT_IDENTITY__KEYCLOAK__REALM", "r"),
+        ("FLEETMINT_IDENTITY__KEYCLOAK__CLIENT_ID", "c"),
+        ("FLEETMINT_IDENTITY__KEYCLOAK__CLIENT_SECRET", "secret"),
+        place,
+    ];
+    let commands = [
+        &["admin", "reset-token"][..],
+        &["admin", "backup", "copy.db"],
+        &["adopt"],
+    ];
+    let before = token(&folder);
+    let refused_beside = |words: &str| {
+        for command in commands {
+            let environment = if command == ["adopt"] { &keycloak[..] } else { &[place] };
+            let line = folder.run_with(command, environment).refused(1);
+            assert!(line.contains(words), "{line}");
+            assert_eq!(token(&folder), before);
+        }
+    };
+    refused_beside("elsewhere can be written by other users");
+    mode("elsewhere", 0o700);
+    mode("fleetmint-data", 0o770);
+    refused_beside("fleetmint-data can be written by other users");
+    let allowed = ("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true");
+    folder.run_with(["admin", "reset-token"], &[place, allowed]).done();
+    assert_ne!(token(&folder), before);
+    mode("fleetmint-data", 0o700);
     assert!(!folder.file("copy.db").exists());
 
     let said = |words: &str| String::from_utf8(folder.read("stderr")).unwrap().contains(words);
