@@ -5,7 +5,7 @@ use crate::app::Clock;
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::database::{self, Database};
 use crate::devices::Device;
-use crate::identity::keycloak::{Found, Keycloak};
+use crate::identity::keycloak::{self, Found, Keycloak};
 use crate::identity::{self, Client};
 use crate::models::Overrides;
 use crate::operation::Operation;
@@ -34,6 +34,8 @@ pub enum Verdict {
 /// Why a client cannot become a device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
+    #[error("its id in Keycloak is not a UUID: {id:?}")]
+    Id { id: String },
     #[error("its name is not iotdevice-<model code>-<device key>")]
     Name,
     #[error("there is no device model with the code {code:?}")]
@@ -60,7 +62,7 @@ impl Reason for Error {
         match self {
             Self::Obstacle(Obstacle::KeyTaken) => "already-exists",
             Self::Obstacle(Obstacle::OtherDevice { .. }) => "foreign-client",
-            Self::Obstacle(Obstacle::Name | Obstacle::NoModel { .. }) => "invalid-value",
+            Self::Obstacle(Obstacle::Id { .. } | Obstacle::Name | Obstacle::NoModel { .. }) => "invalid-value",
             Self::Identity(error) => error.reason(),
             Self::Database(error) => error.reason(),
         }
@@ -123,6 +125,10 @@ impl<'a> Strays<'a> {
 }
 
 fn judge(connection: &mut database::Connection, found: &Found) -> Result<Verdict, database::Error> {
+    if !keycloak::is_id(&found.provider_ref) {
+        let id = found.provider_ref.clone();
+        return Ok(Verdict::Obstacle(Obstacle::Id { id }));
+    }
     let Some((code, key)) = key::parse_client_id(&found.client_id) else {
         return Ok(Verdict::Obstacle(Obstacle::Name));
     };

@@ -65,7 +65,7 @@ impl From<Credential> for Identity {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Synchronized {
     /// What was done: `created` and `secret_set` mean that the device needs a new image; `enabled`, `renamed`,
-    /// `flows_set`, `binding_removed`, `scope_set`, `account_created`, `account_enabled`. Empty if nothing was wrong.
+    /// `flows_set`, `binding_removed`, `scope_set`, `account_created`, `account_enabled`, `reference_set` (the service knew another client). Empty if nothing was wrong.
     #[schema(value_type = Vec<String>, example = json!(["enabled"]))]
     repairs: Vec<&'static str>,
     /// What is wrong and could not be repaired, and what to do about it; empty if everything was.

@@ -193,6 +193,8 @@ pub enum Repair {
     AccountEnabled,
     /// It had no usable secret, and got a new one: the device needs a new image.
     SecretSet,
+    /// The device's row named another client, and names its own again.
+    ReferenceSet,
 }
 
 impl Repair {
@@ -208,6 +210,7 @@ impl Repair {
             Self::AccountCreated => "account_created",
             Self::AccountEnabled => "account_enabled",
             Self::SecretSet => "secret_set",
+            Self::ReferenceSet => "reference_set",
         }
     }
 }

@@ -70,10 +70,13 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     let model = before.model("m").await;
     let device = before.device(&model).await;
     let name = device["client_id"].as_str().unwrap();
+    // An import can choose the ids; this one is Keycloak's alone, whatever other realms it has.
+    let id = format!("by-hand-{}", device["key"].as_str().unwrap());
     for new in [
         json!({"clientId": "iotdevice-m-a0000001", "name": "On the roof", "secret": "chosen-by-hand"}),
         json!({"clientId": "iotdevice-other-a0000002"}),
         json!({"clientId": "iotdevice-m-a0000003", "attributes": {"fleetmint.device": "z0000000"}}),
+        json!({"clientId": "iotdevice-m-a0000005", "id": id}),
         json!({"clientId": "iotdevice-m-roof"}),
         json!({"clientId": "not-iotdevice-m-a0000004"}),
     ] {
@@ -86,6 +89,10 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
             "it was made for another device, z0000000".to_owned(),
         ),
         (
+            "iotdevice-m-a0000005",
+            format!("its id in Keycloak is not a UUID: {id:?}"),
+        ),
+        (
             "iotdevice-m-roof",
             "its name is not iotdevice-<model code>-<device key>".to_owned(),
         ),
@@ -96,7 +103,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     ];
     let found = strays(&before, None).await;
     assert_eq!(obstacles(&found), expected);
-    assert_eq!(obstacles(&strays(&before, Some("m")).await), expected[..3]);
+    assert_eq!(obstacles(&strays(&before, Some("m")).await), expected[..4]);
 
     // What is in the way is left alone.
     for stray in &found[1..] {

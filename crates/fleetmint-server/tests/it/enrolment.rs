@@ -212,12 +212,20 @@ async fn a_client_that_is_not_the_devices_is_neither_flashed_nor_changed() {
         assert_eq!(proxy.take().len(), 1, "{forged}");
     }
 
-    // What changes a client looks at the attribute of each.
-    server.execute(&format!("UPDATE devices SET provider_ref = '{foreign}' {row}"));
-    for action in ["sync", "disable"] {
+    // What changes a client looks at the attribute of each, and finds the device's own by its name.
+    let forge = || server.execute(&format!("UPDATE devices SET provider_ref = '{foreign}' {row}"));
+    for (action, repairs) in [
+        ("disable", Value::Null),
+        ("sync", json!(["enabled", "reference_set"])),
+        ("sync", json!([])),
+    ] {
+        if repairs != json!([]) {
+            forge();
+        }
         let answer = server.post(&format!("{path}/identity/{action}"), &json!(null)).await;
-        assert_eq!(answer.problem(), problem(409, "foreign-client", &[]), "{action}");
+        assert_eq!(answer.expect(200)["repairs"], repairs, "{action}");
     }
+    forge();
     server.delete(&path).await.expect(204);
     assert_eq!(realm.client(&foreign).await, before);
     assert_eq!(

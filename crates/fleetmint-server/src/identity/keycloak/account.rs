@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::call::{Body, Call};
 use super::client::Representation;
-use super::{Client, Error, Keycloak, Repair, is_id};
+use super::lookup::is_segment;
+use super::{Client, Error, Keycloak, Repair};
 use crate::secret::Secret;
 
 /// The most that is repeated of Keycloak's words.
@@ -104,7 +105,7 @@ impl Keycloak {
 
     /// Whether our account may do that.
     async fn update_user(&self, user: Map<String, Value>, deadline: Instant) -> Result<bool, Error> {
-        let id = user.get("id").and_then(Value::as_str).filter(|id| is_id(id));
+        let id = user.get("id").and_then(Value::as_str).filter(|id| is_segment(id));
         let id = id.ok_or_else(|| Error::Unreadable("the user has no id".to_owned()))?;
         let path = format!("/users/{id}");
         let body = Value::Object(user);

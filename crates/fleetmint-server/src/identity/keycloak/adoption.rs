@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::call::Body;
 use super::client::Representation;
-use super::{Client, Error, Keycloak, client_missing, foreign, is_id};
+use super::lookup::{client_missing, foreign, is_id};
+use super::{Client, Error, Keycloak};
 
 /// How many clients one page of the list has.
 const PAGE: u32 = 100;
@@ -13,7 +14,7 @@ const PAGE: u32 = 100;
 /// A client that is in the realm, as adoption sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Keycloak's own id of it.
+    /// Keycloak's own id of it: a UUID, unless the realm was imported with others.
     pub provider_ref: String,
     pub client_id: String,
     /// What people call it.
@@ -53,7 +54,7 @@ impl Keycloak {
             .into_iter()
             .map(|members| {
                 let client = Representation::new(members);
-                match (client.id().filter(|id| is_id(id)), client.client_id()) {
+                match (client.id(), client.client_id()) {
                     (Some(id), Some(client_id)) => Ok(Found {
                         provider_ref: id.to_owned(),
                         client_id: client_id.to_owned(),
@@ -82,7 +83,11 @@ impl Keycloak {
             Some(_) => return Err(foreign(client)),
             None => {}
         }
-        let id = now.id().map(str::to_owned).ok_or_else(|| client_missing(client))?;
+        let id = now
+            .id()
+            .filter(|id| is_id(id))
+            .map(str::to_owned)
+            .ok_or_else(|| client_missing(client))?;
         now.set_device_key(client.device_key);
         self.update(client, &id, now, deadline).await
     }

@@ -14,6 +14,7 @@ mod account;
 mod adoption;
 mod call;
 mod client;
+mod lookup;
 mod readiness;
 mod token;
 
@@ -23,7 +24,6 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Method, StatusCode};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -36,10 +36,12 @@ use crate::secret::Secret;
 
 use call::{Answer, Body, Call, Caller};
 use client::{Representation, Shown, shown};
+use lookup::{client_missing, foreign, is_segment};
 use readiness::Readiness;
 use token::Tokens;
 
 pub use adoption::Found;
+pub(crate) use lookup::is_id;
 
 /// A realm of a Keycloak server. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -158,10 +160,7 @@ impl Keycloak {
     /// [`Error::ForeignClient`], and every way that Keycloak can fail.
     pub async fn locate(&self, client: Client<'_>) -> Result<Option<String>, Error> {
         let deadline = self.0.caller.deadline();
-        match self.look_up(client, deadline).await? {
-            Some(now) => self.ours(client, &now).map(Some),
-            None => Ok(None),
-        }
+        Ok(self.own(client, deadline).await?.map(|(id, _)| id))
     }
 
     /// Makes a client with this secret, and gives Keycloak's id of it. A client of this name that was made for this
@@ -258,19 +257,21 @@ impl Keycloak {
     pub async fn sync(&self, client: Client<'_>) -> Result<Synced, Error> {
         let deadline = self.0.caller.deadline();
         let secret = new_secret(&*self.0.random)?;
-        let Some(mut now) = self.look_up(client, deadline).await? else {
+        let Some((id, mut now)) = self.own(client, deadline).await? else {
             return Ok(Synced {
                 provider_ref: self.create_within(client, &secret, deadline).await?,
                 repairs: vec![Repair::Created],
                 unrepaired: Vec::new(),
             });
         };
-        let id = self.ours(client, &now)?;
         let mut unrepaired = Vec::new();
         let status = now.status(client, self.0.device_scope.as_deref());
         let mut repairs = now.repair(client, &secret);
         if !repairs.is_empty() {
             self.update(client, &id, now, deadline).await?;
+        }
+        if client.provider_ref.is_some_and(|known| known != id) {
+            repairs.push(Repair::ReferenceSet);
         }
         if let Some(scope) = self.0.device_scope.as_ref().filter(|_| !status.scope) {
             if self.add_scope(client, &id, scope, deadline).await? {
@@ -313,11 +314,10 @@ impl Keycloak {
     /// [`Error::ClientMissing`], [`Error::ForeignClient`], and every way that Keycloak can fail.
     pub async fn set_enabled(&self, client: Client<'_>, enabled: bool) -> Result<(), Error> {
         let deadline = self.0.caller.deadline();
-        let mut now = self
-            .look_up(client, deadline)
+        let (id, mut now) = self
+            .own(client, deadline)
             .await?
             .ok_or_else(|| client_missing(client))?;
-        let id = self.ours(client, &now)?;
         if now.enabled() == enabled {
             return Ok(());
         }
@@ -331,16 +331,7 @@ impl Keycloak {
     /// Every way that Keycloak can fail.
     pub async fn delete(&self, client: Client<'_>) -> Result<(), Error> {
         let deadline = self.0.caller.deadline();
-        let Some(now) = self.look_up(client, deadline).await? else {
-            return Ok(());
-        };
-        match self.ours(client, &now) {
-            Ok(id) => return self.delete_by_id(&id, deadline).await,
-            Err(Error::ForeignClient { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        // The id led to another's client. The device's own may still be there under its name.
-        match self.find(client, deadline).await {
+        match self.own(client, deadline).await {
             Ok(Some((id, _))) => self.delete_by_id(&id, deadline).await,
             Ok(None) | Err(Error::ForeignClient { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -355,58 +346,6 @@ impl Keycloak {
         match answer.status {
             StatusCode::NO_CONTENT | StatusCode::OK | StatusCode::NOT_FOUND => Ok(()),
             _ => Err(answer.refusal()),
-        }
-    }
-
-    /// The client by its id, or by its name where the id is not known or nobody's any more.
-    async fn look_up(&self, client: Client<'_>, deadline: Instant) -> Result<Option<Representation>, Error> {
-        if let Some(id) = client.provider_ref.filter(|id| is_id(id)) {
-            let path = format!("/clients/{id}");
-            let answer = self
-                .call("get_client", &Method::GET, &path, Body::None, deadline)
-                .await?;
-            match answer.status {
-                StatusCode::OK => return answer.json().map(|members| Some(Representation::new(members))),
-                StatusCode::NOT_FOUND => {}
-                _ => return Err(answer.refusal()),
-            }
-        }
-        self.find_by_name(client.client_id, deadline).await
-    }
-
-    /// The client of this name, if it was made for this device.
-    async fn find(&self, client: Client<'_>, deadline: Instant) -> Result<Option<(String, Representation)>, Error> {
-        match self.find_by_name(client.client_id, deadline).await? {
-            Some(now) => Ok(Some((self.ours(client, &now)?, now))),
-            None => Ok(None),
-        }
-    }
-
-    /// An exact match on a unique index.
-    async fn find_by_name(&self, client_id: &str, deadline: Instant) -> Result<Option<Representation>, Error> {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("clientId", client_id)
-            .finish();
-        let path = format!("/clients?{query}");
-        let answer = self
-            .call("find_client", &Method::GET, &path, Body::None, deadline)
-            .await?;
-        if answer.status != StatusCode::OK {
-            return Err(answer.refusal());
-        }
-        let found: Vec<Map<String, Value>> = answer.json()?;
-        let exact = found.into_iter().map(Representation::new);
-        Ok(exact
-            .into_iter()
-            .find(|representation| representation.client_id() == Some(client_id)))
-    }
-
-    /// Keycloak's id of the client, if it was made for this device.
-    fn ours(&self, client: Client<'_>, now: &Representation) -> Result<String, Error> {
-        match (now.id().filter(|id| is_id(id)), now.device_key()) {
-            (None, _) => Err(Error::Unreadable("the client has no id".to_owned())),
-            (Some(id), Some(key)) if key == client.device_key => Ok(id.to_owned()),
-            (Some(_), _) => Err(foreign(client)),
         }
     }
 
@@ -463,7 +402,7 @@ impl Keycloak {
         let scopes: Vec<Scope> = answer.json()?;
         Ok(scopes
             .into_iter()
-            .find(|scope| scope.name == name && is_id(&scope.id))
+            .find(|scope| scope.name == name && is_segment(&scope.id))
             .map(|scope| scope.id))
     }
 
@@ -497,21 +436,4 @@ impl Keycloak {
 /// Makes ring what rustls computes with, unless the process has chosen already. Without a choice reqwest makes no client.
 fn install_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// An id of Keycloak's becomes part of a path, so it may hold nothing that means something there.
-fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-fn client_missing(client: Client<'_>) -> Error {
-    Error::ClientMissing {
-        client_id: client.client_id.to_owned(),
-    }
-}
-
-fn foreign(client: Client<'_>) -> Error {
-    Error::ForeignClient {
-        client_id: client.client_id.to_owned(),
-    }
 }

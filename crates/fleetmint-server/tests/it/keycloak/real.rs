@@ -146,6 +146,42 @@ async fn a_client_of_an_attempt_before_is_taken_and_another_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_row_that_names_another_devices_client_leads_to_its_own_by_name_or_to_none() {
+    let Some(realm) = Realm::find("a row that names another device's client leads to its own") else {
+        return;
+    };
+    let (keycloak, _) = start(&realm.settings());
+    let (device, other) = (Device::new(), Device::new());
+    let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
+    let other_id = keycloak.create(other.client(None), &other.secret).await.unwrap();
+    let untouched = realm.client(&other_id).await;
+    let forged = || device.client(Some(&other_id));
+    assert!(!keycloak.status(forged()).await.unwrap().ours);
+    let synced = keycloak.sync(forged()).await.unwrap();
+    assert_eq!(
+        (synced.provider_ref, synced.repairs, synced.unrepaired),
+        (id.clone(), vec![Repair::ReferenceSet], vec![])
+    );
+    keycloak.set_enabled(forged(), false).await.unwrap();
+    assert_eq!(realm.client(&id).await["enabled"], false);
+    assert_eq!(keycloak.locate(forged()).await.unwrap().as_ref(), Some(&id));
+
+    // Where its own is not found by its name, nothing is created in its place.
+    realm
+        .change(&id, &[("clientId", json!(format!("renamed-{}", device.key)))])
+        .await;
+    let foreign = |error: Error| assert!(matches!(error, Error::ForeignClient { .. }), "{error:?}");
+    foreign(keycloak.sync(forged()).await.unwrap_err());
+    foreign(keycloak.set_enabled(forged(), true).await.unwrap_err());
+    keycloak.delete(forged()).await.unwrap();
+    assert!(realm.id_of(&device.client_id).await.is_none());
+    assert_eq!(realm.client(&other_id).await, untouched);
+    for id in [&id, &other_id] {
+        realm.operator(Method::DELETE, &format!("/clients/{id}"), None).await;
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_was_deleted_behind_our_back_is_made_anew() {
     let Some(realm) = Realm::find("a client that was deleted is made anew") else {
         return;

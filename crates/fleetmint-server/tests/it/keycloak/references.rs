@@ -88,3 +88,86 @@ async fn an_id_that_is_not_proven_to_be_the_devices_is_not_asked_for() {
     );
     server.stop().await;
 }
+
+/// The device's client and another's, as Keycloak finds them by id and by name.
+fn clients(request: &str, name: &str, key: &str) -> Option<Reply> {
+    let client = |id: &str, name: &str, key: &str| {
+        json!({
+            "id": id, "clientId": name, "enabled": true, "secret": "the secret of the stand-in",
+            "serviceAccountsEnabled": true, "attributes": {"fleetmint.device": key},
+        })
+    };
+    let own = client(ID, name, key);
+    let (method, path) = request.split_once(' ')?;
+    let path = path.rsplit_once("/admin/realms/fleet/")?.1;
+    match (method, path) {
+        ("GET", path) if path == format!("clients/{ID}") => Some(own),
+        ("GET", path) if path == format!("clients/{OTHER}") => Some(client(OTHER, "someone", "b0000000")),
+        ("GET", path) if path == format!("clients?clientId={name}") => Some(json!([own])),
+        ("PUT", _) => return Some(Reply::Raw(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())),
+        _ => None,
+    }
+    .map(|body| Reply::Json(200, body.to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_repairs_a_row_that_names_another_client_and_touches_that_client_never() {
+    let known: Arc<Mutex<Option<(String, String)>>> = Arc::default();
+    let shared = Arc::clone(&known);
+    let stand_in = StandIn::start(move |request, _| {
+        let (name, key) = shared.lock().unwrap().clone()?;
+        clients(request, &name, &key)
+    })
+    .await;
+    let server = server(&stand_in).await;
+    let device = server.device(&server.model("m").await).await;
+    let text = |member: &str| device[member].as_str().unwrap().to_owned();
+    *known.lock().unwrap() = Some((text("client_id"), text("key")));
+    let path = format!("/api/devices/{}/identity", device["id"]);
+    let sync = format!("{path}/sync");
+    // What any earlier drift of the stand-in's client needs.
+    server.post(&sync, &json!({})).await.expect(200);
+
+    for forged in [OTHER, "initial-access", "../../users"] {
+        server.execute(&format!("UPDATE devices SET provider_ref = '{forged}'"));
+        let healthy = server.get(&path).await.expect(200)["healthy"].clone();
+        if forged == OTHER {
+            assert_eq!(healthy, false);
+        }
+        let synced = server.post(&sync, &json!({})).await.expect(200);
+        assert!(
+            synced["repairs"].as_array().unwrap().contains(&json!("reference_set")),
+            "{forged}: {synced}"
+        );
+        let own = format!("devices WHERE provider_ref = '{ID}'");
+        assert_eq!(server.count(&own), 1, "{forged}");
+        // It is proven too: nothing is looked up for the image.
+        let looked_up = stand_in
+            .requests()
+            .iter()
+            .filter(|seen| seen.contains("clientId="))
+            .count();
+        assert_eq!(server.image(&device, 4096).await.status, 200);
+        let after = stand_in.requests();
+        assert_eq!(
+            after.iter().filter(|seen| seen.contains("clientId=")).count(),
+            looked_up
+        );
+        assert!(
+            !after
+                .iter()
+                .any(|seen| seen.contains("/clients/initial-access") || seen.contains("users")),
+            "{after:?}"
+        );
+        assert!(
+            !after
+                .iter()
+                .any(|seen| seen.contains(OTHER) && !seen.starts_with("GET ")),
+            "{after:?}"
+        );
+        assert_eq!(stand_in.count(&format!("{OTHER}/client-secret")), 0);
+        let again = server.post(&sync, &json!({})).await.expect(200);
+        assert!(!again["repairs"].as_array().unwrap().contains(&json!("reference_set")));
+    }
+    server.stop().await;
+}
