@@ -321,7 +321,7 @@ fn check_access(dir: &Path, has_keys: bool) -> Result<(), Error> {
         by,
         mend,
     };
-    if owner != nix::unistd::geteuid().as_raw() && owner != 0 {
+    if owner != rustix::process::geteuid().as_raw() && owner != 0 {
         let by = format!("its owner, the user {owner}");
         return Err(shared(by, "give it to the server's user (chown)"));
     }

@@ -8,15 +8,16 @@ const MOST: u64 = 1 << 20;
 /// `select`), and gives what the process has now; `None` where there is no limit or none is known.
 #[cfg(unix)]
 pub(crate) fn raise() -> Option<u64> {
-    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
-    let (current, maximum) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    if current == RLIM_INFINITY {
-        return None;
-    }
-    // No limit is the largest number.
-    let wanted = maximum.min(MOST);
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let before = getrlimit(Resource::Nofile);
+    let current = before.current?;
+    let wanted = before.maximum.map_or(MOST, |maximum| maximum.min(MOST));
     if wanted > current {
-        match setrlimit(Resource::RLIMIT_NOFILE, wanted, maximum) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            maximum: before.maximum,
+        };
+        match setrlimit(Resource::Nofile, raised) {
             Ok(()) => return Some(wanted),
             Err(error) => tracing::warn!(%error, "the limit on open files could not be raised"),
         }

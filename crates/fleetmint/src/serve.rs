@@ -72,12 +72,16 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
 /// No core file holds the process's memory, and no other process of this user reads it: it has keys and secrets.
 #[cfg(unix)]
 fn memory_stays_private() {
-    use nix::sys::resource::{Resource, setrlimit};
-    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
         tracing::warn!(%error, "core files could not be turned off");
     }
     #[cfg(target_os = "linux")]
-    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "the process's memory could not be kept from other processes");
     }
 }
