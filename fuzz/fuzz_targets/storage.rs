@@ -49,11 +49,11 @@ fn start(image: &mut [u8], cipher: Option<Xts>) -> Option<Vec<String>> {
     let stats = storage.stats();
     assert_eq!(stats.used_entries + stats.free_entries, stats.total_entries);
     assert_eq!(stats.namespace_count, storage.namespaces().count());
-    Some(storage.list().expect("a slice can be read").iter().map(told).collect())
+    Some(storage.list().expect("a slice can be read").iter().map(shown).collect())
 }
 
 /// Everything about a value, a number by its bytes, since a stored float may be NaN.
-fn told(one: &Listed) -> String {
+fn shown(one: &Listed) -> String {
     let bytes = one.value.as_ref().map(|value| match value {
         Value::Number(number) => number.to_data().to_vec(),
         Value::Str(bytes) | Value::Blob(bytes) => bytes.to_vec(),

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: mutations that know the structure of an NVS image, and the CRCs mended afterwards,
+//! What the fuzz targets share: mutations that know the structure of an NVS image, and the CRCs repaired afterwards,
 //! so that the fuzzer gets past them.
 
 pub mod flash;

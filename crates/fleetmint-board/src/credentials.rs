@@ -57,7 +57,7 @@ pub struct Finding {
     pub fault: Fault,
 }
 
-/// Looks at what a device needs of what an image holds. A value that can't be read is not told of: that is what a check of
+/// Looks at what a device needs of what an image holds. A value that can't be read is not reported: that is what a check of
 /// the image is for.
 #[must_use]
 pub fn check(listed: &[Listed]) -> Vec<Finding> {

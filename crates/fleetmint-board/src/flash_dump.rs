@@ -98,7 +98,7 @@ pub enum NotNvs {
          {content}"
     )]
     Before {
-        /// Where the other thing begins.
+        /// Where the other content begins.
         offset: usize,
         /// What it seems to be.
         content: Content,
@@ -111,7 +111,7 @@ pub enum NotNvs {
          there, or read the partition alone"
     )]
     Longer {
-        /// Where the other thing begins.
+        /// Where the other content begins.
         offset: usize,
         /// What it seems to be.
         content: Content,

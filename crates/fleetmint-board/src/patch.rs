@@ -1,4 +1,4 @@
-//! A device's values put into a partition that is lived in.
+//! A device's values put into a partition that already holds data.
 //!
 //! What other software keeps there (Wi-Fi, calibration, the application's own data) stays as it is: the partition is, bit
 //! for bit, what the firmware would leave if it set these values itself with `nvs_set_str()`.
@@ -36,7 +36,7 @@ pub struct Difference {
     pub after: Option<Masked>,
 }
 
-/// What may be told of a value that may be a secret.
+/// What may be shown of a value that may be a secret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Masked {
     pub value_type: ValueType,
@@ -90,7 +90,7 @@ pub enum Error {
 /// `salt` should be random and new for each call, so that nobody can try values against the fingerprints later. After an
 /// error the content of `image` is unspecified.
 ///
-/// `may_go_on` is told of each step of the work, in entries of the partition that were looked at since it was called last,
+/// `may_go_on` is called at each step of the work, in entries of the partition that were looked at since it was called last,
 /// and says whether to go on. [`steps`] bounds them.
 ///
 /// # Errors

@@ -143,7 +143,7 @@ fn a_partition_that_shares_bytes_with_another_is_refused() {
 }
 
 #[test]
-fn a_table_without_its_md5_is_not_believed_but_told() {
+fn a_table_without_its_md5_is_not_believed_but_reported() {
     let mut flash = flash(&[0x9000]);
     let md5 = (0x9000..0x9C00).step_by(32).find(|at| flash[*at] == 0xEB).unwrap();
     flash[md5..md5 + 32].fill(0xFF);
@@ -223,7 +223,7 @@ fn a_partition_of_the_right_type_that_holds_something_else() {
     assert!(locate(&flash, &Wanted::default()).is_ok());
 }
 
-/// What a partition of a flash holds beside its NVS pages is told by its place in the flash, and not as if there were no
+/// What a partition of a flash holds beside its NVS pages is reported by its place in the flash, and not as if there were no
 /// table.
 #[test]
 fn a_partition_of_the_right_type_that_holds_nvs_and_something_else() {

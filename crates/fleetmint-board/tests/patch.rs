@@ -1,4 +1,4 @@
-//! A device's values put into partitions that are lived in.
+//! A device's values put into partitions that already hold data.
 
 #![allow(
     clippy::unwrap_used,
@@ -162,7 +162,7 @@ fn what_cannot_be_patched_says_why() {
 }
 
 #[test]
-fn work_is_counted_and_stops_when_it_is_told() {
+fn work_is_counted_and_stops_when_asked() {
     let mut taken = 0;
     patch(&mut lived_in(16, None), None, &values(), SALT, |steps| {
         taken += steps;

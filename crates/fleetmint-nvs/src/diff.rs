@@ -1,7 +1,7 @@
 //! Two images compared by namespace and key.
 //!
 //! [`diff`] takes two listings of [`Storage::list`](crate::storage::Storage::list). Values may be secrets: they are
-//! shown masked, with their type, size and a [`fingerprint`], by which equal values can be told from different ones.
+//! shown masked, with their type, size and a [`fingerprint`], by which equal values can be distinguished from different ones.
 //!
 //! ```
 //! use fleetmint_nvs::diff::{self, Change};

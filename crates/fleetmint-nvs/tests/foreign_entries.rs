@@ -1,5 +1,5 @@
 //! One secret changes on a board that others live on: which of their values survive, by this crate's storage, by the crate
-//! `esp-nvs`, and by reading all and generating anew with `esp-nvs-partition-tool`. The judge is the firmware's own
+//! `esp-nvs`, and by reading all and generating a new image with `esp-nvs-partition-tool`. The judge is the firmware's own
 //! listing after the next start, as [`Storage::list`] models it. The table in docs/nvs.md quotes these numbers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -300,7 +300,7 @@ fn debug_shows_no_value() {
 }
 
 #[test]
-fn decrypting_undoes_encrypting_and_a_wrong_key_is_told() {
+fn decrypting_undoes_encrypting_and_a_wrong_key_is_reported() {
     let keys = crypt::Keys::from_bytes([7; 64]);
     let blank = [0xFF; 9000];
     let items = [

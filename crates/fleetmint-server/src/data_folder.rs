@@ -36,7 +36,7 @@ pub enum Error {
     )]
     Locked { dir: PathBuf, pid: String },
     #[error(
-        "{} can be written by {by}, who could replace the database{}; {mend}, or set data.allow_shared_dir = true if \
+        "{} can be written by {by}, who could replace the database{}; {repair}, or set data.allow_shared_dir = true if \
          they may",
         dir.display(), if *has_keys { " and its keys" } else { "" }
     )]
@@ -45,7 +45,7 @@ pub enum Error {
         /// It is the data folder, not another that the database is in.
         has_keys: bool,
         by: String,
-        mend: &'static str,
+        repair: &'static str,
     },
     #[error("{}: {cause}", path.display())]
     MasterKey { path: PathBuf, cause: crate::seal::NoKey },
@@ -315,11 +315,11 @@ fn check_access(dir: &Path, has_keys: bool) -> Result<(), Error> {
         metadata => metadata.map_err(io_error(dir))?,
     };
     let (mode, owner) = (metadata.mode() & 0o777, metadata.uid());
-    let shared = |by: String, mend| Error::Shared {
+    let shared = |by: String, repair| Error::Shared {
         dir: dir.to_owned(),
         has_keys,
         by,
-        mend,
+        repair,
     };
     if owner != rustix::process::geteuid().as_raw() && owner != 0 {
         let by = format!("its owner, the user {owner}");

@@ -1,4 +1,4 @@
-//! Places where a test has the process killed, to see that whatever is half done then is mended after a restart.
+//! Places where a test has the process killed, to see that whatever is half done then is repaired after a restart.
 //!
 //! Only with the feature `failpoints`, which no release has; without it reaching a step does nothing.
 

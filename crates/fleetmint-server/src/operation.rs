@@ -3,7 +3,7 @@
 
 macro_rules! operations {
     (calls { $($call:ident = $call_name:literal,)* } others { $($other:ident = $other_name:literal,)* }) => {
-        /// One thing that the service or the program beside it does.
+        /// An operation of the service, or of the program beside it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Operation { $($call,)* $($other,)* }
 

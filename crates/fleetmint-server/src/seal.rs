@@ -38,7 +38,7 @@ impl MasterKey {
     /// # Errors
     /// It is anything else.
     pub fn from_base64(text: &str) -> Result<Self, NoKey> {
-        // A little longer than a key, so that a longer text is told from a broken one.
+        // A little longer than a key, so that a longer text is distinguished from a broken one.
         let mut bytes = Zeroizing::new([0; 48]);
         match STANDARD.decode_slice(text, bytes.as_mut()) {
             Ok(32) => {
@@ -55,7 +55,7 @@ impl MasterKey {
     /// A new random key.
     ///
     /// # Errors
-    /// There is no randomness to be had.
+    /// The system has no randomness.
     pub fn generate(random: &dyn Random) -> Result<Self, NoRandomness> {
         let mut key = Zeroizing::new([0; 32]);
         random.fill(key.as_mut())?;
@@ -188,7 +188,7 @@ impl Seal {
     /// Seals a secret for one place.
     ///
     /// # Errors
-    /// There is no randomness to be had for the nonce.
+    /// There is no randomness for the nonce.
     pub fn seal(&self, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, NoRandomness> {
         let mut nonce = [0; NONCE_LEN];
         self.0.random.fill(&mut nonce)?;
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_is_told_from_damage() {
+    fn another_key_is_distinguished_from_damage() {
         let sealed = seal().seal(PLACE, b"secret").unwrap();
         let error = seal().open(PLACE, &sealed).unwrap_err();
         assert_eq!(

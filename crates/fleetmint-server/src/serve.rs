@@ -173,7 +173,7 @@ impl Service {
         let sweeper = tokio::spawn(idempotency::sweep(self.app.clone()));
         let reconciler = tokio::spawn(reconciler::run(self.app.clone()));
         http::serve(self.listener, self.endpoints, self.limits, stop).await;
-        // A row that it was at work on is mended after the next start.
+        // A row that it was at work on is repaired after the next start.
         reconciler.abort();
         sweeper.abort();
         // Nobody waits for the outcomes of the last attempts.
@@ -248,7 +248,7 @@ fn seal(
     if given_key(data, folder)?.is_none() && !database.read(instance::has_master_key)? {
         folder.make_master_key(&**random)?;
         tracing::warn!(
-            "a master key was made and kept in {}: whoever has it and the database has every secret, and without it \
+            "a master key was created and stored in {}: whoever has it and the database has every secret, and without it \
              the database is worth nothing; keep a copy of it in a safe place",
             folder.master_key_path().display()
         );

@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 /// How many bytes of the digest a version has.
 const LEN: usize = 16;
 
-/// Tells two states of one thing apart: it is a digest of everything that its row says, sealed values included, so that a
+/// Distinguishes two states of one row: it is a digest of everything that the row says, sealed values included, so that a
 /// password that was changed and is never shown changes it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version([u8; LEN]);

@@ -56,7 +56,7 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         let service = Service::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom::default()))
             .await
             .map_err(Failure::no)?;
-        let stop = stop::told_to_end().map_err(Failure::no)?;
+        let stop = stop::asked_to_end().map_err(Failure::no)?;
         // A service that nobody reads the words of is a service.
         if let Err(failure) = announce(&service) {
             tracing::warn!(error = failure.message, "where the service is could not be printed");
@@ -99,7 +99,7 @@ fn workers() -> usize {
 fn announce(service: &Service) -> Result<(), Failure> {
     let path = service.token_path();
     let token = match service.token() {
-        Token::Made => format!("an administrator token was made and kept in {}", path.display()),
+        Token::Made => format!("an administrator token was created and stored in {}", path.display()),
         Token::Kept if path.exists() => format!("the administrator token is in {}", path.display()),
         Token::Kept => format!(
             "the administrator token stays as it was made, but {} is gone; `fleetmint admin reset-token` makes another",

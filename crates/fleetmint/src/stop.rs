@@ -15,9 +15,9 @@ use crate::signals;
 /// What the program may take to end beyond the time that requests under way are given.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// Resolves when the program is told to end.
+/// Resolves when a signal asks the program to end.
 #[cfg(unix)]
-pub(crate) fn told_to_end() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+pub(crate) fn asked_to_end() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::{emulate_default_handler, signal_name};
@@ -28,18 +28,18 @@ pub(crate) fn told_to_end() -> io::Result<impl Future<Output = ()> + Send + 'sta
         watched.push(SIGHUP);
     }
     let mut signals = Signals::new(watched)?;
-    let (tell, told) = oneshot::channel();
+    let (tell, asked) = oneshot::channel();
     let mut tell = Some(tell);
     let watch = move || {
         for signal in signals.forever() {
             let name = signal_name(signal).unwrap_or("a signal");
             if let Some(tell) = tell.take() {
-                tracing::info!(signal = name, "told to end");
+                tracing::info!(signal = name, "a signal asks the server to end");
                 // The server may have ended already.
                 let _ = tell.send(());
                 give_up_later();
             } else {
-                tracing::warn!(signal = name, "told to end again: ending at once");
+                tracing::warn!(signal = name, "a second signal: the server ends at once");
                 if emulate_default_handler(signal).is_err() {
                     std::process::exit(128 + signal);
                 }
@@ -47,17 +47,17 @@ pub(crate) fn told_to_end() -> io::Result<impl Future<Output = ()> + Send + 'sta
         }
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(watch)?;
-    Ok(async move { drop(told.await) })
+    Ok(async move { drop(asked.await) })
 }
 
-/// Resolves when the program is told to end.
+/// Resolves when a signal asks the program to end.
 #[cfg(not(unix))]
-pub(crate) fn told_to_end() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+pub(crate) fn asked_to_end() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     Ok(async move {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        tracing::info!("told to end");
+        tracing::info!("a signal asks the server to end");
         give_up_later();
     })
 }

@@ -1,4 +1,4 @@
-//! The least that any reader does: a CRC call for each thing that has a CRC, and the values copied out.
+//! The least that any reader does: a CRC call for each structure that has a CRC, and the values copied out.
 
 use std::hint::black_box;
 

@@ -365,7 +365,7 @@ impl fmt::Display for Finding {
             (Effect::ErasesPartition, ..) => {
                 "the firmware's next start fails, and stock start-up code erases the partition"
             }
-            (_, _, FindingKind::Repair(RepairKind::Moved)) => "the firmware's next start moves it anew and erases it",
+            (_, _, FindingKind::Repair(RepairKind::Moved)) => "the firmware's next start moves it again and erases it",
             (Effect::ErasesPage, When::Start, _) => "the firmware's next start erases the page",
             (Effect::ErasesPage, ..) => "the firmware erases the page before it uses it",
             (_, _, FindingKind::BlobLost) => "the firmware's next start loses both",

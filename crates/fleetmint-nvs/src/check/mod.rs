@@ -211,7 +211,7 @@ fn at_start_of_erased(
     match Storage::open_as_firmware(flash, Mode::ReadWrite, cipher.cloned()) {
         Ok(mut storage) => of_opened(&mut storage, findings),
         Err(Error::Stopped) => Err(Error::Stopped),
-        // It would have been told of the page alone.
+        // It would have been reported for the page alone.
         Err(_) => Ok(()),
     }
 }
@@ -249,7 +249,7 @@ fn page_faults(image: &[u8], mode: Mode, findings: &mut Vec<Finding>) {
             // It is erased before it is written to, which read-only it never is.
             Some(PageFault::NotBlank) if mode == Mode::ReadOnly => continue,
             Some(PageFault::NotBlank) => FindingKind::PageNotBlank,
-            // The start fails over it, and that is told.
+            // The start fails because of it, and that is reported.
             Some(PageFault::Version) | None => continue,
         };
         findings.push(Finding::of_page(page.number, kind));

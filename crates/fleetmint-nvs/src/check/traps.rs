@@ -68,15 +68,18 @@ fn of_twin_namespaces<F: Flash>(
     unreachable.retain(|one| seen.insert(*one));
     unreachable.sort_by_key(|(index, _)| *index);
     let mut first: BTreeMap<RawName, u8> = BTreeMap::new();
-    let mut told = [false; 256];
+    let mut reported = [false; 256];
     for (name, index) in storage.namespaces() {
         let reached = *first.entry(name).or_insert(index);
         // An index that has another name too is reached by that.
         let is_reached = first.values().any(|reached| *reached == index);
-        let Some(told) = told.get_mut(usize::from(index)).filter(|told| !**told && !is_reached) else {
+        let Some(reported) = reported
+            .get_mut(usize::from(index))
+            .filter(|reported| !**reported && !is_reached)
+        else {
             continue;
         };
-        *told = true;
+        *reported = true;
         let begin = unreachable.partition_point(|(other, _)| *other < index);
         let keys = unreachable.get(begin..).unwrap_or_default().iter();
         let keys = keys

@@ -59,7 +59,7 @@ impl<'a> Generator<'a> {
     /// Adds the rows of a table. `read_file` gives a file's bytes for the path in a `file` row.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its line. The image is of no use then.
+    /// The first error, with its line. The image is of no use then.
     pub fn add<B: Into<Vec<u8>>, E: fmt::Display>(
         &mut self,
         table: &[u8],

@@ -17,7 +17,7 @@ use sha1::Sha1;
 
 const ROUNDS: u32 = 4096;
 
-/// What the rows so far have told.
+/// What the rows so far have set.
 #[derive(Default)]
 pub(super) struct Wifi {
     sta_written: bool,
@@ -41,7 +41,7 @@ pub(super) enum Along {
     Nothing,
     Before(&'static str, Vec<u8>),
     After([(&'static str, Vec<u8>); 3]),
-    /// It can't be told from the row's text.
+    /// The row's text does not show it.
     Unclear,
 }
 

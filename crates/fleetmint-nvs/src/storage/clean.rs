@@ -1,7 +1,7 @@
 //! The short way to load a page: one that is in memory and as an orderly write leaves it.
 //!
 //! Most pages are. They are looked at in two plain loops (the items, their names), with nothing to repair in between; at
-//! the first thing that isn't as it should be, the page is loaded the long way.
+//! the first byte that isn't as it should be, the page is loaded the long way.
 
 use super::flash::Entries;
 use super::load::{Hash24, HashTable, below, from};

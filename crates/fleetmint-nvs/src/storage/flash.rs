@@ -210,7 +210,7 @@ impl<F: Flash> Flash for &mut F {
     }
 }
 
-/// A flash whose storage may be stopped: a meter is told of each step, and says whether the work may go on.
+/// A flash whose storage may be stopped: a meter is called at each step, and says whether the work may go on.
 ///
 /// A budget of steps, a flag that another thread sets, or both:
 ///

@@ -153,7 +153,7 @@ impl Page {
         Ok(())
     }
 
-    /// Whether the search for an earlier item of this name can only end at this one: the hash list has told them apart.
+    /// Whether the search for an earlier item of this name can only end at this one: their hashes in the hash list differ.
     fn is_known_alone(&self, entry: &Entry, index: usize) -> bool {
         self.hashed >> index & 1 == 1
             && entry.chunk == CHUNK_ANY
@@ -354,7 +354,7 @@ impl<F: Flash> Storage<F> {
         Ok(false)
     }
 
-    /// A page that was being moved is moved anew; a half-filled copy is erased first.
+    /// A page that was being moved is moved again; a half-filled copy is erased first.
     fn finish_interrupted_move(&mut self) -> Step<()> {
         let freeing = self
             .used_pages()

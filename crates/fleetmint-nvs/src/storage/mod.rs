@@ -98,7 +98,7 @@ impl<F: Flash> Storage<F> {
     /// Opens a partition as the firmware's start does, with `cipher` as an encrypted one. Read-write, this repairs the
     /// flash.
     ///
-    /// In one thing it is safer than the firmware: where the key seems wrong or missing, nothing is touched. What the
+    /// In one respect it is safer than the firmware: where the key seems wrong or missing, nothing is touched. What the
     /// firmware does then, [`Storage::open_as_firmware`] does.
     ///
     /// ```

@@ -50,13 +50,13 @@ pub(super) struct Page {
     /// Those of them that are or were namespaces, and those that are or were parts of blobs.
     pub(super) name_heads: u128,
     pub(super) blob_heads: u128,
-    /// The firmware's hash list has told all items apart.
+    /// The firmware's hash list has a different hash for each item.
     pub(super) distinct: bool,
     pub(super) first_used: usize,
     pub(super) next_free: usize,
     /// Entries marked written.
     pub(super) used: usize,
-    /// Grows with each erase, so that places found earlier can be told from later ones.
+    /// Grows with each erase, so that places found earlier can be distinguished from later ones.
     pub(super) life: u32,
     /// What comes after the items is known to be blank, or the page is in doubt.
     pub(super) looked_ahead: bool,
@@ -375,7 +375,7 @@ impl Page {
         Ok(())
     }
 
-    /// [`Page::erase_item`] as a repair: with zeros, and told in the list of repairs.
+    /// [`Page::erase_item`] as a repair: with zeros, and in the list of repairs.
     pub(super) fn repair_item<F: Flash>(&mut self, medium: &mut Medium<F>, index: usize, kind: RepairKind) -> Step<()> {
         self.note(medium, index, kind)?;
         self.erase_item(medium, index, true)

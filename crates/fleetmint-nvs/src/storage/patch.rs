@@ -33,7 +33,7 @@ pub struct PatchError {
 pub enum PatchFault {
     /// The call that the row stands for failed.
     Call(Error),
-    /// The row's value can't be had.
+    /// The row's value is not available.
     Value(csv::Error),
     /// No `namespace` row comes before it.
     NoNamespace,

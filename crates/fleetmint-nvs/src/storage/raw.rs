@@ -98,7 +98,7 @@ pub fn pages(image: &[u8]) -> impl Iterator<Item = RawPage> + '_ {
 
 /// Every slot of every page, in physical order: 126 for each page.
 ///
-/// An item's data is told from items by the span of the written item before it; erased slots are shown as what their
+/// An item's data is distinguished from items by the span of the written item before it; erased slots are shown as what their
 /// own bytes look like.
 pub fn slots<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item = RawSlot> + 'a {
     pages(image).flat_map(move |page| {
@@ -119,7 +119,7 @@ pub fn slots<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item
                     let item = Entry::from_bytes(&bytes);
                     let fault = item.fault(entry);
                     let has_data = item.item_type().is_some_and(ItemType::has_data);
-                    // Data without a sound head can't be told from heads.
+                    // Data without a sound head can't be distinguished from heads.
                     let spans = has_data && fault.is_none();
                     data_of = spans.then_some((entry, entry + usize::from(item.span)));
                     SlotContent::Item { entry: item, fault }

@@ -42,7 +42,7 @@ pub enum RepairKind {
     MissingChunk,
     /// The half-filled copy of a page that was being moved: the page was erased.
     HalfMoved,
-    /// A page whose move was interrupted: it was moved anew.
+    /// A page whose move was interrupted: it was moved again.
     Moved,
     /// A page that was to be used isn't blank: it was erased.
     DirtyPage,

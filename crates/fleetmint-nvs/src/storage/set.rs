@@ -151,7 +151,7 @@ impl<F: Flash> Storage<F> {
         for position in 0..self.in_use {
             let Some(number) = self.used_page(position) else { break };
             let (page, medium) = self.page_and_medium(number);
-            // Each search begins anew, as the firmware's: what it erased may have been its first item.
+            // Each search begins at the start, as the firmware's: what it erased may have been its first item.
             while let Some((index, _)) = page.find(medium, &query, 0).map_err(plain_error)? {
                 page.erase_item(medium, index, false).map_err(plain_error)?;
             }

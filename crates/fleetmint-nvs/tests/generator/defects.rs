@@ -1,5 +1,5 @@
 //! What Espressif's generator gets wrong. For each: what this crate makes of it, and that the generator really does
-//! otherwise, so that an entry here can go when it is mended there.
+//! otherwise, so that an entry here can go when it is repaired there.
 
 use crate::espressif::{Answer, Espressif};
 use crate::ours;
@@ -337,7 +337,7 @@ fn the_generator_still_gets_it_wrong() {
         let found = match (espressif.generate(&tables), ours) {
             (Answer::Refusal(_), _) => Theirs::Refusal,
             (Answer::Image(image), Ours::Image(ours)) => {
-                assert!(image != ours, "{what}: mended");
+                assert!(image != ours, "{what}: repaired");
                 Theirs::BadImage
             }
             (Answer::Image(_), Ours::Error(..)) => Theirs::BadImage,
@@ -363,5 +363,5 @@ fn decrypting_takes_each_entry_at_its_place_behind_blank_ones_too() {
     let Some(mut espressif) = Espressif::start("hole") else {
         return;
     };
-    assert!(espressif.decrypt(&cipher) != want, "mended");
+    assert!(espressif.decrypt(&cipher) != want, "repaired");
 }

@@ -64,7 +64,7 @@ fn random_tables_become_the_same_image() {
                 pages += image.chunks(4096).filter(|page| page[0] != 0xFF).count();
             }
             (Err(error), Answer::Refusal(_)) => {
-                // The only thing that these tables can be refused for.
+                // The only reason for which these tables can be refused.
                 let no_space = matches!(error.kind, ErrorKind::Image(Error::NotEnoughSpace { .. }));
                 assert!(no_space, "seed {seed}: {error}");
                 refused += 1;

@@ -135,7 +135,7 @@ fn the_traps_of_the_library() {
 }
 
 #[test]
-fn places_are_told() {
+fn places_are_reported() {
     let line = finding("bad_ent_span", |kind| {
         matches!(kind, FindingKind::Repair(RepairKind::Damaged(_)))
     });
@@ -161,9 +161,9 @@ fn a_namespace_that_is_there_twice_is_one_finding() {
     ];
     let image = one_page(&items, 3);
     let report = check(&image, None).unwrap();
-    let told: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    let reported: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        reported,
         [
             "namespace wifi is there twice (index 1 and 3): the getters reach index 1 alone; what index 3 holds (ssid, pass) \
              can't be read by name; the firmware does nothing about it",
@@ -178,7 +178,7 @@ fn a_namespace_that_is_there_twice_is_one_finding() {
         Ok(Value::Str(text)) => String::from_utf8_lossy(text).into_owned(),
         other => format!("{other:?}"),
     };
-    let told: Vec<_> = listed
+    let reported: Vec<_> = listed
         .iter()
         .map(|one| {
             let stored = one.unreachable.as_ref().map(show);
@@ -195,7 +195,7 @@ fn a_namespace_that_is_there_twice_is_one_finding() {
         )
     };
     assert_eq!(
-        told,
+        reported,
         [
             entry(1, "ssid", "plant", false, None),
             entry(3, "ssid", "plant", true, Some("office")),
@@ -203,7 +203,7 @@ fn a_namespace_that_is_there_twice_is_one_finding() {
         ]
     );
 
-    // By index, so that a change of what can't be read is seen, and is told from what can.
+    // By index, so that a change of what can't be read is seen, and is distinguished from what can.
     let mut other = items.clone();
     other[5] = text(3, "pass", b"Secret\0");
     let other = one_page(&other, 3);

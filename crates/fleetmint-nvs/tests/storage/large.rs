@@ -1,6 +1,6 @@
 //! Large partitions, orderly and malicious ones: the work grows with the size, not with its square.
 //!
-//! What is counted are the steps that a flash's meter is told: entries that were looked at.
+//! What is counted are the steps that a flash's meter is given: entries that were looked at.
 
 use fleetmint_nvs::check::{self, Options};
 use fleetmint_nvs::entry::{Entry, Number};

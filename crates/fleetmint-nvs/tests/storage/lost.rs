@@ -7,7 +7,7 @@ use fleetmint_nvs::page::{EntryState, PageState};
 use fleetmint_nvs::storage::{RawSlot, SlotContent, pages, slots};
 
 /// Whether the library's start takes the old chunk of this blob for a duplicate of the new one, and so loses both: the
-/// new chunk is the last thing on the page that is written to, complete, and an older chunk is on the same page. Two
+/// new chunk is the last item on the page that is written to, complete, and an older chunk is on the same page. Two
 /// chunks of one version that a move of pages brought together are lost the same way while nothing is behind them.
 #[must_use]
 pub(crate) fn loses_blob(image: &[u8], cipher: Option<&Xts>, ns_index: u8, name: RawName) -> bool {

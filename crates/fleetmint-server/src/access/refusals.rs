@@ -1,4 +1,4 @@
-//! Calls that were refused: how many from which address, and how many of them the log is told of.
+//! Calls that were refused: how many from which address, and how many of them are logged.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// a second from each connection, and the administrator there is answered a second late.
 pub(crate) const WAIT: Duration = Duration::from_secs(1);
 
-/// How many refused calls the log is told of in one [`LOG_WINDOW`].
+/// How many refused calls are logged in one [`LOG_WINDOW`].
 const LOGGED_MAX: u32 = 50;
 
 const LOG_WINDOW: Duration = Duration::from_secs(10);
@@ -34,12 +34,12 @@ struct Logged {
     left_out: u64,
 }
 
-/// Whether the log is told of a refused call.
+/// Whether a refused call is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Telling {
     /// Yes, and how many before it were left out.
     Line { left_out: u64 },
-    /// Too many were told of in a short time.
+    /// Too many were logged in a short time.
     LeftOut,
 }
 
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_told_of_some_and_of_the_number_of_others() {
+    fn some_are_logged_and_the_number_of_others() {
         let (refusals, start) = (Refusals::new(20), Instant::now());
         let told = |n: u32| refusals.add(source(1), start + Duration::from_millis(n.into()));
         for n in 0..LOGGED_MAX {

@@ -55,7 +55,7 @@ impl Reason for TokenError {
 pub enum Token {
     /// It is the setting `access.bootstrap_token`.
     Bootstrap,
-    /// A new one was made and kept in the data folder.
+    /// A new one was created and stored in the data folder.
     Made,
     /// It is the one that was made earlier.
     Kept,

@@ -98,7 +98,7 @@ impl Row<'_> {
     }
 }
 
-/// Makes a record in the transaction of the change that it tells of.
+/// Creates a record in the transaction of the change that it describes.
 pub(crate) fn insert(connection: &mut Connection, entry: &Entry, outcome: Outcome) -> Result<(), database::Error> {
     let row = Row {
         entry,

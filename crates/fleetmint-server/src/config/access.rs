@@ -12,7 +12,7 @@ const REFUSALS_DEFAULT: u32 = 20;
 
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// The administrator token. If it is not set, one is made and kept in `<data.dir>/admin-token`.
+    /// The administrator token. If it is not set, one is created and stored in `<data.dir>/admin-token`.
     pub bootstrap_token: Option<Secret>,
     /// After so many refused calls a minute calls from an address wait; 0 is no limit.
     pub refusals_per_minute: u32,

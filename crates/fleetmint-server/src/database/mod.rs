@@ -41,7 +41,7 @@ struct Inner {
     path: PathBuf,
     /// The file that was opened.
     identity: Option<Identity>,
-    /// `None` after a write panicked or could not be rolled back: it is opened anew.
+    /// `None` after a write panicked or could not be rolled back: it is opened again.
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
     failed_writes: AtomicU64,

@@ -1,4 +1,4 @@
-//! The state of a device's client at its identity provider, and what mends, revokes and restores it.
+//! The state of a device's client at its identity provider, and what repairs, revokes and restores it.
 
 use super::keycloak::{self, Work};
 use super::{Error, builtin};

@@ -61,7 +61,7 @@ impl From<Credential> for Identity {
     }
 }
 
-/// What was mended, and how it is now.
+/// What was repaired, and how it is now.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Synchronized {
     /// What was done: `created` and `secret_set` mean that the device needs a new image; `enabled`, `renamed`,

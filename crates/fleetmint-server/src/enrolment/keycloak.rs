@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Whatever dies on the way leaves a row whose lease runs out; the [reconciler](super::reconciler) then brings it to an
-//! end: what was being created or deleted is gone, what was being mended is found again.
+//! end: what was being created or deleted is gone, what was being repaired is found again.
 //!
 //! A lease is longer than any of these calls can take. So when it runs out after a creation whose answer never came,
 //! Keycloak has made the client by then, or will never do.

@@ -1,4 +1,4 @@
-//! Brings to an end what was cut short between a row and its client at Keycloak.
+//! Completes changes that were interrupted between a row and its client at Keycloak.
 
 use std::time::Duration;
 
@@ -24,13 +24,13 @@ pub async fn run(app: App) {
     };
     loop {
         if let Err(error) = round(&app).await {
-            tracing::warn!(%error, "mending what was cut short stopped, and goes on later");
+            tracing::warn!(%error, "completing interrupted changes failed; it is tried again later");
         }
         tokio::time::sleep(PERIOD.min(provider.timeout())).await;
     }
 }
 
-/// One round over all rows whose lease has run out. Gives how many were mended.
+/// One round over all rows whose lease has run out. Returns how many were completed.
 ///
 /// # Errors
 /// The database's, and Keycloak being out of reach; the rows left over wait for the next round.
@@ -38,7 +38,7 @@ pub async fn round(app: &App) -> Result<usize, Error> {
     let Identity::Keycloak(provider) = &app.identity else {
         return Ok(0);
     };
-    let (mut mended, mut last) = (0, 0);
+    let (mut completed, mut last) = (0, 0);
     loop {
         let lease = keycloak::lease(app, provider)?;
         let owner = lease.owner.clone();
@@ -53,13 +53,13 @@ pub async fn round(app: &App) -> Result<usize, Error> {
             })
             .await?;
         let Some((device, state, attempt)) = next else {
-            return Ok(mended);
+            return Ok(completed);
         };
         last = device.id;
-        match mend(app, provider, &device, &state, &owner, attempt).await {
+        match complete(app, provider, &device, &state, &owner, attempt).await {
             Ok(()) => {
-                mended += 1;
-                tracing::info!(device = device.id, state, "brought to an end what was cut short");
+                completed += 1;
+                tracing::info!(device = device.id, state, "completed an interrupted change");
             }
             Err(error @ Error::Identity(identity::Error::Unreachable(_) | identity::Error::Timeout { .. })) => {
                 keycloak::release(app, device.id, owner).await;
@@ -67,7 +67,7 @@ pub async fn round(app: &App) -> Result<usize, Error> {
             }
             Err(error) => {
                 keycloak::release(app, device.id, owner).await;
-                tracing::warn!(device = device.id, state, %error, "what was cut short could not be mended yet");
+                tracing::warn!(device = device.id, state, %error, "an interrupted change could not be completed yet");
             }
         }
     }
@@ -76,8 +76,8 @@ pub async fn round(app: &App) -> Result<usize, Error> {
 /// What the audit trail has in place of a caller's address.
 const SOURCE: &str = "reconciler";
 
-/// The record of the work on a row. A row that cannot be settled yet is tried again and again, and that is one attempt: the
-/// trail is not to grow by a record every few seconds for as long as Keycloak is away.
+/// The record of the work on a row. A row that cannot be settled yet is tried again and again, and that is one attempt:
+/// otherwise the trail would grow by a record every few seconds for as long as Keycloak is unavailable.
 struct Attempt {
     id: i64,
     entry: Entry,
@@ -108,7 +108,7 @@ impl Attempt {
     }
 }
 
-async fn mend(
+async fn complete(
     app: &App,
     provider: &Keycloak,
     device: &Device,
@@ -118,8 +118,8 @@ async fn mend(
 ) -> Result<(), Error> {
     let (id, owner) = (device.id, owner.to_owned());
     if state == ACTIVE {
-        // Its client may have been made anew, under another id. What else was to be mended stays as it is: whoever asked
-        // for it was not told that it was done.
+        // Its client may have been created again, under another id. What else was to be repaired stays as it is: whoever
+        // asked for it got no answer that it was done.
         let found = provider
             .locate(Client::of(device))
             .await?

@@ -1,4 +1,4 @@
-//! Who is calling: the first thing that a handler takes, unless it is for everybody.
+//! Who is calling: the first argument that a handler takes, unless it is for everybody.
 //!
 //! A test asks every operation of the OpenAPI document without a token, with a device's and with wrong ones, so that none
 //! forgets it.

@@ -231,18 +231,18 @@ mod tests {
         let (_, plain, _) = answer("\"7\"", HeaderMap::new()).await;
         assert_eq!(plain[header::ETAG], "\"7\"");
         assert_eq!(plain[header::VARY], "accept-encoding");
-        let (_, told, body) = answer("\"7\"", gzip.clone()).await;
-        assert_eq!(told[header::ETAG], "\"7-gzip\"");
-        assert_eq!(told[header::CONTENT_LENGTH], body.len().to_string());
+        let (_, answered, body) = answer("\"7\"", gzip.clone()).await;
+        assert_eq!(answered[header::ETAG], "\"7-gzip\"");
+        assert_eq!(answered[header::CONTENT_LENGTH], body.len().to_string());
         let mut text = String::new();
         GzDecoder::new(&*body).read_to_string(&mut text).unwrap();
         assert_eq!(text, "text ".repeat(1000));
 
         let mut again = gzip.clone();
-        again.insert(header::IF_NONE_MATCH, told[header::ETAG].clone());
-        let (status, told, body) = answer("\"7\"", again).await;
+        again.insert(header::IF_NONE_MATCH, answered[header::ETAG].clone());
+        let (status, answered, body) = answer("\"7\"", again).await;
         assert_eq!((status, body.len()), (StatusCode::NOT_MODIFIED, 0));
-        assert_eq!(told[header::ETAG], "\"7-gzip\"");
+        assert_eq!(answered[header::ETAG], "\"7-gzip\"");
         let (_, weak, _) = answer("W/\"7\"", gzip).await;
         assert_eq!(weak[header::ETAG], "W/\"7\"");
     }

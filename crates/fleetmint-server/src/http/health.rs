@@ -82,10 +82,10 @@ pub(super) async fn get_readyz(State(app): State<App>, caller: Informed) -> Resp
     response
 }
 
-/// Whether the caller is told details: only with a valid token. With a wrong one, the call counts as refused.
+/// Whether the caller gets details: only with a valid token. With a wrong one, the call counts as refused.
 ///
-/// A probe never waits. So from an address with too many refusals no token is even looked at: who guesses there would find
-/// out here what they wait for elsewhere.
+/// A probe never waits. So from an address with too many refusals no token is even looked at: a caller who guesses
+/// would get here at once the answer for which they must wait elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Informed {
     Yes,

@@ -22,7 +22,7 @@ const CAUSE_MAX: usize = 2048;
 /// The longest client id in the log, in bytes: strangers send what they like.
 const CLIENT_MAX: usize = 128;
 
-/// What the log is told of an answered request.
+/// What the log says of an answered request.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     pub(super) id: &'a str,
@@ -37,7 +37,7 @@ pub(super) struct Line<'a> {
     pub(super) status: u16,
     pub(super) took: Duration,
     pub(super) cause: Option<&'a Cause>,
-    /// The caller was not let in: whether the log is told of it.
+    /// The caller was not let in: whether the log says so.
     pub(super) refused: Option<Telling>,
     /// The client that was not let in, as it called itself.
     pub(super) refused_client: Option<&'a str>,

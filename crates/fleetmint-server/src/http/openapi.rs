@@ -29,7 +29,7 @@ use super::problem;
 )]
 struct Frame;
 
-/// The document before the routes have told of themselves.
+/// The document before the routes have added themselves.
 pub(super) fn frame() -> OpenApi {
     Frame::openapi()
 }

@@ -32,7 +32,7 @@ pub(crate) struct Page<T: ToSchema> {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// The items by reference: the derived schema repeats the item's, and a generated client would know two types of one thing.
+/// The items by reference: the derived schema repeats the item's, and a generated client would have two types for one item.
 fn items<T: ToSchema>() -> Array {
     ArrayBuilder::new()
         .items(Ref::from_schema_name(T::name()))

@@ -1,6 +1,6 @@
 //! The one place that turns errors into answers: RFC 9457 `application/problem+json`.
 //!
-//! What the caller is told stands in the body; why a 5xx happened goes to the log alone.
+//! The body says what is wrong; why a 5xx happened goes to the log alone.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ pub(crate) struct Body<'a> {
     status: u16,
     /// What is wrong this time.
     detail: &'a str,
-    /// The values that are wrong, where there are such; the first 32 of them.
+    /// The values that are wrong, if any: the first 32 of them.
     #[schema(max_items = 32)]
     errors: &'a [Violation],
     /// Whether the same call may succeed later without anybody changing anything.
@@ -347,7 +347,7 @@ impl From<crate::identity::Error> for Problem {
             Error::SecretMasked { .. } => (
                 Kind::SecretMissing,
                 "The identity provider shows the secret of the device's client only masked: the service's own account \
-                 lacks the right to see it.",
+                 has no right to see it.",
             ),
             Error::ForeignClient { .. } => (
                 Kind::ForeignClient,

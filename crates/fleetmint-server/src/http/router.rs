@@ -94,7 +94,7 @@ impl Endpoints {
     /// The endpoints of this service.
     ///
     /// # Errors
-    /// There is no randomness to be had.
+    /// The system has no randomness.
     pub fn new(app: &App) -> Result<Self, NoRandomness> {
         let json = Document::default();
         let (router, mut document) = OpenApiRouter::with_openapi(openapi::frame())
@@ -184,7 +184,7 @@ fn not_allowed(detail: &'static str) -> Problem {
     Problem::new(Kind::MethodNotAllowed, detail)
 }
 
-/// The OpenAPI document in JSON: filled once all routes have told of themselves.
+/// The OpenAPI document in JSON: filled once all routes have added themselves.
 #[derive(Clone, Debug, Default)]
 struct Document(Arc<OnceLock<(Bytes, Once)>>);
 

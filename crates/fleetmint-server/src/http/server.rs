@@ -1,5 +1,5 @@
 //! Accepts connections and ends them: HTTP/1.1, limits on their number and on how long a head may take to arrive and an
-//! answer to be read, and a shutdown that lets requests under way come to their end.
+//! answer to be read, and a shutdown that lets requests under way finish.
 
 use std::future::Future;
 use std::io::{ErrorKind, Write as _};
@@ -31,7 +31,7 @@ const HEAD_MAX: usize = 64 << 10;
 #[cfg(target_os = "linux")]
 const UNSENT_MAX: u32 = 64 << 10;
 
-/// How long requests under way may take once the server is told to stop.
+/// How long requests under way may take once the server is asked to stop.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long accepting rests when the system has no more file descriptors.
@@ -94,7 +94,7 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, limits: Limits, 
         }
     }
     drop(listener);
-    tracing::info!("stopping: requests under way come to their end");
+    tracing::info!("stopping: requests under way may finish");
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, watched.shutdown())
         .await
         .is_err()

@@ -1,7 +1,7 @@
 //! Calls that create something and may be made again: the first answer to a call with an `Idempotency-Key` is stored, and
 //! answered to the same call again, for a day.
 //!
-//! The key's row is written in the transaction that creates the row of the thing itself. With Keycloak that is the row of
+//! The key's row is written in the transaction that creates the row of the model or device itself. With Keycloak that is the row of
 //! the intent: the key's row then waits for its answer as the device's row waits for its client, and goes with it if the
 //! reconciler takes the creation back. So whatever dies on the way, the key is either free again or has its answer.
 //!

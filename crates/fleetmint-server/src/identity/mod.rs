@@ -179,7 +179,7 @@ impl Status {
 /// What was done to a client to make it as it ought to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// It was gone, and was made anew, with a new secret: the device needs a new image.
+    /// It was gone, and was created again, with a new secret: the device needs a new image.
     Created,
     Enabled,
     /// It had another client id, and has the device's again.
@@ -274,7 +274,7 @@ impl Reason for Error {
 /// A new client's secret: 32 random bytes as base64url.
 ///
 /// # Errors
-/// There is no randomness to be had.
+/// The system has no randomness.
 pub fn new_secret(random: &dyn Random) -> Result<Secret, NoRandomness> {
     let mut bytes = Zeroizing::new([0; SECRET_LEN]);
     random.fill(bytes.as_mut())?;

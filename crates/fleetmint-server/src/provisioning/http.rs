@@ -176,7 +176,7 @@ struct ChangedKey {
     after: Option<MaskedValue>,
 }
 
-/// What is told of a value.
+/// What is shown of a value.
 #[derive(Serialize, ToSchema)]
 struct MaskedValue {
     /// One of u8 i8 u16 i16 u32 i32 u64 i64 float double str blob.

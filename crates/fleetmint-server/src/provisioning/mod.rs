@@ -223,7 +223,7 @@ fn encode(app: &App, material: store::Material, secret: &str, size: usize) -> Re
 
 fn value_error(cause: board::Error, chosen: &Chosen<'_>, material: &store::Material) -> Error {
     match cause {
-        // An empty secret is not the caller's to mend: the provider has lost it.
+        // The caller cannot repair an empty secret: the provider has lost it.
         board::Error::Required {
             setting: Setting::ClientSecret,
             ..

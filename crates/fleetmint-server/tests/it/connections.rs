@@ -211,7 +211,7 @@ async fn connections_at_rest_make_room() {
 }
 
 #[tokio::test]
-async fn an_address_whose_connections_are_all_in_use_is_told_so() {
+async fn an_address_whose_connections_are_all_in_use_gets_a_503() {
     let server = Server::start_with(&[("server.max_connections_per_address", "3")]).await;
     let mut busy = Vec::new();
     for _ in 0..3 {

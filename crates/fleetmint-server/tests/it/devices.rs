@@ -60,7 +60,7 @@ async fn an_id_is_never_used_again() {
 }
 
 #[tokio::test]
-async fn every_rule_of_a_device_is_told_with_its_pointer() {
+async fn every_rule_of_a_device_is_reported_with_its_pointer() {
     let server = Server::start().await;
     let id = server.model("m").await["id"].clone();
     let rules = [

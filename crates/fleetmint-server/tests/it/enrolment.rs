@@ -75,8 +75,8 @@ async fn a_device_of_keycloak_lives_from_its_creation_to_its_deletion() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_done_to_a_client_behind_our_back_is_told_and_mended() {
-    let Some(realm) = Realm::find("what was done to a client behind our back is told and mended") else {
+async fn what_was_done_to_a_client_behind_our_back_is_reported_and_repaired() {
+    let Some(realm) = Realm::find("what was done to a client behind our back is reported and repaired") else {
         return;
     };
     let (server, proxy) = start(&realm).await;
@@ -119,7 +119,7 @@ async fn what_was_done_to_a_client_behind_our_back_is_told_and_mended() {
     realm.change(&id, &[("secret", json!("changed behind our back"))]).await;
     assert_eq!(secret(&server, &device).await, "changed behind our back");
 
-    // Renamed, and its user gone: told with the reason, and repaired.
+    // Renamed, and its user gone: reported with the reason, and repaired.
     realm.change(&id, &[("clientId", json!(format!("renamed-{id}")))]).await;
     let told = server.get(&path).await.expect(200);
     assert_eq!((&told["healthy"], &told["name"]), (&json!(false), &json!(false)));
@@ -322,7 +322,7 @@ async fn keycloak_being_down_does_not_stop_the_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_reconcilers_never_mend_the_same_row() {
-    let Some(realm) = Realm::find("two reconcilers never mend the same row") else {
+    let Some(realm) = Realm::find("two reconcilers never repair the same row") else {
         return;
     };
     let (server, proxy) = start(&realm).await;
@@ -340,8 +340,8 @@ async fn two_reconcilers_never_mend_the_same_row() {
     proxy.take();
     // The server's own reconciler is a third.
     let (one, two) = tokio::join!(reconciler::round(&server.app), reconciler::round(&server.app));
-    let mended = one.unwrap() + two.unwrap();
-    assert!(mended <= ROWS, "{mended}");
+    let completed = one.unwrap() + two.unwrap();
+    assert!(completed <= ROWS, "{completed}");
     server
         .eventually("no row is left", || server.count("devices") == 0)
         .await;

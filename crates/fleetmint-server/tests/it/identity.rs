@@ -1,4 +1,4 @@
-//! The state of a device's client, and what mends, revokes and restores it.
+//! The state of a device's client, and what repairs, revokes and restores it.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ async fn a_device_is_revoked_and_restored() {
         (refused.status.as_u16(), &refused.json()["error"]),
         (401, &json!("invalid_client"))
     );
-    // Its image can still be had: the board may be on the bench while its access is off.
+    // Its image is still available: the board may be on the bench while its access is off.
     assert_eq!(server.image(&device, 4096).await.status, 200);
 
     let enabled = server.post(&format!("{path}/enable"), &json!(null)).await.expect(200);

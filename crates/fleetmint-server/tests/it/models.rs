@@ -45,7 +45,7 @@ async fn a_model_is_made_read_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn every_rule_of_a_model_is_told_with_its_pointer() {
+async fn every_rule_of_a_model_is_reported_with_its_pointer() {
     let server = Server::start().await;
     server.keep_secret("hunter2hunter2");
     let rules = [
@@ -428,7 +428,7 @@ async fn a_list_can_be_searched() {
 }
 
 #[tokio::test]
-async fn a_wrong_parameter_is_told_by_name() {
+async fn a_wrong_parameter_is_reported_by_name() {
     let server = Server::start().await;
     server.model("a").await;
     server.model("b").await;

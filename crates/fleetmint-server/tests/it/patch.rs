@@ -1,4 +1,4 @@
-//! A device's values put into partitions that are lived in: reference images that Espressif's library wrote.
+//! A device's values put into partitions that already hold data: reference images that Espressif's library wrote.
 
 use std::fs;
 use std::path::Path;
@@ -71,7 +71,7 @@ async fn the_device_comes_in_and_everything_else_stays() {
 
         let (_, foreign_before) = split(list(&before, keys.as_deref()));
         let (ours, foreign_after) = split(list(&after, keys.as_deref()));
-        assert!(foreign_before.len() > 5, "the image is lived in");
+        assert!(foreign_before.len() > 5, "the image already holds data");
         assert!(foreign_before == foreign_after, "{name}: a foreign value has changed");
         assert_eq!(prov(&ours), fresh, "{name}");
 

@@ -300,7 +300,7 @@ async fn a_wildcard_listener_without_a_public_url_has_nothing_to_give() {
 }
 
 #[tokio::test]
-async fn four_thousand_bytes_with_nul_pass_and_what_does_not_fit_is_told_apart() {
+async fn four_thousand_bytes_with_nul_pass_and_what_does_not_fit_is_a_type_of_its_own() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;

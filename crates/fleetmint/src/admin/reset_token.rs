@@ -35,7 +35,7 @@ pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
     };
     Access::reset(keeping, bootstrap_token, &actor::name()).map_err(Failure::no)?;
     terminal::print(&format!(
-        "a new administrator token was made and kept in {}\n",
+        "a new administrator token was created and stored in {}\n",
         folder.admin_token_path().display()
     ))
 }

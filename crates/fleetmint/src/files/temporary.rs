@@ -57,7 +57,7 @@ fn watch_signals() -> io::Result<()> {
     if WATCHED.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    // What the caller told the program to ignore stays ignored: `nohup`, a shell's background job.
+    // Signals that the caller has the program ignore stay ignored: `nohup`, a shell's background job.
     let ignored = crate::signals::ignored();
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter();
     let mut signals = Signals::new(wanted.filter(|signal| ignored >> (signal - 1) & 1 == 0))?;

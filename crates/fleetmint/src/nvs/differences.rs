@@ -13,7 +13,7 @@ const SHOWN: usize = 400;
 
 /// How values are shown.
 pub(super) enum Values {
-    /// By type, size and a fingerprint, which is salted anew for each report: equal values of one report have equal ones,
+    /// By type, size and a fingerprint, with a new salt for each report: equal values of one report have equal ones,
     /// and nobody can try values against them later.
     Masked([u8; 16]),
     /// As they are.

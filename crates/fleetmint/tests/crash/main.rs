@@ -181,7 +181,7 @@ fn act(server: &Program, provider: &Provider, step: Step, model: &Value, victim:
         "delete" => server.client.call("DELETE", &device, None),
         "sync" => {
             if let Provider::Keycloak(keycloak) = provider {
-                // So that there is something to mend.
+                // So that there is something to repair.
                 let clients = keycloak.clients(model["code"].as_str().unwrap());
                 let (id, _) = clients
                     .iter()
@@ -274,7 +274,7 @@ fn kill_at(step: Step, provider: &Provider) {
             assert_eq!(rows(folder, count).len(), 1, "{}", step.name());
         }
         "delete" => {
-            // With the built-in provider it was done or not; with Keycloak, what was begun is brought to its end.
+            // With the built-in provider it was done or not; with Keycloak, what was begun is completed.
             let is_done = !devices.contains(&victim);
             assert_eq!(
                 is_done,

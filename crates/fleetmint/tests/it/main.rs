@@ -1,4 +1,4 @@
-//! Runs the program as users do. One binary, since each would be linked anew; one file per subcommand, as in `src`.
+//! Runs the program as users do. One binary, since each would be linked separately; one file per subcommand, as in `src`.
 
 #![allow(
     clippy::unwrap_used,

@@ -16,7 +16,7 @@ use crate::folder::Folder;
 use crate::running::{Running, token};
 
 #[test]
-fn without_settings_it_serves_and_ends_when_told() {
+fn without_settings_it_serves_and_ends_when_asked() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[("FLEETMINT_PORT", "tcp://10.0.0.1:80")]);
     let secret = token(&folder);
@@ -32,7 +32,7 @@ fn without_settings_it_serves_and_ends_when_told() {
     assert_eq!(
         said,
         format!(
-            "fleetmint {version} listens on http://{}\nan administrator token was made and kept in \
+            "fleetmint {version} listens on http://{}\nan administrator token was created and stored in \
              fleetmint-data/admin-token\n",
             server.address
         )

@@ -35,7 +35,7 @@ pub(super) struct Credentials {
 /// Why a client gets no token.
 #[derive(Debug)]
 pub(super) enum Denied {
-    /// The client is unknown or disabled, or its secret is wrong: which, is not told.
+    /// The client is unknown or disabled, or its secret is wrong; the answer does not say which.
     Invalid,
     /// The same, once too often.
     TooOften {

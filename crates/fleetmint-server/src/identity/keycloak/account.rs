@@ -1,7 +1,7 @@
 //! The user that stands for a client at Keycloak, its service account: without it the client gets no token.
 //!
 //! Our account may read this user (and Keycloak creates it again when it is asked for and gone), but change it only with
-//! the role `manage-users`, which Fleetmint does not ask for. So whether all is well is told by asking for a token.
+//! the role `manage-users`, which Fleetmint does not ask for. So asking for a token is the only way to find out whether all is well.
 
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
 //! One call to Keycloak: within a time limit, read up to a size limit, never redirected, and every way that it can fail
-//! told apart.
+//! distinguished.
 
 use std::time::Duration;
 

@@ -73,7 +73,7 @@ pub enum StartError {
 /// What a sync did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Synced {
-    /// Keycloak's own id of the client, which is another one if it had to be made anew.
+    /// Keycloak's own id of the client, which is another one if it had to be created again.
     pub provider_ref: String,
     pub repairs: Vec<Repair>,
     /// What is wrong and could not be repaired, and what to do about it: a sentence for each.

@@ -9,7 +9,7 @@ use super::{Error, Keycloak};
 /// How long an answer is good for: probes come every few seconds, from several sides.
 const KEPT: Duration = Duration::from_secs(5);
 
-/// Probes give up after a second or so; they are told what is known by then.
+/// Probes give up after a second or so; they get what is known by then.
 const PATIENCE: Duration = Duration::from_millis(900);
 
 /// The last answer.

@@ -336,7 +336,7 @@ impl Server {
 
     /// From now on this text must be found in no error, metric or log line.
     pub(crate) fn keep_secret(&self, secret: &str) {
-        assert!(secret.len() >= 8, "too short to be told from other text");
+        assert!(secret.len() >= 8, "too short to be distinguished from other text");
         self.secrets
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -423,7 +423,7 @@ impl Server {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    /// Waits until the server, told to stop, has stopped, and looks for secrets in the log.
+    /// Waits until the server, asked to stop, has stopped, and looks for secrets in the log.
     pub(crate) async fn stopped(mut self) -> tempfile::TempDir {
         self.served.take().unwrap().await.unwrap();
         self.assert_no_secret(&log::text(), "the log");

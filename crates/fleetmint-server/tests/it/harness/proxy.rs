@@ -42,7 +42,7 @@ impl Proxy {
         Self { base, requests, cut }
     }
 
-    /// Cuts the wire, or mends it.
+    /// Cuts the wire, or repairs it.
     pub(crate) fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::Relaxed);
     }

@@ -50,12 +50,12 @@ fn cut_off() -> Reply {
     )
 }
 
-/// A fault, the error that it ends in, what a caller is told, and how often the call is made.
+/// A fault, the error that it ends in, what a caller gets, and how often the call is made.
 struct Case {
     name: &'static str,
     reply: fn() -> Reply,
     is_right: fn(&Error) -> bool,
-    told: (u16, &'static str),
+    answer: (u16, &'static str),
     calls: usize,
 }
 
@@ -64,84 +64,84 @@ const CASES: &[Case] = &[
         name: "hangs",
         reply: || Reply::Hang,
         is_right: |error| matches!(error, Error::Timeout { .. }),
-        told: (504, "identity-provider-timeout"),
+        answer: (504, "identity-provider-timeout"),
         calls: 1,
     },
     Case {
         name: "trickles",
         reply: || Reply::Trickle,
         is_right: |error| matches!(error, Error::Timeout { .. }),
-        told: (504, "identity-provider-timeout"),
+        answer: (504, "identity-provider-timeout"),
         calls: 1,
     },
     Case {
         name: "closes",
         reply: || Reply::Close,
         is_right: |error| matches!(error, Error::Unreachable(_)),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 2,
     },
     Case {
         name: "is cut off",
         reply: cut_off,
         is_right: |error| matches!(error, Error::Unreachable(_)),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 2,
     },
     Case {
         name: "fails",
         reply: || Reply::Json(500, "{}".to_owned()),
         is_right: |error| matches!(error, Error::Failed { status: 500 }),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "is unavailable",
         reply: || html("503 Service Unavailable"),
         is_right: |error| matches!(error, Error::Failed { status: 503 }),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 2,
     },
     Case {
         name: "redirects",
         reply: redirect,
         is_right: |error| matches!(error, Error::Redirected { status: 301 }),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "forbids",
         reply: || Reply::Json(403, "{}".to_owned()),
         is_right: |error| matches!(error, Error::Refused { status: 403 }),
-        told: (502, "identity-provider-refused"),
+        answer: (502, "identity-provider-refused"),
         calls: 1,
     },
     Case {
         name: "answers in broken JSON",
         reply: || Reply::Json(200, "{\"type\": \"secret\", \"val".to_owned()),
         is_right: |error| matches!(error, Error::Unreadable(_)),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "answers in other JSON",
         reply: || Reply::Json(200, "[\"a list\"]".to_owned()),
         is_right: |error| matches!(error, Error::Unreadable(_)),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "answers in HTML",
         reply: || html("200 OK"),
         is_right: |error| matches!(error, Error::Unreadable(_)),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 1,
     },
     Case {
         name: "answers without end",
         reply: huge,
         is_right: |error| matches!(error, Error::TooLarge { .. }),
-        told: (502, "identity-provider-failed"),
+        answer: (502, "identity-provider-failed"),
         calls: 1,
     },
 ];
@@ -152,35 +152,35 @@ const SECRETS: &[Case] = &[
         name: "masks the secret",
         reply: || Reply::Json(200, r#"{"type": "secret", "value": "**********"}"#.to_owned()),
         is_right: |error| matches!(error, Error::SecretMasked { .. }),
-        told: (502, "client-secret-missing"),
+        answer: (502, "client-secret-missing"),
         calls: 1,
     },
     Case {
         name: "has an empty secret",
         reply: || Reply::Json(200, r#"{"type": "secret", "value": ""}"#.to_owned()),
         is_right: |error| matches!(error, Error::SecretMissing { .. }),
-        told: (502, "client-secret-missing"),
+        answer: (502, "client-secret-missing"),
         calls: 1,
     },
     Case {
         name: "has a blank secret",
         reply: || Reply::Json(200, r#"{"type": "secret", "value": "  "}"#.to_owned()),
         is_right: |error| matches!(error, Error::SecretMissing { .. }),
-        told: (502, "client-secret-missing"),
+        answer: (502, "client-secret-missing"),
         calls: 1,
     },
     Case {
         name: "has no secret",
         reply: || Reply::Json(200, r#"{"type": "secret"}"#.to_owned()),
         is_right: |error| matches!(error, Error::SecretMissing { .. }),
-        told: (502, "client-secret-missing"),
+        answer: (502, "client-secret-missing"),
         calls: 1,
     },
     Case {
         name: "does not know the client",
         reply: || Reply::Json(404, r#"{"error": "Could not find client"}"#.to_owned()),
         is_right: |error| matches!(error, Error::ClientMissing { .. }),
-        told: (502, "client-missing"),
+        answer: (502, "client-missing"),
         calls: 1,
     },
 ];
@@ -356,14 +356,14 @@ async fn one_call_that_hangs_keeps_no_other_waiting() {
 }
 
 #[tokio::test]
-async fn a_readiness_probe_is_told_in_time() {
+async fn a_readiness_probe_is_answered_in_time() {
     let stand_in = StandIn::start(|_, _| Some(Reply::Hang)).await;
     let (keycloak, _) = start(&settings(&stand_in.base, Duration::from_secs(5)));
     let began = Instant::now();
     let problems = keycloak.problems().await;
     assert!(began.elapsed() < Duration::from_millis(1_500));
     assert_eq!(problems, ["Keycloak did not answer within 900 ms"]);
-    // And the next probe asks nothing anew.
+    // And the next probe does not ask again.
     let began = Instant::now();
     assert_eq!(keycloak.problems().await, problems);
     assert!(began.elapsed() < Duration::from_millis(500));
@@ -412,7 +412,7 @@ async fn nothing_is_disclosed_without_its_audit_record_whatever_keycloak_answers
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_are_told_each_fault_and_others_do_not_feel_it() {
+async fn callers_get_each_fault_and_others_do_not_feel_it() {
     let fault: &'static Mutex<Option<fn() -> Reply>> = Box::leak(Box::default());
     let stand_in = StandIn::start(move |request, _| {
         let fault = *fault.lock().unwrap();
@@ -438,7 +438,7 @@ async fn callers_are_told_each_fault_and_others_do_not_feel_it() {
         server.get("/api/devices").await.expect(200);
         assert!(other.elapsed() < MARGIN, "{}: {:?}", case.name, other.elapsed());
         let answer = asking.await.unwrap();
-        let (status, kind) = case.told;
+        let (status, kind) = case.answer;
         assert_eq!(answer.problem(), problem(status, kind, &[]), "{}", case.name);
         assert!(began.elapsed() < LIMIT + MARGIN, "{}: {:?}", case.name, began.elapsed());
     }
@@ -449,7 +449,7 @@ async fn callers_are_told_each_fault_and_others_do_not_feel_it() {
 }
 
 #[tokio::test]
-async fn a_token_url_that_is_no_use_is_told_by_the_name_of_its_setting() {
+async fn an_unusable_token_url_is_reported_by_the_name_of_its_setting() {
     let stand_in = StandIn::start(|_, _| None).await;
     let long = format!("http://192.0.2.1/{}", "x".repeat(4_000));
     for (url, kind) in [("", "value-missing"), (" ", "value-missing"), (&long, "value-too-long")] {

@@ -92,7 +92,7 @@ async fn a_client_is_made_used_and_deleted() {
 
 #[tokio::test]
 async fn the_new_client_may_do_one_thing_only() {
-    let Some(realm) = Realm::find("the new client may do one thing only") else {
+    let Some(realm) = Realm::find("the new client has client credentials only") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());
@@ -183,7 +183,7 @@ async fn a_row_that_names_another_devices_client_leads_to_its_own_by_name_or_to_
 
 #[tokio::test]
 async fn a_client_that_was_deleted_behind_our_back_is_made_anew() {
-    let Some(realm) = Realm::find("a client that was deleted is made anew") else {
+    let Some(realm) = Realm::find("a client that was deleted is created again") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());
@@ -214,7 +214,7 @@ async fn a_client_that_was_deleted_behind_our_back_is_made_anew() {
 
 #[tokio::test]
 async fn what_was_changed_behind_our_back_is_seen_and_mended() {
-    let Some(realm) = Realm::find("what was changed is seen and mended") else {
+    let Some(realm) = Realm::find("what was changed is seen and repaired") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());

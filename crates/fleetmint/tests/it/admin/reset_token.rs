@@ -30,7 +30,7 @@ fn it_takes_effect_at_once_beside_a_running_server() {
     let done = folder.line("fleetmint admin reset-token").done();
     assert_eq!(
         done.stdout,
-        "a new administrator token was made and kept in fleetmint-data/admin-token\n"
+        "a new administrator token was created and stored in fleetmint-data/admin-token\n"
     );
     let after = token(&folder);
     assert_ne!(after, before);
@@ -90,7 +90,7 @@ fn it_is_refused_while_the_settings_name_the_token() {
     // Without the setting the next start makes a token, and the one of the setting opens nothing any more.
     let server = Running::start(&folder, &[]);
     assert!(
-        server.said().contains("an administrator token was made"),
+        server.said().contains("an administrator token was created"),
         "{}",
         server.said()
     );

@@ -33,7 +33,7 @@ fn every_reference_image_as_espressif_s_library_leaves_it() {
 }
 
 #[test]
-fn each_repair_is_told() {
+fn each_repair_is_reported() {
     let test = Folder::new();
     let image = folder("golden").join("bad_strhdr_crc.bin");
     let run = test.run(["nvs", "repair", image.to_str().unwrap(), "out.bin"]).done();
