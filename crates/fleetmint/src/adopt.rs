@@ -1,4 +1,5 @@
 use clap::Args;
+use fleetmint_board::escape;
 use fleetmint_server::app::{SystemClock, SystemRandom};
 use fleetmint_server::config::Provider;
 use fleetmint_server::database::Database;
@@ -67,7 +68,7 @@ async fn go_through(command: &Adopt, database: &Database, keycloak: &Keycloak) -
                     .map(|device| format!("adopted as device {}", device.id))
                     .map_err(|error| error.to_string()),
             };
-            let outcome = outcome.map_err(|obstacle| terminal::escape::line(&obstacle).into_owned());
+            let outcome = outcome.map_err(|obstacle| escape::line(&obstacle).into_owned());
             match outcome {
                 Ok(done) => {
                     good += 1;

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use fleetmint_board::escape;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -10,7 +11,6 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::exit::Failure;
-use crate::terminal::escape;
 
 /// Starts the log. `RUST_LOG` says what it holds: `debug`, or `fleetmint_server=debug,info`.
 pub(crate) fn start() -> Result<(), Failure> {

@@ -27,6 +27,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fleetmint_board::escape;
 
 /// glibc gives the memory of each answer back to the system, and asks for it again with the next.
 #[cfg(feature = "serve")]
@@ -97,12 +98,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     let seen = |argument: std::ffi::OsString| {
         let argument = argument.to_string_lossy();
-        !argument.chars().any(terminal::escape::is_unseen)
+        !argument.chars().any(escape::is_unseen)
     };
     if std::env::args_os().all(seen) {
         error.exit();
     }
     let text = error.render().to_string();
-    let _ = write!(std::io::stderr(), "{}", terminal::escape::lines(&text));
+    let _ = write!(std::io::stderr(), "{}", escape::lines(&text));
     ExitCode::from(2)
 }

@@ -18,16 +18,10 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// Resolves when a signal asks the program to end.
 #[cfg(unix)]
 pub(crate) fn asked_to_end() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::{emulate_default_handler, signal_name};
 
-    let mut watched = vec![SIGINT, SIGTERM];
-    // Under `nohup` the server is to outlive its terminal.
-    if signals::ignored() >> (SIGHUP - 1) & 1 == 0 {
-        watched.push(SIGHUP);
-    }
-    let mut signals = Signals::new(watched)?;
+    let mut signals = Signals::new(signals::ending_a_server())?;
     let (tell, asked) = oneshot::channel();
     let mut tell = Some(tell);
     let watch = move || {

@@ -3,13 +3,12 @@
 //!
 //! Everything passes `escape` on its way out, so that no command can forget it.
 
-pub(crate) mod escape;
-
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::iter;
 use std::time::{Duration, Instant};
 
+use fleetmint_board::escape;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
@@ -132,11 +131,7 @@ pub(crate) fn shown(text: &str, limit: usize) -> String {
             shown.push('…');
             break;
         }
-        if escape::is_unseen(char) {
-            shown.extend(char.escape_default());
-        } else {
-            shown.push(char);
-        }
+        escape::push(char, &mut shown);
     }
     shown
 }

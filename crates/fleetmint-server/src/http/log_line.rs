@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
+use fleetmint_board::escape::bounded_line;
 
 use super::problem::Cause;
 use crate::access::refusals::Telling;
@@ -58,21 +59,21 @@ impl Line<'_> {
                     $($more)*
                     id = self.id,
                     operation = self.operation.map(Operation::name),
-                    method = printable(self.method.as_str(), METHOD_MAX),
+                    method = bounded_line(self.method.as_str(), METHOD_MAX),
                     route = self.route,
-                    path = self.path.map(|path| printable(path, PATH_MAX)),
+                    path = self.path.map(|path| bounded_line(path, PATH_MAX)),
                     device_id = self.device_id,
                     client = %self.client,
                     status = self.status,
                     duration_ms = self.took.as_secs_f64() * 1e3,
-                    cause = self.cause.map(|cause| printable(&cause.0, CAUSE_MAX)),
+                    cause = self.cause.map(|cause| bounded_line(&cause.0, CAUSE_MAX)),
                     "answered"
                 )
             };
         }
         match self.refused {
             Some(Telling::Line { left_out }) => {
-                let client_id = self.refused_client.map(|client| printable(client, CLIENT_MAX));
+                let client_id = self.refused_client.map(|client| bounded_line(client, CLIENT_MAX));
                 let left_out = Some(left_out).filter(|left_out| *left_out > 0);
                 answered!(warn client_id, refused_and_not_logged = left_out,);
                 return;
@@ -87,51 +88,5 @@ impl Line<'_> {
         } else {
             answered!(debug);
         }
-    }
-}
-
-/// The text with everything escaped that is not to be printed (control characters, those that change the direction of
-/// text), in at most `max` bytes and a mark that there was more.
-fn printable(text: &str, max: usize) -> String {
-    let mut printable = String::with_capacity(text.len().min(max));
-    for character in text.chars() {
-        let before = printable.len();
-        if matches!(character, '"' | '\'' | '\\') {
-            printable.push(character);
-        } else {
-            printable.extend(character.escape_debug());
-        }
-        if printable.len() > max {
-            printable.truncate(before);
-            printable.push('…');
-            break;
-        }
-    }
-    printable
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_bounded_and_controls_no_terminal() {
-        assert_eq!(printable("/api/\"x\"\\ü", 256), "/api/\"x\"\\ü");
-        assert_eq!(
-            printable("a\r\n\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2028}z", 256),
-            "a\\r\\n\\u{1b}[31m\\u{7f}\\u{9b}\\u{202e}\\u{2028}z"
-        );
-        assert_eq!(printable(&"x".repeat(256), 256), "x".repeat(256));
-        assert_eq!(printable(&"x".repeat(257), 256), format!("{}…", "x".repeat(256)));
-        // Cut between characters, the escaped ones included.
-        assert_eq!(
-            printable(&format!("{}ü", "x".repeat(255)), 256),
-            format!("{}…", "x".repeat(255))
-        );
-        assert_eq!(
-            printable(&format!("{}\u{1b}", "x".repeat(253)), 256),
-            format!("{}…", "x".repeat(253))
-        );
-        assert_eq!(printable("", 0), "");
     }
 }

@@ -48,7 +48,6 @@ fn builder() -> Builder<'static, 'static> {
 /// From the first temporary file on, SIGINT, SIGTERM and SIGHUP delete what there is before they end the program.
 #[cfg(unix)]
 fn watch_signals() -> io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,10 +56,7 @@ fn watch_signals() -> io::Result<()> {
     if WATCHED.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    // Signals that the caller has the program ignore stay ignored: `nohup`, a shell's background job.
-    let ignored = crate::signals::ignored();
-    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter();
-    let mut signals = Signals::new(wanted.filter(|signal| ignored >> (signal - 1) & 1 == 0))?;
+    let mut signals = Signals::new(crate::signals::ending())?;
     std::thread::Builder::new().name("signals".to_string()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
             // Nothing is created or renamed any more.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use fleetmint_board::credentials;
+use fleetmint_board::escape;
 use fleetmint_board::provisioning::NAMESPACE;
 use fleetmint_nvs::EspError;
 use fleetmint_nvs::check::{Effect, Finding, FindingKind, Options, Report, Severity, When, check_with};
@@ -16,7 +17,7 @@ use super::arguments::image::{ImageFile, ImageKeys, Partition, Taken, refusal};
 use super::arguments::opened_as::OpenAs;
 use super::json::Name;
 use crate::exit::Failure;
-use crate::terminal::{self, count, escape, shown, table};
+use crate::terminal::{self, count, shown, table};
 
 /// Say what is wrong with an image, and what the firmware will do about it
 #[derive(Debug, Args)]

@@ -1,4 +1,5 @@
-//! Bytes from an image, a table, a file's name or another server, as a terminal or a log may have them.
+//! Bytes from an image, a table, a file's name another server or a stranger, as a terminal or a log
+//! may have them.
 //!
 //! A terminal obeys control characters, and characters that only format text can show it in another order than it has,
 //! or hide a part of it. So each is written as its number instead.
@@ -9,7 +10,8 @@ use std::borrow::Cow;
 /// (directions, joiners, tags), and the separators of lines and paragraphs.
 ///
 /// Source: the general categories Cc, Cf, Zl and Zp of Unicode 16.
-pub(crate) const fn is_unseen(char: char) -> bool {
+#[must_use]
+pub const fn is_unseen(char: char) -> bool {
     matches!(
         char,
         '\0'..='\u{1F}'
@@ -37,23 +39,47 @@ pub(crate) const fn is_unseen(char: char) -> bool {
     )
 }
 
+/// Appends a character: as it is, or as `\n`, `\u{1b}`, `\u{202e}` where it is unseen.
+pub fn push(char: char, to: &mut String) {
+    if is_unseen(char) {
+        to.extend(char.escape_default());
+    } else {
+        to.push(char);
+    }
+}
+
 /// Text of one line: everything unseen as `\n`, `\u{1b}`, `\u{202e}`.
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
-    escaped(text, is_unseen, rust)
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unseen, push)
+}
+
+/// The same in `max` bytes at most, and behind them a mark if there was more.
+#[must_use]
+pub fn bounded_line(text: &str, max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(max));
+    for char in text.chars() {
+        let before = line.len();
+        push(char, &mut line);
+        if line.len() > max {
+            line.truncate(before);
+            line.push('…');
+            break;
+        }
+    }
+    line
 }
 
 /// Text of several lines that are the program's own.
-pub(crate) fn lines(text: &str) -> Cow<'_, str> {
-    escaped(text, |char| is_unseen(char) && !matches!(char, '\n' | '\t'), rust)
+#[must_use]
+pub fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |char| is_unseen(char) && !matches!(char, '\n' | '\t'), push)
 }
 
 /// JSON text, as the serializer writes it: what is unseen can only be within its strings, as `\u202e`.
-pub(crate) fn json(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
     escaped(text, |char| is_unseen(char) && !matches!(char, '\n' | '\t'), utf16)
-}
-
-fn rust(char: char, to: &mut String) {
-    to.extend(char.escape_default());
 }
 
 fn utf16(char: char, to: &mut String) {
@@ -87,6 +113,23 @@ mod tests {
         let seen = "a\\u{1b}[31m\\u{7f}\\u{9b}31m\\u{202e}\\u{2066}\\u{200b}\\u{2028}\\u{e0041}";
         assert_eq!(line(text), format!("{seen}\\n\\tä\u{301}✓"));
         assert_eq!(lines(text), format!("{seen}\n\tä\u{301}✓"));
+    }
+
+    #[test]
+    fn a_line_is_bounded_between_characters() {
+        assert_eq!(bounded_line("/api/\"x\"\\ü", 256), "/api/\"x\"\\ü");
+        assert_eq!(
+            bounded_line("a\r\n\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2028}z", 256),
+            "a\\r\\n\\u{1b}[31m\\u{7f}\\u{9b}\\u{202e}\\u{2028}z"
+        );
+        assert_eq!(bounded_line(&"x".repeat(256), 256), "x".repeat(256));
+        assert_eq!(bounded_line(&"x".repeat(257), 256), format!("{}…", "x".repeat(256)));
+        // The escaped ones included.
+        for last in ['ü', '\u{1b}'] {
+            let text = format!("{}{last}", "x".repeat(255));
+            assert_eq!(bounded_line(&text, 256), format!("{}…", "x".repeat(255)), "{last:?}");
+        }
+        assert_eq!(bounded_line("", 0), "");
     }
 
     #[test]
