@@ -39,8 +39,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), Failur
     write_all(&[Output { path, bytes, content }], force)
 }
 
-/// Writes all these files or none of them: into temporary files beside them, which then take their names, in this
-/// order. Folders on the way are made. What is no regular file (a pipe, a device) is written to directly.
+/// Writes all these files or none of them: into temporary files beside them, which then take their names, new keys first
+/// and the others in this order. Folders on the way are made. What is no regular file (a pipe, a device) is written to directly.
 ///
 /// Images and keys hold secrets: only the owner can read the files, and if an input is stricter, they are so too.
 ///
@@ -60,7 +60,7 @@ pub(crate) fn write_all(outputs: &[Output<'_>], force: bool) -> Result<(), Failu
     for target in &targets {
         written.push(target.prepare().map_err(|error| target.failed(&error))?);
     }
-    commit(written)
+    commit(written, || ())
 }
 
 /// Has a file written by `fill`, which gets the path of an empty temporary file beside it: it appears whole or not at all,
@@ -198,6 +198,10 @@ impl<'a> Target<'a> {
         }
     }
 
+    fn is_new_key(&self) -> bool {
+        self.output.content == Content::Keys && matches!(self.place, Place::File { before: None, .. })
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         match (&self.place, &other.place) {
             (Place::StandardOutput, Place::StandardOutput) => true,
@@ -244,34 +248,60 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Gives all temporary files their names. If one can't have it, the others give theirs back.
-fn commit(written: Vec<Prepared<'_>>) -> Result<(), Failure> {
+/// Files that have their names already, each with what it replaced.
+type Done = Vec<(PathBuf, Option<NamedTempFile<()>>)>;
+
+/// Gives all temporary files their names. If one can't have it, the others give theirs back. `stepped` is called after each
+/// step, to see what the program would leave if it were killed there.
+///
+/// New keys come first, and keys that replace others last: so there is never an image without its keys, unless the keys of
+/// another image had to go for them.
+fn commit(written: Vec<Prepared<'_>>, mut stepped: impl FnMut()) -> Result<(), Failure> {
     let several = written.len() > 1;
-    // First what may have to wait for its reader: a signal can end that.
-    for Prepared { target, temporary } in &written {
-        if temporary.is_none() {
-            target.write_directly().map_err(|error| target.failed(&error))?;
+    let (new_keys, others): (Vec<_>, Vec<_>) = written.into_iter().partition(|prepared| prepared.target.is_new_key());
+    let mut done = Done::new();
+    let mut outcome = give_names(&mut undisturbed(), new_keys, several, &mut done, &mut stepped);
+    // Then what may have to wait for its reader: a signal can end that, which deletes the new keys too.
+    for Prepared { target, temporary } in &others {
+        if temporary.is_none() && outcome.is_ok() {
+            outcome = target.write_directly().map_err(|error| target.failed(&error));
+            stepped();
         }
     }
     let mut undisturbed = undisturbed();
-    let mut done: Vec<(PathBuf, Option<NamedTempFile<()>>)> = Vec::new();
+    let outcome = outcome.and_then(|()| give_names(&mut undisturbed, others, several, &mut done, &mut stepped));
+    match &outcome {
+        Ok(()) => done.iter().for_each(|(path, _)| undisturbed.leave(path)),
+        Err(_) => {
+            for (path, kept) in done.into_iter().rev() {
+                let _ = match kept {
+                    Some(kept) => kept.persist(&path).map(drop).map_err(|error| error.error),
+                    None => fs::remove_file(&path),
+                };
+            }
+        }
+    }
+    outcome
+}
+
+fn give_names(
+    undisturbed: &mut Undisturbed,
+    written: Vec<Prepared<'_>>,
+    several: bool,
+    done: &mut Done,
+    mut stepped: impl FnMut(),
+) -> Result<(), Failure> {
     for Prepared { target, temporary } in written {
         let (Some(temporary), Place::File { path, before }) = (temporary, &target.place) else {
             continue;
         };
-        let outcome = replace(&mut undisturbed, temporary, path, before.is_some() && several, target);
-        match outcome {
-            Ok(kept) => done.push((path.clone(), kept)),
-            Err(error) => {
-                for (path, kept) in done.into_iter().rev() {
-                    let _ = match kept {
-                        Some(kept) => kept.persist(&path).map(drop).map_err(|error| error.error),
-                        None => fs::remove_file(&path),
-                    };
-                }
-                return Err(target.failed(&error));
-            }
+        let kept = replace(undisturbed, temporary, path, before.is_some() && several, target)
+            .map_err(|error| target.failed(&error))?;
+        if target.is_new_key() {
+            undisturbed.delete(path);
         }
+        done.push((path.clone(), kept));
+        stepped();
     }
     Ok(())
 }
@@ -422,6 +452,38 @@ pub(crate) fn created(path: &Path) -> String {
 mod tests {
     use super::*;
 
+    /// What a kill at any step leaves: never an image without its keys.
+    #[test]
+    fn new_keys_have_their_names_before_their_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let paths = [place("image"), place("keys")];
+        let steps = |force: bool| {
+            let outputs = [
+                (&paths[0], b"image", Content::Image),
+                (&paths[1], b"keys!", Content::Keys),
+            ]
+            .map(|(path, bytes, content)| Output { path, bytes, content });
+            let targets = outputs.each_ref().map(|output| Target::find(output, force).unwrap());
+            let written = targets.each_ref().map(|target| target.prepare().unwrap());
+            let mut steps = Vec::new();
+            commit(Vec::from(written), || {
+                steps.push(
+                    paths
+                        .each_ref()
+                        .map(|path| fs::read(path).is_ok_and(|bytes| bytes.len() == 5)),
+                );
+            })
+            .unwrap();
+            steps
+        };
+        assert_eq!(steps(false), [[false, true], [true, true]]);
+        // The keys of another image are replaced only when the image that needs the new ones is there.
+        fs::write(&paths[0], "old").unwrap();
+        fs::write(&paths[1], "old").unwrap();
+        assert_eq!(steps(true), [[true, false], [true, true]]);
+    }
+
     #[test]
     fn what_has_its_name_already_gives_it_back_if_another_output_fails() {
         let folder = tempfile::tempdir().unwrap();
@@ -442,7 +504,7 @@ mod tests {
         let written = targets.each_ref().map(|target| target.prepare().unwrap());
         // Somebody else was quicker.
         fs::write(place("last"), "theirs").unwrap();
-        let failure = commit(Vec::from(written)).unwrap_err();
+        let failure = commit(Vec::from(written), || ()).unwrap_err();
         assert!(failure.message.contains("last: not written"), "{}", failure.message);
         let mut names: Vec<_> = fs::read_dir(folder.path())
             .unwrap()

@@ -32,6 +32,16 @@ impl Undisturbed {
         self.known(builder().make_in(folder, copy)?)
     }
 
+    /// This file is deleted too if a signal ends the program, until it is [left](Self::leave).
+    pub(super) fn delete(&mut self, path: &Path) {
+        self.0.push(path.to_path_buf());
+    }
+
+    /// The file stays, whatever ends the program.
+    pub(super) fn leave(&mut self, path: &Path) {
+        self.0.retain(|known| known != path);
+    }
+
     fn known<F>(&mut self, file: NamedTempFile<F>) -> io::Result<NamedTempFile<F>> {
         self.0.push(file.path().to_path_buf());
         watch_signals()?;

@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     };
     crypt::encrypt(&mut built.image, &keys).map_err(Failure::unusable)?;
-    // First the image: keys are replaced only when what needs the new ones is in place.
+    // First the image: keys that are there are replaced only when what needs the new ones is in place.
     let mut outputs = vec![Output {
         path: &built.path,
         bytes: &built.image,

@@ -302,6 +302,43 @@ fn temporary_files_go_when_a_signal_ends_the_program() {
     }
 }
 
+/// The program is ended while a reader has some of the image and the program waits for it to take the rest.
+#[cfg(unix)]
+#[test]
+fn an_image_never_leaves_the_program_before_its_keys_are_in_place() {
+    use std::io::Read;
+    for (signal, leaves_keys) in [("KILL", true), ("TERM", false)] {
+        let folder = Folder::new();
+        folder.write("device.csv", CHANGES);
+        let made = Command::new("mkfifo").arg(folder.file("pipe")).status().unwrap();
+        assert!(made.success());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fleetmint"))
+            .args("nvs encrypt device.csv pipe 1M --keygen --keyfile k.bin".split(' '))
+            .current_dir(folder.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut image = vec![0; 0x1000];
+        let mut pipe = fs::File::open(folder.file("pipe")).unwrap();
+        pipe.read_exact(&mut image).unwrap();
+        let _ = Command::new("kill")
+            .args([&format!("-{signal}"), &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(!child.wait().unwrap().success());
+        let names = fs::read_dir(folder.file("keys")).unwrap();
+        let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["k.bin"][..usize::from(leaves_keys)], "SIG{signal}");
+        if leaves_keys {
+            image.resize(0x10_0000, 0xFF);
+            folder.write("device.bin", image);
+            folder
+                .line("fleetmint nvs get device.bin prov serial --keys keys/k.bin")
+                .done();
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_that_the_caller_ignores_stays_ignored() {
