@@ -1,6 +1,13 @@
 //! A random image from a random history, then random changes as a list: after each change the storage holds what a
 //! plain map holds, a change that fails changes nothing, and a restart finds the same with nothing to repair.
 //!
+//! Or any bytes as the image, then random changes of what is in it: whatever it is, the work is bounded by its size.
+//!
+//! ```text
+//!   mode, 1 byte │ history │ changes
+//!   0xFE │ length of the changes, 1 byte │ changes │ image, as the image targets have it
+//! ```
+//!
 //! One failure leaves its mark, in the firmware itself: a blob that does not fit. What was written of it is taken back
 //! from the pages that it was written to, although garbage collection may have moved it, and by chunk numbers from 0,
 //! although it may have begun at 0x80. So chunks may lie about until the next start, and an old blob may be lost. The
@@ -11,21 +18,51 @@
 use std::collections::BTreeMap;
 
 use fleetmint_fuzz::history::{Change, Changes, Map};
-use fleetmint_fuzz::steps;
+use fleetmint_fuzz::{image, mutate, steps};
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::csv;
 use fleetmint_nvs::key::Key;
 use fleetmint_nvs::layout::PAGE_SIZE;
-use fleetmint_nvs::storage::{Flash, Metered, Mode, PatchFault, SliceFlash, Storage, Value};
-use fleetmint_nvs::{Error, EspError};
-use libfuzzer_sys::fuzz_target;
+use fleetmint_nvs::storage::{Flash, Listed, Metered, Mode, PatchFault, ReadOnlySlice, SliceFlash, Storage, Value};
+use fleetmint_nvs::{Error, EspError, RawName};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use lost::loses_blob;
 
 #[path = "../../crates/fleetmint-nvs/tests/storage/lost.rs"]
 mod lost;
 
-// The first byte: 3 to 6 pages, encrypted or not, and how much of the rest is history.
+/// The first byte of an input with an image.
+const IMAGE: u8 = 0xFE;
+
+/// Where the image begins in such an input.
+fn image_offset(data: &[u8]) -> Option<usize> {
+    let [IMAGE, length, rest @ ..] = data else { return None };
+    let length = usize::from(*length);
+    (length <= rest.len()).then_some(2 + length)
+}
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    match image_offset(&data[..size]) {
+        Some(at) if !seed.is_multiple_of(4) => at + mutate::input(&mut data[at..], size - at, max_size - at, seed),
+        Some(at) => {
+            // The changes keep their length, so that the image stays where it is.
+            let changes = at - 2;
+            let mutated = fuzzer_mutate(&mut data[2..at], changes, changes);
+            data[2 + mutated..at].fill(0);
+            size
+        }
+        None => fuzzer_mutate(data, size, max_size),
+    }
+});
+
+// The mode: 3 to 6 pages, encrypted or not, and how much of the rest is history.
 fuzz_target!(|data: &[u8]| {
+    if let Some(at) = image_offset(data) {
+        if let Some((image, cipher)) = image::of(&data[at..]) {
+            patch_image(image, cipher, &data[2..at]);
+        }
+        return;
+    }
     let Some((&mode, rest)) = data.split_first() else {
         return;
     };
@@ -138,6 +175,52 @@ fn patch(image: &mut [u8], cipher: Option<Xts>, changes: &[u8], map: &mut Map) -
     };
     compare(&mut storage, map, end.half_written.as_ref());
     end
+}
+
+/// The changes as one list, of the namespaces and keys that the image has.
+fn patch_image(mut image: Vec<u8>, cipher: Option<Xts>, changes: &[u8]) {
+    let names = names(&image, cipher.clone());
+    let changes: Vec<Change> = Changes(changes).map(|change| change.of(&names)).collect();
+    if changes.is_empty() {
+        return;
+    }
+    let rows: String = changes.iter().map(Change::rows).collect();
+    let rows =
+        csv::read_changes(format!("key,type,encoding,value\n{rows}").as_bytes()).expect("a list that was written");
+    // The start and the list of values are work, too.
+    let meter = steps::meter(image.len() * (rows.len() + 2));
+    let flash = Metered::new(SliceFlash::new(&mut image), meter);
+    let Ok(mut storage) = Storage::open_as_firmware(flash, Mode::ReadWrite, cipher.clone()) else {
+        return;
+    };
+    // Of what a damaged partition makes of it only the work can be said.
+    if let Ok(patched) = storage.patch(&rows, |_| Err::<Vec<u8>, _>("no files here")) {
+        assert_eq!(patched.rows, rows.len());
+    }
+    storage.list().expect("a slice can be read");
+    drop(storage);
+    let flash = Metered::new(ReadOnlySlice::new(&image), steps::meter(image.len() * 2));
+    if let Ok(mut storage) = Storage::open_as_firmware(flash, Mode::ReadOnly, cipher) {
+        storage.list().expect("a slice can be read");
+    }
+}
+
+/// Namespace and key of the values in an image that a list of changes can name, some of them.
+fn names(image: &[u8], cipher: Option<Xts>) -> Vec<(String, String)> {
+    const MOST: usize = 64;
+    let flash = Metered::new(ReadOnlySlice::new(image), steps::meter(image.len() * 2));
+    let Ok(mut storage) = Storage::open_as_firmware(flash, Mode::ReadOnly, cipher) else {
+        return Vec::new();
+    };
+    let listed = storage.list().expect("a slice can be read");
+    let plain = |name: &RawName| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let bytes = name.as_bytes();
+        (!bytes.is_empty() && bytes.iter().all(|byte| is_plain(*byte))).then(|| name.to_string_lossy().to_string())
+    };
+    let key = |one: &Listed| plain(&one.key).unwrap_or_else(|| "key0".to_owned());
+    let names = listed.iter().filter_map(|one| Some((plain(&one.namespace)?, key(one))));
+    names.take(MOST).collect()
 }
 
 fn restart(image: &mut [u8], cipher: Option<Xts>, map: &mut Map, end: &End) {

@@ -23,6 +23,25 @@ impl Change {
         Namespace::new(namespace).expect("a short name")
     }
 
+    /// The same change of one of these keys, by namespace and key; without any, as it is.
+    #[must_use]
+    pub fn of(self, names: &[(String, String)]) -> Self {
+        let (Self::Set(namespace, key, _) | Self::Erase(namespace, key)) = &self else {
+            return match (self, names.first()) {
+                (Self::EraseAll(_), Some((namespace, _))) => Self::EraseAll(namespace.clone()),
+                (change, _) => change,
+            };
+        };
+        let digits = |name: &str| name.bytes().fold(0, |sum, byte| sum * 10 + usize::from(byte % 16));
+        let Some((namespace, key)) = names.get((digits(namespace) + digits(key)) % names.len().max(1)) else {
+            return self;
+        };
+        match self {
+            Self::Set(_, _, value) => Self::Set(namespace.clone(), key.clone(), value),
+            _ => Self::Erase(namespace.clone(), key.clone()),
+        }
+    }
+
     /// What a map holds after the change.
     pub fn apply(&self, map: &mut Map) {
         match self {
