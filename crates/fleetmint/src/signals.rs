@@ -15,8 +15,8 @@ pub(crate) fn ending() -> impl Iterator<Item = c_int> {
         .filter(move |signal| ignored >> (signal - 1) & 1 == 0)
 }
 
-/// The same for a server, which only a terminal that goes away may not end: scripts start it in the background and end it by
-/// any of the others.
+/// The same for a server: SIGHUP alone can be ignored (`nohup`). A shell has its background jobs ignore SIGINT, and a
+/// script still ends a server with it.
 #[cfg(feature = "serve")]
 pub(crate) fn ending_a_server() -> impl Iterator<Item = c_int> {
     let ignored = ignored();
