@@ -46,13 +46,20 @@ impl Wiped {
         Self(bytes)
     }
 
+    /// Makes room for so many bytes in all.
+    pub fn reserve(&mut self, bytes: usize) {
+        if bytes > self.0.capacity() {
+            let mut larger = Vec::with_capacity(bytes);
+            larger.extend_from_slice(&self.0);
+            *self = Self(larger);
+        }
+    }
+
     /// Adds bytes; what growing leaves behind is wiped.
     pub fn extend(&mut self, more: &[u8]) {
         let needed = self.0.len() + more.len();
         if needed > self.0.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(self.0.capacity() * 2));
-            larger.extend_from_slice(&self.0);
-            *self = Self(larger);
+            self.reserve(needed.max(self.0.capacity() * 2));
         }
         self.0.extend_from_slice(more);
     }

@@ -10,7 +10,7 @@ use super::{Error, Origin, Warning, url};
 /// Where `serve` listens when nothing says otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
-/// How many bytes of large bodies may be under way when nothing says otherwise.
+/// How many bytes of memory large images and patches may take together when nothing says otherwise.
 const LARGE_BODIES_DEFAULT: usize = 256 << 20;
 
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Server {
     pub max_connections: Option<usize>,
     /// How many connections one address may have; without it a quarter of all.
     pub max_connections_per_address: Option<usize>,
-    /// How many bytes of large bodies may be under way at once.
+    /// How many bytes of memory the large images and patches under way may take together.
     pub large_bodies_max: usize,
 }
 

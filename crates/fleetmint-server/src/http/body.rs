@@ -12,6 +12,9 @@ use crate::secret::Wiped;
 /// How long a body may take to arrive.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a body that is discarded may pause.
+const DISCARD_PAUSE: Duration = Duration::from_secs(2);
+
 /// What is made ready for a body before any of it has come, in bytes.
 const FIRST: usize = 4096;
 
@@ -21,45 +24,89 @@ pub(crate) enum Failure {
     TooLarge,
     /// It took longer than [`TIMEOUT`].
     TooSlow,
+    /// It came too slowly for the memory that was reserved for it.
+    Stalled,
     /// The connection ended before it.
     Broken,
 }
 
 /// The whole body, at most `max` bytes.
 pub(crate) async fn read(body: Body, max: usize) -> Result<Wiped, Failure> {
-    // A `Content-Length` over the limit is refused before the body arrives.
-    if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
-        return Err(Failure::TooLarge);
-    }
+    let mut reading = Reading::new(body, max)?;
     let arriving = async {
-        let mut body = Limited::new(body, max);
-        let mut whole = Wiped::new(Vec::with_capacity(FIRST));
-        while let Some(frame) = body.frame().await {
-            match frame {
-                Ok(frame) => whole.extend(frame.data_ref().map_or(&[], |data| data.as_ref())),
-                Err(error) if error.is::<LengthLimitError>() => return Err(Failure::TooLarge),
-                Err(_) => return Err(Failure::Broken),
-            }
-        }
-        Ok(whole)
+        while reading.frame().await? {}
+        Ok(())
     };
     tokio::time::timeout(TIMEOUT, arriving)
         .await
-        .unwrap_or(Err(Failure::TooSlow))
+        .unwrap_or(Err(Failure::TooSlow))?;
+    Ok(reading.whole)
 }
 
-/// How long a body that is discarded may pause.
-const DISCARD_PAUSE: Duration = Duration::from_secs(2);
+/// A body of which a part has come.
+pub(crate) struct Reading {
+    body: Limited<Body>,
+    whole: Wiped,
+    announced: Option<usize>,
+}
 
-/// Reads and forgets a body of at most `max` bytes, so that a caller who is sending it gets to read why it is refused:
-/// a connection that is closed under a body still on its way is reset, and takes the answer with it.
-pub(crate) async fn discard(body: Body, max: usize) {
-    let arriving = async {
-        let mut body = Limited::new(body, max);
-        while let Ok(Some(Ok(_))) = tokio::time::timeout(DISCARD_PAUSE, body.frame()).await {}
-    };
-    // Whether all of it came or not, the answer is the same.
-    let _ = tokio::time::timeout(TIMEOUT, arriving).await;
+impl Reading {
+    /// Begins with a body of at most `max` bytes.
+    pub(crate) fn new(body: Body, max: usize) -> Result<Self, Failure> {
+        let size = body.size_hint();
+        // A `Content-Length` over the limit is refused before the body arrives.
+        if size.lower() > u64::try_from(max).unwrap_or(u64::MAX) {
+            return Err(Failure::TooLarge);
+        }
+        Ok(Self {
+            body: Limited::new(body, max),
+            whole: Wiped::new(Vec::with_capacity(FIRST)),
+            announced: size.exact().and_then(|size| usize::try_from(size).ok()),
+        })
+    }
+
+    /// Waits for more of it. Whether some came: `false` at the end.
+    pub(crate) async fn frame(&mut self) -> Result<bool, Failure> {
+        match self.body.frame().await {
+            Some(Ok(frame)) => {
+                self.whole.extend(frame.data_ref().map_or(&[], |data| data.as_ref()));
+                Ok(true)
+            }
+            Some(Err(error)) if error.is::<LengthLimitError>() => Err(Failure::TooLarge),
+            Some(Err(_)) => Err(Failure::Broken),
+            None => Ok(false),
+        }
+    }
+
+    /// How many bytes have come.
+    pub(crate) fn len(&self) -> usize {
+        self.whole.as_ref().len()
+    }
+
+    /// How many there will be, where the request says so.
+    pub(crate) fn announced(&self) -> Option<usize> {
+        self.announced
+    }
+
+    /// Makes room for a body of so many bytes at once, instead of again and again while it comes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.whole.reserve(bytes);
+    }
+
+    /// All that has come.
+    pub(crate) fn into_bytes(self) -> Wiped {
+        self.whole
+    }
+
+    /// Reads and forgets the rest, so that a caller who is sending it gets to read why it is refused: a connection that is
+    /// closed under a body still on its way is reset, and takes the answer with it.
+    pub(crate) async fn discard(self) {
+        let Self { mut body, whole, .. } = self;
+        drop(whole);
+        let arriving = async { while let Ok(Some(Ok(_))) = tokio::time::timeout(DISCARD_PAUSE, body.frame()).await {} };
+        // Whether all of it came or not, the answer is the same.
+        let _ = tokio::time::timeout(TIMEOUT, arriving).await;
+    }
 }
 
 #[cfg(test)]
@@ -100,9 +147,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_is_discarded_may_not_pause_for_long() {
         let began = tokio::time::Instant::now();
-        discard(chunks(&[b"a", b"bc"]), 3).await;
+        Reading::new(chunks(&[b"a", b"bc"]), 3).unwrap().discard().await;
         assert!(began.elapsed().is_zero());
-        discard(Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()), 3).await;
+        let pausing = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        Reading::new(pausing, 3).unwrap().discard().await;
         assert_eq!(began.elapsed(), DISCARD_PAUSE);
     }
 

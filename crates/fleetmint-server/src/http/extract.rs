@@ -14,6 +14,7 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::body::{self, Failure};
+use super::large_bodies;
 use super::problem::{Kind, Problem};
 use super::schema;
 use crate::secret::Wiped;
@@ -71,22 +72,15 @@ pub(crate) fn parse_id(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "must be an id: a whole number from 1 on".to_owned())
 }
 
-/// A JSON body of at most `MAX` bytes.
-#[derive(Debug)]
-pub(crate) struct Json<T, const MAX: usize = BODY_MAX>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for Json<T, MAX> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        parse(json(request, MAX).await?.as_ref()).map(Self)
-    }
-}
-
 /// The bytes of a body that says that it is JSON.
 pub(crate) async fn json(request: Request, max: usize) -> Result<Wiped, Problem> {
-    expect_media_type(request.headers(), &["application/json"], None)?;
+    expect_json(request.headers())?;
     read(request, max).await
+}
+
+/// Refuses what does not say that it is JSON.
+pub(crate) fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
+    expect_media_type(headers, &["application/json"], None)
 }
 
 /// A JSON merge patch (RFC 7396), under its own media type or plain JSON's.
@@ -183,17 +177,27 @@ pub(crate) fn is_uncoded(headers: &HeaderMap) -> bool {
 }
 
 async fn read(request: Request, max: usize) -> Result<Wiped, Problem> {
-    match body::read(request.into_body(), max).await {
-        Ok(bytes) => Ok(bytes),
-        Err(Failure::TooSlow) => Err(Problem::new(
+    body::read(request.into_body(), max)
+        .await
+        .map_err(|failure| unread(failure, max))
+}
+
+/// Why there is no body of at most `max` bytes.
+pub(super) fn unread(failure: Failure, max: usize) -> Problem {
+    match failure {
+        Failure::TooSlow => Problem::new(
             Kind::Timeout,
             format!("The body did not arrive within {} seconds.", body::TIMEOUT.as_secs()),
-        )),
-        Err(Failure::TooLarge) => Err(Problem::new(
-            Kind::BodyTooLarge,
-            format!("The body may have at most {max} bytes."),
-        )),
-        Err(Failure::Broken) => Err(Problem::new(Kind::UnreadableBody, "The body did not arrive whole.")),
+        ),
+        Failure::Stalled => Problem::new(
+            Kind::Timeout,
+            format!(
+                "The body came more slowly than {} KiB a second while memory was reserved for it.",
+                large_bodies::PACE >> 10
+            ),
+        ),
+        Failure::TooLarge => Problem::new(Kind::BodyTooLarge, format!("The body may have at most {max} bytes.")),
+        Failure::Broken => Problem::new(Kind::UnreadableBody, "The body did not arrive whole."),
     }
 }
 

@@ -1,18 +1,31 @@
-//! The bodies that are large: a bound on their bytes under way, from before a request's is read until the answer's is
-//! written. What finds no room waits in a short queue, and is refused with `Retry-After` beyond it.
+//! The bodies that are large: a bound on the memory that they and the work on them take, from before most of a request's is
+//! read until the answer's is written. What finds no room waits in a short queue, and is refused with `Retry-After` beyond
+//! it.
+//!
+//! A body gets its room in one piece, so that no two wait for each other, but only once the first of it has come: what a
+//! request announces takes nobody's room, and what then comes slowly gives it back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, header};
+use axum::body::{Body, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
+use super::body::{self, Failure, Reading};
+use super::extract::unread;
 use super::problem::{Kind, Problem};
+use crate::secret::Wiped;
 
 /// A body up to this size is not large, in bytes: there is room for one on each connection.
 const SMALL: usize = 256 << 10;
+
+/// How slowly a body may come that room was taken for, in bytes a second.
+pub(super) const PACE: usize = 128 << 10;
+
+/// How far it may be behind that.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What room is counted in, in bytes.
 const UNIT: usize = 1 << 10;
@@ -31,11 +44,19 @@ pub struct LargeBodies {
     waiting: AtomicUsize,
 }
 
-/// Room for the bodies of one call, until it is dropped. Small ones need none.
+/// Room for the bodies of one call and the work on them, until it is dropped. Small ones need none.
 #[derive(Debug)]
 pub(crate) struct Room(Option<OwnedSemaphorePermit>);
 
 impl Room {
+    /// Gives back all but room for so many bytes.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        if let Some(permit) = &mut self.0 {
+            let surplus = permit.num_permits().saturating_sub(bytes.div_ceil(UNIT));
+            drop(permit.split(surplus));
+        }
+    }
+
     /// The bytes of an answer, which give the room back once they are written.
     pub(crate) fn hold<T: AsRef<[u8]> + Send + 'static>(self, bytes: T) -> Bytes {
         struct Held<T>(T, #[expect(dead_code, reason = "held, not read")] Room);
@@ -96,21 +117,74 @@ impl LargeBodies {
         }
     }
 
-    /// Room for a request's body of at most `max` bytes and an answer of the same size.
-    pub(crate) async fn room_for_both(&self, headers: &HeaderMap, max: usize) -> Result<Room, Problem> {
-        let length = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok());
+    /// A body of at most `max` bytes, and room for what `memory` says of its size.
+    pub(crate) async fn read(
+        &self,
+        body: Body,
+        max: usize,
+        memory: impl Fn(usize) -> usize,
+    ) -> Result<(Wiped, Room), Problem> {
+        let unread = |failure| unread(failure, max);
+        let mut reading = Reading::new(body, max).map_err(unread)?;
+        let whole = begin(&mut reading).await.map_err(unread)?;
         // A body that does not say its size may have any.
-        let length = length.and_then(|length| length.parse().ok()).unwrap_or(max);
-        self.room(length.min(max) * 2).await
+        let size = if whole {
+            reading.len()
+        } else {
+            reading.announced().unwrap_or(max)
+        };
+        match self.room(memory(size)).await {
+            Ok(room) => {
+                if !whole {
+                    reading.reserve(size);
+                    finish(&mut reading).await.map_err(unread)?;
+                }
+                Ok((reading.into_bytes(), room))
+            }
+            Err(problem) => {
+                reading.discard().await;
+                Err(problem)
+            }
+        }
+    }
+}
+
+/// Reads what needs no room. Whether that is all.
+async fn begin(reading: &mut Reading) -> Result<bool, Failure> {
+    let first = async {
+        while reading.len() < SMALL {
+            if !reading.frame().await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    tokio::time::timeout(body::TIMEOUT, first)
+        .await
+        .unwrap_or(Err(Failure::TooSlow))
+}
+
+/// Reads the rest, as long as it comes at its pace.
+async fn finish(reading: &mut Reading) -> Result<(), Failure> {
+    let (began, had) = (Instant::now(), reading.len());
+    loop {
+        let granted = Duration::from_millis(u64::try_from((reading.len() - had) / (PACE / 1000)).unwrap_or(u64::MAX));
+        let (limit, failure) = if granted + PAUSE < body::TIMEOUT {
+            (granted + PAUSE, Failure::Stalled)
+        } else {
+            (body::TIMEOUT, Failure::TooSlow)
+        };
+        let frame = tokio::time::timeout_at(began + limit, reading.frame());
+        if !frame.await.unwrap_or(Err(failure))? {
+            return Ok(());
+        }
     }
 }
 
 fn full() -> Problem {
     Problem::new(
         Kind::Unavailable,
-        "Too many large bodies are under way; try again in a few seconds.",
+        "Too many large images and patches are under way; try again in a few seconds.",
     )
 }
 
@@ -118,13 +192,73 @@ fn full() -> Problem {
 mod tests {
     use super::*;
 
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt as _, stream};
+
     const MIB: usize = 1 << 20;
+
+    /// So many pieces of so many bytes, each after a pause.
+    fn pieces(count: usize, size: usize, pause: Duration) -> Body {
+        let pieces = stream::iter(0..count).then(move |_| async move {
+            tokio::time::sleep(pause).await;
+            Ok::<_, Infallible>(Bytes::from(vec![b'x'; size]))
+        });
+        Body::from_stream(pieces)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_takes_room_when_it_comes_and_only_while_it_does() {
+        let bodies = LargeBodies::new(10 * MIB);
+        let free = || bodies.room.available_permits();
+        let read = |body| bodies.read(body, 4 * MIB, |size| 2 * size);
+        // One of which nothing comes takes no room.
+        let began = Instant::now();
+        let (slow, ()) = tokio::join!(read(pieces(9, 1, Duration::from_secs(10))), async {
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            assert_eq!(free(), 10 << 10);
+        });
+        assert!(slow.is_err());
+        assert_eq!(began.elapsed(), body::TIMEOUT);
+
+        // Nor does one that is whole and small.
+        let (small, room) = read(pieces(1, 100 << 10, Duration::ZERO)).await.unwrap();
+        assert_eq!((small.as_ref().len(), free()), (100 << 10, 10 << 10));
+        drop(room);
+
+        // One that stops half-way gives its room back soon.
+        let began = Instant::now();
+        let stops = pieces(1, 512 << 10, Duration::ZERO).into_data_stream();
+        let stops = stops.chain(pieces(9, 1, Duration::from_secs(1)).into_data_stream());
+        let (stopped, ()) = tokio::join!(read(Body::from_stream(stops)), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(free(), 2 << 10, "room for the largest, twice");
+        });
+        assert!(stopped.is_err());
+        assert_eq!((began.elapsed(), free()), (PAUSE, 10 << 10));
+
+        // One that comes slowly, but at its pace.
+        let (whole, mut room) = read(pieces(20, 150 << 10, Duration::from_secs(1))).await.unwrap();
+        assert_eq!((whole.as_ref().len(), free()), (3000 << 10, 2 << 10));
+        room.shrink(MIB);
+        assert_eq!(free(), 9 << 10);
+        room.shrink(2 * MIB);
+        assert_eq!(free(), 9 << 10);
+        drop(room);
+
+        // One that is refused is read to its end, or to a pause.
+        let all = bodies.room(10 * MIB).await.unwrap();
+        let began = Instant::now();
+        assert!(read(pieces(9, 300 << 10, Duration::from_secs(1))).await.is_err());
+        assert!(began.elapsed() >= WAIT + Duration::from_secs(8));
+        drop(all);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_finds_no_room_waits_and_is_refused_in_the_end() {
         let bodies = LargeBodies::new(10 * MIB);
         let first = bodies.room(6 * MIB).await.unwrap();
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         bodies.room(6 * MIB).await.unwrap_err();
         assert_eq!(began.elapsed(), WAIT);
         // Small ones need none.
@@ -144,7 +278,7 @@ mod tests {
         let bodies = LargeBodies::new(10 * MIB);
         let _all = bodies.room(10 * MIB).await.unwrap();
         let calls = (0..WAITING_MAX + 5).map(async |_| {
-            let began = tokio::time::Instant::now();
+            let began = Instant::now();
             bodies.room(MIB).await.unwrap_err();
             began.elapsed()
         });

@@ -1,9 +1,12 @@
+use std::fmt;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use fleetmint_board::patch::{Difference, Masked};
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 use utoipa::openapi::OneOf;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -14,11 +17,10 @@ use super::{Image, SIZE_DEFAULT};
 use crate::access::Caller;
 use crate::app::App;
 use crate::http::accept::negotiate;
-use crate::http::body;
-use crate::http::extract::{Id, IdParameter, Json, Query};
+use crate::http::extract::{self, Id, IdParameter, Query};
 use crate::http::large_bodies::Room;
 use crate::http::problem::Problem;
-use crate::secret::{Secret, Wiped};
+use crate::secret::Wiped;
 use crate::violation::Violation;
 
 const JSON: &str = "application/json";
@@ -106,7 +108,7 @@ pub(crate) async fn get_provisioning(
     // In JSON the image is there twice for a moment.
     let under_way = if media_type == BYTES { size } else { size * 7 / 3 };
     let room = app.large_bodies.room(under_way).await?;
-    let image = super::get(&app, &caller, id, size).await?;
+    let (image, room) = super::get(&app, &caller, id, size, room).await?;
     Ok(render(image, media_type, room))
 }
 
@@ -116,26 +118,22 @@ const PATCH_BODY_MAX: usize = (16 << 20) / 3 * 4 + (64 << 10);
 /// What a patch's answer adds around the base64 when few keys differ.
 const PATCH_FRAME: usize = 4096;
 
-/// A patch's body, and the room for it and its answer, which is taken before the body is read.
+/// Bytes of memory that a patch takes at most, by the size of its body: for that and the answer, and for the work between.
+fn patch_memory(body: usize) -> usize {
+    body * 2 + fleetmint_board::patch::memory(body / 4 * 3)
+}
+
+/// A patch's body, and the room for it and the work on it.
 pub(crate) struct PatchBody(PatchProvisioning, Room);
 
 impl FromRequest<App> for PatchBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        match app.large_bodies.room_for_both(request.headers(), PATCH_BODY_MAX).await {
-            Ok(room) => {
-                let Json(body) = Json::<_, PATCH_BODY_MAX>::from_request(request, app).await?;
-                Ok(Self(body, room))
-            }
-            Err(problem) => {
-                // Who expects a 100 first has sent nothing yet.
-                if !request.headers().contains_key(header::EXPECT) {
-                    body::discard(request.into_body(), PATCH_BODY_MAX).await;
-                }
-                Err(problem)
-            }
-        }
+        extract::expect_json(request.headers())?;
+        let body = request.into_body();
+        let (body, room) = app.large_bodies.read(body, PATCH_BODY_MAX, patch_memory).await?;
+        Ok(Self(extract::parse(body.as_ref())?, room))
     }
 }
 
@@ -145,22 +143,82 @@ impl FromRequest<App> for PatchBody {
 pub(crate) struct PatchProvisioning {
     /// The whole partition in standard padded base64, at most 16 MiB.
     #[schema(value_type = String, format = Byte, max_length = 22_369_624)]
-    data: Secret,
+    data: Base64,
     /// The key partition in standard padded base64, if the partition is encrypted.
     #[schema(value_type = Option<String>, format = Byte, max_length = 22_369_624)]
-    nvs_keys: Option<Secret>,
+    nvs_keys: Option<Base64>,
+}
+
+/// What a text in base64 holds; `None` where it is not base64.
+struct Base64(Option<Wiped>);
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Base64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Base64, E> {
+                let bytes = base64_simd::STANDARD.decode_to_vec(text);
+                Ok(Base64(bytes.ok().map(Wiped::new)))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+impl Base64 {
+    fn decoded(self, pointer: &'static str) -> Result<Wiped, Problem> {
+        self.0.ok_or_else(|| {
+            let rule = "must be standard base64 with its padding";
+            Problem::invalid(vec![Violation::new(pointer, rule)])
+        })
+    }
+}
+
+impl PatchProvisioning {
+    fn partition(self) -> Result<Partition, Problem> {
+        let data = self.data.decoded("/data")?;
+        let keys = self.nvs_keys.map(|keys| keys.decoded("/nvs_keys")).transpose()?;
+        Partition::new(data, keys.as_ref().map(Wiped::as_ref)).map_err(Problem::invalid)
+    }
 }
 
 /// The partition as it is to be written to the chip.
 #[derive(Serialize, ToSchema)]
 struct PatchedProvisioning<'a> {
     /// The whole partition in standard padded base64.
-    #[schema(format = Byte)]
-    data: &'a str,
+    #[schema(value_type = String, format = Byte)]
+    data: Encoded<'a>,
     /// The numbers of the 4096-byte sectors that differ from what was sent, from 0.
     changed_sectors: &'a [usize],
     /// The keys that differ, their values masked.
     diff: Vec<ChangedKey>,
+}
+
+/// Bytes that are written in base64, piece by piece: the whole text is in the answer alone.
+struct Encoded<'a>(&'a [u8]);
+
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const PIECE: usize = 3 << 10;
+        let mut text = Zeroizing::new(String::with_capacity(PIECE / 3 * 4));
+        self.0.chunks(PIECE).try_for_each(|piece| {
+            text.clear();
+            base64_simd::STANDARD.encode_append(piece, &mut *text);
+            f.write_str(&text)
+        })
+    }
+}
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// A key that differs.
@@ -233,7 +291,8 @@ impl From<Masked> for MaskedValue {
         (status = 200, description = "The partition, and what changed in it", body = PatchedProvisioning),
         (status = 409, description = "The client of the device's name at the identity provider is not the device's"),
         (status = 422, description = "A value or setting is missing or too long, or the partition cannot be changed: it \
-            has no possible size, the firmware could not open it, its keys are wrong, or it has no room"),
+            has no possible size, the firmware could not open it, its keys are wrong, it has no room, or too many of its \
+            keys would change"),
         (status = 502, description = "The identity provider could not do its part, or has no usable secret"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
@@ -244,35 +303,23 @@ pub(crate) async fn patch_provisioning(
     Id(id): Id,
     PatchBody(body, room): PatchBody,
 ) -> Result<Response, Problem> {
-    let data = decode("/data", &body.data)?;
-    let keys = body.nvs_keys.map(|keys| decode("/nvs_keys", &keys)).transpose()?;
-    let partition = Partition::new(data, keys.as_ref().map(Wiped::as_ref)).map_err(Problem::invalid)?;
-    let (image, patched) = patch::patch(&app, &caller, id, partition).await?;
+    let partition = body.partition()?;
+    let (image, patched, mut room) = patch::patch(&app, &caller, id, partition, room).await?;
 
-    let data = Zeroizing::new(base64_simd::STANDARD.encode_to_string(image.as_ref()));
     let answer = PatchedProvisioning {
-        data: &data,
+        data: Encoded(image.as_ref()),
         changed_sectors: &patched.changed_sectors,
         diff: patched.differences.into_iter().map(ChangedKey::from).collect(),
     };
     // Whatever of it moves while it grows is wiped.
-    let mut json = Wiped::new(Vec::with_capacity(data.len() + PATCH_FRAME));
+    let mut json = Wiped::new(Vec::with_capacity(image.as_ref().len().div_ceil(3) * 4 + PATCH_FRAME));
     serde_json::to_writer(&mut json, &answer).map_err(|error| Problem::internal(&error))?;
     let headers = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
     ];
+    room.shrink(json.as_ref().len());
     Ok((headers, room.hold(json)).into_response())
-}
-
-fn decode(pointer: &'static str, text: &Secret) -> Result<Wiped, Problem> {
-    let bytes = base64_simd::STANDARD.decode_to_vec(text.expose());
-    bytes.map(Wiped::new).map_err(|_| {
-        Problem::invalid(vec![Violation::new(
-            pointer,
-            "must be standard base64 with its padding",
-        )])
-    })
 }
 
 fn render(image: Image, media_type: &'static str, room: Room) -> Response {

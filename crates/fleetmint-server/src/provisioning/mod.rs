@@ -114,9 +114,17 @@ impl Level {
 ///
 /// It discloses the device's secret, so it returns only when the audit record of that is on the disk.
 ///
+/// `room` is given back with the image, or dropped when the work has ended, be that after its caller has gone.
+///
 /// # Errors
 /// See [`Error`].
-pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Image, Error> {
+pub async fn get<R: Send + 'static>(
+    app: &App,
+    caller: &Caller,
+    id: i64,
+    size: usize,
+    room: R,
+) -> Result<(Image, R), Error> {
     let mut record = caller.record(app.clock.now(), Operation::GetProvisioning).device(id);
     match &app.identity {
         Identity::Builtin(builtin) => {
@@ -125,7 +133,7 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
                 let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
                 record.model_id = Some(material.model_id);
                 let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
-                encode(&reader, material, secret.expose(), size)
+                Ok((encode(&reader, material, secret.expose(), size)?, room))
             };
             app.audit.disclose(record, read).await
         }
@@ -133,7 +141,7 @@ pub async fn get(app: &App, caller: &Caller, id: i64, size: usize) -> Result<Ima
             let (material, reference) = material(app, &mut record).await?;
             attempt(app, record, async {
                 let secret = secret_at_keycloak(app, keycloak, &material, &reference).await?;
-                encode(app, material, secret.expose(), size)
+                Ok((encode(app, material, secret.expose(), size)?, room))
             })
             .await
         }

@@ -42,9 +42,17 @@ impl Partition {
 ///
 /// It discloses the device's secret, so it returns only when the audit record of that is on the disk.
 ///
+/// `room` is given back with the result, or dropped when the work has ended, be that after its caller has gone.
+///
 /// # Errors
 /// See [`Error`].
-pub async fn patch(app: &App, caller: &Caller, id: i64, partition: Partition) -> Result<(Wiped, Patched), Error> {
+pub async fn patch<R: Send + 'static>(
+    app: &App,
+    caller: &Caller,
+    id: i64,
+    partition: Partition,
+    room: R,
+) -> Result<(Wiped, Patched, R), Error> {
     let mut record = caller.record(app.clock.now(), Operation::PatchProvisioning).device(id);
     let (material, reference) = super::material(app, &mut record).await?;
     attempt(app, record, async {
@@ -53,7 +61,16 @@ pub async fn patch(app: &App, caller: &Caller, id: i64, partition: Partition) ->
         let waiting = Waiting::default();
         let wanted = waiting.wanted();
         // Sixteen megabytes take a while.
-        tokio::task::spawn_blocking(move || change(&worker, &material, &secret, partition, &wanted))
+        let work = move || {
+            let changed = change(&worker, &material, &secret, partition, &wanted);
+            if let Err(Error::Partition(board::Error::Stopped)) = &changed
+                && !wanted()
+            {
+                tracing::debug!(device_id = id, "a patch was stopped: its caller has gone");
+            }
+            changed.map(|(image, patched)| (image, patched, room))
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| Error::Stopped(error.to_string()))?
     })

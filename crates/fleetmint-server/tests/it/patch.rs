@@ -2,15 +2,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::storage::{Listed, Mode, SliceFlash, Storage, Value as Stored};
+use fleetmint_server::app::{NoRandomness, Random, SystemRandom};
 use serde_json::{Value, json};
 
 use crate::harness::nvs::strings;
-use crate::harness::{Server, problem};
+use crate::harness::raw::Raw;
+use crate::harness::{Server, log, problem};
 
 fn reference(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fleetmint-nvs/tests/storage/reference/patch");
@@ -210,5 +214,86 @@ async fn nothing_is_disclosed_without_an_audit_record_or_a_usable_secret() {
     server.execute("DELETE FROM client_secrets");
     let answer = server.post(&path, &body).await;
     assert_eq!(answer.problem(), problem(502, "client-secret-missing", &[]));
+    server.stop().await;
+}
+
+/// Randomness that can be held back: whoever asks for it waits then.
+#[derive(Debug, Default)]
+struct Held {
+    random: SystemRandom,
+    state: Mutex<(bool, usize)>,
+    changed: Condvar,
+}
+
+impl Held {
+    fn hold(&self, hold: bool) {
+        self.state.lock().unwrap().0 = hold;
+        self.changed.notify_all();
+    }
+
+    fn waiting(&self) -> usize {
+        self.state.lock().unwrap().1
+    }
+}
+
+impl Random for Held {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        let mut state = self.state.lock().unwrap();
+        state.1 += 1;
+        let mut state = self.changed.wait_while(state, |(held, _)| *held).unwrap();
+        state.1 -= 1;
+        drop(state);
+        self.random.fill(bytes)
+    }
+}
+
+#[tokio::test]
+async fn the_work_ends_with_its_caller_and_holds_its_room_until_then() {
+    const STOPPED: &str = "a patch was stopped: its caller has gone";
+    let random = Arc::new(Held::default());
+    let folder = tempfile::tempdir().unwrap();
+    // Room for one of them.
+    let server = Server::start_by(folder, &[("server.large_bodies_max", "67108864")], random.clone()).await;
+    let device = server.device(&server.model("m").await).await;
+    let path = format!("/api/devices/{}/provisioning/patch", device["id"]);
+    let body = json!({"data": base64(&vec![0xFF; 6 << 20])}).to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        server.token,
+        body.len()
+    );
+    assert!(!log::text().contains(STOPPED), "no other test hangs up");
+
+    // The work begins, and its caller goes.
+    random.hold(true);
+    let mut caller = Raw::connect(&server).await;
+    caller.send(request.as_bytes()).await;
+    server.eventually("the work begins", || random.waiting() > 0).await;
+    drop(caller);
+    let limit = Instant::now() + Duration::from_secs(20);
+    while server.outcomes("patch_provisioning").await != ["failed canceled", "started"] {
+        assert!(Instant::now() < limit, "the attempt is not canceled");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    // It still has its memory, and so its room: another waits for that.
+    let mut next = Raw::connect(&server).await;
+    let next = tokio::spawn(async move {
+        next.send(request.as_bytes()).await;
+        next.answer().await
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(random.waiting(), 1);
+
+    random.hold(false);
+    server
+        .eventually("the work ends", || log::text().contains(STOPPED))
+        .await;
+    assert_eq!(next.await.unwrap().status, 200);
+    assert_eq!(
+        server.outcomes("patch_provisioning").await,
+        ["succeeded", "started", "failed canceled", "started"]
+    );
     server.stop().await;
 }

@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use reqwest::Method;
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
@@ -94,8 +96,7 @@ async fn json_and_bytes_hold_the_same_image() {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::prelude::BASE64_STANDARD.encode(bytes)
+    BASE64_STANDARD.encode(bytes)
 }
 
 #[tokio::test]
@@ -628,20 +629,11 @@ async fn large_answers_have_a_bound_until_they_are_written() {
     let mut unread = Raw::connect(&server).await;
     unread.send(head(&format!("GET {large}"), "").as_bytes()).await;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    let patch = head(
-        &format!("POST {path}/patch"),
-        "Content-Type: application/json\r\nContent-Length: 20000000\r\n",
-    );
-    // Another waits for a while, and is refused; a patch without its body, and one whose caller is sending it.
+    // Another waits for a while, and is refused; so is a patch whose caller is sending it.
     let body = json!({"data": "A".repeat(20_000_000)});
     let patching = format!("{path}/patch");
-    let (another, sending, patch) = tokio::join!(
-        server.get(&large),
-        server.post(&patching, &body),
-        server.raw(patch.as_bytes())
-    );
-    assert_eq!(sending.problem(), problem(503, "unavailable", &[]));
-    for refused in [another, patch] {
+    let (another, sending) = tokio::join!(server.get(&large), server.post(&patching, &body));
+    for refused in [another, sending] {
         assert_eq!(refused.problem(), problem(503, "unavailable", &[]));
         assert_eq!(refused.header("retry-after"), "5");
     }
@@ -649,5 +641,37 @@ async fn large_answers_have_a_bound_until_they_are_written() {
     assert_eq!(server.get(&path).await.status, 200);
     drop(unread);
     assert_eq!(server.get(&large).await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_announced_and_do_not_come_take_no_room() {
+    let server = Server::start_with(&[("server.large_bodies_max", "67108864")]).await;
+    let device = server.device(&server.model("m").await).await;
+    let path = format!("/api/devices/{}/provisioning/patch", device["id"]);
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 20000000\r\n\r\n{{\"data\":",
+        server.token
+    );
+    let mut announced = Vec::new();
+    for _ in 0..40 {
+        let mut raw = Raw::connect(&server).await;
+        raw.send(head.as_bytes()).await;
+        announced.push(raw);
+    }
+    // One of which a part came, and no more.
+    let mut stalled = Raw::connect(&server).await;
+    stalled.send(head.as_bytes()).await;
+    stalled.send(&[b' '; 300 << 10]).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+
+    let partition = vec![0xFF; 1 << 20];
+    let body = json!({"data": BASE64_STANDARD.encode(partition)});
+    let began = std::time::Instant::now();
+    server.post(&path, &body).await.expect(200);
+    assert!(began.elapsed().as_secs() < 8, "{:?}", began.elapsed());
+    assert_eq!(stalled.answer().await.problem(), problem(408, "request-timeout", &[]));
+    drop(announced);
     server.stop().await;
 }

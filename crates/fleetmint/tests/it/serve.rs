@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use fleetmint_nvs::entry::Entry;
-use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version};
+use fleetmint_nvs::entry::{Entry, Number};
+use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE, Version};
 use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
 use fleetmint_nvs::{Key, Namespace};
 
@@ -230,27 +230,80 @@ fn nobody_need_read_what_it_prints() {
     assert_eq!(ended, None);
 }
 
-/// Sixteen MiB in which one key is there again and again, in the namespace index that searches all others.
-fn malicious_partition() -> Vec<u8> {
-    let page = |number: u32| {
+/// A partition full of what `item` makes of the page and the entry.
+fn partition(size: usize, item: impl Fn(usize, usize) -> Entry) -> Vec<u8> {
+    let page = |number: usize| {
         let mut page = vec![0xFF; PAGE_SIZE];
         let mut bitmap = Bitmap::EMPTY;
         for (index, entry) in page[ENTRIES_OFFSET..].chunks_exact_mut(ENTRY_SIZE).enumerate() {
-            let key = Key::new(format!("k{}", index % 3)).unwrap();
-            let item = match (number, index) {
-                (0, 0) => Entry::namespace(&Namespace::new("any").unwrap(), 255),
-                _ => Entry::string(255, &key, b""),
-            };
-            entry.copy_from_slice(&item.to_bytes());
+            entry.copy_from_slice(&item(number, index).to_bytes());
             bitmap.set(index, EntryState::Written);
         }
-        page[..BITMAP_OFFSET].copy_from_slice(&PageHeader::encode(PageState::Full, number, Version::V2));
+        let header = PageHeader::encode(PageState::Full, u32::try_from(number).unwrap(), Version::V2);
+        page[..BITMAP_OFFSET].copy_from_slice(&header);
         page[BITMAP_OFFSET..ENTRIES_OFFSET].copy_from_slice(&bitmap.to_bytes());
         page
     };
-    let mut image: Vec<u8> = (0..4095).flat_map(page).collect();
-    image.extend([0xFF; PAGE_SIZE]);
+    let pages = size / PAGE_SIZE;
+    let mut image: Vec<u8> = (0..pages - 2).flat_map(page).collect();
+    image.resize(size, 0xFF);
     image
+}
+
+/// Sixteen MiB in which one key is there again and again, in the namespace index that searches all others.
+fn malicious_partition() -> Vec<u8> {
+    partition(16 << 20, |page, index| match (page, index) {
+        (0, 0) => Entry::namespace(&Namespace::new("any").unwrap(), 255),
+        _ => Entry::string(255, &Key::new(format!("k{}", index % 3)).unwrap(), b""),
+    })
+}
+
+/// As many small values as there is room for, in two namespaces of one name: what takes the most memory by its size.
+fn crowded_partition(size: usize) -> Vec<u8> {
+    partition(size, |page, index| match (page, index) {
+        (0, 0 | 1) => Entry::namespace(&Namespace::new("any").unwrap(), if index == 0 { 1 } else { 2 }),
+        _ => {
+            let key = Key::new(format!("k{}", page * ENTRY_COUNT + index)).unwrap();
+            Entry::number(if index % 2 == 0 { 1 } else { 2 }, &key, Number::U8(7))
+        }
+    })
+}
+
+/// The most memory that a server has had so far, in bytes.
+#[cfg(target_os = "linux")]
+fn most_memory(server: &Running) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_patches_is_bounded_whatever_the_partitions_hold() {
+    const MAX: usize = 64 << 20;
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[("FLEETMINT_SERVER__LARGE_BODIES_MAX", &MAX.to_string())]);
+    let secret = token(&folder);
+    let (status, _) = server.call("POST", "/api/device-models", &secret, r#"{"code":"m","name":"M"}"#);
+    assert_eq!(status, 201);
+    let (status, _) = server.call("POST", "/api/devices", &secret, r#"{"device_model_id":1,"name":"D"}"#);
+    assert_eq!(status, 201);
+    let before = most_memory(&server);
+    let body = format!(r#"{{"data":"{}"}}"#, BASE64_STANDARD.encode(crowded_partition(2 << 20)));
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let patch = || {
+            server
+                .call("POST", "/api/devices/1/provisioning/patch", &secret, &body)
+                .0
+        };
+        let calls: Vec<_> = (0..12).map(|_| scope.spawn(patch)).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|status| matches!(status, 200 | 503)), "{answers:?}");
+    assert!(answers.contains(&200), "{answers:?}");
+    let taken = most_memory(&server) - before;
+    // The allocator keeps some of what was freed, for each thread.
+    assert!(taken < 2 * MAX, "{taken} bytes");
 }
 
 #[test]

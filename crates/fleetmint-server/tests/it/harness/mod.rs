@@ -10,7 +10,7 @@ pub(crate) mod raw;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fleetmint_server::app::{App, SystemClock, SystemRandom};
+use fleetmint_server::app::{App, Random, SystemClock, SystemRandom};
 use fleetmint_server::config::{self, Sources};
 use fleetmint_server::database;
 use fleetmint_server::serve::Service;
@@ -97,16 +97,17 @@ impl Server {
 
     /// Starts a server in a folder where one may have run before.
     pub(crate) async fn start_in(folder: tempfile::TempDir, settings: Settings<'_>) -> Self {
+        Self::start_by(folder, settings, Arc::new(SystemRandom::default())).await
+    }
+
+    /// The same, with the test's randomness.
+    pub(crate) async fn start_by(folder: tempfile::TempDir, settings: Settings<'_>, random: Arc<dyn Random>) -> Self {
         log::subscribe();
         // reqwest takes the process's provider; another test may have brought it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let service = Service::start(
-            load(folder.path(), settings),
-            Arc::new(SystemClock),
-            Arc::new(SystemRandom::default()),
-        )
-        .await
-        .unwrap();
+        let service = Service::start(load(folder.path(), settings), Arc::new(SystemClock), random)
+            .await
+            .unwrap();
         let base = format!("http://{}", service.address());
         let token = std::fs::read_to_string(service.token_path()).unwrap().trim().to_owned();
         let app = service.app().clone();
