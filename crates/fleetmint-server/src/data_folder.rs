@@ -1,5 +1,7 @@
 //! The data folder: what the embedded defaults keep on disk, for the service's own user alone.
 
+mod temporary;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -281,21 +283,21 @@ impl DataFolder {
         }
     }
 
+    /// Deletes what was not finished when a process was killed: temporary files of this program's own, which hold a key or a
+    /// token. The lock shows that no other server is at work here.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: the lock of the administrator token cannot be had. A file that cannot be deleted is warned about.
+    pub fn delete_leftovers(&self, _lock: &Lock) -> Result<(), Error> {
+        // A reset beside the server writes its file under this one.
+        let _alone = self.lock_admin_token()?;
+        temporary::delete_leftovers(&self.0, &[MASTER_KEY, ADMIN_TOKEN]);
+        Ok(())
+    }
+
     /// Writes a file for the owner alone: whole and on the disk, or not at all.
     fn write(&self, name: &str, text: &str) -> Result<(), Error> {
-        let path = self.0.join(name);
-        // A random name, created with O_EXCL and mode 0600: nobody can have prepared it.
-        let written = tempfile::Builder::new()
-            .prefix(&format!("{name}."))
-            .suffix(".tmp")
-            .tempfile_in(&self.0)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.as_file().sync_all()?;
-                file.persist(&path).map_err(|error| error.error)?;
-                File::open(&self.0)?.sync_all()
-            });
-        written.map_err(io_error(&path))
+        temporary::write(&self.0, name, text).map_err(io_error(&self.0.join(name)))
     }
 }
 

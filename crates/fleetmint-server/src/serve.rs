@@ -94,6 +94,7 @@ impl Service {
         let path = checked_database(&settings.data, &folder)?;
         let lock = folder.lock()?;
         refuse_lost_database(&settings, &folder)?;
+        folder.delete_leftovers(&lock)?;
         let database = Database::open(&path)?;
         let seal = seal(&settings.data, &folder, &database, &random, &*clock)?;
         folder.note_database()?;

@@ -565,6 +565,22 @@ fn a_lost_database_is_noticed_where_key_and_token_are_settings() {
 }
 
 #[test]
+fn what_a_killed_process_left_unfinished_is_deleted_at_the_next_start() {
+    let folder = Folder::new();
+    Running::start(&folder, &[]).end("-TERM");
+    let secret = token(&folder);
+    let left = ["admin-token.a1B2c3.tmp", "master-key.Zz9Yy8.tmp"];
+    let kept = ["admin-token.of-mine.tmp", "fleetmint.db.a1B2c3.tmp"];
+    for name in left.iter().chain(&kept) {
+        folder.write(&format!("fleetmint-data/{name}"), "a secret that was never used");
+    }
+    let server = Running::start(&folder, &[]);
+    let is_there = |name: &&str| folder.file(&format!("fleetmint-data/{name}")).exists();
+    assert!(!left.iter().any(is_there) && kept.iter().all(is_there));
+    assert_eq!(server.get("/api/devices", &secret), 200);
+}
+
+#[test]
 fn the_token_of_the_settings_is_taken_once_and_recorded_with_its_outcome() {
     const TOKEN: &str = "the-bootstrap-token-of-this-test";
     let folder = Folder::new();

@@ -1,0 +1,116 @@
+//! Files that appear whole or not at all: each is written under a temporary name first.
+//!
+//! ```text
+//! admin-token.xA3k9Q.tmp ─► admin-token
+//! ```
+//!
+//! A process that is killed in between leaves the temporary file, which the next start deletes.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// How many random letters and digits a temporary name has.
+const RANDOM: usize = 6;
+
+const SUFFIX: &str = ".tmp";
+
+/// Writes a file for the owner alone: whole and on the disk, or not at all.
+pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let mut file = create(folder, name)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name)).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// A random name, created with O_EXCL and mode 0600: nobody can have prepared it.
+fn create(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(&format!("{name}."))
+        .rand_bytes(RANDOM)
+        .suffix(SUFFIX)
+        .tempfile_in(folder)
+}
+
+/// Deletes the temporary files for these names. What cannot be deleted is warned about.
+pub(super) fn delete_leftovers(folder: &Path, names: &[&str]) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let temporary = name
+            .to_str()
+            .is_some_and(|name| names.iter().any(|of| is_temporary(name, of)));
+        // What is no file, we did not create.
+        if !temporary || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        match fs::remove_file(&path) {
+            Ok(()) => tracing::info!("deleted {}, which a process that was killed left", path.display()),
+            Err(error) => tracing::warn!("{}, which a process that was killed left: {error}", path.display()),
+        }
+    }
+}
+
+/// Whether [`create`] gives such names for the file of the name `of`.
+fn is_temporary(name: &str, of: &str) -> bool {
+    name.strip_prefix(of)
+        .and_then(|rest| rest.strip_prefix('.')?.strip_suffix(SUFFIX))
+        .is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_finished_is_deleted_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || {
+            let mut names: Vec<_> = fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        let mut others = vec![
+            "admin-token",
+            "admin-token.lock",
+            "admin-token.tmp",
+            "admin-token.abcde.tmp",
+            "admin-token.abcdefg.tmp",
+            "admin-token.abc-ef.tmp",
+            "admin-token.abcdef.tmp.old",
+            "admin-tokens.abcdef.tmp",
+            "fleetmint.db",
+            "lock.abcdef.tmp",
+            "my-admin-token.abcdef.tmp",
+        ];
+        for name in &others {
+            fs::write(folder.path().join(name), "kept").unwrap();
+        }
+        // A folder and a link of such names are not ours either.
+        fs::create_dir(folder.path().join("master-key.abcdef.tmp")).unwrap();
+        others.push("master-key.abcdef.tmp");
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("admin-token", folder.path().join("master-key.ghijkl.tmp")).unwrap();
+            others.push("master-key.ghijkl.tmp");
+        }
+        others.sort_unstable();
+
+        // As a process that is killed leaves them.
+        for name in ["admin-token", "master-key", "master-key"] {
+            create(folder.path(), name).unwrap().keep().unwrap();
+        }
+        assert_eq!(names().len(), others.len() + 3);
+        delete_leftovers(folder.path(), &["master-key", "admin-token"]);
+        assert_eq!(names(), others);
+        write(folder.path(), "master-key", "new").unwrap();
+        assert_eq!(names().len(), others.len() + 1, "nothing temporary is left");
+    }
+}
