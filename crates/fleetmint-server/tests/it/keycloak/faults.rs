@@ -335,13 +335,14 @@ async fn many_calls_at_once_fetch_one_token() {
 
 #[tokio::test]
 async fn one_call_that_hangs_keeps_no_other_waiting() {
-    let stand_in = StandIn::start(|request, _| request.contains("/clients/hangs/").then_some(Reply::Hang)).await;
+    const HANGS: &str = "0b0f2ad0-1c3a-4d0b-9a3e-6f6d9f4f9f99";
+    let stand_in = StandIn::start(|request, _| request.contains(HANGS).then_some(Reply::Hang)).await;
     let (keycloak, _) = start(&settings(&stand_in.base, Duration::from_secs(5)));
     keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
     let hanging: Vec<_> = (0..16)
         .map(|_| {
             let keycloak = keycloak.clone();
-            tokio::spawn(async move { keycloak.secret(client("c", "k", Some("hangs"))).await.map(drop) })
+            tokio::spawn(async move { keycloak.secret(client("c", "k", Some(HANGS))).await.map(drop) })
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
