@@ -36,6 +36,7 @@ pub(super) struct Activity {
     busy: AtomicBool,
     awaits_body: AtomicBool,
     stalled: AtomicBool,
+    ending: AtomicBool,
 }
 
 impl Default for Activity {
@@ -45,6 +46,7 @@ impl Default for Activity {
             busy: AtomicBool::new(false),
             awaits_body: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         };
         activity.touch();
         activity
@@ -93,6 +95,16 @@ impl Activity {
     /// The peer has no room for more of its answer, or has again.
     pub(super) fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, Ordering::Relaxed);
+    }
+
+    /// The connection is to end with its next answer.
+    pub(super) fn set_ending(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// How long the connection has been at rest, if it may be closed for another.

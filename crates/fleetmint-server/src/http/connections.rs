@@ -1,7 +1,8 @@
 //! The connections that are open, and their limits: in all, and for each address.
 //!
 //! At a limit a connection at rest is closed for a new one, so that nobody who only holds connections keeps others out.
-//! Where none rests, a new one waits, or, at the limit of its own address, is answered 503.
+//! Where none rests, one of the address that has the most ends with its next answer, and the new one waits; or is answered
+//! 503, where its own address has about as many or is at its limit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,7 +62,7 @@ pub(super) struct Place {
 pub(super) enum Full {
     /// There are as many as there may be, and none rests.
     All,
-    /// Its address has as many as it may have, and none rests.
+    /// Its address has as many as it may have, or its share of all, and none rests.
     Address,
 }
 
@@ -94,7 +95,12 @@ impl Connections {
         };
         let closed = match full {
             None => None,
-            Some(full) => Some(open.close_one(full, address).ok_or(full)?),
+            Some(full) => match open.close_one(full, address) {
+                None if full == Full::All && !open.end_one(of_address.unwrap_or_default()) => {
+                    return Err(Full::Address);
+                }
+                closed => Some(closed.ok_or(full)?),
+            },
         };
         open.last += 1;
         let number = open.last;
@@ -152,6 +158,23 @@ impl Open {
         let connection = self.remove(number)?;
         connection.close();
         Some(rested)
+    }
+
+    /// Has a connection of the address with the most end with its next answer, for one of an address that has so many.
+    /// `false` where that has its share, and need not be waited for.
+    fn end_one(&mut self, own: usize) -> bool {
+        let most = self.by_address.values().copied().max().unwrap_or_default();
+        if most <= own + 1 {
+            return own == 0;
+        }
+        let of_most = |connection: &&Connection| {
+            let count = connection.address.and_then(|address| self.by_address.get(&address));
+            count == Some(&most) && !connection.activity.is_ending()
+        };
+        if let Some(connection) = self.connections.values().find(of_most) {
+            connection.activity.set_ending();
+        }
+        true
     }
 
     fn remove(&mut self, number: u64) -> Option<Connection> {
@@ -295,5 +318,32 @@ mod tests {
         let open = connections.open();
         assert!(!open.connections.contains_key(&trickles.number));
         assert!(open.connections.contains_key(&flows.number) && open.connections.contains_key(&works.number));
+    }
+
+    #[test]
+    fn where_none_rests_one_of_those_who_have_the_most_ends_for_who_has_less() {
+        let connections = Connections::new(Limits { all: 6, per_address: 6 });
+        let mut places: Vec<_> = [1, 1, 1, 1, 2, 2]
+            .map(|last| connections.place(address(last)).unwrap().0)
+            .into();
+        let ending = |places: &[Place]| {
+            places
+                .iter()
+                .map(|place| place.activity.is_ending())
+                .collect::<Vec<_>>()
+        };
+        // Who has the most, or nearly, is told so at once.
+        assert_eq!(connections.place(address(1)).unwrap_err(), Full::Address);
+        assert_eq!(ending(&places), [false; 6]);
+        // Who has fewer waits, as does a proxy.
+        for (number, other) in [address(2), address(3), None].into_iter().enumerate() {
+            assert_eq!(connections.place(other).unwrap_err(), Full::All);
+            assert_eq!(ending(&places).iter().filter(|ending| **ending).count(), number + 1);
+        }
+        assert_eq!(ending(&places)[4..], [false; 2]);
+        let ended = places.iter().position(|place| place.activity.is_ending()).unwrap();
+        drop(places.remove(ended));
+        let _new = connections.place(address(3)).unwrap();
+        assert_eq!(connections.place(address(2)).unwrap_err(), Full::Address);
     }
 }

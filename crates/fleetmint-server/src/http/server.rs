@@ -7,6 +7,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
+use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -42,6 +43,9 @@ const FULL_PAUSE: Duration = Duration::from_millis(50);
 
 /// How often the log says that there are too many connections.
 const FULL_SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// Ends a connection with an answer.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// The whole answer to a connection that has no place. Nothing of a request was read, so it has no request id.
 const NO_PLACE: &str = "HTTP/1.1 503 Service Unavailable\r\n\
@@ -199,7 +203,13 @@ fn connection(
         async move {
             let answer = router.call(request).await;
             activity.set_busy(false);
-            answer.map(|answer| prefix.locate(answer))
+            answer.map(|answer| {
+                let mut answer = prefix.locate(answer);
+                if activity.is_ending() {
+                    answer.headers_mut().insert(header::CONNECTION, CLOSE);
+                }
+                answer
+            })
         }
     });
     let served = hyper::server::conn::http1::Builder::new()

@@ -173,6 +173,53 @@ async fn bodies_that_trickle_in_keep_nobody_out() {
     server.stop().await;
 }
 
+/// One request after the other, as fast as they are answered, and again on another connection when that one is closed.
+async fn hammer(base: String, last: u8) {
+    loop {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+        let address = base.strip_prefix("http://").unwrap().parse().unwrap();
+        if let Ok(mut stream) = socket.connect(address).await {
+            let mut answer = [0; 4096];
+            while stream
+                .write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                .await
+                .is_ok()
+                && stream.read(&mut answer).await.is_ok_and(|read| read > 0)
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_never_rest_keep_nobody_out() {
+    let server = Server::start_with(&[
+        ("server.max_connections", "64"),
+        ("server.max_connections_per_address", "20"),
+    ])
+    .await;
+    let mut greedy = tokio::task::JoinSet::new();
+    for n in 0..80 {
+        greedy.spawn(hammer(server.base.clone(), 2 + n % 4));
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for n in 0..4 {
+        let began = Instant::now();
+        let answer = ask(connect_from(&server, 100 + n).await, "/livez").await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 "),
+            "{answer:?} after {:?}",
+            began.elapsed()
+        );
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+    greedy.shutdown().await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_body_that_comes_slowly_is_read_where_there_is_room() {
     let server = Server::start().await;
