@@ -22,7 +22,7 @@ import urllib.parse
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SECONDS = {"quick": {"builtin": 45, "keycloak": 40}, "full": {"builtin": 600, "keycloak": 300}}
+SECONDS = {"quick": {"builtin": 45, "keycloak": 35}, "full": {"builtin": 600, "keycloak": 300}}
 READY_SECONDS = 60
 STOP_SECONDS = 30
 
