@@ -102,12 +102,12 @@ fn announce(service: &Service) -> Result<(), Failure> {
         Token::Made => format!("an administrator token was created and stored in {}", path.display()),
         Token::Kept if path.exists() => format!("the administrator token is in {}", path.display()),
         Token::Kept => format!(
-            "the administrator token stays as it was made, but {} is gone; `fleetmint admin reset-token` makes another",
+            "the administrator token is unchanged, but {} is gone; `fleetmint admin reset-token` creates a new one",
             path.display()
         ),
         Token::Unproven => format!(
-            "nobody is administrator: nothing proves that the token in the database was put there by fleetmint, or {} \
-             holds another; `fleetmint admin reset-token` makes a new one",
+            "nobody is administrator: nothing proves that fleetmint wrote the token in the database, or {} holds \
+             another; `fleetmint admin reset-token` creates a new one",
             path.display()
         ),
         Token::Bootstrap => "the administrator token is the setting access.bootstrap_token".to_owned(),

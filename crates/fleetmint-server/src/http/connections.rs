@@ -332,7 +332,7 @@ mod tests {
                 .map(|place| place.activity.is_ending())
                 .collect::<Vec<_>>()
         };
-        // Who has the most, or nearly, is told so at once.
+        // Who has the most, or nearly, is refused at once.
         assert_eq!(connections.place(address(1)).unwrap_err(), Full::Address);
         assert_eq!(ending(&places), [false; 6]);
         // Who has fewer waits, as does a proxy.

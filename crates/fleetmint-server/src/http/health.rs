@@ -106,7 +106,7 @@ impl FromRequestParts<App> for Informed {
         Ok(match caller {
             Ok(Principal::Administrator) => Self::Yes,
             Err(access::Error::Unauthorized) => Self::Refused,
-            // The right token of somebody who is told no details; and nothing is known of a token while the database
+            // The right token of somebody who gets no details; and nothing is known of a token while the database
             // cannot be read.
             Err(access::Error::Device { .. } | access::Error::Database(_)) => Self::No,
         })
