@@ -122,7 +122,7 @@ pub trait Reason {
 impl Reason for database::Error {
     fn reason(&self) -> &'static str {
         match self {
-            Self::Full | Self::Busy => "unavailable",
+            Self::Full | Self::Busy | Self::Gone(_) => "unavailable",
             _ => "internal-error",
         }
     }

@@ -21,6 +21,9 @@ pub enum Error {
     /// Another process held the database for too long.
     #[error("the database is busy")]
     Busy,
+    /// The file or its log is no longer at its path: what is written would be gone with the next start.
+    #[error("{0}")]
+    Gone(&'static str),
     #[error("{0}")]
     Other(String),
 }

@@ -39,6 +39,8 @@ pub struct Database(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
+    /// The write-ahead log beside it.
+    wal: PathBuf,
     /// The file that was opened.
     identity: Option<Identity>,
     /// `None` after a write panicked or could not be rolled back: it is opened again.
@@ -120,6 +122,7 @@ impl Database {
         Self(Arc::new(Inner {
             identity: Identity::of(path),
             path: path.to_owned(),
+            wal: beside(path, "-wal"),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Vec::new()),
             failed_writes: AtomicU64::new(0),
@@ -167,7 +170,7 @@ impl Database {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
         Sizes {
             database: size(&self.0.path),
-            wal: size(&beside(&self.0.path, "-wal")),
+            wal: size(&self.0.wal),
         }
     }
 
@@ -202,20 +205,27 @@ impl Database {
     /// # Errors
     /// Which one is not.
     pub fn check_files(&self) -> Result<(), Error> {
-        if self.0.identity != Identity::of(&self.0.path) {
-            return Err(Error::Other("the database's file was replaced or deleted".to_owned()));
+        self.check_file()?;
+        self.check_log()
+    }
+
+    fn check_file(&self) -> Result<(), Error> {
+        match self.0.identity == Identity::of(&self.0.path) {
+            true => Ok(()),
+            false => Err(Error::Gone("the database's file was replaced or deleted")),
         }
-        match std::fs::metadata(beside(&self.0.path, "-wal")) {
+    }
+
+    fn check_log(&self) -> Result<(), Error> {
+        match std::fs::metadata(&self.0.wal) {
             Ok(_) => Ok(()),
-            Err(_) => Err(Error::Other("the database's write-ahead log was deleted".to_owned())),
+            Err(_) => Err(Error::Gone("the database's write-ahead log was deleted")),
         }
     }
 
     fn connect(&self) -> Result<Connection, Error> {
-        if self.0.identity != Identity::of(&self.0.path) {
-            // SQLite would create another, or mix two.
-            return Err(Error::Other("the database's file was replaced or deleted".to_owned()));
-        }
+        // SQLite would create another file, or mix two.
+        self.check_file()?;
         connect(&self.0.path)
     }
 
@@ -243,7 +253,8 @@ impl Database {
         }
     }
 
-    /// Runs `work` as one transaction; its changes are on the disk when this resolves, or none of them are made.
+    /// Runs `work` as one transaction; its changes are on the disk when this resolves, or none of them are made. After
+    /// [`Error::Gone`] they are lost with the files at the latest.
     pub async fn write<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -261,6 +272,8 @@ impl Database {
         work: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut slot = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // An open file is still written when its path leads to another, or to none.
+        self.check_file().inspect_err(|_| self.write_failed())?;
         let mut writer = match slot.take() {
             Some(writer) => writer,
             None => self.connect()?,
@@ -276,6 +289,8 @@ impl Database {
         match (outcome, failure) {
             (Ok(value), _) => {
                 *slot = Some(writer);
+                // Whoever opens the database first makes the log, so that only now it must be there.
+                self.check_log().inspect_err(|_| self.write_failed())?;
                 Ok(value)
             }
             (Err(DieselError::RollbackTransaction), Some(error)) => {

@@ -240,7 +240,7 @@ impl From<crate::database::Error> for Problem {
     fn from(error: crate::database::Error) -> Self {
         use crate::database::Error;
         match error {
-            Error::Full | Error::Busy => {
+            Error::Full | Error::Busy | Error::Gone(_) => {
                 Self::new(Kind::Unavailable, "The database cannot take changes now.").with_cause(&error)
             }
             other => Self::internal(&other),

@@ -794,7 +794,7 @@ fn it_does_not_start_on_a_read_only_file_system() {
 }
 
 #[test]
-fn it_is_not_ready_when_its_database_is_gone_or_another() {
+fn it_writes_nothing_when_its_database_is_gone_or_another() {
     for fault in ["gone", "replaced", "no log"] {
         let folder = Folder::new();
         let server = Running::start(&folder, &[]);
@@ -814,6 +814,9 @@ fn it_is_not_ready_when_its_database_is_gone_or_another() {
             told.contains("was deleted") || told.contains("was replaced"),
             "{fault}: {told}"
         );
+        let model = r#"{"code": "lost", "name": "Lost"}"#;
+        let (status, answer) = server.call("POST", "/api/device-models", &secret, model);
+        assert_eq!(status, 503, "{fault}: {answer}");
     }
 }
 

@@ -57,7 +57,9 @@ fn it_brings_back_a_token_whose_file_was_lost() {
     std::fs::remove_file(folder.file("fleetmint-data/admin-token")).unwrap();
     let server = Running::start(&folder, &[]);
     assert!(
-        server.said().contains("`fleetmint admin reset-token` creates a new one"),
+        server
+            .said()
+            .contains("`fleetmint admin reset-token` creates a new one"),
         "{}",
         server.said()
     );
