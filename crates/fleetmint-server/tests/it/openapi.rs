@@ -137,10 +137,13 @@ fn the_list_of_problems_is_the_committed_one() {
          \"errors\": [\n    {\n      \"pointer\": \"/provisioning/wifi_ssid\",\n      \
          \"detail\": \"wifi_ssid has 33 bytes, at most 32 are allowed\"\n    }\n  ],\n  \"retryable\": false\n}\n\
          ```\n\n\
-         `type` never changes its meaning. `errors` names each wrong value: `pointer` is a JSON pointer into the body, \
-         or `/` and the name of a query parameter. At most 32 are listed, and `detail` says how many more there are; \
-         a name beyond 256 characters is cut. `retryable` says whether the same call may succeed later without \
-         anybody changing anything; a 429 or 503 of that kind says when, in the header `Retry-After`. The header `X-Request-Id` of every answer finds its lines in the log.\n\n\
+         `type` never changes its meaning. `errors` names each wrong value: `pointer` is a JSON pointer into \
+         the body, or `/` and the name of a query parameter. A member that is missing, unknown or of another \
+         JSON type is reported alone; once all members can be read, all wrong values are listed, at most 32, \
+         and `detail` says how many more there are. A name of more than 256 characters is cut. `retryable` \
+         says whether the same call may succeed later without anybody changing anything; a 429 or 503 of that \
+         kind says when, in the header `Retry-After`. The header `X-Request-Id` is the `id` of the answer's \
+         line in the [log](deployment.md#log); a GET that succeeds has a line at the level `debug` only.\n\n\
          | `type`: `urn:fleetmint:problem:` … | Status | `title` | Retryable |\n|---|---|---|---|\n",
     );
     for kind in Kind::ALL {
@@ -153,9 +156,10 @@ fn the_list_of_problems_is_the_committed_one() {
         );
     }
     text += "\n\
-        Some errors are found before there is a request, and are no problems: 400 for what is not HTTP, 414 for a target and \
-        431 for a head beyond 64 KiB or 100 headers. Such an answer has no body and no `X-Request-Id`, and the connection \
-        ends with it. A head that does not arrive within 30 seconds is not answered: the connection ends. The 503 for a \
-        connection beyond `server.max_connections_per_address` is a problem, with no `X-Request-Id`.\n";
+        Some errors are found before there is a request, and are no problems: 400 for what is not HTTP, and \
+        431 for a head, its target included, of more than 64 KiB or 100 headers. Such an answer has no body \
+        and no `X-Request-Id`, and the connection ends with it. If the head does not arrive within 30 \
+        seconds, the connection ends without an answer. The 503 for a connection beyond \
+        `server.max_connections_per_address` is a problem, with no `X-Request-Id`.\n";
     assert_snapshot("../../docs/problems.md", &text);
 }
