@@ -105,11 +105,17 @@ fn announce(service: &Service) -> Result<(), Failure> {
             "the administrator token is unchanged, but {} is gone; `fleetmint admin reset-token` creates a new one",
             path.display()
         ),
-        Token::Unproven => format!(
-            "nobody is administrator: nothing proves that fleetmint wrote the token in the database, or {} holds \
-             another; `fleetmint admin reset-token` creates a new one",
-            path.display()
-        ),
+        Token::Unproven => {
+            let mismatch = match path.exists() {
+                true => "does not match the database: one of the two was restored or replaced",
+                false => "is missing, and the token in the database was not written by this server",
+            };
+            format!(
+                "nobody is administrator: the file {} {mismatch}; run `fleetmint admin reset-token`, which creates a new \
+                 token",
+                path.display()
+            )
+        }
         Token::Bootstrap => "the administrator token is the setting access.bootstrap_token".to_owned(),
     };
     tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "ready");

@@ -141,12 +141,23 @@ fn a_hash_put_into_the_database_opens_nothing_and_a_reset_goes_on() {
     drop(database);
     let server = Running::start(&folder, &[]);
     let said = server.said();
+    assert!(said.contains("nobody is administrator: the file "), "{said}");
     assert!(
-        said.contains("nobody is administrator") && said.contains("`fleetmint admin reset-token`"),
+        said.contains(
+            "admin-token does not match the database: one of the two was restored or replaced; run `fleetmint admin reset-token`"
+        ),
         "{said}"
     );
     assert_eq!(server.get("/api/devices", "attacker"), 401);
     assert_eq!(server.get("/api/devices", &token(&folder)), 401);
+    server.end("-TERM");
+    std::fs::remove_file(folder.file("fleetmint-data/admin-token")).unwrap();
+    let server = Running::start(&folder, &[]);
+    let said = server.said();
+    assert!(
+        said.contains("nobody is administrator: the file ") && said.contains("admin-token is missing, and the token"),
+        "{said}"
+    );
     folder.line("fleetmint admin reset-token").done();
     assert_eq!(server.get("/api/devices", &token(&folder)), 200);
 }
