@@ -12,10 +12,13 @@ use crate::terminal;
     long_about = "Prints the completions for a shell: with them, Tab completes commands, options and file names.",
     after_long_help = "\
 Examples:
-  source <(fleetmint completions bash)                                    for this session
-  fleetmint completions bash > ~/.local/share/bash-completion/completions/fleetmint
-  fleetmint completions zsh > ~/.zfunc/_fleetmint                         with ~/.zfunc in $fpath
-  fleetmint completions fish > ~/.config/fish/completions/fleetmint.fish"
+  source <(fleetmint completions bash)
+  fleetmint completions bash \\
+    > ~/.local/share/bash-completion/completions/fleetmint
+  fleetmint completions zsh > ~/.zfunc/_fleetmint
+  fleetmint completions fish > ~/.config/fish/completions/fleetmint.fish
+
+The first is for this session alone. zsh needs ~/.zfunc in $fpath."
 )]
 pub(crate) struct Arguments {
     /// The shell

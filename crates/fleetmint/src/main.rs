@@ -107,3 +107,69 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let _ = write!(std::io::stderr(), "{}", escape::lines(&text));
     ExitCode::from(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, CommandFactory as _};
+
+    use super::Program;
+
+    /// The narrowest terminal that help is written for.
+    const COLUMNS: usize = 80;
+
+    /// clap wraps each line by itself: a paragraph that has line breaks of its own is wrapped a second time, and a table or an
+    /// example that is too wide loses its columns.
+    fn check(whose: &str, text: &str) {
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            let next = lines.peek().copied().unwrap_or_default();
+            if line.is_empty() {
+                continue;
+            }
+            if line.starts_with(' ') {
+                assert!(
+                    line.chars().count() <= COLUMNS,
+                    "{whose}: too wide for a terminal: {line}"
+                );
+            } else {
+                let introduces = line.ends_with(':') && next.starts_with(' ');
+                assert!(
+                    next.is_empty() || introduces,
+                    "{whose}: a line break inside a paragraph: {line}\n{next}"
+                );
+            }
+        }
+    }
+
+    fn check_all(command: &clap::Command, path: &str) {
+        let path = format!("{path} {}", command.get_name());
+        let own = [
+            command.get_before_help(),
+            command.get_before_long_help(),
+            command.get_about(),
+            command.get_long_about(),
+            command.get_after_help(),
+            command.get_after_long_help(),
+        ];
+        own.into_iter()
+            .flatten()
+            .for_each(|text| check(&path, &text.to_string()));
+        for argument in command.get_arguments() {
+            let whose = format!("{path} {}", argument.get_id());
+            for text in [Arg::get_help(argument), argument.get_long_help()]
+                .into_iter()
+                .flatten()
+            {
+                check(&whose, &text.to_string());
+            }
+        }
+        command.get_subcommands().for_each(|command| check_all(command, &path));
+    }
+
+    #[test]
+    fn help_texts_leave_the_wrapping_to_the_terminal() {
+        let mut program = Program::command();
+        program.build();
+        check_all(&program, "");
+    }
+}

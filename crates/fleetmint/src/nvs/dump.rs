@@ -29,21 +29,23 @@ Examples:
   fleetmint nvs dump device.bin
   fleetmint nvs dump device.bin --keys keys/device-keys.bin --format json
   fleetmint nvs dump flash.bin --partition fctry --as readonly
-  fleetmint nvs dump device.bin --format csv > device.csv     and back: nvs generate device.csv …
+  fleetmint nvs dump device.bin --format csv > device.csv
 
-A csv table makes an image in which `nvs diff` finds the same values. Where the generator would compute
-Wi-Fi rows, it has the row `,option,no-computed-rows,`, which Espressif's generator refuses. What a
-table can't carry is an error (exit code 1): texts and names that are not UTF-8, a carriage return in a
-text, a key with values of several types, values that the firmware can't read, a partition with nothing in it.
+From a csv table, `nvs generate` makes an image in which `nvs diff` finds the same values. Where the \
+generator would compute Wi-Fi rows, the table has the row `,option,no-computed-rows,`, which Espressif's \
+generator refuses. What a table can't carry is an error (exit code 1): texts and names that are not UTF-8, \
+a carriage return in a text, a key with values of several types, values that the firmware can't read, a \
+partition with nothing in it.
 
-JSON is an array sorted by namespace, key and type. Each value has namespace, key, type (u8 i8 u16 i16
-u32 i32 u64 i64 float double str blob), value and ns_index; str and blob have their size as stored, a
-string's with its NUL. A blob's value is hexadecimal. What is not UTF-8 is in namespace_hex, key_hex,
-value_hex; float and double have their bits too. In place of a value there is the error that the
-firmware's getter gives. orphan: no namespace has that index. repeat: the same key and type came
-before in a namespace of this name. unreachable: what is stored where another namespace has the same
-name, so that no getter reaches it. \"iterated\":false: a blob of the old format, which the iterator
-leaves out."
+JSON is an array sorted by namespace, key and type. Each value has namespace, key, type (u8 i8 u16 i16 \
+u32 i32 u64 i64 float double str blob), value and ns_index; str and blob have their size as stored, a \
+string's with its NUL. A blob's value is hexadecimal. What is not UTF-8 is in namespace_hex, key_hex, \
+value_hex; float and double have their bits too. In place of a value there is the error that the \
+firmware's getter gives.
+
+Three members mark what no getter gives. orphan: no namespace has that index. repeat: the same key and \
+type came before in a namespace of this name. unreachable: what is stored where another namespace has the \
+same name. \"iterated\":false marks a blob of the old format, which the iterator leaves out."
 )]
 pub(crate) struct Arguments {
     /// The image: a partition, or a whole flash dump; - is standard input

@@ -20,9 +20,12 @@ use crate::terminal::{say, warn};
         are made (--keygen), as generate-key makes them, or read (--inputkey).",
     after_long_help = "\
 Examples:
-  fleetmint nvs encrypt device.csv device.bin 0x6000 --keygen --keyfile device-keys.bin
-  fleetmint nvs encrypt device.csv device.bin 0x6000 --inputkey keys/device-keys.bin
-  fleetmint nvs encrypt device.csv device.bin 0x6000 --keygen --key_protect_hmac --kp_hmac_keygen
+  fleetmint nvs encrypt device.csv device.bin 0x6000 --keygen \\
+    --keyfile device-keys.bin
+  fleetmint nvs encrypt device.csv device.bin 0x6000 \\
+    --inputkey keys/device-keys.bin
+  fleetmint nvs encrypt device.csv device.bin 0x6000 --keygen \\
+    --key_protect_hmac --kp_hmac_keygen
 
 The image goes into a partition without the flag encrypted: NVS encrypts by itself."
 )]

@@ -17,16 +17,19 @@ use crate::terminal::say;
     after_long_help = "\
 A table:
   key,type,encoding,value
-  prov,namespace,,                            what follows belongs to this namespace
-  device_key,data,string,k1234567             u8 i8 u16 i16 u32 i32 u64 i64 float double
-  interval,data,u16,30                        string binary hex2bin base64
-  ca,file,binary,certs/ca.der                 blob_fill(n;0xXX) blob_sz_fill(n;0xXX)
+  prov,namespace,,
+  device_key,data,string,k1234567
+  interval,data,u16,30
+  ca,file,binary,certs/ca.der
+
+What follows a namespace belongs to it. The encodings: u8 i8 u16 i16 u32 i32 u64 i64 float double string \
+binary hex2bin base64 blob_fill(n;0xXX) blob_sz_fill(n;0xXX).
 
 Examples:
   fleetmint nvs generate device.csv device.bin 0x6000
   fleetmint nvs generate site.csv device.csv device.bin 24K --outdir out
 
-From 0x3000 bytes on one page stays free, which the firmware needs for writing. A smaller partition
+From 0x3000 bytes on one page stays free, which the firmware needs for writing. A smaller partition \
 can only be read, and the file then holds the pages used alone."
 )]
 pub(crate) struct Arguments {

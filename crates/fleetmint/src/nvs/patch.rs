@@ -27,20 +27,20 @@ use crate::terminal::{self, count, say};
     after_long_help = "\
 A list of changes has the columns of generate's tables; its rows are calls, in order:
   key,type,encoding,value
-  prov,namespace,,                     nvs_open: what follows belongs to this namespace
-  client_secret,data,string,n3w        nvs_set_…: all types, encodings and file rows of generate
-  old_setting,delete,,                 nvs_erase_key; a key that is not there is no error
-  ,delete-all,,                        nvs_erase_all
+  prov,namespace,,                 nvs_open: what follows belongs to it
+  client_secret,data,string,n3w    nvs_set_…: as all rows of generate
+  old_setting,delete,,             nvs_erase_key; no error if it is not there
+  ,delete-all,,                    nvs_erase_all
 
 Examples:
   fleetmint nvs patch device.bin changes.csv patched.bin
   fleetmint nvs patch flash.bin changes.csv patched.bin --partition nvs
   fleetmint nvs patch device.bin changes.csv --dry-run
 
-Of a whole flash dump the whole is written, with the partition changed. --dry-run shows what would
+Of a whole flash dump the whole is written, with the partition changed. --dry-run shows what would \
 change, values masked, and how many sectors would have to be written.
 
-A call that the firmware would refuse ends it, with the row and the firmware's error: exit code 1, and
+A call that the firmware would refuse ends it, with the row and the firmware's error: exit code 1, and \
 nothing is written."
 )]
 pub(crate) struct Arguments {

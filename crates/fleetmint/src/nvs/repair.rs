@@ -19,9 +19,9 @@ use crate::terminal::{count, say, shown};
     after_long_help = "\
 Examples:
   fleetmint nvs repair device.bin repaired.bin
-  fleetmint nvs repair flash.bin repaired.bin --partition nvs --keys keys/device-keys.bin
+  fleetmint nvs repair flash.bin repaired.bin --partition nvs --keys keys.bin
 
-Of a whole flash dump the whole is written, with the partition repaired. `fleetmint nvs check` says
+Of a whole flash dump the whole is written, with the partition repaired. `fleetmint nvs check` says \
 beforehand what would be repaired, `fleetmint nvs diff` afterwards what was lost."
 )]
 pub(crate) struct Arguments {
