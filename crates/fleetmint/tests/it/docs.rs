@@ -46,12 +46,12 @@ fn prepared(text: &str) -> Folder {
     );
     let copy = |from: &str, name: &str, to: &str| folder.write(to, std::fs::read(reference(from).join(name)).unwrap());
     copy("golden", "cut_blob_smallupd_02.bin", "board.bin");
-    let lived = copy("patch", "foreign_reprov.before.bin", "lived.bin");
+    let used = copy("patch", "foreign_reprov.before.bin", "used.bin");
     let csv = "nvs,data,nvs,0x9000,0x4000,\nfactory,app,factory,0x10000,1M,\nfctry,data,nvs,,0x3000,\n";
     let table = PartitionTable::try_from_str(csv).unwrap().to_bin().unwrap();
     let mut flash = vec![0xFF; 0x20_0000];
     flash[0x8000..][..table.len()].copy_from_slice(&table);
-    flash[0x9000..0xD000].copy_from_slice(&std::fs::read(lived).unwrap());
+    flash[0x9000..0xD000].copy_from_slice(&std::fs::read(used).unwrap());
     folder.write("flash.bin", flash);
     folder
 }
