@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use fleetmint_board::escape;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -235,12 +236,37 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
             Segment::Seq { index } => pointer += &format!("/{index}"),
             Segment::Map { key } | Segment::Enum { variant: key } => {
                 pointer.push('/');
-                pointer += &key.replace('~', "~0").replace('/', "~1");
+                pointer += &pointer_part(key);
             }
             Segment::Unknown => {}
         }
     }
     pointer
+}
+
+/// A member's name as a JSON pointer has it.
+fn pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The longest name of an unknown member or query parameter that a detail repeats, in characters.
+const NAME_MAX: usize = 64;
+
+/// A name that a caller chose, as a detail shows it.
+fn shown_name(name: &str) -> String {
+    match name.char_indices().nth(NAME_MAX) {
+        Some((end, _)) => format!("{}…", escape::line(name.get(..end).unwrap_or_default())),
+        None => escape::line(name).into_owned(),
+    }
+}
+
+/// The member's name in serde's "unknown field `name`, expected one of …": the name itself may hold anything.
+fn unknown_name(text: &str) -> &str {
+    let text = text.strip_prefix("unknown field `").unwrap_or(text);
+    let end = text
+        .rfind("`, expected ")
+        .or_else(|| text.rfind("`, there are no fields"));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// serde's text without the value that was sent, which may be a secret: only the kinds of errors whose text is ours.
@@ -250,7 +276,14 @@ fn describe(at: &str, error: &serde_json::Error) -> (String, String) {
     if text.starts_with("missing field") {
         (format!("{at}/{named}"), format!("{named} is required"))
     } else if text.starts_with("unknown field") {
-        (at.to_owned(), "there is no such member, or it cannot be set".to_owned())
+        let name = unknown_name(&text);
+        let end = format!("/{}", pointer_part(name));
+        let pointer = match at.ends_with(&end) {
+            true => at.to_owned(),
+            false => format!("{at}{end}"),
+        };
+        let shown = shown_name(name);
+        (pointer, format!("there is no member \"{shown}\", or it cannot be set"))
     } else if text.starts_with("duplicate field") {
         (format!("{at}/{named}"), "the member comes twice".to_owned())
     } else {
@@ -319,8 +352,9 @@ impl Query {
             return Ok(());
         }
         for (name, _) in unknown.into_iter().take(violation::LISTED_MAX) {
-            let name: String = name.chars().take(64).collect();
-            self.violation(&name, format!("there is no query parameter {name}"));
+            let shown = shown_name(&name);
+            let name: String = name.chars().take(NAME_MAX).collect();
+            self.violation(&name, format!("there is no query parameter \"{shown}\""));
         }
         Err(Problem::invalid_first(self.violations, count))
     }

@@ -189,6 +189,63 @@ async fn a_body_that_is_no_json_is_400_and_one_of_another_kind_415() {
 }
 
 #[tokio::test]
+async fn an_unknown_member_is_named_and_its_value_is_not() {
+    let server = Server::start().await;
+    server.keep_secret("hunter2-hunter2");
+    let long = "n".repeat(1000);
+    for (path, name, pointer, shown) in [
+        ("/api/device-models", "nmae", "/nmae", "nmae"),
+        ("/api/devices", "nmae", "/nmae", "nmae"),
+        ("/api/device-models", "", "/", ""),
+        ("/api/device-models", "a/b~c", "/a~1b~0c", "a/b~c"),
+        (
+            "/api/device-models",
+            "`, expected `x",
+            "/`, expected `x",
+            "`, expected `x",
+        ),
+        ("/api/device-models", "\u{202e}x", "/\u{202e}x", "\\u{202e}x"),
+        (
+            "/api/device-models",
+            &long,
+            &format!("/{}…", &long[..255]),
+            &format!("{}…", &long[..64]),
+        ),
+    ] {
+        let answer = server.post(path, &json!({ name: "hunter2-hunter2" })).await;
+        assert_eq!(
+            answer.problem(),
+            problem(422, "invalid-value", &[pointer]),
+            "{path} {name}"
+        );
+        assert_eq!(
+            answer.json()["errors"][0]["detail"],
+            format!("there is no member \"{shown}\", or it cannot be set"),
+            "{path} {name}"
+        );
+    }
+    // In what is inside another member.
+    let model = json!({"code": "m", "name": "M", "provisioning": {"wifi_sid": "hunter2-hunter2"}});
+    let answer = server.post("/api/device-models", &model).await;
+    assert_eq!(
+        answer.problem(),
+        problem(422, "invalid-value", &["/provisioning/wifi_sid"])
+    );
+    let detail = answer.json()["errors"][0]["detail"].to_string();
+    assert!(detail.contains("wifi_sid"), "{detail}");
+    let device = json!({"device_model_id": 1, "provisioning": {"nmae": "hunter2-hunter2"}});
+    let answer = server.post("/api/devices", &device).await;
+    assert_eq!(answer.problem(), problem(422, "invalid-value", &["/provisioning/nmae"]));
+    let query = server.get("/api/devices?nmae=hunter2-hunter2").await;
+    assert_eq!(query.problem(), problem(422, "invalid-value", &["/nmae"]));
+    assert_eq!(
+        query.json()["errors"][0]["detail"],
+        "there is no query parameter \"nmae\""
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_content_coding_is_415_wherever_there_is_a_body() {
     let server = Server::start().await;
     for (method, path, media_type) in [
