@@ -64,6 +64,15 @@ pub(crate) struct ImageFile {
     place: Range<usize>,
     flash: Option<InFlash>,
     keys: Option<Keys>,
+    /// What names the file of its keys on the command line.
+    keys_option: &'static str,
+}
+
+/// The file of an image's keys, if one was named, and the option that names it.
+#[derive(Clone, Copy)]
+struct KeyFile<'a> {
+    path: Option<&'a Path>,
+    option: &'static str,
 }
 
 impl Partition {
@@ -72,10 +81,14 @@ impl Partition {
     pub(crate) fn read(&self, path: &Path, keys: Option<&Path>, taken: Taken) -> Result<ImageFile, Failure> {
         let content = files::read(path)?;
         let wanted = self.wanted(taken);
+        let keys = KeyFile {
+            path: keys,
+            option: "--keys",
+        };
         ImageFile::locate(path, content, keys, &wanted, taken)
     }
 
-    /// Reads two images, of which one may be a whole flash dump and the other a partition by itself.
+    /// Reads two images with the keys of `--keys-a` and `--keys-b`, of which one may be a whole flash dump and the other a partition by itself.
     pub(crate) fn read_both(
         &self,
         paths: [&Path; 2],
@@ -100,7 +113,15 @@ impl Partition {
         };
         let [is_alone_a, is_alone_b] = is_alone;
         let [content_a, content_b] = contents;
-        let [keys_a, keys_b] = keys;
+        let [path_a, path_b] = keys;
+        let keys_a = KeyFile {
+            path: path_a,
+            option: "--keys-a",
+        };
+        let keys_b = KeyFile {
+            path: path_b,
+            option: "--keys-b",
+        };
         Ok([
             ImageFile::locate(a, content_a, keys_a, &wanted_of(is_alone_a), taken)?,
             ImageFile::locate(b, content_b, keys_b, &wanted_of(is_alone_b), taken)?,
@@ -120,7 +141,7 @@ impl ImageFile {
     fn locate(
         path: &Path,
         content: Zeroizing<Vec<u8>>,
-        keys: Option<&Path>,
+        keys: KeyFile<'_>,
         wanted: &Wanted<'_>,
         taken: Taken,
     ) -> Result<Self, Failure> {
@@ -140,6 +161,7 @@ impl ImageFile {
             place,
             flash,
             keys: None,
+            keys_option: keys.option,
         };
         if let Some(InFlash {
             partition,
@@ -166,7 +188,7 @@ impl ImageFile {
                 partition.offset
             ));
         }
-        image.keys = match keys {
+        image.keys = match keys.path {
             Some(keys) => Some(keys::read(keys)?),
             None => image.own_keys(),
         };
@@ -197,8 +219,9 @@ impl ImageFile {
             FlashKeys::Unreadable { partition } => {
                 say(format_args!(
                     "{name}: the keys of the partition {} can't be read, as flash encryption covers them: give the keys with \
-                     --keys",
-                    shown_name(&partition)
+                     {}",
+                    shown_name(&partition),
+                    self.keys_option
                 ));
                 None
             }
@@ -265,10 +288,16 @@ impl ImageFile {
         let name = &self.name;
         let bytes = self.content.get_mut(self.place.clone()).unwrap_or_default();
         let wrong_key = storage::check_key(bytes, cipher.as_ref()).err();
+        let option = self.keys_option;
+        let wrong_key = wrong_key.map(|error| match error {
+            Error::WrongKey { plain: true, .. } => error.to_string(),
+            Error::WrongKey { encrypted: true, .. } => format!("{error}: give the right keys with {option} FILE"),
+            _ => format!("{error}: give the keys with {option} FILE"),
+        });
         match (&wrong_key, mode) {
-            (Some(error), Mode::ReadWrite) if !force => {
+            (Some(reason), Mode::ReadWrite) if !force => {
                 return Err(Failure::no(format_args!(
-                    "{name}: {error}; the firmware would erase them all, and so does this with --force"
+                    "{name}: {reason} (--force does what the firmware would: it erases every entry)"
                 )));
             }
             _ => {}

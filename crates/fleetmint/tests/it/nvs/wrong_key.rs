@@ -22,15 +22,45 @@ fn images() -> Folder {
 #[test]
 fn every_command_says_so_and_writes_nothing() {
     let test = images();
-    for (image, seems) in [("a.bin --keys other.bin", "wrong"), ("b.bin", "missing")] {
-        for command in ["dump {}", "repair {} out.bin", "patch {} changes.csv out.bin"] {
+    for (image, seems, keys_with) in [
+        (
+            "a.bin --keys other.bin",
+            "wrong",
+            ": give the right keys with --keys FILE",
+        ),
+        ("b.bin", "missing", ": give the keys with --keys FILE"),
+    ] {
+        for command in [
+            "dump {}",
+            "get {} prov a",
+            "repair {} out.bin",
+            "patch {} changes.csv out.bin",
+        ] {
             let (image, keys) = image.split_once(' ').unwrap_or((image, ""));
             let line = test
                 .line(&format!("fleetmint nvs {} {keys}", command.replace("{}", image)))
                 .refused(1);
             assert!(line.contains(&format!("the encryption key seems {seems}")), "{line}");
+            let option = line.find(keys_with).unwrap_or_else(|| panic!("{line}"));
+            let force = line
+                .find("(--force does what the firmware would: it erases every entry)")
+                .unwrap_or_else(|| panic!("{line}"));
+            assert!(option < force, "{line}");
             assert!(!test.file("out.bin").exists());
         }
+    }
+}
+
+#[test]
+fn diff_names_the_option_of_the_side() {
+    let test = images();
+    test.line("fleetmint nvs generate changes.csv plain.bin 0x3000").done();
+    for (images, option) in [("b.bin plain.bin", "--keys-a"), ("plain.bin b.bin", "--keys-b")] {
+        let line = test.line(&format!("fleetmint nvs diff {images}")).refused(2);
+        assert!(
+            line.contains(&format!("give the keys with {option} FILE (--force")),
+            "{line}"
+        );
     }
 }
 
@@ -111,7 +141,9 @@ fn force_does_what_the_firmware_does() {
 fn read_only_the_firmware_s_start_fails_instead() {
     let line = images().line("fleetmint nvs dump b.bin --as readonly").refused(1);
     assert!(
-        line.contains("ESP_ERR_NOT_ALLOWED") && line.contains("the encryption key seems missing"),
+        line.contains("ESP_ERR_NOT_ALLOWED")
+            && line.contains("the encryption key seems missing")
+            && line.ends_with(": give the keys with --keys FILE"),
         "{line}"
     );
 }
