@@ -1,9 +1,12 @@
 //! `fleetmint nvs get`: one value of an image.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use fleetmint_board::escape;
+use fleetmint_nvs::key::RawName;
 use fleetmint_nvs::storage::{Listed, Value};
 
 use super::arguments::image::{ImageKeys, Partition, Taken, refusal};
@@ -83,8 +86,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name = image.name().to_string();
     let mode = arguments.open_as.mode_to_read(&image);
     let mut storage = image.open_to_read(mode, arguments.force)?;
+    let namespaces: Vec<RawName> = storage.namespaces().map(|(namespace, _)| namespace).collect();
     let entries = storage.list().map_err(|error| refusal(&name, &error))?;
-    let found = find(&entries, arguments, &name)?;
+    let found = find(&entries, arguments).map_err(|not_found| match not_found {
+        NotFound::Ambiguous(reason) => Failure::unusable(format_args!("{name}: {reason}")),
+        NotFound::Missing => Failure::no(format_args!("{name}: {}", missing(&entries, &namespaces, arguments))),
+    })?;
     match (arguments.format, &found.value) {
         (Format::Json, _) => terminal::print_json(&Entry::from(found)),
         (Format::Raw, Ok(value)) => print(value),
@@ -95,8 +102,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Why there is no value to print.
+enum NotFound {
+    /// The key has values of several types.
+    Ambiguous(String),
+    Missing,
+}
+
+/// Whether a getter reaches the value.
+fn is_reached(one: &Listed) -> bool {
+    !one.orphan && !one.repeat && one.unreachable.is_none()
+}
+
 /// The value that the getter of this name gives.
-fn find<'a>(entries: &'a [Listed], arguments: &Arguments, name: &str) -> Result<&'a Listed, Failure> {
+fn find<'a>(entries: &'a [Listed], arguments: &Arguments) -> Result<&'a Listed, NotFound> {
     let Arguments {
         namespace,
         key,
@@ -104,11 +123,7 @@ fn find<'a>(entries: &'a [Listed], arguments: &Arguments, name: &str) -> Result<
         ..
     } = arguments;
     let named = |one: &&Listed| {
-        one.namespace.as_bytes() == namespace.as_bytes()
-            && one.key.as_bytes() == key.as_bytes()
-            && !one.orphan
-            && !one.repeat
-            && one.unreachable.is_none()
+        one.namespace.as_bytes() == namespace.as_bytes() && one.key.as_bytes() == key.as_bytes() && is_reached(one)
     };
     let wanted = |one: &&Listed| {
         value_type
@@ -118,18 +133,57 @@ fn find<'a>(entries: &'a [Listed], arguments: &Arguments, name: &str) -> Result<
     let mut found = entries.iter().filter(named).filter(wanted);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (Some(one), Some(other)) => Err(Failure::unusable(format_args!(
-            "{name}: \"{key}\" of \"{namespace}\" is there as {} and as {}: choose with --type",
+        (Some(one), Some(other)) => Err(NotFound::Ambiguous(format!(
+            "\"{key}\" of \"{namespace}\" is there as {} and as {}: choose with --type",
             one.value_type, other.value_type
         ))),
-        (None, _) => {
-            let of_type = value_type
-                .as_ref()
-                .map_or_else(String::new, |value_type| format!(" of type {value_type}"));
-            Err(Failure::no(format_args!(
-                "{name}: namespace \"{namespace}\" has no key \"{key}\"{of_type}"
-            )))
+        (None, _) => Err(NotFound::Missing),
+    }
+}
+
+/// Which part of the name is not there, and what is there instead.
+fn missing(entries: &[Listed], namespaces: &[RawName], arguments: &Arguments) -> String {
+    let Arguments {
+        namespace,
+        key,
+        value_type,
+        ..
+    } = arguments;
+    if !namespaces.iter().any(|one| one.as_bytes() == namespace.as_bytes()) {
+        let there = listing(namespaces.iter().copied());
+        return format!("there is no namespace \"{namespace}\"; {there}");
+    }
+    let of_namespace = |one: &&Listed| one.namespace.as_bytes() == namespace.as_bytes() && is_reached(one);
+    let mut types = entries
+        .iter()
+        .filter(of_namespace)
+        .filter(|one| one.key.as_bytes() == key.as_bytes())
+        .map(|one| one.value_type.name());
+    match (value_type, types.next()) {
+        (Some(value_type), Some(first)) => {
+            let types = types.fold(first.to_owned(), |all, one| format!("{all} and as {one}"));
+            format!("namespace \"{namespace}\" has no key \"{key}\" of type {value_type}; it is there as {types}")
         }
+        _ => {
+            let there = listing(entries.iter().filter(of_namespace).map(|one| one.key));
+            format!("namespace \"{namespace}\" has no key \"{key}\"; {there}")
+        }
+    }
+}
+
+/// The names that are there, as many as fit into a message.
+fn listing(names: impl Iterator<Item = RawName>) -> String {
+    /// An image can have 254 namespaces, and thousands of keys.
+    const LISTED_MAX: usize = 20;
+    let names: BTreeSet<String> = names
+        .map(|name| format!("\"{}\"", escape::line(&name.to_string())))
+        .collect();
+    let listed: Vec<&str> = names.iter().take(LISTED_MAX).map(String::as_str).collect();
+    match (names.len(), names.len() - listed.len()) {
+        (0, _) => "there are none".to_owned(),
+        (1, _) => format!("there is only {}", listed.join("")),
+        (_, 0) => format!("there are {}", listed.join(", ")),
+        (_, more) => format!("there are {} and {more} more", listed.join(", ")),
     }
 }
 

@@ -63,20 +63,65 @@ fn as_json() {
 fn what_is_not_there_is_no() {
     let folder = image("0x3000");
     for (arguments, said) in [
-        ("prov gone", "namespace \"prov\" has no key \"gone\""),
-        ("gone client_id", "namespace \"gone\" has no key \"client_id\""),
-        ("app boots --type u8", "has no key \"boots\" of type u8"),
+        (
+            "prov gone",
+            "namespace \"prov\" has no key \"gone\"; there is only \"client_id\"",
+        ),
+        (
+            "app gone --type u8",
+            "namespace \"app\" has no key \"gone\"; there are \"boots\", \"cal\", \"ratio\"",
+        ),
+        (
+            "provv client_id",
+            "there is no namespace \"provv\"; there are \"app\", \"prov\"",
+        ),
+        (
+            "app boots --type u8",
+            "namespace \"app\" has no key \"boots\" of type u8; it is there as i32",
+        ),
     ] {
         let line = folder
             .line(&format!("fleetmint nvs get device.bin {arguments}"))
             .refused(1);
-        assert!(line.contains(said), "{line}");
+        assert_eq!(line, format!("fleetmint: device.bin: {said}"));
     }
     assert_eq!(folder.line("fleetmint nvs get device.bin app boots --type int").exit, 2);
     let other = folder
         .line("fleetmint nvs get device.bin app boots --as readonly")
         .done();
     assert_eq!(other.stdout, "-7");
+}
+
+#[test]
+fn what_is_there_is_listed_in_bounds_and_escaped() {
+    let folder = Folder::new();
+    let mut table = "key,type,encoding,value\nn,namespace,,\n".to_owned();
+    (0..300).for_each(|number| table += &format!("k{number:03},data,u8,1\n"));
+    (0..100).for_each(|number| table += &format!("n{number:03},namespace,,\n"));
+    table += "\u{202e}x,namespace,,\na\u{1b}[2J,data,u8,1\n";
+    folder.write("t.csv", table);
+    folder.line("fleetmint nvs generate t.csv device.bin 0x10000").done();
+    let line = folder.line("fleetmint nvs get device.bin n gone").refused(1);
+    assert!(
+        line.contains("\"n\" has no key \"gone\"; there are \"k000\", \"k001\"")
+            && line.ends_with("\"k019\" and 280 more"),
+        "{line}"
+    );
+    let line = folder.line("fleetmint nvs get device.bin gone k000").refused(1);
+    assert!(
+        line.contains("no namespace \"gone\"; there are \"")
+            && line.contains("\\u{202e}x\"")
+            && line.ends_with("and 82 more"),
+        "{line}"
+    );
+    let line = folder.run(["nvs", "get", "device.bin", "\u{202e}x", "gone"]).refused(1);
+    assert!(line.ends_with("there is only \"a\\u{1b}[2J\""), "{line}");
+    // A namespace without keys is there too.
+    let line = folder.line("fleetmint nvs get device.bin n050 gone").refused(1);
+    assert!(
+        line.ends_with("namespace \"n050\" has no key \"gone\"; there are none"),
+        "{line}"
+    );
 }
 
 #[test]
