@@ -332,6 +332,10 @@ impl From<crate::identity::Error> for Problem {
                 Kind::ProviderRefused,
                 "The identity provider refuses the service's own account.",
             ),
+            Error::Failed { status: 503 } => (
+                Kind::ProviderFailed,
+                "The identity provider answered 503: it is unavailable, and may still be starting.",
+            ),
             Error::Failed { .. } => (Kind::ProviderFailed, "The identity provider failed."),
             Error::Unreadable(_) | Error::TooLarge { .. } => {
                 (Kind::ProviderFailed, "The identity provider's answer cannot be used.")

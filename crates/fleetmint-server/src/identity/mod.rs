@@ -229,7 +229,7 @@ pub enum Error {
     /// 401 or 403 to our own service account.
     #[error("the identity provider refuses the service account ({status})")]
     Refused { status: u16 },
-    #[error("the identity provider failed ({status})")]
+    #[error("the identity provider {}", failed(*status))]
     Failed { status: u16 },
     /// No JSON, or not the JSON that was asked for.
     #[error("the identity provider's answer cannot be read: {0}")]
@@ -268,6 +268,14 @@ impl Reason for Error {
             Self::NoRandomness(_) | Self::Seal(_) => "internal-error",
             Self::Database(error) => error.reason(),
         }
+    }
+}
+
+/// What Keycloak says with 503 while it starts, and a proxy while it restarts, ends by itself.
+fn failed(status: u16) -> String {
+    match status {
+        503 => "answered 503: it is unavailable, and may still be starting".to_owned(),
+        _ => format!("failed ({status})"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that can go wrong between us and Keycloak, one by one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::{Format, Metrics};
 use fleetmint_server::secret::Secret;
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 
 use crate::harness::{Server, problem};
 
@@ -336,24 +338,73 @@ async fn many_calls_at_once_fetch_one_token() {
 #[tokio::test]
 async fn one_call_that_hangs_keeps_no_other_waiting() {
     const HANGS: &str = "0b0f2ad0-1c3a-4d0b-9a3e-6f6d9f4f9f99";
-    let stand_in = StandIn::start(|request, _| request.contains(HANGS).then_some(Reply::Hang)).await;
-    let (keycloak, _) = start(&settings(&stand_in.base, Duration::from_secs(5)));
+    const HANGING: usize = 16;
+    // Only a failure takes so long: here a call hangs until the test lets it go on.
+    const NEVER: Duration = Duration::from_secs(600);
+    let released = Arc::new(Semaphore::new(0));
+    let stand_in = StandIn::start({
+        let released = Arc::clone(&released);
+        move |request, _| request.contains(HANGS).then(|| Reply::Held(Arc::clone(&released)))
+    })
+    .await;
+    let (keycloak, _) = start(&settings(&stand_in.base, NEVER));
     keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
-    let hanging: Vec<_> = (0..16)
+    let hanging: Vec<_> = (0..HANGING)
         .map(|_| {
             let keycloak = keycloak.clone();
             tokio::spawn(async move { keycloak.secret(client("c", "k", Some(HANGS))).await.map(drop) })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let asked = || {
+        let requests = stand_in.requests();
+        requests.iter().filter(|request| request.contains(HANGS)).count()
+    };
+    while asked() < HANGING {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Whoever waited for one of these would wait until its time limit ended it.
     for _ in 0..20 {
         keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
     }
-    // Whoever had waited for one of these would have waited until its time limit ended it.
     assert!(hanging.iter().all(|call| !call.is_finished()));
+    released.add_permits(HANGING);
     for call in hanging {
-        call.abort();
+        call.await.unwrap().unwrap();
     }
+}
+
+/// What Keycloak 26 answers until its start is done.
+#[tokio::test]
+async fn a_keycloak_that_starts_is_said_to_start() {
+    let bootstrap = r#"{"error":"Bootstrap in progress"}"#;
+    let stand_in = StandIn::start(|_, _| Some(Reply::Json(503, bootstrap.to_owned()))).await;
+    let said = "the identity provider answered 503: it is unavailable, and may still be starting";
+    let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+    let error = keycloak.secret(client("c", "k", Some(ID))).await.unwrap_err();
+    assert_eq!(error.to_string(), said);
+    assert_eq!(keycloak.problems().await, [said]);
+    let is_starting = Arc::new(AtomicBool::new(false));
+    let stand_in = StandIn::start({
+        let is_starting = Arc::clone(&is_starting);
+        move |_, _| {
+            is_starting
+                .load(Ordering::SeqCst)
+                .then(|| Reply::Json(503, bootstrap.to_owned()))
+        }
+    })
+    .await;
+    let server = server(&stand_in).await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    is_starting.store(true, Ordering::SeqCst);
+    let answer = server.image(&device, 4096).await;
+    assert_eq!(answer.problem(), problem(502, "identity-provider-failed", &[]));
+    let detail = answer.json()["detail"].to_string();
+    assert!(
+        detail.contains("answered 503") && detail.contains("may still be starting"),
+        "{detail}"
+    );
+    server.stop().await;
 }
 
 #[tokio::test]

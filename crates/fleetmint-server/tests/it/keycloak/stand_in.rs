@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// The id that the stand-in's client has.
 pub(crate) const ID: &str = "0b0f2ad0-1c3a-4d0b-9a3e-6f6d9f4f9f11";
@@ -19,6 +20,8 @@ pub(crate) enum Reply {
     Raw(Vec<u8>),
     /// Nothing, for as long as the other side waits.
     Hang,
+    /// Nothing until there is a permit for it, and then what Keycloak answers.
+    Held(Arc<Semaphore>),
     /// The head, and then a byte of the body every tenth of a second, for ever.
     Trickle,
     /// The end of the connection, without a word.
@@ -67,7 +70,12 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, seen: Arc<Mutex<Vec<S
             seen.push(request.clone());
             before
         };
-        match script(&request, before).unwrap_or_else(|| usual(&request)) {
+        let mut reply = script(&request, before).unwrap_or_else(|| usual(&request));
+        if let Reply::Held(released) = &reply {
+            released.acquire().await.ok()?.forget();
+            reply = usual(&request);
+        }
+        match reply {
             Reply::Json(status, body) => {
                 let head = format!(
                     "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -80,7 +88,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, seen: Arc<Mutex<Vec<S
                 stream.write_all(&bytes).await.ok()?;
                 return None;
             }
-            Reply::Hang => std::future::pending().await,
+            Reply::Hang | Reply::Held(_) => std::future::pending().await,
             Reply::Trickle => {
                 let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n";
                 stream.write_all(head.as_bytes()).await.ok()?;
