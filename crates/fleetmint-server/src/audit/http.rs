@@ -75,16 +75,16 @@ impl From<super::Record> for AuditRecord {
 )]
 pub(crate) struct AuditParameters {
     /// Only what was done to the device with this id, which may be gone by now.
-    #[param(schema_with = schema::id, required = false)]
+    #[param(value_type = schema::IdInQuery, inline, required = false)]
     device: i64,
     /// Only what was done to the device model with this id, or to its devices.
-    #[param(schema_with = schema::id, required = false)]
+    #[param(value_type = schema::IdInQuery, inline, required = false)]
     model: i64,
     /// Only this operation.
-    #[param(schema_with = operation_name, required = false)]
+    #[param(value_type = OperationInQuery, inline, required = false, example = "get_provisioning")]
     action: String,
     /// Only records with this outcome: `started`, `succeeded`, `failed` or `unknown`.
-    #[param(schema_with = outcome_name, required = false)]
+    #[param(value_type = OutcomeInQuery, inline, required = false)]
     outcome: String,
     /// The earliest time, itself included (RFC 3339).
     #[param(required = false, value_type = String, format = DateTime)]
@@ -143,6 +143,18 @@ fn operation_name() -> Schema {
         .enum_values(Some(names))
         .into()
 }
+
+schema::parameter!(
+    /// [`operation_name`] in a query.
+    OperationInQuery,
+    operation_name()
+);
+
+schema::parameter!(
+    /// [`outcome_name`] in a query.
+    OutcomeInQuery,
+    outcome_name()
+);
 
 /// The names of outcomes, in the document.
 fn outcome_name() -> Schema {

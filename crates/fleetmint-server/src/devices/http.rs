@@ -172,10 +172,10 @@ fn answer(device: &super::Device) -> Answer {
 )]
 pub(crate) struct FilterParameters {
     /// Only devices of this model.
-    #[param(schema_with = schema::id, required = false)]
+    #[param(value_type = schema::IdInQuery, inline, required = false)]
     device_model_id: i64,
     /// Only the device with this serial.
-    #[param(schema_with = schema::serial_filter, required = false)]
+    #[param(value_type = schema::SerialInQuery, inline, required = false)]
     serial: String,
 }
 

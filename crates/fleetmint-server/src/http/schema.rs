@@ -13,6 +13,36 @@ pub(crate) fn id() -> Schema {
     whole_number().into()
 }
 
+/// A type with the schema that a function gives, for a query parameter: with `schema_with` utoipa leaves out a parameter's
+/// description and example.
+macro_rules! parameter {
+    ($(#[$doc:meta])* $name:ident, $schema:expr) => {
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::RefOr::T($schema)
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    };
+}
+pub(crate) use parameter;
+
+parameter!(
+    /// [`id`] in a query.
+    IdInQuery,
+    id()
+);
+
+parameter!(
+    /// A serial in a query. Any text may be looked for.
+    SerialInQuery,
+    text().into()
+);
+
 /// The same, in an answer that is sent back.
 pub(crate) fn fixed_id() -> Schema {
     whole_number().read_only(true).into()
@@ -73,11 +103,6 @@ pub(crate) fn serial() -> Schema {
         ))
         .examples(["SN-2026-000042"])
         .into()
-}
-
-/// A serial in a query. Any text may be looked for.
-pub(crate) fn serial_filter() -> Schema {
-    text().into()
 }
 
 fn text() -> ObjectBuilder {

@@ -20,6 +20,7 @@ use crate::http::accept::negotiate;
 use crate::http::extract::{self, Id, IdParameter, Query};
 use crate::http::large_bodies::Room;
 use crate::http::problem::Problem;
+use crate::http::schema;
 use crate::secret::Wiped;
 use crate::violation::Violation;
 
@@ -57,12 +58,19 @@ pub(crate) struct RawImage(Vec<u8>);
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents the parameter, which is read by parse_size")]
 pub(crate) struct PartitionSize {
-    /// The size of the device's NVS partition in bytes, decimal or hexadecimal: a multiple of 4096 from 4096 to 16 MiB.
-    /// From 0x3000 up at least one page stays free, as the firmware needs for writing. Without it the image is one page
-    /// of 4096 bytes, which belongs at the start of an *erased* partition; the partition's real size is always right.
-    #[param(schema_with = partition_size_schema, required = false, example = "0x6000")]
+    /// The size of the device's NVS partition in bytes, as a partition table has it (24576, 0x6000, 24K, 1M): a multiple
+    /// of 4096 from 4096 to 16 MiB. From 0x3000 up at least one page stays free, as the firmware needs for writing.
+    /// Without it the image is one page of 4096 bytes, which belongs at the start of an *erased* partition; the
+    /// partition's real size is always right.
+    #[param(value_type = SizeInQuery, inline, required = false, example = "0x6000")]
     partition_size: String,
 }
+
+schema::parameter!(
+    /// A size in a query.
+    SizeInQuery,
+    partition_size_schema()
+);
 
 fn partition_size_schema() -> Schema {
     let decimal = ObjectBuilder::new()
@@ -73,7 +81,13 @@ fn partition_size_schema() -> Schema {
     let hexadecimal = ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some("^0[xX]0*(?:[1-9A-Fa-f][0-9A-Fa-f]{0,2}000|1000000)$"));
-    Schema::OneOf(OneOf::builder().item(decimal).item(hexadecimal).build())
+    // 4K to 16384K in steps of 4K, and 1M to 16M.
+    let with_unit = ObjectBuilder::new().schema_type(Type::String).pattern(Some(
+        "^0*(?:(?:[48]|[2468][048]|[13579][26]|(?:[1-9][0-9]?|1[0-5][0-9]|16[0-2])(?:[02468][048]|[13579][26])\
+         |163(?:[0246][048]|8[04]|[1357][26]))[kK]|(?:[1-9]|1[0-6])[mM])$",
+    ));
+    let schema = OneOf::builder().item(decimal).item(hexadecimal).item(with_unit);
+    Schema::OneOf(schema.build())
 }
 
 /// The image that gives a device its identity and its settings.
@@ -141,10 +155,10 @@ impl FromRequest<App> for PatchBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchProvisioning {
-    /// The whole partition in standard padded base64, at most 16 MiB.
+    /// The whole partition in standard padded base64 without line breaks (`base64 -w0`), at most 16 MiB.
     #[schema(value_type = String, format = Byte, max_length = 22_369_624)]
     data: Base64,
-    /// The key partition in standard padded base64, if the partition is encrypted.
+    /// The key partition in standard padded base64 without line breaks, if the partition is encrypted.
     #[schema(value_type = Option<String>, format = Byte, max_length = 22_369_624)]
     nvs_keys: Option<Base64>,
 }
@@ -174,7 +188,7 @@ impl<'de> Deserialize<'de> for Base64 {
 impl Base64 {
     fn decoded(self, pointer: &'static str) -> Result<Wiped, Problem> {
         self.0.ok_or_else(|| {
-            let rule = "must be standard base64 with its padding";
+            let rule = "must be standard base64 with its padding and without line breaks (as of base64 -w0)";
             Problem::invalid(vec![Violation::new(pointer, rule)])
         })
     }
@@ -351,14 +365,23 @@ fn render(image: Image, media_type: &'static str, room: Room) -> Response {
     response
 }
 
-/// A size in decimal, or in hexadecimal after `0x`.
+/// A size in decimal, with the unit K or M or without, or in hexadecimal after `0x`.
 fn parse_size(text: &str) -> Result<usize, String> {
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    let (digits, radix) = digits.map_or((text, 10), |digits| (digits, 16));
+    let (digits, radix, unit) = if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        (digits, 16, 1)
+    } else if let Some(digits) = text.strip_suffix(['k', 'K']) {
+        (digits, 10, 1 << 10)
+    } else if let Some(digits) = text.strip_suffix(['m', 'M']) {
+        (digits, 10, 1 << 20)
+    } else {
+        (text, 10, 1)
+    };
     let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let size = usize::from_str_radix(digits, radix).ok().filter(|_| plain);
-    size.filter(|size| fleetmint_board::provisioning::check_partition_size(*size).is_ok())
-        .ok_or_else(|| "must be a multiple of 4096 from 4096 to 16777216, in decimal or as 0x…".to_owned())
+    let number = usize::from_str_radix(digits, radix).ok().filter(|_| plain);
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|size| fleetmint_board::provisioning::check_partition_size(*size).is_ok())
+        .ok_or_else(|| "must be a multiple of 4096 from 4096 to 16777216, as 24576, 0x6000, 24K or 1M".to_owned())
 }
 
 #[cfg(test)]
@@ -366,13 +389,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_decimal_or_hexadecimal_and_a_whole_number_of_pages() {
+    fn a_size_is_decimal_or_hexadecimal_with_or_without_a_unit_and_a_whole_number_of_pages() {
         for (text, size) in [
             ("4096", 4096),
             ("24576", 24576),
             ("0x6000", 24576),
             ("0X6000", 24576),
             ("16777216", 1 << 24),
+            ("4K", 4096),
+            ("24K", 24576),
+            ("24k", 24576),
+            ("16384K", 1 << 24),
+            ("1M", 1 << 20),
+            ("16m", 1 << 24),
         ] {
             assert_eq!(parse_size(text), Ok(size), "{text}");
         }
@@ -389,6 +418,18 @@ mod tests {
             "1000",
             "6000h",
             "4096 ",
+            "K",
+            "0K",
+            "1K",
+            "17M",
+            "16388K",
+            "0x18K",
+            "24KiB",
+            "24KK",
+            "1.5M",
+            "24 K",
+            "24\u{212a}",
+            "18014398509481985K",
             "9".repeat(40).as_str(),
         ] {
             assert!(parse_size(text).is_err(), "{text}");

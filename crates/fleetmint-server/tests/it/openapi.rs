@@ -66,6 +66,12 @@ async fn every_operation_is_documented_under_its_name_with_its_errors() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let in_path = parameter["in"] == "path";
                 assert_eq!(parameter["required"] == true, in_path, "{place} {}", parameter["name"]);
+                let description = parameter["description"].as_str().unwrap_or_default();
+                assert!(
+                    !description.is_empty(),
+                    "{place} {} has no description",
+                    parameter["name"]
+                );
             }
             let mut expected = vec!["405", "500"];
             if path.starts_with("/api/") && path != "/api/openapi.json" {

@@ -167,6 +167,23 @@ async fn what_cannot_be_patched_is_422_and_says_why() {
             answer.json()["detail"]
         );
     }
+    // As `base64` without -w0 writes it.
+    let broken = plain
+        .as_bytes()
+        .chunks(76)
+        .map(String::from_utf8_lossy)
+        .collect::<Vec<_>>();
+    for (body, pointer) in [
+        (json!({"data": broken.join("\n")}), "/data"),
+        (json!({"data": plain, "nvs_keys": "AAAA\nAAAA"}), "/nvs_keys"),
+    ] {
+        let answer = server.post(&path, &body).await;
+        assert_eq!(answer.problem(), problem(422, "invalid-value", &[pointer]));
+        assert_eq!(
+            answer.json()["errors"][0]["detail"],
+            "must be standard base64 with its padding and without line breaks (as of base64 -w0)"
+        );
+    }
     let answer = server
         .post("/api/devices/99/provisioning/patch", &json!({"data": plain}))
         .await;

@@ -69,6 +69,7 @@ async fn json_and_bytes_hold_the_same_image() {
         ("?partition_size=4096", 4096),
         ("?partition_size=0x6000", 0x6000),
         ("?partition_size=24576", 0x6000),
+        ("?partition_size=24K", 0x6000),
     ] {
         let json = server.get(&format!("{path}{query}")).await;
         assert_eq!(json.header("content-type"), "application/json");
