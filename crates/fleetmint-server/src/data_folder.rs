@@ -29,6 +29,8 @@ const DATABASE_NOTE: &str = "database-created";
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("the data folder {} cannot be created: {cause}", dir.display())]
+    Create { dir: PathBuf, cause: io::Error },
     #[error("{}: {cause}", path.display())]
     Io { path: PathBuf, cause: io::Error },
     #[error(
@@ -112,13 +114,16 @@ impl DataFolder {
     /// Makes the folder where there is none, for its owner alone.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Create`].
     pub fn create(dir: &Path) -> Result<Self, Error> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(dir).map_err(io_error(dir))?;
+        builder.create(dir).map_err(|cause| Error::Create {
+            dir: dir.to_owned(),
+            cause,
+        })?;
         Ok(Self(dir.to_owned()))
     }
 

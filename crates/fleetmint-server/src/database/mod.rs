@@ -333,7 +333,14 @@ fn create(path: &Path) -> Result<(), Error> {
     match private_file::create(path) {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(Error::Other(format!("it cannot be created: {error}"))),
+        Err(error) => {
+            let folder = path.parent().filter(|folder| matches!(folder.try_exists(), Ok(false)));
+            let reason = match folder.filter(|folder| *folder != Path::new("")) {
+                Some(folder) => format!("the folder {} is missing", folder.display()),
+                None => error.to_string(),
+            };
+            return Err(Error::Other(format!("it cannot be created: {reason}")));
+        }
     }
     restrict(path)
 }

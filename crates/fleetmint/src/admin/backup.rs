@@ -19,7 +19,7 @@ use crate::terminal;
 /// docs/backup.md says how to restore it.
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// Where the copy goes
+    /// Where the copy goes, in a folder that is there
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Replace FILE if it is there

@@ -58,13 +58,13 @@ pub(crate) fn write_all(outputs: &[Output<'_>], force: bool) -> Result<(), Failu
     }
     let mut written = Vec::new();
     for target in &targets {
-        written.push(target.prepare().map_err(|error| target.failed(&error))?);
+        written.push(target.prepare()?);
     }
     commit(written, || ())
 }
 
 /// Has a file written by `fill`, which gets the path of an empty temporary file beside it: it appears whole or not at all,
-/// for its owner alone. It replaces another only with `force`, and none of `never`.
+/// for its owner alone. It replaces another only with `force`, and none of `never`. Its folder must be there.
 #[cfg(feature = "serve")]
 pub(crate) fn fill(
     path: &Path,
@@ -74,11 +74,15 @@ pub(crate) fn fill(
 ) -> Result<(), Failure> {
     let refused = |reason: &str| Failure::unusable(format_args!("{}: not written: {reason}", path.display()));
     let failed = |error: &io::Error| refused(&reason(error));
+    let uncreated = |error: &io::Error| refused(&no_file_in(folder(path), error));
     let identity = |path: &Path| {
         fs::metadata(path)
             .ok()
             .and_then(|metadata| Identity::of(path, &metadata))
     };
+    if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(refused("it is a folder: name a file in it"));
+    }
     if fs::symlink_metadata(path).is_ok() {
         if identity(path).is_some_and(|own| never.iter().any(|file| identity(file).as_ref() == Some(&own))) {
             return Err(refused("it is the database itself"));
@@ -87,7 +91,14 @@ pub(crate) fn fill(
             return Err(refused("it exists; --force replaces it"));
         }
     }
-    let file = undisturbed().create(folder(path)).map_err(|error| failed(&error))?;
+    // Where the disk for the copies is not mounted, a new folder would be on another one.
+    if is_missing(folder(path)) && no_folder_above(path).is_none() {
+        return Err(refused(&format!(
+            "the folder {} is missing: create it, or mount what belongs there",
+            folder(path).display()
+        )));
+    }
+    let file = undisturbed().create(folder(path)).map_err(|error| uncreated(&error))?;
     fill(file.path())?;
     file.as_file().sync_all().map_err(|error| failed(&error))?;
     let _undisturbed = undisturbed();
@@ -155,7 +166,10 @@ impl<'a> Target<'a> {
             target.place = Place::Direct(output.path.to_path_buf());
             return Ok(target);
         }
-        let path = resolved(output.path).map_err(|error| target.failed(&error))?;
+        let path = resolved(output.path).map_err(|error| match error.kind() {
+            ErrorKind::NotADirectory => target.uncreated(output.path, &error),
+            _ => target.failed(&error),
+        })?;
         target.place = match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => return Err(target.failed(&ErrorKind::IsADirectory.into())),
             Ok(metadata) => {
@@ -212,7 +226,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    fn prepare(&self) -> io::Result<Prepared<'_>> {
+    fn prepare(&self) -> Result<Prepared<'_>, Failure> {
         let Place::File { path, .. } = &self.place else {
             return Ok(Prepared {
                 target: self,
@@ -220,11 +234,13 @@ impl<'a> Target<'a> {
             });
         };
         let folder = folder(path);
-        fs::create_dir_all(folder)?;
-        let mut file = undisturbed().create(folder)?;
-        file.write_all(self.output.bytes)?;
-        restrict(file.as_file())?;
-        file.as_file().sync_all()?;
+        let mut file = fs::create_dir_all(folder)
+            .and_then(|()| undisturbed().create(folder))
+            .map_err(|error| self.uncreated(path, &error))?;
+        file.write_all(self.output.bytes)
+            .and_then(|()| restrict(file.as_file()))
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(|error| self.failed(&error))?;
         Ok(Prepared {
             target: self,
             temporary: Some(file),
@@ -241,6 +257,12 @@ impl<'a> Target<'a> {
 
     fn refused(&self, reason: impl std::fmt::Display) -> Failure {
         Failure::unusable(format_args!("{}: not written: it {reason}", self.name()))
+    }
+
+    /// No file could be created where this one goes.
+    fn uncreated(&self, path: &Path, error: &io::Error) -> Failure {
+        let reason = no_file_in(folder(path), error);
+        Failure::unusable(format_args!("{}: not written: {reason}", self.name()))
     }
 
     fn failed(&self, error: &io::Error) -> Failure {
@@ -366,6 +388,31 @@ fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
+    }
+}
+
+fn is_missing(path: &Path) -> bool {
+    matches!(fs::metadata(path), Err(error) if error.kind() == ErrorKind::NotFound)
+}
+
+/// What is on the way to a path, and is not a folder.
+fn no_folder_above(path: &Path) -> Option<&Path> {
+    let mut above = path.ancestors().skip(1);
+    above.find(|above| fs::metadata(above).is_ok_and(|metadata| !metadata.is_dir()))
+}
+
+/// Why no file could be created in this folder: the system does not say which part of the path it means.
+fn no_file_in(folder: &Path, error: &io::Error) -> String {
+    let reason = reason(error);
+    if let Some(other) = no_folder_above(&folder.join("file")) {
+        format!("{} is not a folder", other.display())
+    } else if is_missing(folder) {
+        format!(
+            "the folder {} is missing and cannot be created: {reason}",
+            folder.display()
+        )
+    } else {
+        format!("no file can be created in the folder {}: {reason}", folder.display())
     }
 }
 

@@ -72,3 +72,33 @@ fn a_copy_from_beside_a_running_server_is_restored() {
     assert_eq!(server.get("/api/devices/2", &secret), 404);
     assert_eq!(server.call("GET", "/api/devices/1/provisioning", &secret, "").1, image);
 }
+
+/// A folder that is missing may be a disk that is not mounted: nothing is created in its place.
+#[test]
+fn a_missing_folder_is_named_and_not_created() {
+    let folder = Folder::new();
+    Running::start(&folder, URL).end("-TERM");
+    folder.write("file", "");
+    std::fs::create_dir(folder.file("backups")).unwrap();
+    let before = folder.names();
+    for (path, reason) in [
+        (
+            "missing/x.db",
+            "the folder missing is missing: create it, or mount what belongs there",
+        ),
+        (
+            "missing/too/x.db",
+            "the folder missing/too is missing: create it, or mount what belongs there",
+        ),
+        ("file/x.db", "file is not a folder"),
+        ("file/a/x.db", "file is not a folder"),
+        ("backups", "it is a folder: name a file in it"),
+    ] {
+        let line = folder
+            .line(&format!("fleetmint admin backup --force {path}"))
+            .refused(2);
+        assert_eq!(line, format!("fleetmint: {path}: not written: {reason}"));
+    }
+    assert_eq!(folder.names(), before);
+    folder.line("fleetmint admin backup backups/x.db").done();
+}

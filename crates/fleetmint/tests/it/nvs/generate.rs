@@ -281,8 +281,33 @@ fn an_output_file_is_replaced_whole_or_not_at_all() {
     let line = folder
         .line("fleetmint nvs generate device.csv out.bin/sub.bin 0x3000")
         .refused(2);
-    assert!(line.contains("out.bin/sub.bin: not written: "), "{line}");
+    assert_eq!(line, "fleetmint: out.bin/sub.bin: not written: out.bin is not a folder");
+    let line = folder
+        .line("fleetmint nvs generate device.csv out.bin/a/b/sub.bin 0x3000")
+        .refused(2);
+    assert_eq!(
+        line,
+        "fleetmint: out.bin/a/b/sub.bin: not written: out.bin is not a folder"
+    );
     assert_eq!(folder.names(), ["bad.csv", "certs", "device.csv", "folder", "out.bin"]);
+}
+
+/// Nobody can create anything in /proc, not even root.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_created_or_written_is_named() {
+    let folder = Folder::new();
+    folder.write("t.csv", "key,type,encoding,value\nn,namespace,,\na,data,u8,1\n");
+    let line = folder
+        .line("fleetmint nvs generate t.csv /proc/a/b.bin 0x3000")
+        .refused(2);
+    let said = "fleetmint: /proc/a/b.bin: not written: the folder /proc/a is missing and cannot be created: ";
+    assert!(line.starts_with(said), "{line}");
+    let line = folder
+        .line("fleetmint nvs generate t.csv /proc/b.bin 0x3000")
+        .refused(2);
+    let said = "fleetmint: /proc/b.bin: not written: no file can be created in the folder /proc: ";
+    assert!(line.starts_with(said), "{line}");
 }
 
 #[cfg(unix)]

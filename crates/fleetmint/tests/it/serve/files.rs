@@ -220,3 +220,28 @@ fn a_file_that_never_ends_is_read_up_to_a_limit() {
     assert_eq!(server.get("/api/devices", "the-token-came-by-a-pipe"), 200);
     server.end("-TERM");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_is_missing_is_named() {
+    let folder = Folder::new();
+    // Nobody can create anything in /proc.
+    let line = folder
+        .run_with(["serve"], &[("FLEETMINT_DATA__DIR", "/proc/missing")])
+        .refused_with_log(1);
+    assert!(
+        line.starts_with("fleetmint: the data folder /proc/missing cannot be created: "),
+        "{line}"
+    );
+    let line = folder
+        .run_with(
+            ["serve"],
+            &[("FLEETMINT_DATA__DATABASE_URL", "sqlite://missing/devices.db")],
+        )
+        .refused_with_log(1);
+    assert_eq!(
+        line,
+        "fleetmint: missing/devices.db: it cannot be created: the folder missing is missing"
+    );
+    assert!(!folder.file("missing").exists());
+}
