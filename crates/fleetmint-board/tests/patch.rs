@@ -34,7 +34,7 @@ fn values<'a>() -> Values<'a> {
 }
 
 /// A partition with somebody else's values in it, as the firmware would have written them.
-fn lived_in(pages: usize, keys: Option<&Keys>) -> Vec<u8> {
+fn in_use(pages: usize, keys: Option<&Keys>) -> Vec<u8> {
     let mut image = vec![0xFF; pages * 0x1000];
     let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, keys.map(Keys::xts)).unwrap();
     let phy = storage.open_namespace(&Namespace::new("phy").unwrap()).unwrap();
@@ -71,7 +71,7 @@ fn list(image: &[u8], keys: Option<&Keys>) -> Vec<(String, String, Vec<u8>)> {
 fn values_come_in_and_everything_else_stays() {
     let keys = Keys::from_bytes(std::array::from_fn(|n| n as u8));
     for keys in [None, Some(&keys)] {
-        let mut image = lived_in(4, keys);
+        let mut image = in_use(4, keys);
         let before = image.clone();
         let first = patch(&mut image, keys, &values(), SALT, |_| true).unwrap();
         assert_eq!(first.changed_sectors, changed_sectors(&before, &image));
@@ -120,7 +120,7 @@ fn values_come_in_and_everything_else_stays() {
 #[test]
 fn what_cannot_be_patched_says_why() {
     let keys = Keys::from_bytes([7; 64]);
-    let encrypted = lived_in(3, Some(&keys));
+    let encrypted = in_use(3, Some(&keys));
     assert!(check_key(&encrypted, None).is_err());
     let wrong = patch(&mut encrypted.clone(), None, &values(), SALT, |_| true).unwrap_err();
     assert!(
@@ -138,7 +138,7 @@ fn what_cannot_be_patched_says_why() {
         base_url: None,
         ..values()
     };
-    let missing = patch(&mut lived_in(3, None), None, &missing, SALT, |_| true).unwrap_err();
+    let missing = patch(&mut in_use(3, None), None, &missing, SALT, |_| true).unwrap_err();
     assert!(
         matches!(
             missing,
@@ -157,14 +157,14 @@ fn what_cannot_be_patched_says_why() {
         token_url: Some(&long),
         ..values()
     };
-    let full = patch(&mut lived_in(3, None), None, &full, SALT, |_| true).unwrap_err();
+    let full = patch(&mut in_use(3, None), None, &full, SALT, |_| true).unwrap_err();
     assert!(matches!(full, Error::DoesNotFit { .. }), "{full}");
 }
 
 #[test]
 fn work_is_counted_and_stops_when_asked() {
     let mut taken = 0;
-    patch(&mut lived_in(16, None), None, &values(), SALT, |steps| {
+    patch(&mut in_use(16, None), None, &values(), SALT, |steps| {
         taken += steps;
         true
     })
@@ -172,7 +172,7 @@ fn work_is_counted_and_stops_when_asked() {
     assert!((100..steps(16 * 0x1000)).contains(&taken), "{taken}");
     for limit in [0, taken / 4, taken / 2, taken - 1] {
         let mut left = limit;
-        let stopped = patch(&mut lived_in(16, None), None, &values(), SALT, |steps| {
+        let stopped = patch(&mut in_use(16, None), None, &values(), SALT, |steps| {
             left = left.saturating_sub(steps);
             left > 0
         });

@@ -357,8 +357,6 @@ pub(super) struct Medium<F> {
     /// The entry that was read last, where it can't be looked at in place.
     buffer: Option<Zeroizing<[u8; ENTRY_SIZE]>>,
     pub(super) ops: FlashOps,
-    /// Pages that were written to or erased, one bit each.
-    touched: Vec<u64>,
     pub(super) repairs: Vec<Repair>,
     /// How often a page began to be in doubt: [`super::doubt`].
     pub(super) doubts: u32,
@@ -378,7 +376,6 @@ impl<F: Flash> Medium<F> {
             mode,
             buffer: None,
             ops: FlashOps::default(),
-            touched: Vec::new(),
             repairs: Vec::new(),
             doubts: 0,
             key_is_settled: false,
@@ -435,15 +432,6 @@ impl<F: Flash> Medium<F> {
 
     pub(super) fn into_flash(self) -> F {
         self.flash
-    }
-
-    pub(super) fn touched(&self) -> impl Iterator<Item = usize> + '_ {
-        let pages = self.touched.iter().enumerate();
-        pages.flat_map(|(word, bits)| {
-            (0..64)
-                .filter(move |bit| bits >> bit & 1 == 1)
-                .map(move |bit| word * 64 + bit)
-        })
     }
 
     /// Reads what isn't encrypted.
@@ -525,14 +513,6 @@ impl<F: Flash> Medium<F> {
                 code: EspError::NotAllowed,
                 offset,
             });
-        }
-        let page = offset / PAGE_SIZE;
-        let words = page / 64 + 1;
-        if self.touched.len() < words {
-            self.touched.resize(words, 0);
-        }
-        if let Some(word) = self.touched.get_mut(page / 64) {
-            *word |= 1 << (page % 64);
         }
         u32::try_from(offset).map_err(|_| failed(offset))
     }

@@ -201,11 +201,6 @@ impl<F: Flash> Storage<F> {
         &self.medium.repairs
     }
 
-    /// Numbers of the pages that were written to or erased so far, rising.
-    pub fn touched_pages(&self) -> impl Iterator<Item = usize> + '_ {
-        self.medium.touched()
-    }
-
     /// The namespaces with their indices, in the order of their entries.
     pub fn namespaces(&self) -> impl Iterator<Item = (RawName, u8)> + '_ {
         self.namespaces.iter().copied()
