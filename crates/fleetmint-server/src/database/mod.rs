@@ -254,7 +254,7 @@ impl Database {
     }
 
     /// Runs `work` as one transaction; its changes are on the disk when this resolves, or none of them are made. After
-    /// [`Error::Gone`] they are lost with the files at the latest.
+    /// [`Error::Gone`] they are lost with the files, or made if these come back.
     pub async fn write<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
