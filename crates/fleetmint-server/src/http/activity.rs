@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 /// What the times of all connections are counted from.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// How long a connection must have rested between requests before it can be closed for another.
+/// How long a connection must have rested between requests, the head of the next included, before it can be closed for
+/// another.
 const IDLE_MIN: Duration = Duration::from_millis(250);
 
 /// How long its peer must not have read its answer.
@@ -30,8 +31,8 @@ fn now() -> u64 {
 /// The activity of one connection, written by its task and read by the one that accepts.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Milliseconds since [`START`]: of the last byte that came or went, or of the beginning of the request. While its
-    /// body arrives, later by as much as [`BODY_RATE`] grants its bytes.
+    /// Milliseconds since [`START`]: of the last byte that went, or of the beginning of the request. While its body
+    /// arrives, later by as much as [`BODY_RATE`] grants its bytes.
     since: AtomicU64,
     busy: AtomicBool,
     awaits_body: AtomicBool,
@@ -58,8 +59,8 @@ impl Activity {
         self.since.store(now(), Ordering::Relaxed);
     }
 
-    /// Bytes came or went. While a request is under way its beginning counts: else a body that trickles in would always
-    /// look like progress.
+    /// Bytes of an answer went. Bytes that come are no progress: a request begins when its head has come whole, else a head
+    /// that trickles in would be a connection in use.
     pub(super) fn progress(&self) {
         if !self.busy.load(Ordering::Relaxed) {
             self.touch();

@@ -68,10 +68,7 @@ impl<S> Stream<S> {
 
 impl<S: AsyncRead> AsyncRead for Stream<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.project();
-        let read = ready!(this.inner.poll_read(context, buffer));
-        this.activity.progress();
-        Poll::Ready(read)
+        self.project().inner.poll_read(context, buffer)
     }
 }
 

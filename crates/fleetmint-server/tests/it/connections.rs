@@ -133,26 +133,25 @@ async fn those_who_never_read_keep_nobody_out() {
     server.stop().await;
 }
 
-/// A request whose body comes a byte now and then, and again on another connection whenever that one is closed.
-async fn trickle(base: String, last: u8) {
+/// A request that begins like this, of which then a byte comes now and then; and again on another connection whenever that
+/// one is closed.
+async fn trickle(base: String, last: u8, begin: &'static str, pause: Duration) {
     loop {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, last], 0).into()).unwrap();
         let address = base.strip_prefix("http://").unwrap().parse().unwrap();
         if let Ok(mut stream) = socket.connect(address).await {
-            let head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\
-                        Content-Type: application/x-www-form-urlencoded\r\n\r\n";
-            let _ = stream.write_all(head.as_bytes()).await;
+            let _ = stream.write_all(begin.as_bytes()).await;
             while stream.write_all(b"g").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                tokio::time::sleep(pause).await;
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_that_trickle_in_keep_nobody_out() {
+/// Four addresses with more of these than there may be connections keep nobody else out.
+async fn trickling_keeps_nobody_out(begin: &'static str, pause: Duration) {
     let server = Server::start_with(&[
         ("server.max_connections", "64"),
         ("server.max_connections_per_address", "20"),
@@ -160,7 +159,7 @@ async fn bodies_that_trickle_in_keep_nobody_out() {
     .await;
     let mut greedy = tokio::task::JoinSet::new();
     for n in 0..80 {
-        greedy.spawn(trickle(server.base.clone(), 2 + n % 4));
+        greedy.spawn(trickle(server.base.clone(), 2 + n % 4, begin, pause));
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     for n in 0..4 {
@@ -171,6 +170,19 @@ async fn bodies_that_trickle_in_keep_nobody_out() {
     }
     greedy.shutdown().await;
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_trickle_in_keep_nobody_out() {
+    let head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    trickling_keeps_nobody_out(head, Duration::from_millis(300)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_that_trickle_in_keep_nobody_out() {
+    let head = "GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: ";
+    trickling_keeps_nobody_out(head, Duration::from_millis(100)).await;
 }
 
 /// One request after the other, as fast as they are answered, and again on another connection when that one is closed.
