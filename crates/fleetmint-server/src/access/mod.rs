@@ -15,6 +15,7 @@ use crate::database::{self, Database};
 use crate::identity::Identity;
 use crate::operation::Operation;
 use crate::seal::{Seal, sha256};
+use crate::secret::Secret;
 use crate::source::Source;
 
 pub use refusals::Refusals;
@@ -69,17 +70,24 @@ pub enum Error {
     Device { client_id: String },
     #[error(transparent)]
     Database(#[from] database::Error),
+    /// The token may be right, but its file is not there to say so.
+    #[error("the file of the administrator token cannot be read: {cause}")]
+    TokenFile { cause: String },
 }
 
 /// How long what was read is remembered, even while nothing says that it changed.
 const REMEMBERED: SignedDuration = SignedDuration::from_secs(1);
 
-/// Knows the administrator's token by its digest in the database, where a reset beside the running server changes it.
+/// Knows the administrator's token: the setting, else the one that the data folder's file holds and whose digest is in the
+/// database, where a reset beside the running server changes both. Either alone could have been put back by somebody who
+/// can write only that. Where the operator has deleted the file, the database decides alone.
 #[derive(Clone, Debug)]
 pub struct Access {
     database: Database,
     folder: DataFolder,
     seal: Seal,
+    /// The token of the settings, which no other process changes.
+    setting: Option<Secret>,
     known: Arc<Mutex<Option<Known>>>,
 }
 
@@ -88,15 +96,13 @@ pub struct Access {
 #[derive(Debug)]
 struct Known {
     hash: [u8; 32],
-    /// `None` where the token is the settings', which no other process changes.
-    file: Option<TokenFile>,
+    file: TokenFile,
     read_at: Timestamp,
 }
 
 impl Known {
     fn holds(&self, now: Timestamp) -> bool {
-        (SignedDuration::ZERO..REMEMBERED).contains(&now.duration_since(self.read_at))
-            && self.file.as_ref().is_none_or(TokenFile::is_current)
+        (SignedDuration::ZERO..REMEMBERED).contains(&now.duration_since(self.read_at)) && self.file.is_current()
     }
 }
 
@@ -124,7 +130,10 @@ impl Access {
         }
     }
 
-    fn is_administrator(&self, token: &str, now: Timestamp) -> Result<bool, database::Error> {
+    fn is_administrator(&self, token: &str, now: Timestamp) -> Result<bool, Error> {
+        if let Some(setting) = &self.setting {
+            return Ok(setting.expose().as_bytes().ct_eq(token.as_bytes()).into());
+        }
         let hash = sha256(token.as_bytes());
         if let Some(known) = &*self.known()
             && known.holds(now)
@@ -140,21 +149,20 @@ impl Access {
         if !stored.is_of(&self.seal, token) {
             return Ok(false);
         }
-        let settled = match &file {
-            // While a reset is under way, the file is already another's.
-            Ok(Some(file)) => file
-                .token()
-                .is_ok_and(|in_file| sha256(in_file.expose().as_bytes()).ct_eq(&hash).into()),
-            Ok(None) => stored.is_from_settings(),
-            Err(_) => false,
+        let unreadable = |cause: String| Error::TokenFile { cause };
+        let Some(file) = file.map_err(|error| unreadable(error.to_string()))? else {
+            return Ok(!stored.is_from_settings());
         };
-        if settled {
-            *self.known() = Some(Known {
-                hash,
-                file: file.ok().flatten(),
-                read_at: now,
-            });
+        // While a reset is under way the digests of two tokens are stored; the file holds the one that is right.
+        let in_file = file.token().map_err(|error| unreadable(error.to_string()))?;
+        if !bool::from(sha256(in_file.expose().as_bytes()).ct_eq(&hash)) {
+            return Ok(false);
         }
+        *self.known() = Some(Known {
+            hash,
+            file,
+            read_at: now,
+        });
         Ok(true)
     }
 
@@ -259,18 +267,33 @@ mod tests {
             digest: digest(&second),
             next: Some(digest("the next one")),
         });
-        setting.folder.write_admin_token("the next one").unwrap();
         assert!(access.is_administrator(&second, at(0)).unwrap());
-        assert!(access.known.lock().unwrap().is_none());
+        assert!(!access.is_administrator("the next one", at(0)).unwrap());
+        setting.folder.write_admin_token("the next one").unwrap();
+        assert!(!access.is_administrator(&second, at(0)).unwrap());
         assert!(access.is_administrator("the next one", at(0)).unwrap());
         setting.put(&Stored::made(digest("the next one")));
         assert!(!access.is_administrator(&second, at(0)).unwrap());
         assert!(access.is_administrator("the next one", at(0)).unwrap());
 
-        // The database is another's, whose files are elsewhere.
+        // Without a file the database decides, each time anew.
+        setting.folder.remove_admin_token().unwrap();
+        assert!(access.is_administrator("the next one", at(0)).unwrap());
         setting.put(&Stored::made(digest("made elsewhere")));
         assert!(access.is_administrator("made elsewhere", at(0)).unwrap());
-        assert!(!access.is_administrator("the next one", at(1)).unwrap());
+        assert!(!access.is_administrator("the next one", at(0)).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_no_wrong_token() {
+        let setting = Setting::new();
+        let (access, _) = setting.start();
+        let token = setting.in_file();
+        setting.folder.remove_admin_token().unwrap();
+        std::fs::create_dir(setting.folder.admin_token_path()).unwrap();
+        let error = access.is_administrator(&token, at(0)).unwrap_err();
+        assert!(matches!(error, Error::TokenFile { .. }), "{error}");
+        assert!(!access.is_administrator("another", at(0)).unwrap());
     }
 
     #[test]
@@ -309,7 +332,82 @@ mod tests {
         setting.reset();
         assert!(access.is_administrator(&setting.in_file(), at(0)).unwrap());
         assert_eq!(setting.start().1, Token::Kept);
+
+        // Nor by what this program itself wrote, for a token that was right before: when it was settled, and while it was
+        // being replaced.
+        let revoked = setting.in_file();
+        let digest = |token: &str| Origin::Made.digest(&setting.seal, token);
+        setting.reset();
+        let current = setting.in_file();
+        let replayed = [
+            (Stored::made(digest(&revoked)), false),
+            (
+                Stored::Authentic {
+                    origin: Origin::Made,
+                    digest: digest(&revoked),
+                    next: Some(digest(&current)),
+                },
+                true,
+            ),
+            (
+                Stored::Authentic {
+                    origin: Origin::Made,
+                    digest: digest(&revoked),
+                    next: Some(digest("of a reset before the last")),
+                },
+                false,
+            ),
+        ];
+        for ((replayed, has_current), seconds) in replayed.into_iter().zip(1..) {
+            setting.put(&replayed);
+            let check = |access: &Access| {
+                for token in [&*revoked, "of a reset before the last"] {
+                    assert!(!access.is_administrator(token, at(seconds)).unwrap(), "{replayed:?}");
+                }
+                assert_eq!(access.is_administrator(&current, at(seconds)).unwrap(), has_current);
+            };
+            check(&access);
+            let (access, kept) = setting.start();
+            assert_eq!(kept == Token::Kept, has_current, "{replayed:?}");
+            check(&access);
+        }
         drop(setting.root);
+    }
+
+    #[test]
+    fn who_can_only_write_the_database_does_not_bring_back_a_token_of_the_settings() {
+        let setting = Setting::new();
+        let by = |origin: Origin, token: &str| Stored::Authentic {
+            origin,
+            digest: origin.digest(&setting.seal, token),
+            next: None,
+        };
+        let secret = Secret::new("the setting now".to_owned());
+        let (access, token) = Access::start(setting.keeping(), Some(&secret)).unwrap();
+        assert_eq!(token, Token::Bootstrap);
+        for replayed in [
+            by(Origin::Settings, "the one before"),
+            by(Origin::Made, "the one before"),
+        ] {
+            setting.put(&replayed);
+            assert!(
+                !access.is_administrator("the one before", at(9)).unwrap(),
+                "{replayed:?}"
+            );
+            assert!(
+                access.is_administrator("the setting now", at(9)).unwrap(),
+                "{replayed:?}"
+            );
+        }
+        // Where the token was made, with its file and without.
+        let (access, token) = setting.start();
+        assert_eq!(token, Token::Kept);
+        setting.reset();
+        for _ in 0..2 {
+            setting.put(&by(Origin::Settings, "the one before"));
+            assert!(!access.is_administrator("the one before", at(9)).unwrap());
+            setting.folder.remove_admin_token().unwrap();
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The digests are HMACs under a key derived from the master key: who can write the database but has no master key cannot
-//! put a token of their own there. Version 0.1.0 had `origin │ SHA-256`, which proves nothing.
+//! put a token of their own there. What was there before they can put back: that it is still the token, the data folder's file
+//! says. Version 0.1.0 had `origin │ SHA-256`, which proves nothing.
 
 use subtle::ConstantTimeEq as _;
 
@@ -57,7 +58,7 @@ pub(super) enum Stored {
     Authentic {
         origin: Origin,
         digest: [u8; 32],
-        /// Of a token that is being made: it is valid too, since it may be in the file by now.
+        /// Of a token that is being made: it may be in the file by now.
         next: Option<[u8; 32]>,
     },
     /// Of version 0.1.0: a hash that anybody could have written.
@@ -126,7 +127,7 @@ impl Stored {
         }
     }
 
-    /// Whether this token is the administrator's.
+    /// Whether this token is one of those whose digests are here.
     pub(super) fn is_of(&self, seal: &Seal, token: &str) -> bool {
         match self {
             Self::Authentic { origin, digest, next } => {

@@ -96,6 +96,7 @@ impl Access {
             database: keeping.database.clone(),
             folder: keeping.folder.clone(),
             seal: keeping.seal.clone(),
+            setting: bootstrap_token.cloned(),
             known: Arc::default(),
         };
         Ok((access, token))
@@ -195,7 +196,7 @@ impl Keeping<'_> {
     /// the digest beside the one before ─► the file ─► the digest in place of the one before
     /// ```
     ///
-    /// Whatever dies between two of these, the token in the file is right. `check` may object to what was there before.
+    /// Whatever dies between two of these, the token in the file is right, and the other one is not. `check` may object to what was there before.
     fn make(
         &self,
         record: &Entry,

@@ -106,9 +106,11 @@ impl FromRequestParts<App> for Informed {
         Ok(match caller {
             Ok(Principal::Administrator) => Self::Yes,
             Err(access::Error::Unauthorized) => Self::Refused,
-            // The right token of somebody who gets no details; and nothing is known of a token while the database
-            // cannot be read.
-            Err(access::Error::Device { .. } | access::Error::Database(_)) => Self::No,
+            // The right token of somebody who gets no details; and nothing is known of a token while the database or the
+            // token's file cannot be read.
+            Err(access::Error::Device { .. } | access::Error::Database(_) | access::Error::TokenFile { .. }) => {
+                Self::No
+            }
         })
     }
 }

@@ -405,6 +405,9 @@ impl From<crate::access::Error> for Problem {
                 ..Self::new(Kind::Forbidden, "The token is a device's; devices may not call this.")
             },
             Error::Database(error) => error.into(),
+            Error::TokenFile { .. } => {
+                Self::new(Kind::Unavailable, "The administrator's token cannot be checked now.").with_cause(&error)
+            }
         }
     }
 }

@@ -122,6 +122,45 @@ fn where_no_server_ever_ran_there_is_nothing_to_reset() {
     assert_eq!(folder.names(), [""; 0]);
 }
 
+fn change_database(folder: &Folder, sql: &str) {
+    let database = fleetmint_server::database::Database::attach(&folder.file("fleetmint-data/fleetmint.db")).unwrap();
+    database
+        .write_blocking::<_, fleetmint_server::database::Error>(|connection| {
+            use diesel::connection::SimpleConnection as _;
+            Ok(connection.batch_execute(sql)?)
+        })
+        .unwrap();
+}
+
+/// What the server itself wrote proves nothing once it was replaced.
+#[test]
+fn the_row_of_a_token_that_was_reset_does_not_bring_it_back() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let before = token(&folder);
+    assert_eq!(server.get("/api/devices", &before), 200);
+    change_database(
+        &folder,
+        "CREATE TABLE saved AS SELECT value FROM instance WHERE name = 'administrator_token'",
+    );
+    folder.line("fleetmint admin reset-token").done();
+    change_database(
+        &folder,
+        "UPDATE instance SET value = (SELECT value FROM saved) WHERE name = 'administrator_token'",
+    );
+    assert_eq!(server.get("/api/devices", &before), 401);
+    server.end("-TERM");
+    let server = Running::start(&folder, &[]);
+    let said = server.said();
+    assert!(said.contains("nobody is administrator: the file "), "{said}");
+    for token in [&before, &token(&folder)] {
+        assert_eq!(server.get("/api/devices", token), 401);
+    }
+    folder.line("fleetmint admin reset-token").done();
+    assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+    assert_eq!(server.get("/api/devices", &before), 401);
+}
+
 /// The database alone is not enough: what version 0.1.0 had there, anybody who can write it could have put there.
 #[test]
 fn a_hash_put_into_the_database_opens_nothing_and_a_reset_goes_on() {
@@ -130,15 +169,10 @@ fn a_hash_put_into_the_database_opens_nothing_and_a_reset_goes_on() {
     let hash = "6d" // SHA-256 of "attacker", as the version before had it
         .to_owned()
         + &hex::encode(<sha2::Sha256 as sha2::Digest>::digest(b"attacker"));
-    let database = fleetmint_server::database::Database::attach(&folder.file("fleetmint-data/fleetmint.db")).unwrap();
-    let put = format!("UPDATE instance SET value = x'{hash}' WHERE name = 'administrator_token'");
-    database
-        .write_blocking::<_, fleetmint_server::database::Error>(|connection| {
-            use diesel::connection::SimpleConnection as _;
-            Ok(connection.batch_execute(&put)?)
-        })
-        .unwrap();
-    drop(database);
+    change_database(
+        &folder,
+        &format!("UPDATE instance SET value = x'{hash}' WHERE name = 'administrator_token'"),
+    );
     let server = Running::start(&folder, &[]);
     let said = server.said();
     assert!(said.contains("nobody is administrator: the file "), "{said}");
