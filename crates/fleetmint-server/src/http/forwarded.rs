@@ -2,7 +2,8 @@
 //!
 //! Each proxy adds the address that it was called from at the right end. So an entry is as true as the proxy that wrote
 //! it, and the first address from the right that is no trusted proxy's is the caller's. What stands further left came
-//! from the caller.
+//! from the caller: it may be any bytes, and must not hide what the proxy added to the same line. So lines are split as
+//! bytes, and an entry that cannot be read ends the reading where it stands.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -39,32 +40,31 @@ impl Proxies {
     /// The caller's address. Where an entry cannot be read, it is the address of the last trusted hop.
     pub(super) fn caller(&self, peer: Source, headers: &HeaderMap) -> Source {
         match self.header {
-            ForwardedBy::XForwardedFor => self.last_untrusted(peer, lines(headers, &X_FORWARDED_FOR), |line| {
-                line.rsplit(',').map(address)
-            }),
-            ForwardedBy::Forwarded => self.last_untrusted(peer, lines(headers, &FORWARDED), |line| {
-                UnquotedParts::new(line, ',').map(forwarded_for)
-            }),
+            ForwardedBy::XForwardedFor => {
+                let lines = lines(headers, &X_FORWARDED_FOR);
+                self.last_untrusted(
+                    peer,
+                    lines.flat_map(|line| line.rsplit(|&byte| byte == b',').map(address)),
+                )
+            }
+            ForwardedBy::Forwarded => {
+                let lines = lines(headers, &FORWARDED);
+                self.last_untrusted(
+                    peer,
+                    lines.flat_map(|line| UnquotedParts::new(line, b',').map(forwarded_for)),
+                )
+            }
         }
     }
 
-    fn last_untrusted<'a, E: Iterator<Item = Entry>>(
-        &self,
-        peer: Source,
-        lines: impl Iterator<Item = Option<&'a str>>,
-        entries: impl Fn(&'a str) -> E,
-    ) -> Source {
+    fn last_untrusted(&self, peer: Source, entries: impl Iterator<Item = Entry>) -> Source {
         let mut hop = peer;
-        for line in lines {
-            // What is not ASCII cannot be taken apart.
-            let Some(line) = line else { return hop };
-            for entry in entries(line) {
-                match entry {
-                    _ if !self.trusts(hop) => return hop,
-                    Entry::Address(address) => hop = Source::new(address),
-                    Entry::Empty => {}
-                    Entry::Unreadable => return hop,
-                }
+        for entry in entries {
+            match entry {
+                _ if !self.trusts(hop) => return hop,
+                Entry::Address(address) => hop = Source::new(address),
+                Entry::Empty => {}
+                Entry::Unreadable => return hop,
             }
         }
         hop
@@ -72,9 +72,8 @@ impl Proxies {
 }
 
 /// The lines of a header, the last first: together they are one list (RFC 9110 §5.3).
-fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<&'a str>> {
-    let lines = headers.get_all(name).into_iter().rev();
-    lines.map(|line: &HeaderValue| line.to_str().ok())
+fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    headers.get_all(name).into_iter().rev().map(HeaderValue::as_bytes)
 }
 
 /// One entry of the list.
@@ -86,11 +85,14 @@ enum Entry {
 }
 
 /// An address as proxies write it: bare, or with a port, then IPv6 in brackets.
-fn address(text: &str) -> Entry {
-    let text = text.trim_matches([' ', '\t']);
-    if text.is_empty() {
+fn address(part: &[u8]) -> Entry {
+    let part = part.trim_ascii();
+    if part.is_empty() {
         return Entry::Empty;
     }
+    let Ok(text) = str::from_utf8(part) else {
+        return Entry::Unreadable;
+    };
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
     let address = text
         .parse()
@@ -101,25 +103,27 @@ fn address(text: &str) -> Entry {
 }
 
 /// The address in `for=192.0.2.60;proto=https` or `for="[2001:db8::1]:4711"` (RFC 7239 §4). `unknown` and names that
-/// proxies hide addresses behind (`_gateway`) are no addresses.
-fn forwarded_for(element: &str) -> Entry {
-    let element = element.trim_matches([' ', '\t']);
+/// proxies hide addresses behind (`_gateway`) are no addresses. The other pairs may be what the proxy repeats of the caller
+/// (`host`), and are not read.
+fn forwarded_for(element: &[u8]) -> Entry {
+    let element = element.trim_ascii();
     if element.is_empty() {
         return Entry::Empty;
     }
     let mut given = Entry::Unreadable;
     let mut seen = false;
-    for pair in UnquotedParts::new(element, ';') {
-        let Some((name, value)) = pair.split_once('=') else {
+    for pair in UnquotedParts::new(element, b';') {
+        let mut name_and_value = pair.splitn(2, |&byte| byte == b'=');
+        let (Some(name), Some(value)) = (name_and_value.next(), name_and_value.next()) else {
             return Entry::Unreadable;
         };
-        if name.trim_matches([' ', '\t']).eq_ignore_ascii_case("for") {
+        if name.trim_ascii().eq_ignore_ascii_case(b"for") {
             if seen {
                 return Entry::Unreadable;
             }
             seen = true;
-            let value = value.trim_matches([' ', '\t']);
-            let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+            let value = value.trim_ascii();
+            let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
             given = match address(unquoted.unwrap_or(value)) {
                 Entry::Empty => Entry::Unreadable,
                 entry => entry,
@@ -129,33 +133,36 @@ fn forwarded_for(element: &str) -> Entry {
     given
 }
 
-/// The parts between separators that stand outside quotation marks, from the right, so that a mark that the caller
-/// left open spoils only what is left of it.
+/// The parts between separators that stand outside quoted strings, from the right, so that a mark that the caller left
+/// open spoils only what is left of it.
 struct UnquotedParts<'a> {
-    rest: Option<&'a str>,
-    separator: char,
+    rest: Option<&'a [u8]>,
+    separator: u8,
 }
 
 impl<'a> UnquotedParts<'a> {
-    fn new(text: &'a str, separator: char) -> Self {
+    fn new(line: &'a [u8], separator: u8) -> Self {
         Self {
-            rest: Some(text),
+            rest: Some(line),
             separator,
         }
     }
 }
 
 impl<'a> Iterator for UnquotedParts<'a> {
-    type Item = &'a str;
+    type Item = &'a [u8];
 
-    fn next(&mut self) -> Option<&'a str> {
+    fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
         let mut quoted = false;
-        let at = rest.char_indices().rev().find(|&(_, character)| {
-            quoted ^= character == '"';
-            !quoted && character == self.separator
+        let at = rest.iter().enumerate().rposition(|(at, &byte)| {
+            // Within the quoted string, which is entered at its end, a mark behind a backslash does not begin it.
+            if byte == b'"' && !(quoted && is_escaped(rest, at)) {
+                quoted = !quoted;
+            }
+            !quoted && byte == self.separator
         });
-        match at.and_then(|(at, separator)| Some((rest.get(..at)?, rest.get(at + separator.len_utf8()..)?))) {
+        match at.and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?))) {
             Some((before, part)) => {
                 self.rest = Some(before);
                 Some(part)
@@ -165,11 +172,18 @@ impl<'a> Iterator for UnquotedParts<'a> {
     }
 }
 
+/// Whether the byte at this place of a quoted string is written with a backslash (RFC 9110 §5.6.4). Two of them are one
+/// that is escaped itself.
+fn is_escaped(text: &[u8], at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    before.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn caller(header: ForwardedBy, peer: &str, lines: &[&str]) -> String {
+    fn caller(header: ForwardedBy, peer: &str, lines: &[impl AsRef<[u8]>]) -> String {
         let name = match header {
             ForwardedBy::XForwardedFor => X_FORWARDED_FOR,
             ForwardedBy::Forwarded => FORWARDED,
@@ -182,7 +196,7 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(&name, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            headers.append(&name, HeaderValue::from_bytes(line.as_ref()).unwrap());
         }
         proxies.caller(Source::new(peer.parse().unwrap()), &headers).to_string()
     }
@@ -190,7 +204,7 @@ mod tests {
     #[test]
     fn x_forwarded_for_is_read_from_the_right_and_only_from_trusted_peers() {
         for (peer, lines, expected) in [
-            ("10.0.0.1", &[][..], "10.0.0.1"),
+            ("10.0.0.1", &[] as &[&str], "10.0.0.1"),
             ("10.0.0.1", &["192.0.2.7"], "192.0.2.7"),
             // Nobody trusts this peer, whatever it claims.
             ("192.0.2.9", &["192.0.2.7"], "192.0.2.9"),
@@ -250,5 +264,69 @@ mod tests {
             caller(ForwardedBy::Forwarded, "192.0.2.9", &["for=192.0.2.7"]),
             "192.0.2.9"
         );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_spoil_only_what_is_left_of_them() {
+        for (header, lines, expected) in [
+            // What the proxy added to the caller's own line.
+            (ForwardedBy::XForwardedFor, &[&b"\xff, 192.0.2.7"[..]][..], "192.0.2.7"),
+            (
+                ForwardedBy::XForwardedFor,
+                &[b"203.0.113.1 \xff\t, 192.0.2.7, 10.0.0.2"],
+                "192.0.2.7",
+            ),
+            (ForwardedBy::XForwardedFor, &[b"\xff", b"192.0.2.7"], "192.0.2.7"),
+            (ForwardedBy::Forwarded, &[b"\xff, for=192.0.2.7"], "192.0.2.7"),
+            (ForwardedBy::Forwarded, &[b"for=\"\xff, for=192.0.2.7"], "192.0.2.7"),
+            (
+                ForwardedBy::Forwarded,
+                &[b"for=\xff;by=\xff, for=192.0.2.7, for=10.0.0.2"],
+                "192.0.2.7",
+            ),
+            // What is left of a broken part cannot be believed.
+            (ForwardedBy::XForwardedFor, &[b"192.0.2.7, \xff"], "10.0.0.1"),
+            (ForwardedBy::XForwardedFor, &[b"192.0.2.7, \xff, 10.0.0.2"], "10.0.0.2"),
+            (ForwardedBy::XForwardedFor, &[b"192.0.2.7\xff"], "10.0.0.1"),
+            (ForwardedBy::XForwardedFor, &[b"192.0.2.7", b"\xff"], "10.0.0.1"),
+            (ForwardedBy::Forwarded, &[b"for=192.0.2.7, \xff"], "10.0.0.1"),
+            (
+                ForwardedBy::Forwarded,
+                &[b"for=192.0.2.7, for=\xff, for=10.0.0.2"],
+                "10.0.0.2",
+            ),
+            (ForwardedBy::Forwarded, &[b"for=\"192.0.2.7\xff\""], "10.0.0.1"),
+        ] {
+            let shown = lines.iter().map(|line| line.escape_ascii().to_string());
+            let shown: Vec<_> = shown.collect();
+            assert_eq!(caller(header, "10.0.0.1", lines), expected, "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_repeats_of_the_caller_beside_the_address_does_not_hide_it() {
+        for host in [
+            &b"a.example"[..],
+            b"\xff",
+            b"\"\xff\"",
+            br#""a,b;c""#,
+            br#""a\"b""#,
+            br#""\", for=203.0.113.1, b=\"""#,
+            br#""\", for=203.0.113.1;b=\"c""#,
+            br#""\\\", for=203.0.113.1;b=\"\\""#,
+            br#""\";for=203.0.113.1;b=\"c""#,
+        ] {
+            for line in [
+                [b"for=192.0.2.7;host=", host, b", for=10.0.0.2"].concat(),
+                [b"host=", host, b" ; for=192.0.2.7"].concat(),
+            ] {
+                assert_eq!(
+                    caller(ForwardedBy::Forwarded, "10.0.0.1", &[&line]),
+                    "192.0.2.7",
+                    "{}",
+                    line.escape_ascii()
+                );
+            }
+        }
     }
 }

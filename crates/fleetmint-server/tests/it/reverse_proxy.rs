@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
@@ -200,13 +201,25 @@ async fn it_works_behind_nginx_below_a_path() {
     let token = client.post(value("token_url")).form(&form).send().await.unwrap();
     assert_eq!(token.status(), 200);
 
-    // The caller's address is what nginx saw, not what the caller claimed.
+    // The caller's address is what nginx saw, not what the caller claimed, in whatever bytes.
+    let claims = [&b"192.0.2.66"[..], b"\xff", b"\"", b"192.0.2.66, \xff,"];
+    for claim in claims {
+        let image = client
+            .get(format!("{public_url}/api/devices/1/provisioning"))
+            .bearer_auth(&server.token)
+            .header("x-forwarded-for", HeaderValue::from_bytes(claim).unwrap());
+        assert_eq!(image.send().await.unwrap().status(), 200);
+    }
     let records: Value = get(format!("{public_url}/api/audit?action=get_provisioning"))
         .await
         .json()
         .await
         .unwrap();
-    assert_eq!(records["items"][0]["source"], "127.0.0.5");
+    let records = records["items"].as_array().unwrap();
+    assert_eq!(records.len(), claims.len() + 1);
+    for record in records {
+        assert_eq!(record["source"], "127.0.0.5");
+    }
     drop(nginx);
     server.stop().await;
 }

@@ -1,15 +1,16 @@
 //! Whose call it was: the peer's, or that of the proxy's client.
 
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 
 use crate::harness::Server;
 
 /// The address in the audit's record of a call with these headers.
-async fn audited(server: &Server, headers: &[(&str, &str)]) -> String {
+async fn audited(server: &Server, headers: &[(&str, &[u8])]) -> String {
     let answer = server
         .call(Method::GET, "/api/devices/1/provisioning", |mut request| {
             for (name, value) in headers {
-                request = request.header(*name, *value);
+                request = request.header(*name, HeaderValue::from_bytes(value).unwrap());
             }
             request
         })
@@ -26,7 +27,7 @@ async fn audited(server: &Server, headers: &[(&str, &str)]) -> String {
 async fn nobody_is_believed_unless_the_settings_say_so() {
     let server = Server::start().await;
     server.device(&server.model("m").await).await;
-    let headers = [("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.8")];
+    let headers = [("x-forwarded-for", &b"192.0.2.7"[..]), ("forwarded", b"for=192.0.2.8")];
     assert_eq!(audited(&server, &headers).await, "127.0.0.1");
     server.stop().await;
 }
@@ -41,8 +42,14 @@ async fn a_trusted_proxy_says_who_called_in_one_header() {
         .await;
         server.device(&server.model("m").await).await;
         let headers = [
-            ("x-forwarded-for", "203.0.113.1, 192.0.2.7, 10.0.0.1"),
-            ("forwarded", "for=203.0.113.1, for=192.0.2.8, for=10.0.0.1"),
+            ("x-forwarded-for", &b"203.0.113.1, 192.0.2.7, 10.0.0.1"[..]),
+            ("forwarded", b"for=203.0.113.1, for=192.0.2.8, for=10.0.0.1"),
+        ];
+        assert_eq!(audited(&server, &headers).await, expected);
+        // Bytes of the caller that are no text do not hide what the proxy added to the same line.
+        let headers = [
+            ("x-forwarded-for", &b"\xff, 192.0.2.7"[..]),
+            ("forwarded", b"\xff, for=192.0.2.8"),
         ];
         assert_eq!(audited(&server, &headers).await, expected);
         assert_eq!(audited(&server, &[]).await, "127.0.0.1");
