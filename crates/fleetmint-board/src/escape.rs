@@ -1,5 +1,4 @@
-//! Bytes from an image, a table, a file's name another server or a stranger, as a terminal or a log
-//! may have them.
+//! Bytes from an image, a table, a file's name, another server or a stranger, as a terminal or a log may have them.
 //!
 //! A terminal obeys control characters, and characters that only format text can show it in another order than it has,
 //! or hide a part of it. So each is written as its number instead.

@@ -6,8 +6,8 @@
 //! sync     row leased ─► GET, PUT, POST what is wrong ─► row with Keycloak's id, lease given back
 //! ```
 //!
-//! Whatever dies on the way leaves a row whose lease runs out; the [reconciler](super::reconciler) then brings it to an
-//! end: what was being created or deleted is gone, what was being repaired is found again.
+//! Whatever dies on the way leaves a row whose lease runs out; the [reconciler](super::reconciler) then completes it: what
+//! was being created or deleted is gone, what was being repaired is found again.
 //!
 //! A lease is longer than any of these calls can take. So when it runs out after a creation whose answer never came,
 //! Keycloak has made the client by then, or will never do.

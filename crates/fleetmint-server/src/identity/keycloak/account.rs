@@ -3,6 +3,7 @@
 //! Our account may read this user (and Keycloak creates it again when it is asked for and gone), but change it only with
 //! the role `manage-users`, which Fleetmint does not ask for. So asking for a token is the only way to find out whether all is well.
 
+use fleetmint_board::escape::bounded_line;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -14,7 +15,7 @@ use super::lookup::is_segment;
 use super::{Client, Error, Keycloak, Repair};
 use crate::secret::Secret;
 
-/// The most that is repeated of Keycloak's words.
+/// The most that is repeated of Keycloak's words, in bytes.
 const REFUSAL_MAX: usize = 200;
 
 /// RFC 6749 §5.2.
@@ -124,18 +125,35 @@ fn refused(refusal: &str) -> String {
     format!("Keycloak gives the client no token: {refusal}")
 }
 
-/// Words from elsewhere: bounded, and without characters that steer a terminal.
+/// Words from elsewhere: one bounded line, without characters that steer a terminal.
 fn plain(text: &str) -> String {
-    let text: String = text
-        .chars()
-        .filter(|c| {
-            !c.is_control() && !matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-        })
-        .take(REFUSAL_MAX)
-        .collect();
-    if text.is_empty() {
-        "it does not say why".to_owned()
-    } else {
-        text
+    match text.trim() {
+        "" => "it does not say why".to_owned(),
+        text => bounded_line(text, REFUSAL_MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_keycloak_are_shown_in_one_bounded_line() {
+        for (said, shown) in [
+            ("Client disabled", "Client disabled"),
+            ("Zugriff für „ä“ verweigert ✓", "Zugriff für „ä“ verweigert ✓"),
+            (
+                "a\u{202E}b\u{200B}c\u{FEFF}d\u{061C}e\u{2028}f",
+                "a\\u{202e}b\\u{200b}c\\u{feff}d\\u{61c}e\\u{2028}f",
+            ),
+            ("a\r\n\u{1B}[31m\u{9B}\u{E0041}", "a\\r\\n\\u{1b}[31m\\u{9b}\\u{e0041}"),
+            ("", "it does not say why"),
+            (" \t\u{3000}", "it does not say why"),
+        ] {
+            assert_eq!(plain(said), shown);
+        }
+        let shown = plain(&"\u{202E}x".repeat(REFUSAL_MAX));
+        assert!(shown.len() <= REFUSAL_MAX + '…'.len_utf8(), "{shown}");
+        assert!(shown.ends_with('…'), "{shown}");
     }
 }
