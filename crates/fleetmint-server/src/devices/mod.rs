@@ -175,7 +175,8 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
     audit::change(app, record, move |connection, record| {
         let mut device = store::find(connection, id)?.ok_or(Error::NotFound)?;
         record.model_id = Some(device.device_model_id);
-        change.expected.check(&device.version())?;
+        let before = device.version();
+        change.expected.check(&before)?;
         let mut violations = Vec::new();
         change.id.check_fixed("/id", &device.id, &mut violations);
         change.key.check_fixed("/key", &device.key, &mut violations);
@@ -205,8 +206,11 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
         device.overrides = change.overrides.apply(device.overrides, |column, secret| {
             service.seal.seal(place(key, column), secret.as_bytes())
         })?;
-        device.updated_at = record.at;
-        store::update(connection, &device)?;
+        // What changes nothing can be sent again and again: the row, its time included, stays as it is.
+        if device.version() != before {
+            device.updated_at = record.at;
+            store::update(connection, &device)?;
+        }
         Ok(device)
     })
     .await

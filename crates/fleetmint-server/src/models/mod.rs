@@ -216,7 +216,8 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
     let service = app.clone();
     audit::change(app, record, move |connection, record| {
         let mut model = store::find(connection, id)?.ok_or(Error::NotFound)?;
-        change.expected.check(&model.version())?;
+        let before = model.version();
+        change.expected.check(&before)?;
         let mut violations = Vec::new();
         change.id.check_fixed("/id", &model.id, &mut violations);
         change.code.check_fixed("/code", &model.code, &mut violations);
@@ -236,8 +237,11 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
         model.overrides = change.overrides.apply(model.overrides, |column, secret| {
             service.seal.seal(place(code, column), secret.as_bytes())
         })?;
-        model.updated_at = record.at;
-        store::update(connection, &model)?;
+        // What changes nothing can be sent again and again: the row, its time included, stays as it is.
+        if model.version() != before {
+            model.updated_at = record.at;
+            store::update(connection, &model)?;
+        }
         Ok(model)
     })
     .await

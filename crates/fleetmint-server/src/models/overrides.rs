@@ -224,6 +224,7 @@ impl ChangeOverrides {
             web(Setting::BaseUrl, self.base_url),
             web(Setting::TokenUrl, self.token_url),
         );
+        let was_empty = now.password_state() == PasswordState::Empty;
         let (mqtt_url, mqtt_userinfo) = match self.mqtt_url {
             Change::Set(Some(url)) if is_shown(Setting::MqttUrl, url.expose()) => (now.mqtt_url, now.mqtt_userinfo),
             Change::Keep => (now.mqtt_url, now.mqtt_userinfo),
@@ -242,6 +243,8 @@ impl ChangeOverrides {
             wifi_password: match self.wifi_password {
                 Change::Keep => now.wifi_password,
                 Change::Set(None) => None,
+                Change::Set(Some(password)) if password.expose().is_empty() && was_empty => now.wifi_password,
+                // A password that is given is another state, even the same one: nobody is told whether a guess is right.
                 Change::Set(Some(password)) => Some(seal(WIFI_PASSWORD, password.expose())?),
             },
         })

@@ -282,6 +282,71 @@ async fn what_a_get_answers_can_be_sent_back() {
     server.stop().await;
 }
 
+/// The same call may be made again and again: what changes nothing is recorded, and leaves the row as it is.
+#[tokio::test]
+async fn a_change_that_changes_nothing_leaves_the_state_as_it_is() {
+    let server = Server::start().await;
+    server.keep_secret("correct horse battery");
+    server.keep_secret("hunter2-hunter2");
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    for (noun, action, path) in [
+        (
+            "model",
+            "update_device_model",
+            format!("/api/device-models/{}", model["id"]),
+        ),
+        ("device", "update_device", format!("/api/devices/{}", device["id"])),
+    ] {
+        for provisioning in [
+            json!(null),
+            json!({"wifi_ssid": "", "wifi_password": ""}),
+            json!({
+                "base_url": "https://api.example",
+                "mqtt_url": "mqtts://user:hunter2-hunter2@broker.example",
+                "wifi_ssid": "attic",
+                "wifi_password": "correct horse battery",
+            }),
+        ] {
+            server
+                .patch(&path, &json!({"provisioning": provisioning}))
+                .await
+                .expect(200);
+            let before = server.get(&path).await;
+            let shown = before.json();
+            let mut changes = vec![
+                shown.clone(),
+                json!({}),
+                json!({"name": shown["name"]}),
+                json!({"provisioning": {}}),
+                json!({"provisioning": {"wifi_ssid": shown["provisioning"]["wifi_ssid"]}}),
+            ];
+            if shown["provisioning"]["wifi_password_state"] != "set" {
+                changes.push(json!({"provisioning": provisioning}));
+            }
+            for change in changes {
+                let records = server.count(&format!("audit WHERE action = '{action}'"));
+                for _ in 0..3 {
+                    let answer = server.patch(&path, &change).await;
+                    assert_eq!(answer.header("etag"), before.header("etag"), "{noun} {change}");
+                    assert_eq!(answer.expect(200), shown, "{noun} {change}");
+                }
+                let after = server.count(&format!("audit WHERE action = '{action}' AND outcome = 'succeeded'"));
+                assert_eq!(after - records, 3, "{noun} {change}");
+            }
+            let again = server.get(&path).await;
+            assert_eq!(again.header("etag"), before.header("etag"));
+            assert_eq!(again.expect(200), shown);
+        }
+        // What is not nothing still is another state.
+        let before = server.get(&path).await;
+        let changed = server.patch(&path, &json!({"name": "Another"})).await;
+        assert_ne!(changed.header("etag"), before.header("etag"));
+        assert!(changed.json()["updated_at"].as_str() > before.json()["updated_at"].as_str());
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_time_has_six_digits_whenever_it_is() {
     let server = Server::start().await;
