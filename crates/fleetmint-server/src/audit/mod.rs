@@ -1,7 +1,8 @@
 //! Who saw or changed what.
 //!
 //! Every operation that discloses or changes something leaves a record of the attempt and of its outcome, also where it
-//! failed. The trail is append-only, so which rows there are depends on the operation:
+//! failed. It begins when its handler calls it: a request that cannot be read leaves none. The trail is append-only, so
+//! which rows there are depends on the operation:
 //!
 //! ```text
 //! one transaction          one row, in that transaction: succeeded or failed        [`change`], [`Audit::disclose`]

@@ -269,6 +269,66 @@ async fn what_failed_is_recorded_with_its_reason() {
     server.stop().await;
 }
 
+/// It changes and discloses nothing, and whoever has a token could fill the trail with it.
+#[tokio::test]
+async fn what_is_refused_before_the_operation_begins_leaves_no_record() {
+    let server = Server::start().await;
+    let model = server.model("m").await;
+    let device = server.device(&model).await;
+    let models = "/api/device-models";
+    let model = format!("{models}/{}", model["id"]);
+    let device = format!("/api/devices/{}", device["id"]);
+    let provisioning = format!("{device}/provisioning");
+    let with_query = |query: &str| format!("{provisioning}?{query}");
+    let patch = format!("{provisioning}/patch");
+    let json_type = ("content-type", "application/json");
+    let merge_patch = ("content-type", "application/merge-patch+json");
+    let named = r#"{"name": "N"}"#;
+    let no_size = json!({"data": BASE64_STANDARD.encode([0xFF; 0x1001])}).to_string();
+    let before = server.count("audit");
+    for (method, path, headers, body, status) in [
+        (Method::POST, models, &[json_type][..], "{", 400),
+        (Method::POST, models, &[json_type], r#"{"code": "n", "name": 1}"#, 422),
+        (
+            Method::POST,
+            models,
+            &[json_type],
+            r#"{"code": "n", "name": "N", "x": 1}"#,
+            422,
+        ),
+        (Method::POST, models, &[("content-type", "text/plain")], "{}", 415),
+        (
+            Method::POST,
+            models,
+            &[json_type, ("idempotency-key", "\"")],
+            r#"{"code": "n", "name": "N"}"#,
+            400,
+        ),
+        (Method::PATCH, &model, &[merge_patch, ("if-match", "x")], named, 400),
+        (Method::PATCH, &device, &[merge_patch, ("if-match", "x")], named, 400),
+        (Method::PATCH, &device, &[merge_patch], "[]", 422),
+        (Method::DELETE, &device, &[("if-match", "x")], "", 400),
+        (Method::PATCH, "/api/devices/x", &[merge_patch], named, 404),
+        (Method::GET, &with_query("partition_size=1"), &[], "", 422),
+        (Method::GET, &with_query("size=4096"), &[], "", 422),
+        (Method::GET, &provisioning, &[("accept", "text/html")], "", 406),
+        (Method::POST, &patch, &[json_type], r#"{"data": "?"}"#, 422),
+        (Method::POST, &patch, &[json_type], &no_size, 422),
+    ] {
+        let answer = server
+            .call(method.clone(), path, |mut request| {
+                for (name, value) in headers {
+                    request = request.header(*name, *value);
+                }
+                request.body(body.to_owned())
+            })
+            .await;
+        assert_eq!(answer.status, status, "{method} {path} {headers:?} {body}");
+        assert_eq!(server.count("audit"), before, "{method} {path} {headers:?} {body}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn records_of_the_version_before_are_kept() {
     let folder = tempfile::tempdir().unwrap();
