@@ -5,7 +5,7 @@ use fleetmint_nvs::layout::ENTRY_COUNT;
 use fleetmint_nvs::page::EntryState;
 use fleetmint_nvs::storage::{self, check_key};
 
-use super::is_nvs;
+use super::pages::is_nvs;
 use crate::partition_table::PartitionTable;
 
 /// What the partitions of type `nvs_keys` in a flash are to one of its NVS partitions.

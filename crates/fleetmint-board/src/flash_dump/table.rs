@@ -1,0 +1,89 @@
+//! Where the partition table of a whole flash is, and whether the dump begins where the flash does.
+
+use super::pages::has_nvs_page;
+use super::{Error, SEARCHED, SECTOR, Wanted, content};
+use crate::partition_table::{self, Partition, PartitionTable};
+
+/// The partition table of a whole flash, and where it is; `None` where the file seems to be no whole flash.
+pub(super) fn find_table(file: &[u8], wanted: &Wanted<'_>) -> Result<Option<(usize, PartitionTable)>, Error> {
+    let asked = wanted.table_offset;
+    let usual = asked.unwrap_or(partition_table::OFFSET);
+    let error = match PartitionTable::in_flash(file, usual) {
+        Ok(table) => return Ok(Some((usual, table))),
+        Err(error) => error,
+    };
+    let found = search(file);
+    let proven = |proof: bool| -> Vec<usize> {
+        let tables = found.iter().filter(|(_, table)| table.has_md5() == proof);
+        tables.map(|(offset, _)| *offset).collect()
+    };
+    let tables = proven(true);
+    if asked.is_some() || !matches!(error, partition_table::Error::NoTable { .. }) {
+        let searched = true;
+        return Err(Error::Table {
+            error,
+            tables,
+            searched,
+        });
+    }
+    match tables.as_slice() {
+        // A table alone, as the build writes it.
+        [0] if file.len() <= SECTOR && wanted.partition.is_none() => Ok(None),
+        [offset] => {
+            let table = found.into_iter().find(|(found, _)| found == offset);
+            if let Some((offset, table)) = &table
+                && let Some(begin) = begins_at(file, *offset, table)
+                && !wanted.force
+            {
+                return Err(Error::NotFromStart { table: *offset, begin });
+            }
+            Ok(table)
+        }
+        [_, _, ..] => Err(Error::SeveralTables { tables }),
+        [] if wanted.force && wanted.partition.is_none() => Ok(None),
+        [] => match proven(false) {
+            // No whole flash has its table before the boot loader: that is a table alone.
+            unproven if unproven.iter().any(|offset| *offset > 0) => Err(Error::UnprovenTable { tables: unproven }),
+            _ if wanted.partition.is_some() => Err(Error::Table {
+                error,
+                tables,
+                searched: true,
+            }),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// The tables at the sector boundaries of the first 128 KiB.
+fn search(file: &[u8]) -> Vec<(usize, PartitionTable)> {
+    (0..SEARCHED.min(file.len()))
+        .step_by(SECTOR)
+        .filter_map(|offset| Some((offset, PartitionTable::in_flash(file, offset).ok()?)))
+        .collect()
+}
+
+/// Where in the flash a dump begins that was not read from its first byte: what the table names is then not at its
+/// offset, but before it by as much as the table itself is before its usual place.
+fn begins_at(file: &[u8], table_offset: usize, table: &PartitionTable) -> Option<usize> {
+    let begin = partition_table::OFFSET
+        .checked_sub(table_offset)
+        .filter(|begin| *begin > 0)?;
+    // In front of the table there is the boot loader, always.
+    if table_offset == 0 {
+        return Some(begin);
+    }
+    let sector = |offset: usize| file.get(offset..)?.get(..SECTOR);
+    let is_nvs = |offset| sector(offset).is_some_and(has_nvs_page);
+    let is_app = |offset| sector(offset).is_some_and(content::is_esp_image);
+    let in_nvs = |offset: usize| {
+        let mut nvs = table.partitions().iter().filter(|partition| partition.is_nvs());
+        nvs.any(|partition| (partition.offset..partition.offset.saturating_add(partition.size)).contains(&offset))
+    };
+    let shifted = |partition: &Partition| {
+        partition.offset.checked_sub(begin).is_some_and(|before| {
+            partition.is_app() && is_app(before) && !is_app(partition.offset)
+                || partition.is_nvs() && is_nvs(before) && !in_nvs(before)
+        })
+    };
+    table.partitions().iter().any(shifted).then_some(begin)
+}
