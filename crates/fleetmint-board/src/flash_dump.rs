@@ -147,6 +147,9 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
     {
         return Err(Error::Misaligned(misaligned));
     }
+    if !wanted.force {
+        table::check_offsets(file, table_offset, &table, partition)?;
+    }
     let place = partition.within(file.len()).map_err(no_partition)?;
     check(
         file.get(place.clone()).unwrap_or_default(),

@@ -173,6 +173,70 @@ fn a_dump_that_does_not_begin_with_the_flash() {
 }
 
 #[test]
+fn a_dump_that_does_not_begin_with_the_flash_wherever_its_table_is() {
+    // The last shift leaves some of the partition's pages in its place, the second to last brings the table to 0x8000.
+    let pages = nvs(0x2000, None)[..0x1000].repeat(4);
+    for (table, begin, content) in [
+        (0x10000, 0x1000, nvs(NVS.1, None)),
+        (0x10000, 0x5000, nvs(NVS.1, None)),
+        (0x9000, 0x1000, nvs(NVS.1, None)),
+        (0x10000, 0x8000, nvs(NVS.1, None)),
+        (0x10000, 0x2000, pages),
+    ] {
+        let mut whole = flash(&[table]);
+        whole[NVS.0..][..NVS.1].copy_from_slice(&content);
+        assert_eq!(locate(&whole, &Wanted::default()).unwrap().place.start, NVS.0);
+        let dump = &whole[begin..];
+        for table_offset in [None, Some(table - begin)] {
+            let error = locate(dump, &wanted(None, table_offset)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "seems to be a dump that does not begin at the flash's start: its partition table at {:#x} has partition \"nvs\" \
+                     at offset {:#x}, but NVS pages that are in no NVS partition of the table begin at {:#x}; read the flash from \
+                     offset 0",
+                    table - begin,
+                    NVS.0,
+                    NVS.0 - begin
+                )
+            );
+        }
+        let force = Wanted {
+            force: true,
+            ..Wanted::default()
+        };
+        assert_eq!(locate(dump, &force).unwrap().place.start, NVS.0);
+    }
+    // Something else where the partition should be.
+    let mut whole = flash(&[0x10000]);
+    whole[NVS.0 + 0x4000..][..0x3000].fill(0);
+    let error = locate(&whole[0x4000..], &Wanted::default()).unwrap_err();
+    assert!(matches!(error, Error::Shifted { nvs: 0x1_D000, .. }), "{error}");
+    // Pages that an older table had behind the partition, which is in use.
+    let mut older = flash(&[0x10000]);
+    older[0x2_9000..][..0x3000].copy_from_slice(&nvs(0x3000, None));
+    assert_eq!(locate(&older, &Wanted::default()).unwrap().place.start, NVS.0);
+}
+
+#[test]
+fn the_application_tells_of_a_dump_that_does_not_begin_with_the_flash_too() {
+    // Nothing is stored yet.
+    let mut whole = flash(&[0x10000]);
+    whole[NVS.0..][..NVS.1].fill(0xFF);
+    assert!(locate(&whole, &Wanted::default()).is_ok());
+    for begin in [0x1000, 0x7000, 0x8000] {
+        let error = locate(&whole[begin..], &Wanted::default()).unwrap_err();
+        assert!(
+            matches!(error, Error::NotFromStart { begin: found, .. } if found == begin),
+            "{error}"
+        );
+    }
+    // No application was flashed.
+    whole[0x3_0000..].fill(0xFF);
+    assert!(locate(&whole, &Wanted::default()).is_ok());
+}
+
+#[test]
 fn a_partition_that_is_not_for_nvs_is_refused_by_name() {
     let flash = flash(&[0x8000]);
     for (name, said) in [
@@ -392,6 +456,8 @@ fn a_dump_that_goes_on_behind_its_partition() {
     for (behind, is_noise) in [
         (application(), false),
         (keys.encode().to_vec(), false),
+        (b"\x7FELF\x01\x01".repeat(0x1000 / 2)[..0x1000].to_vec(), false),
+        (b"UF2\n\x57\x51\x5D\x9E".repeat(0x1000 / 8), false),
         ([&blank[..], &application()].concat(), false),
         (noise(0x3000), true),
     ] {
@@ -408,11 +474,95 @@ fn a_dump_that_goes_on_behind_its_partition() {
     let mut damaged = [nvs(0x4000, None), blank].concat();
     damaged[0x4000..].copy_from_slice(&noise(0x1000));
     assert_eq!(check_nvs(&damaged), Ok(()));
-    // So are several that hold what a damaged flash holds, and no chip with flash encryption.
-    for filled_with in [0x00, 0xF7] {
-        let damaged = [nvs(0x4000, None), vec![filled_with; 0x3000]].concat();
-        assert_eq!(check_nvs(&damaged), Ok(()), "{filled_with:#x}");
+}
+
+/// What lies behind NVS in a flash and has no header by which it is known.
+fn neighbours() -> Vec<(&'static str, Vec<u8>)> {
+    let sized = |head: &[u8], fill: u8| {
+        let mut bytes = head.to_vec();
+        bytes.resize(0x3000, fill);
+        bytes
+    };
+    let fat = |fill: u8| {
+        let mut fat = sized(b"\xEB\xFE\x90MSDOS5.0\0\x10\x01", fill);
+        fat[510..512].copy_from_slice(&[0x55, 0xAA]);
+        fat[0x1000..0x1004].copy_from_slice(&[0xF8, 0xFF, 0xFF, 0xF0]);
+        // Files in the next sector.
+        fat[0x2000..0x2020].copy_from_slice(b"CONFIG  TXT \0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\x20\0\0\0");
+        fat
+    };
+    let mut littlefs = vec![0xFF; 0x3000];
+    for (block, revision) in [(0, 1), (0x1000, 2)] {
+        littlefs[block..block + 8].copy_from_slice(&[revision, 0, 0, 0, 0xF0, 0x0F, 0xFF, 0xF7]);
+        littlefs[block + 8..block + 16].copy_from_slice(b"littlefs");
+        let superblock = [
+            0x2F, 0xE0, 0, 0x10, 0, 0, 2, 0, 0, 0x10, 0, 0, 3, 0, 0, 0, 0xFF, 0, 0, 0,
+        ];
+        littlefs[block + 16..][..superblock.len()].copy_from_slice(&superblock);
     }
+    let mut beyond_blank = vec![0xFF; 0x1000];
+    beyond_blank.extend(fat(0));
+    beyond_blank.extend([0xFF; 0x2000]);
+    // Its second sector begins with the bytes of an erased one.
+    let mut program = application()[0x20..].to_vec();
+    program.resize(0x3000, 0);
+    program[0x1000..0x1020].fill(0xFF);
+    let boot_of_elf = sized(b"\x7FELF\x01\x01\x01", 0x11);
+    vec![
+        ("FAT", fat(0)),
+        ("FAT in erased sectors", fat(0xFF)),
+        ("FAT between erased sectors", beyond_blank),
+        ("LittleFS", littlefs),
+        ("ELF", boot_of_elf),
+        ("text", b"key,type,encoding,value\n".repeat(512)),
+        ("zeros", vec![0; 0x3000]),
+        ("one byte", vec![0xF7; 0x3000]),
+        ("the middle of a program", program),
+    ]
+}
+
+#[test]
+fn what_lies_behind_a_partition_is_not_a_part_of_it_whatever_it_is() {
+    let keys = Keys::from_bytes(std::array::from_fn(|n| n as u8));
+    for (name, behind) in neighbours() {
+        let is_blank = |sector: &&[u8]| sector.iter().all(|byte| *byte == 0xFF);
+        let begin = behind.chunks(0x1000).take_while(is_blank).count() * 0x1000;
+        for image in [nvs(0x3000, None), nvs(0x3000, Some(&keys))] {
+            let after = check_nvs(&[&image[..], &behind[..]].concat());
+            assert!(
+                matches!(after, Err(NotNvs::Longer { offset, .. }) if offset == 0x3000 + begin),
+                "{name}: {after:?}"
+            );
+            // The same in front of the pages.
+            let before = check_nvs(&[&behind[..], &image[..]].concat());
+            assert!(
+                matches!(before, Err(NotNvs::Before { offset, nvs, .. }) if offset == begin && nvs == behind.len()),
+                "{name}: {before:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn pages_of_nvs_stay_pages_of_nvs_however_they_are_damaged() {
+    let keys = Keys::from_bytes(std::array::from_fn(|n| n as u8));
+    for keys in [None, Some(&keys)] {
+        for header in [[0; 32], [0xFF; 32], [0x5A; 32]] {
+            // Four pages with a value, of which three have lost their headers.
+            let mut image = nvs(0x1000 * 2, keys)[..0x1000].repeat(4);
+            for page in image.chunks_mut(0x1000).skip(1) {
+                page[..32].copy_from_slice(&header);
+            }
+            assert_eq!(check_nvs(&image), Ok(()), "{header:?}");
+        }
+    }
+    // Erased pages that are old.
+    let mut image = nvs(0x4000, None);
+    for (n, page) in image.chunks_mut(0x1000).enumerate().skip(1) {
+        page[n] = 0xFE;
+        page[100 * n] = 0x7B;
+    }
+    assert_eq!(check_nvs(&image), Ok(()));
 }
 
 #[test]

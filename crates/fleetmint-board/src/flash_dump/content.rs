@@ -133,10 +133,6 @@ pub(super) fn identify(bytes: &[u8]) -> Content {
             Content::EspImage { .. } => Content::EspImage { offset: begin },
             content => content,
         }
-    } else if rest.starts_with(b"\x7FELF") {
-        Content::Elf
-    } else if rest.starts_with(b"UF2\n") {
-        Content::Uf2
     } else if storage::pages(bytes).any(damaged) {
         Content::DamagedPages
     } else if bytes.iter().all(|byte| *byte == 0) {
@@ -162,6 +158,10 @@ pub(super) fn certain(sector: &[u8]) -> Option<Content> {
         Some(Content::OtaData)
     } else if sector.starts_with(b"PHYINIT\0") {
         Some(Content::PhyInit)
+    } else if sector.starts_with(b"\x7FELF") {
+        Some(Content::Elf)
+    } else if sector.starts_with(b"UF2\n") {
+        Some(Content::Uf2)
     } else {
         None
     }

@@ -97,6 +97,22 @@ pub enum Error {
         /// Where the dump begins in the flash.
         begin: usize,
     },
+    /// NVS pages lie beside the partition that should have them.
+    #[error(
+        "seems to be a dump that does not begin at the flash's start: its partition table at {table:#x} has partition \
+         {name:?} at offset {offset:#x}, but NVS pages that are in no NVS partition of the table begin at {nvs:#x}; read the \
+         flash from offset 0"
+    )]
+    Shifted {
+        /// Where the table is in the dump.
+        table: usize,
+        /// The partition's name.
+        name: String,
+        /// Where the table has it.
+        offset: usize,
+        /// Where the NVS pages are.
+        nvs: usize,
+    },
     /// The table has no NVS partition.
     #[error("a whole flash without an NVS partition; the partitions are {}", list(names))]
     NoNvsPartition {

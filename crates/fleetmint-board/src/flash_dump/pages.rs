@@ -1,42 +1,43 @@
 //! Whether the pages of a partition are those of NVS.
 
-use fleetmint_nvs::layout::PAGE_SIZE;
-use fleetmint_nvs::page::PageState;
+use fleetmint_nvs::entry::crc_fits;
+use fleetmint_nvs::layout::{ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE};
+use fleetmint_nvs::page::{EntryState, PageState};
 use fleetmint_nvs::storage::{self, RawPage};
 
 use super::{Content, NotNvs, content};
 
+/// Bits that may be 0 in a page that was erased: what age and radiation flip is a few.
+const FLIPPED_BITS: u32 = 32;
+
 /// Whether these bytes are an NVS partition: blank, or with a page that has a valid header, and without what can only
 /// lie outside of a partition.
+///
+/// A single page that shows nothing of NVS may be an erasure that was cut short, and is left to the firmware's repair.
+/// Two or more, with nothing of NVS between them, are what lies beside the partition.
 ///
 /// # Errors
 /// See [`NotNvs`].
 pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
     let mut first = None;
     let mut foreign = None;
-    // Pages in a row, up to the last one, that no firmware ever wrote a state to.
     let mut strange = Vec::new();
     for (page, bytes) in storage::pages(partition).zip(partition.chunks_exact(PAGE_SIZE)) {
         if is_nvs(&page) {
             first = first.or(Some(page.offset));
-        } else if foreign.is_none()
-            && let Some(content) = content::certain(bytes)
-        {
-            foreign = Some((page.offset, content));
         }
-        if page.state.is_some() || is_nvs(&page) {
-            strange.clear();
-        } else {
-            strange.push(page.offset);
+        if foreign.is_some() {
+            continue;
         }
-    }
-    if let [offset, _, ..] = strange.as_slice()
-        && foreign.is_none()
-        // Damage seldom makes noise of whole pages, and a single one may be an erasure that was cut short. What an
-        // encrypted flash holds behind the partition is noise throughout.
-        && content::identify(partition.get(*offset..).unwrap_or_default()) == Content::Noise
-    {
-        foreign = Some((*offset, Content::Noise));
+        match look(&page, bytes) {
+            Look::Foreign(content) => foreign = Some((page.offset, content)),
+            Look::Nvs => strange.clear(),
+            Look::Erased => {}
+            Look::Strange => strange.push(page.offset),
+        }
+        if let [begin, .., _] = strange.as_slice() {
+            foreign = Some((*begin, content::identify(strange_part(partition, *begin))));
+        }
     }
     match (foreign, first) {
         (Some((offset, content)), Some(nvs)) if offset < nvs => Err(NotNvs::Before { offset, content, nvs }),
@@ -48,6 +49,72 @@ pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
             content: content::identify(partition),
         }),
     }
+}
+
+/// What a page looks like.
+enum Look {
+    /// A page of NVS, damaged or not.
+    Nvs,
+    /// An erased page, a few bits aside.
+    Erased,
+    /// Something else by its first bytes.
+    Foreign(Content),
+    /// Nothing of NVS is to be seen in it.
+    Strange,
+}
+
+fn look(page: &RawPage, bytes: &[u8]) -> Look {
+    if is_nvs(page) {
+        return Look::Nvs;
+    }
+    if let Some(content) = content::certain(bytes) {
+        return Look::Foreign(content);
+    }
+    if bytes.iter().map(|byte| byte.count_zeros()).sum::<u32>() <= FLIPPED_BITS {
+        return Look::Erased;
+    }
+    let has_state = page.state.is_some_and(|state| state != PageState::Uninitialized);
+    match has_state || has_entries(page, bytes) {
+        true => Look::Nvs,
+        false => Look::Strange,
+    }
+}
+
+/// Whether a page without a header has entries: one whose checksum fits, or, as those that are encrypted cannot be
+/// checked, a bitmap of which every bit agrees with what is blank.
+fn has_entries(page: &RawPage, bytes: &[u8]) -> bool {
+    let (entries, _) = bytes
+        .get(ENTRIES_OFFSET..)
+        .unwrap_or_default()
+        .as_chunks::<ENTRY_SIZE>();
+    let is_blank = |entry: &[u8; ENTRY_SIZE]| *entry == [0xFF; ENTRY_SIZE];
+    let mut written = 0_usize;
+    let mut agrees = true;
+    for (number, entry) in entries.iter().enumerate() {
+        match page.bitmap.get(number) {
+            EntryState::Written => {
+                written += 1;
+                agrees &= !is_blank(entry);
+            }
+            EntryState::Empty => agrees &= is_blank(entry),
+            EntryState::Erased => {}
+            EntryState::Illegal => agrees = false,
+        }
+        if crc_fits(entry) {
+            return true;
+        }
+    }
+    // Behind the bits of the last entry four stay as they were erased.
+    let ends_erased = page.bitmap.to_bytes().last().is_some_and(|last| last >> 4 == 0xF);
+    written > 0 && agrees && ends_erased
+}
+
+/// What begins here, up to where the flash is blank or a page of NVS comes again.
+fn strange_part(partition: &[u8], begin: usize) -> &[u8] {
+    let rest = partition.get(begin..).unwrap_or_default();
+    let pages = storage::pages(rest).zip(rest.chunks_exact(PAGE_SIZE));
+    let strange = pages.take_while(|(page, bytes)| !matches!(look(page, bytes), Look::Nvs | Look::Erased));
+    rest.get(..strange.count() * PAGE_SIZE).unwrap_or_default()
 }
 
 pub(super) fn has_nvs_page(sector: &[u8]) -> bool {

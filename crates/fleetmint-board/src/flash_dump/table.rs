@@ -87,3 +87,68 @@ fn begins_at(file: &[u8], table_offset: usize, table: &PartitionTable) -> Option
     };
     table.partitions().iter().any(shifted).then_some(begin)
 }
+
+/// Whether what lies in the dump shows that its offsets are not those of the flash, wherever the table is.
+///
+/// # Errors
+/// [`Error::Shifted`] and [`Error::NotFromStart`].
+pub(super) fn check_offsets(
+    file: &[u8],
+    table_offset: usize,
+    table: &PartitionTable,
+    partition: &Partition,
+) -> Result<(), Error> {
+    if let Some(nvs) = stray_nvs(file, table, partition) {
+        return Err(Error::Shifted {
+            table: table_offset,
+            name: partition.name.clone(),
+            offset: partition.offset,
+            nvs,
+        });
+    }
+    match shifted_app(file, table_offset, table) {
+        Some(begin) => Err(Error::NotFromStart {
+            table: table_offset,
+            begin,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The first NVS page that is in no NVS partition of the table, where the partition has none or the page is so close
+/// before it that a shift by less than the partition's size explains it.
+fn stray_nvs(file: &[u8], table: &PartitionTable, partition: &Partition) -> Option<usize> {
+    let pages = || {
+        let sectors = file.chunks_exact(SECTOR).enumerate();
+        sectors.filter_map(|(number, sector)| has_nvs_page(sector).then_some(number * SECTOR))
+    };
+    let is_in = |partition: &Partition, offset: usize| {
+        (partition.offset..partition.offset.saturating_add(partition.size)).contains(&offset)
+    };
+    let mut strays = pages().filter(|offset| {
+        let mut nvs = table.partitions().iter().filter(|partition| partition.is_nvs());
+        !nvs.any(|partition| is_in(partition, *offset))
+    });
+    match pages().any(|offset| is_in(partition, offset)) {
+        false => strays.next(),
+        true => strays.find(|offset| {
+            let distance = partition.offset.checked_sub(*offset);
+            distance.is_some_and(|distance| distance < partition.size)
+        }),
+    }
+}
+
+/// How much is missing in front of the dump, if an application is not at its place but before it.
+fn shifted_app(file: &[u8], table_offset: usize, table: &PartitionTable) -> Option<usize> {
+    let is_app = |offset: usize| file.get(offset..).is_some_and(content::is_esp_image);
+    let apps = || table.partitions().iter().filter(|partition| partition.is_app());
+    if apps().any(|app| is_app(app.offset)) {
+        return None;
+    }
+    apps().find_map(|app| {
+        let shifts = (SECTOR..=SEARCHED).step_by(SECTOR);
+        let mut places = shifts.map_while(|shift| Some((shift, app.offset.checked_sub(shift)?)));
+        let found = places.find(|(_, place)| *place > table_offset && is_app(*place));
+        found.map(|(shift, _)| shift)
+    })
+}

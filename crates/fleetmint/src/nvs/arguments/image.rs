@@ -346,7 +346,7 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) 
         } => " (--partition-table-offset); --force treats it all as NVS",
         Reason::NotNvs { .. } => "; --force treats it as NVS",
         Reason::Overlap { .. } | Reason::Misaligned(_) => ", or --force takes it as it is",
-        Reason::NotFromStart { .. } => ", or --force takes the offsets as they are",
+        Reason::NotFromStart { .. } | Reason::Shifted { .. } => ", or --force takes the offsets as they are",
         _ => "",
     };
     // Of noise the firmware itself says no, where it may not erase it.
