@@ -154,9 +154,9 @@ pub enum Error {
     NotEnoughSpace {
         /// The key of the value, or the name of the namespace.
         key: RawName,
-        /// Entries that it takes.
+        /// Entries that it takes; a blob at least, as one that is divided more takes more.
         needed: usize,
-        /// Entries that are left.
+        /// Entries that are left, before anything of the value is written.
         free: usize,
     },
     /// A fresh image would hold a key twice in one namespace.
@@ -303,7 +303,11 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "\"{key}\" needs {needed} entries of 32 bytes, {free} are left in the partition"
-                )
+                )?;
+                match free < needed {
+                    true => Ok(()),
+                    false => f.write_str(", but spread over its pages in parts that are too small"),
+                }
             }
             Self::DuplicateKey { namespace, key } => {
                 write!(f, "key \"{key}\" comes twice in namespace \"{namespace}\"")

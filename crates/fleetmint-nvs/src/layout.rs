@@ -146,6 +146,13 @@ pub const fn data_entries(size: usize) -> usize {
     size.div_ceil(ENTRY_SIZE)
 }
 
+/// Entries that a blob of `size` bytes takes at least: its index, and for each chunk one beside its data. It takes more where
+/// what is left of a page makes the chunks smaller.
+pub(crate) const fn blob_entries(size: usize) -> usize {
+    let chunks = if size == 0 { 1 } else { size.div_ceil(CHUNK_MAX) };
+    1 + chunks + data_entries(size)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

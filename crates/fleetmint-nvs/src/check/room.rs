@@ -5,7 +5,7 @@ use crate::crypt::Xts;
 use crate::entry::{Entry, ItemType};
 use crate::error::Error;
 use crate::key::RawName;
-use crate::layout::{CHUNK_MAX, ENTRY_COUNT, ENTRY_SIZE, data_entries};
+use crate::layout::{CHUNK_MAX, ENTRY_COUNT, ENTRY_SIZE, blob_entries, data_entries};
 use crate::page::{EntryState, PageState};
 use crate::storage::{Flash, RawPage, SlotContent, Storage, ValueType, pages, slots};
 use alloc::vec::Vec;
@@ -23,7 +23,7 @@ pub(super) fn left<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<Findin
         let needed = match (listed.value_type, listed.size) {
             (_, None) if listed.value.is_err() => return,
             (_, None) => 1,
-            (ValueType::Blob, Some(size)) => 1 + size.div_ceil(CHUNK_MAX).max(1) + data_entries(size),
+            (ValueType::Blob, Some(size)) => blob_entries(size),
             (_, Some(size)) => 1 + data_entries(size),
         };
         if largest.is_none_or(|(most, ..)| needed > most) && !listed.orphan && listed.unreachable.is_none() {

@@ -10,7 +10,7 @@ use crate::error::{Error, EspError};
 use crate::key::{Key, Namespace, RawName};
 use crate::layout::{
     BLOB_CHUNKS_MAX, CHUNK_MAX, CHUNK_START_0, CHUNK_START_1, NAME_FIELD, NAMESPACE_FIRST, NAMESPACE_LAST, STRING_MAX,
-    crc32, data_entries,
+    blob_entries, crc32, data_entries,
 };
 use crate::page::PageState;
 use alloc::vec::Vec;
@@ -121,9 +121,14 @@ impl<F: Flash> Storage<F> {
                 limit,
             });
         }
-        let needed = 2 + data_entries(blob.len());
-        self.write_blob(namespace.0, key, blob)
-            .map_err(|fail| self.write_error(fail, key.raw(), needed))
+        // What was written until the failure may stay.
+        let free = self.stats().available_entries;
+        self.write_blob(namespace.0, key, blob).map_err(|fail| {
+            match self.write_error(fail, key.raw(), blob_entries(blob.len())) {
+                Error::NotEnoughSpace { key, needed, .. } => Error::NotEnoughSpace { key, needed, free },
+                error => error,
+            }
+        })
     }
 
     /// `nvs_erase_key`: whatever its type. Of several the one that the firmware finds first goes.

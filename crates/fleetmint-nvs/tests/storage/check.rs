@@ -9,7 +9,7 @@ use fleetmint_nvs::image::{self, Item};
 use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version};
 use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
 use fleetmint_nvs::storage::{Mode, ReadOnlySlice, RepairKind, SliceFlash, Storage, Value};
-use fleetmint_nvs::{EspError, Key, Namespace};
+use fleetmint_nvs::{Error, EspError, Key, Namespace};
 
 fn is_flawed(case: &Case) -> bool {
     let ops = &case.json["init_flash_ops"];
@@ -297,6 +297,58 @@ fn a_value_that_could_not_be_changed_is_a_finding() {
         findings[0]
             .to_string()
             .starts_with("key \"a\" of namespace \"n\": it takes 123 entries and 5 are left")
+    );
+}
+
+/// `check` before the change and the error of the change itself speak of the same entries.
+#[test]
+fn a_value_that_could_not_be_changed_fails_with_the_same_figures() {
+    let (namespace, key) = (Namespace::new("n").unwrap(), Key::new("k").unwrap());
+    for (size, pages, blob) in [(9000, 5, true), (4000, 3, true), (3990, 3, false), (20_000, 10, true)] {
+        let mut image = vec![0xFF; pages * PAGE_SIZE];
+        let set = |image: &mut [u8], byte: u8| {
+            let mut storage = Storage::open(SliceFlash::new(image), Mode::ReadWrite, None)?;
+            let index = storage.open_namespace(&namespace)?;
+            match blob {
+                true => storage.set_blob(index, &key, &vec![byte; size]),
+                false => storage.set_str(index, &key, vec![byte; size]),
+            }
+        };
+        set(&mut image, b'x').unwrap();
+        let before = check(&image, None).unwrap().findings;
+        let [finding] = before.as_slice() else {
+            panic!("{before:?}")
+        };
+        let FindingKind::LowRoom { needed, available } = finding.kind else {
+            panic!("{finding:?}")
+        };
+        let expected = Error::NotEnoughSpace {
+            key: key.raw(),
+            needed,
+            free: available,
+        };
+        assert_eq!(set(&mut image, b'y'), Err(expected), "{size}");
+    }
+}
+
+/// Entries enough, but not in one page.
+#[test]
+fn room_that_is_spread_over_pages_is_said_to_be() {
+    let mut image = vec![0xFF; 3 * PAGE_SIZE];
+    let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, None).unwrap();
+    let index = storage.open_namespace(&Namespace::new("n").unwrap()).unwrap();
+    for name in ["a", "b"] {
+        storage
+            .set_str(index, &Key::new(name).unwrap(), [b'x'; 65 * ENTRY_SIZE])
+            .unwrap();
+    }
+    let error = storage
+        .set_str(index, &Key::new("c").unwrap(), [b'x'; 65 * ENTRY_SIZE])
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "\"c\" needs 67 entries of 32 bytes, 117 are left in the partition, but spread over its pages in parts that are too small \
+         (ESP_ERR_NVS_NOT_ENOUGH_SPACE)"
     );
 }
 
