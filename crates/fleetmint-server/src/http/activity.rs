@@ -1,8 +1,10 @@
 //! What a connection is doing, and since when: what the choice of the one to close is made by.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
 
 /// What the times of all connections are counted from.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -38,6 +40,9 @@ pub(super) struct Activity {
     awaits_body: AtomicBool,
     stalled: AtomicBool,
     ending: AtomicBool,
+    /// Bytes of answers that the kernel has taken.
+    sent: AtomicU64,
+    task: OnceLock<AbortHandle>,
 }
 
 impl Default for Activity {
@@ -48,6 +53,8 @@ impl Default for Activity {
             awaits_body: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             ending: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+            task: OnceLock::new(),
         };
         activity.touch();
         activity
@@ -96,6 +103,30 @@ impl Activity {
     /// The peer has no room for more of its answer, or has again.
     pub(super) fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, Ordering::Relaxed);
+    }
+
+    /// So many more bytes of answers went out.
+    pub(super) fn count_sent(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// How many bytes of answers went out.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Names the connection's task, which may have ended already.
+    pub(super) fn runs(&self, task: AbortHandle) {
+        // It has only one.
+        let _ = self.task.set(task);
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn close(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 
     /// The connection is to end with its next answer.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use super::activity::Activity;
 use crate::source::Source;
@@ -46,7 +45,6 @@ struct Connection {
     /// `None` for a trusted proxy's: it carries many callers.
     address: Option<Source>,
     activity: Arc<Activity>,
-    task: Option<AbortHandle>,
 }
 
 /// A connection's place among the open ones, until it is dropped.
@@ -108,7 +106,6 @@ impl Connections {
         let connection = Connection {
             address,
             activity: Arc::clone(&activity),
-            task: None,
         };
         open.connections.insert(number, connection);
         if let Some(address) = address {
@@ -122,13 +119,6 @@ impl Connections {
         Ok((place, closed))
     }
 
-    /// Names the task of a connection that may have ended already.
-    pub(super) fn runs(&self, number: u64, task: AbortHandle) {
-        if let Some(connection) = self.open().connections.get_mut(&number) {
-            connection.task = Some(task);
-        }
-    }
-
     /// Resolves when a connection was closed since the last time.
     pub(super) async fn closed(&self) {
         self.0.closed.notified().await;
@@ -137,7 +127,7 @@ impl Connections {
     /// Closes all.
     pub(super) fn close_all(&self) {
         for connection in self.open().connections.values() {
-            connection.close();
+            connection.activity.close();
         }
     }
 }
@@ -156,7 +146,7 @@ impl Open {
             .filter_map(|(number, connection)| Some((weight(connection), connection.activity.rests_for()?, *number)))
             .max()?;
         let connection = self.remove(number)?;
-        connection.close();
+        connection.activity.close();
         Some(rested)
     }
 
@@ -191,19 +181,7 @@ impl Open {
     }
 }
 
-impl Connection {
-    fn close(&self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
-
 impl Place {
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
     pub(super) fn activity(&self) -> Arc<Activity> {
         Arc::clone(&self.activity)
     }

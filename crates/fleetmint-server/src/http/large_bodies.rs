@@ -3,18 +3,21 @@
 //! it.
 //!
 //! A body gets its room in one piece, so that no two wait for each other, but only once the first of it has come: what a
-//! request announces takes nobody's room, and what then comes slowly gives it back.
+//! request announces takes nobody's room, and what then comes slowly gives it back. An answer that is read slowly gives it
+//! back when somebody waits for it (`held_answers`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use axum::response::Response;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::body::{self, Failure, Reading};
 use super::extract::unread;
+use super::held_answers::HeldAnswers;
 use super::problem::{Kind, Problem};
 use crate::secret::Wiped;
 
@@ -36,39 +39,57 @@ const WAITING_MAX: usize = 32;
 /// How long a call waits for room.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// How often a call that waits looks for answers that are read too slowly.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// The room for large bodies.
 #[derive(Debug)]
 pub struct LargeBodies {
     room: Arc<Semaphore>,
     units: u32,
     waiting: AtomicUsize,
+    answers: HeldAnswers,
 }
 
 /// Room for the bodies of one call and the work on them, until it is dropped. Small ones need none.
 #[derive(Debug)]
-pub(crate) struct Room(Option<OwnedSemaphorePermit>);
+pub(crate) struct Room(Option<Taken>);
+
+/// A part of the room, and where an answer that holds it is noted.
+#[derive(Debug)]
+struct Taken {
+    permit: OwnedSemaphorePermit,
+    answers: HeldAnswers,
+}
 
 impl Room {
     /// Gives back all but room for so many bytes.
     pub(crate) fn shrink(&mut self, bytes: usize) {
-        if let Some(permit) = &mut self.0 {
+        if let Some(Taken { permit, .. }) = &mut self.0 {
             let surplus = permit.num_permits().saturating_sub(bytes.div_ceil(UNIT));
             drop(permit.split(surplus));
         }
     }
 
-    /// The bytes of an answer, which give the room back once they are written.
-    pub(crate) fn hold<T: AsRef<[u8]> + Send + 'static>(self, bytes: T) -> Bytes {
-        struct Held<T>(T, #[expect(dead_code, reason = "held, not read")] Room);
+    /// An answer of these bytes, which gives the room back once they are written.
+    pub(crate) fn answer<T: AsRef<[u8]> + Send + 'static>(self, bytes: T) -> Response {
+        struct Held<T>(
+            T,
+            #[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit,
+            #[expect(dead_code, reason = "held, not read")] Arc<()>,
+        );
         impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
             fn as_ref(&self) -> &[u8] {
                 self.0.as_ref()
             }
         }
-        match self.0 {
-            None => Bytes::from_owner(bytes),
-            Some(_) => Bytes::from_owner(Held(bytes, self)),
-        }
+        let Some(Taken { permit, answers }) = self.0 else {
+            return Response::new(Body::from(Bytes::from_owner(bytes)));
+        };
+        let (held, holds_room) = answers.hold(permit.num_permits());
+        let mut answer = Response::new(Body::from(Bytes::from_owner(Held(bytes, permit, held))));
+        answer.extensions_mut().insert(holds_room);
+        answer
     }
 }
 
@@ -91,6 +112,7 @@ impl LargeBodies {
             room: Arc::new(Semaphore::new(units as usize)),
             units,
             waiting: AtomicUsize::new(0),
+            answers: HeldAnswers::default(),
         }
     }
 
@@ -102,18 +124,39 @@ impl LargeBodies {
         // What is larger than all the room has it alone.
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
         if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(units) {
-            return Ok(Room(Some(permit)));
+            return Ok(self.taken(permit));
         }
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(full());
         }
         let waiting = Waiting(&self.waiting);
-        let permit = tokio::time::timeout(WAIT, Arc::clone(&self.room).acquire_many_owned(units)).await;
+        let permit = tokio::time::timeout(WAIT, self.wait(units)).await;
         drop(waiting);
         match permit {
-            Ok(Ok(permit)) => Ok(Room(Some(permit))),
+            Ok(Ok(permit)) => Ok(self.taken(permit)),
             Ok(Err(_)) | Err(_) => Err(full()),
+        }
+    }
+
+    fn taken(&self, permit: OwnedSemaphorePermit) -> Room {
+        Room(Some(Taken {
+            permit,
+            answers: self.answers.clone(),
+        }))
+    }
+
+    /// Waits for so many units of room. Answers that are read too slowly are given up for them.
+    async fn wait(&self, units: u32) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let mut acquired = std::pin::pin!(Arc::clone(&self.room).acquire_many_owned(units));
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut needed = units as usize;
+        loop {
+            tokio::select! {
+                biased;
+                permit = &mut acquired => return permit,
+                _ = looks.tick() => needed = needed.saturating_sub(self.answers.end_slowest(needed)),
+            }
         }
     }
 
@@ -265,7 +308,7 @@ mod tests {
         bodies.room(SMALL).await.unwrap();
         let (second, ()) = tokio::join!(bodies.room(6 * MIB), async {
             // The answer's last byte is written.
-            drop(first.hold(vec![0]));
+            drop(first.answer(vec![0]));
         });
         drop(second.unwrap());
         // More than there is: it waits until it is alone.

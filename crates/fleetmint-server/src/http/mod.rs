@@ -13,6 +13,7 @@ mod cursor;
 pub(crate) mod extract;
 mod forwarded;
 mod health;
+mod held_answers;
 mod host;
 pub(crate) mod large_bodies;
 mod log_line;

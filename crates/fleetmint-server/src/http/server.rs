@@ -16,6 +16,7 @@ use tower_service::Service as _;
 
 use super::arriving;
 use super::connections::{Connections, Full, Limits, Place};
+use super::held_answers::HoldsRoom;
 use super::host;
 use super::router::Endpoints;
 use super::stream::Stream;
@@ -81,7 +82,7 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, limits: Limits, 
                     () = &mut shutdown => break,
                 };
                 match place {
-                    Some(place) => connection(stream, peer, is_proxy, place, &endpoints, &watched, &connections),
+                    Some(place) => connection(stream, peer, is_proxy, place, &endpoints, &watched),
                     None => refuse(stream),
                 }
             }
@@ -172,7 +173,6 @@ fn connection(
     place: Place,
     endpoints: &Endpoints,
     watched: &GracefulShutdown,
-    connections: &Connections,
 ) {
     // An answer is written whole: waiting for more to send would only make it late.
     if let Err(error) = stream.set_nodelay(true) {
@@ -184,6 +184,7 @@ fn connection(
     }
     let endpoints = endpoints.clone();
     let activity = place.activity();
+    let connection = activity.clone();
     let stream = Stream::new(stream, activity.clone());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         activity.set_busy(true);
@@ -205,6 +206,9 @@ fn connection(
             activity.set_busy(false);
             answer.map(|answer| {
                 let mut answer = prefix.locate(answer);
+                if let Some(holds_room) = answer.extensions_mut().remove::<HoldsRoom>() {
+                    holds_room.written_to(&activity, source);
+                }
                 if activity.is_ending() {
                     answer.headers_mut().insert(header::CONNECTION, CLOSE);
                 }
@@ -218,14 +222,13 @@ fn connection(
         .max_header_size(HEAD_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let served = watched.watch(served);
-    let number = place.number();
     let task = tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::debug!(%error, "a connection ended early");
         }
         drop(place);
     });
-    connections.runs(number, task.abort_handle());
+    connection.runs(task.abort_handle());
 }
 
 #[cfg(test)]

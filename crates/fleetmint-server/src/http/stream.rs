@@ -38,14 +38,15 @@ impl<S> Stream<S> {
     }
 
     /// What a write has come to: progress, or a wait with an end.
-    fn written<T>(
+    fn written(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        if written.is_ready() {
+        if let Poll::Ready(result) = &written {
             this.activity.progress();
+            this.activity.count_sent(*result.as_ref().unwrap_or(&0));
             if *this.waiting {
                 *this.waiting = false;
                 this.activity.set_stalled(false);

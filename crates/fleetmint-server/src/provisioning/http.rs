@@ -1,6 +1,5 @@
 use std::fmt;
 
-use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -333,7 +332,7 @@ pub(crate) async fn patch_provisioning(
         (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
     ];
     room.shrink(json.as_ref().len());
-    Ok((headers, room.hold(json)).into_response())
+    Ok((headers, room.answer(json)).into_response())
 }
 
 fn render(image: Image, media_type: &'static str, room: Room) -> Response {
@@ -342,12 +341,12 @@ fn render(image: Image, media_type: &'static str, room: Room) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    let body = if media_type == BYTES {
+    let mut response = if media_type == BYTES {
         let file = format!("attachment; filename=\"nvs-{}.bin\"", image.device_key);
         if let Ok(file) = HeaderValue::try_from(file) {
             headers.insert(header::CONTENT_DISPOSITION, file);
         }
-        room.hold(image.bytes)
+        room.answer(image.bytes)
     } else {
         // Written by hand around the base64: nothing in it needs escaping, and it is large.
         let image = image.bytes.as_ref();
@@ -358,9 +357,8 @@ fn render(image: Image, media_type: &'static str, room: Room) -> Response {
         json.push_str(",\"data\":\"");
         base64_simd::STANDARD.encode_append(image, &mut json);
         json.push_str("\"}");
-        room.hold(Wiped::new(json.into_bytes()))
+        room.answer(Wiped::new(json.into_bytes()))
     };
-    let mut response = Response::new(Body::from(body));
     *response.headers_mut() = headers;
     response
 }
