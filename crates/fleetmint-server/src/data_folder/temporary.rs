@@ -1,10 +1,11 @@
 //! Files that appear whole or not at all: each is written under a temporary name first.
 //!
 //! ```text
-//! admin-token.xA3k9Q.tmp ─► admin-token
+//! .fleetmint-admin-token-xA3k9QpL7sWe02Zt.tmp ─► admin-token
 //! ```
 //!
-//! A process that is killed in between leaves the temporary file, which the next start deletes.
+//! A process that is killed in between leaves the temporary file, which the next start deletes. The names are such that
+//! nobody gives one to a file of their own, a copy of the master key for one.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -13,7 +14,9 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 /// How many random letters and digits a temporary name has.
-const RANDOM: usize = 6;
+const RANDOM: usize = 16;
+
+const PREFIX: &str = ".fleetmint-";
 
 const SUFFIX: &str = ".tmp";
 
@@ -29,7 +32,7 @@ pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
 /// A random name, created with O_EXCL and mode 0600: nobody can have prepared it.
 fn create(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
-        .prefix(&format!("{name}."))
+        .prefix(&format!("{PREFIX}{name}-"))
         .rand_bytes(RANDOM)
         .suffix(SUFFIX)
         .tempfile_in(folder)
@@ -57,8 +60,8 @@ pub(super) fn delete_leftovers(folder: &Path, names: &[&str]) {
 
 /// Whether [`create`] gives such names for the file of the name `of`.
 fn is_temporary(name: &str, of: &str) -> bool {
-    name.strip_prefix(of)
-        .and_then(|rest| rest.strip_prefix('.')?.strip_suffix(SUFFIX))
+    name.strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_prefix(of)?.strip_prefix('-')?.strip_suffix(SUFFIX))
         .is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
@@ -68,6 +71,7 @@ mod tests {
 
     #[test]
     fn what_was_not_finished_is_deleted_and_nothing_else() {
+        const LINK: &str = ".fleetmint-master-key-ghijklmnopqrstuv.tmp";
         let folder = tempfile::tempdir().unwrap();
         let names = || {
             let mut names: Vec<_> = fs::read_dir(folder.path())
@@ -81,25 +85,30 @@ mod tests {
             "admin-token",
             "admin-token.lock",
             "admin-token.tmp",
-            "admin-token.abcde.tmp",
-            "admin-token.abcdefg.tmp",
-            "admin-token.abc-ef.tmp",
-            "admin-token.abcdef.tmp.old",
-            "admin-tokens.abcdef.tmp",
+            "admin-token.backup.tmp",
             "fleetmint.db",
-            "lock.abcdef.tmp",
-            "my-admin-token.abcdef.tmp",
+            "master-key.20261126.tmp",
+            "master-key.backup.tmp",
+            "master-key.oldkey.tmp",
+            ".fleetmint-admin-token-.tmp",
+            ".fleetmint-admin-token-0123456789abcde.tmp",
+            ".fleetmint-admin-token-0123456789abcdefg.tmp",
+            ".fleetmint-admin-token-01234567-9abcdef.tmp",
+            ".fleetmint-admin-token-0123456789abcdef.tmp.old",
+            ".fleetmint-admin-tokens-0123456789abcdef.tmp",
+            ".fleetmint-lock-0123456789abcdef.tmp",
+            "my.fleetmint-admin-token-0123456789abcdef.tmp",
         ];
         for name in &others {
             fs::write(folder.path().join(name), "kept").unwrap();
         }
         // A folder and a link of such names are not ours either.
-        fs::create_dir(folder.path().join("master-key.abcdef.tmp")).unwrap();
-        others.push("master-key.abcdef.tmp");
+        fs::create_dir(folder.path().join(".fleetmint-master-key-0123456789abcdef.tmp")).unwrap();
+        others.push(".fleetmint-master-key-0123456789abcdef.tmp");
         #[cfg(unix)]
         {
-            std::os::unix::fs::symlink("admin-token", folder.path().join("master-key.ghijkl.tmp")).unwrap();
-            others.push("master-key.ghijkl.tmp");
+            std::os::unix::fs::symlink("admin-token", folder.path().join(LINK)).unwrap();
+            others.push(LINK);
         }
         others.sort_unstable();
 

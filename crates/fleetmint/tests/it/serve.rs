@@ -569,8 +569,16 @@ fn what_a_killed_process_left_unfinished_is_deleted_at_the_next_start() {
     let folder = Folder::new();
     Running::start(&folder, &[]).end("-TERM");
     let secret = token(&folder);
-    let left = ["admin-token.a1B2c3.tmp", "master-key.Zz9Yy8.tmp"];
-    let kept = ["admin-token.of-mine.tmp", "fleetmint.db.a1B2c3.tmp"];
+    let left = [
+        ".fleetmint-admin-token-a1B2c3D4e5F6g7H8.tmp",
+        ".fleetmint-master-key-Zz9Yy8Xx7Ww6Vv5U.tmp",
+    ];
+    let kept = [
+        "admin-token.of-mine.tmp",
+        "master-key.backup.tmp",
+        "master-key.a1B2c3.tmp",
+        "fleetmint.db.a1B2c3.tmp",
+    ];
     for name in left.iter().chain(&kept) {
         folder.write(&format!("fleetmint-data/{name}"), "a secret that was never used");
     }
