@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::{DeArray, DeTable, DeValue};
 use zeroize::Zeroizing;
@@ -15,6 +16,9 @@ use crate::secret::Secret;
 /// What the names of the settings' environment variables begin with.
 const PREFIX: &str = "FLEETMINT_";
 
+/// How many bytes the name of a section is looked into with: several times what any has.
+const SECTION_MAX: usize = 64;
+
 /// Where a value was given. Errors begin with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -23,7 +27,7 @@ pub enum Origin {
     /// An environment variable.
     Environment(String),
     /// The settings file and the line in it.
-    File { path: PathBuf, line: usize },
+    File { path: Arc<Path>, line: usize },
     /// Nowhere: the value is missing.
     Unset,
 }
@@ -90,9 +94,10 @@ impl Values {
     }
 
     fn add_file(&mut self, path: &Path, text: &str) -> Result<(), Error> {
+        let (path, lines) = (Arc::<Path>::from(path), Lines::of(text));
         let at = |offset: usize| Origin::File {
-            path: path.to_owned(),
-            line: text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1,
+            path: Arc::clone(&path),
+            line: lines.line(offset),
         };
         // The parser's message alone: its full text quotes the line, and the line may hold a secret.
         let table = DeTable::parse(text).map_err(|error| Error::Syntax {
@@ -105,7 +110,8 @@ impl Values {
                 let origin = at(name.span().start);
                 let key = format!("{prefix}{}", name.get_ref());
                 let raw = match value.into_inner() {
-                    DeValue::Table(inner) if !inner.is_empty() => {
+                    // No key begins with a longer name, and each key below would repeat it.
+                    DeValue::Table(inner) if !inner.is_empty() && key.len() <= SECTION_MAX => {
                         tables.push((format!("{key}."), inner));
                         continue;
                     }
@@ -313,6 +319,24 @@ impl Values {
     }
 }
 
+/// Where the lines of a text end: the text is looked through once, however many lines are asked for.
+struct Lines {
+    feeds: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self {
+            feeds: text.match_indices('\n').map(|(offset, _)| offset).collect(),
+        }
+    }
+
+    /// The line of the byte at this offset, from 1 on.
+    fn line(&self, offset: usize) -> usize {
+        self.feeds.partition_point(|feed| *feed < offset) + 1
+    }
+}
+
 fn list(items: DeArray<'_>) -> Raw {
     let items = items.into_iter().map(|item| match item.into_inner() {
         DeValue::String(text) => Some(Zeroizing::new(text.into_owned())),
@@ -328,4 +352,53 @@ fn number(digits: &str) -> Raw {
         .replace('_', "")
         .parse()
         .map_or(Raw::Other("a number out of range"), Raw::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values of a file, the bytes of their keys, and how many.
+    fn added(text: &str) -> (Values, usize) {
+        let sources = Sources {
+            file: Some(("fleetmint.toml".into(), text.to_owned())),
+            ..Sources::default()
+        };
+        let values = Values::gather(&sources).unwrap();
+        let size = values.given.keys().map(String::len).sum();
+        (values, size)
+    }
+
+    #[test]
+    fn a_line_is_that_of_the_line_feeds_before() {
+        for text in ["", "\n", "a", "a\nb\r\n\n\nä = 1\n", "\n\n"] {
+            let lines = Lines::of(text);
+            for offset in 0..=text.len() + 1 {
+                let feeds = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+                assert_eq!(lines.line(offset), feeds + 1, "{text:?} {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_keys_take_the_room_of_their_file_and_have_their_lines() {
+        let mut text = format!("[{}]\n", "x".repeat(2_000));
+        (0..2_000).for_each(|number| text += &format!("k{number} = 1\n"));
+        text += "[y]\n";
+        (0..20_000).for_each(|number| text += &format!("k{number} = 1\n"));
+        let (values, keys) = added(&text);
+        assert!(keys <= 2 * text.len(), "{keys} bytes of keys from {}", text.len());
+        let line = |key: &str| values.origin(key).to_string();
+        assert_eq!(line(&"x".repeat(2_000)), "fleetmint.toml:1");
+        assert_eq!(line("y.k0"), "fleetmint.toml:2003");
+        assert_eq!(line("y.k19999"), "fleetmint.toml:22002");
+        // All of them are one answer in the end.
+        assert!(
+            values
+                .finish()
+                .unwrap_err()
+                .to_string()
+                .starts_with("fleetmint.toml:1: unknown key xxx")
+        );
+    }
 }
