@@ -189,9 +189,7 @@ impl Database {
     /// # Errors
     /// It cannot be read, or the file cannot be written.
     pub fn copy_into(&self, file: &Path) -> Result<(), Error> {
-        let name = file
-            .to_str()
-            .ok_or_else(|| Error::Other(format!("{} is not UTF-8", file.display())))?;
+        let name = sqlite_name(file)?;
         self.read(|connection| {
             diesel::sql_query("VACUUM INTO ?")
                 .bind::<diesel::sql_types::Text, _>(name)
@@ -364,12 +362,24 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(file)
 }
 
+/// A path as SQLite takes it for nothing but a path: `file:x.db` would be a URI, which names another file than the one that
+/// was checked, and diesel makes such a URI of `sqlite://x.db`. No other character means anything in a path.
+fn sqlite_name(path: &Path) -> Result<String, Error> {
+    let plain = if path.is_relative() {
+        Path::new(".").join(path)
+    } else {
+        path.to_owned()
+    };
+    plain
+        .into_os_string()
+        .into_string()
+        .map_err(|_| Error::Other(format!("{} is not UTF-8", path.display())))
+}
+
 /// Deleted values are overwritten, since plain text that was sealed later is no secret while its bytes are in the file.
 fn connect(path: &Path) -> Result<Connection, Error> {
-    let name = path
-        .to_str()
-        .ok_or_else(|| Error::Other(format!("{} is not UTF-8", path.display())))?;
-    let mut connection = Connection::establish(name).map_err(|error| Error::Other(error.to_string()))?;
+    let name = sqlite_name(path)?;
+    let mut connection = Connection::establish(&name).map_err(|error| Error::Other(error.to_string()))?;
     connection.batch_execute(&format!(
         "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};
          PRAGMA journal_mode = WAL;

@@ -245,3 +245,43 @@ fn a_folder_that_is_missing_is_named() {
     );
     assert!(!folder.file("missing").exists());
 }
+
+/// SQLite takes some of these for URIs, and would create another file than the one that was checked, by the umask.
+#[test]
+fn the_database_is_the_file_that_is_named_whatever_its_name() {
+    let url = "FLEETMINT_DATA__DATABASE_URL";
+    let dir = "FLEETMINT_DATA__DIR";
+    for (variable, value, file) in [
+        (url, "sqlite://file:x.db", "file:x.db"),
+        (url, "sqlite://file:%78.db#y", "file:%78.db#y"),
+        (url, "sqlite://%41#b.db", "%41#b.db"),
+        (url, "sqlite://sqlite:x.db", "sqlite:x.db"),
+        (dir, "file:data", "file:data/fleetmint.db"),
+        (dir, "file:data?mode=memory#x", "file:data?mode=memory#x/fleetmint.db"),
+        (dir, "a?b#c%20d", "a?b#c%20d/fleetmint.db"),
+    ] {
+        let folder = Folder::new();
+        let settings = [(variable, value)];
+        let server = Running::start(&folder, &settings);
+        for suffix in ["", "-wal"] {
+            let path = folder.file(&format!("{file}{suffix}"));
+            let metadata = std::fs::metadata(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(metadata.len() > 0, "{}", path.display());
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{}", path.display());
+        }
+        let names = folder.names();
+        let expected: &[&str] = match variable == url {
+            true => &["fleetmint-data", "stderr"],
+            false => &["stderr"],
+        };
+        let others: Vec<_> = names
+            .iter()
+            .filter(|name| !name.starts_with(file.split('/').next().unwrap()))
+            .collect();
+        assert_eq!(others, expected);
+        server.end("-TERM");
+        // Commands beside the server and the next start find it again.
+        folder.run_with(["admin", "reset-token"], &settings).done();
+        Running::start(&folder, &settings).end("-TERM");
+    }
+}
