@@ -188,6 +188,11 @@ impl DataFolder {
         self.0.join(MASTER_KEY)
     }
 
+    /// Every file that the program keeps in the folder, besides the database.
+    pub fn files(&self) -> [PathBuf; 5] {
+        [MASTER_KEY, ADMIN_TOKEN, ADMIN_TOKEN_LOCK, LOCK, DATABASE_NOTE].map(|name| self.0.join(name))
+    }
+
     /// Makes the folder this process's own, until the lock is dropped or the process ends, however it ends.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ impl Keycloak {
         let device_scope = values.text("identity.keycloak.device_scope", not_blank)?;
         let token_url = device_url(values, "identity.keycloak.token_url")?;
         let ca_file = values.text("identity.keycloak.ca_file", |text| not_blank(text).map(PathBuf::from))?;
+        values.files.extend(ca_file.clone());
         let timeout = values.number("identity.keycloak.timeout_seconds", timeout)?;
         if !chosen {
             return Ok(None);

@@ -46,6 +46,8 @@ pub struct Settings {
     pub access: Access,
     pub identity: Identity,
     pub provisioning: Provisioning,
+    /// The files that the settings were read from and those that they name: no output may replace one.
+    pub files: Vec<PathBuf>,
 }
 
 /// What the settings are read from. Time, environment and command line come in from the program.
@@ -104,13 +106,15 @@ impl Settings {
     /// The file is no TOML, a key is unknown, or a value is not of its kind: see [`Error`].
     pub fn load(sources: &Sources) -> Result<(Self, Vec<Warning>), Error> {
         let mut values = Values::gather(sources)?;
-        let settings = Self {
+        let mut settings = Self {
             server: Server::take(&mut values)?,
             data: Data::take(&mut values)?,
             access: Access::take(&mut values)?,
             identity: Identity::take(&mut values)?,
             provisioning: Provisioning::take(&mut values)?,
+            files: Vec::new(),
         };
+        settings.files = std::mem::take(&mut values.files);
         Ok((settings, values.finish()?))
     }
 

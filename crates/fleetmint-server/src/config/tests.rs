@@ -108,8 +108,9 @@ fn every_key_can_come_from_the_file_and_from_the_environment() {
             _ => format!("{key} = '{value}'\n"),
         })
         .collect();
-    let (from_file, warnings) = load(&file, &[]).unwrap();
+    let (mut from_file, warnings) = load(&file, &[]).unwrap();
     assert_eq!(warnings, []);
+    assert_eq!(from_file.files.remove(0), std::path::Path::new("fleetmint.toml"));
     let shown = format!("{from_file:?}");
     assert_eq!(shown, format!("{from_environment:?}"));
 

@@ -66,6 +66,8 @@ pub(super) struct Values {
     /// The environment variables that name a file to read a secret from, by key.
     secret_files: BTreeMap<String, (String, String)>,
     known: BTreeSet<&'static str>,
+    /// The files that were read, and those that a section adds.
+    pub(super) files: Vec<PathBuf>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -75,9 +77,11 @@ impl Values {
             given: BTreeMap::new(),
             secret_files: BTreeMap::new(),
             known: BTreeSet::new(),
+            files: Vec::new(),
             warnings: Vec::new(),
         };
         if let Some((path, text)) = &sources.file {
+            values.files.push(path.clone());
             values.add_file(path, text)?;
         }
         for (name, value) in &sources.environment {
@@ -200,6 +204,7 @@ impl Values {
                 rule: format!("{direct} is set as well; set one of the two"),
             });
         }
+        self.files.push(PathBuf::from(&path));
         let read = bounded_file::read_text(Path::new(&path), bounded_file::SECRET_MAX)
             .map_err(|error| format!("the file {path} cannot be read: {error}"));
         read.and_then(|text| {

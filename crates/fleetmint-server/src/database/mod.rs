@@ -134,6 +134,11 @@ impl Database {
         &self.0.path
     }
 
+    /// Every file that SQLite keeps or looks for: the database and those beside it.
+    pub fn files(&self) -> [PathBuf; 4] {
+        ["", "-wal", "-shm", "-journal"].map(|suffix| beside(&self.0.path, suffix))
+    }
+
     /// Runs a query on the calling thread: a read from the page cache takes microseconds, less than handing it to
     /// another thread.
     pub fn read<T, E: From<Error>>(&self, query: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {

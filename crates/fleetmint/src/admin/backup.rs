@@ -22,7 +22,7 @@ pub(crate) struct Backup {
     /// Where the copy goes, in a folder that is there
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Replace FILE if it is there
+    /// Replace FILE if it is there, unless it is a file of the data folder or the settings
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -31,13 +31,12 @@ pub(crate) struct Backup {
 
 pub(crate) fn run(command: &Backup) -> Result<(), Failure> {
     let (settings, _) = command.settings.load(Vec::new())?;
-    let (_, database) = serve::attach(&settings.data).map_err(Failure::no)?;
-    let path = database.path();
-    let never = ["-wal", "-shm", ""].map(|suffix| {
-        let mut file = path.as_os_str().to_owned();
-        file.push(suffix);
-        PathBuf::from(file)
-    });
+    let (folder, database) = serve::attach(&settings.data).map_err(Failure::no)?;
+    let named = |what| move |path| (path, what);
+    let never: Vec<_> = (database.files().into_iter().map(named("the database itself")))
+        .chain(folder.files().into_iter().map(named("a file of the data folder")))
+        .chain(settings.files.iter().cloned().map(named("a file of the settings")))
+        .collect();
     let actor = actor::name();
     files::fill(&command.file, &never, command.force, |file| {
         backup::back_up(&database, file, &actor, &SystemClock).map_err(Failure::no)

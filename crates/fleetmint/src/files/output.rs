@@ -64,11 +64,12 @@ pub(crate) fn write_all(outputs: &[Output<'_>], force: bool) -> Result<(), Failu
 }
 
 /// Has a file written by `fill`, which gets the path of an empty temporary file beside it: it appears whole or not at all,
-/// for its owner alone. It replaces another only with `force`, and none of `never`. Its folder must be there.
+/// for its owner alone. It replaces another only with `force`, and takes the place of none of `never`, each with what it
+/// is, by whatever name. Its folder must be there.
 #[cfg(feature = "serve")]
 pub(crate) fn fill(
     path: &Path,
-    never: &[PathBuf],
+    never: &[(PathBuf, &'static str)],
     force: bool,
     fill: impl FnOnce(&Path) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -83,13 +84,17 @@ pub(crate) fn fill(
     if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
         return Err(refused("it is a folder: name a file in it"));
     }
-    if fs::symlink_metadata(path).is_ok() {
-        if identity(path).is_some_and(|own| never.iter().any(|file| identity(file).as_ref() == Some(&own))) {
-            return Err(refused("it is the database itself"));
-        }
-        if !force {
-            return Err(refused("it exists; --force replaces it"));
-        }
+    let own = identity(path);
+    // Also a file that is not there: the program would find the copy in its place.
+    let own_place = resolved(path).ok();
+    let is_own = |other: &PathBuf| {
+        own.is_some() && identity(other) == own || own_place.is_some() && resolved(other).ok() == own_place
+    };
+    if let Some((_, what)) = never.iter().find(|(other, _)| is_own(other)) {
+        return Err(refused(&format!("it is {what}")));
+    }
+    if fs::symlink_metadata(path).is_ok() && !force {
+        return Err(refused("it exists; --force replaces it"));
     }
     // Where the disk for the copies is not mounted, a new folder would be on another one.
     if is_missing(folder(path)) && no_folder_above(path).is_none() {

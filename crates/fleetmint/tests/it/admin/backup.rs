@@ -102,3 +102,82 @@ fn a_missing_folder_is_named_and_not_created() {
     assert_eq!(folder.names(), before);
     folder.line("fleetmint admin backup backups/x.db").done();
 }
+
+/// By no name: the copy would be taken for the key, the token or the lock at the next start.
+#[test]
+fn no_file_of_the_data_folder_or_the_settings_is_replaced() {
+    let folder = Folder::new();
+    folder.write("key", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n");
+    folder.write("fleetmint.toml", "[identity.keycloak]\nca_file = 'ca.pem'\n");
+    folder.write("ca.pem", "");
+    Running::start(&folder, URL).end("-TERM");
+    let key = [("FLEETMINT_DATA__MASTER_KEY_FILE", "key")];
+    std::fs::copy(folder.file("fleetmint-data/master-key"), folder.file("key")).unwrap();
+    folder.line("fleetmint admin reset-token").done();
+    let data = |name: &str| format!("fleetmint-data/{name}");
+    let mut names: Vec<(String, &str)> = Vec::new();
+    for name in ["", "-wal", "-shm", "-journal"] {
+        names.push((data(&format!("fleetmint.db{name}")), "the database itself"));
+    }
+    for name in [
+        "master-key",
+        "admin-token",
+        "admin-token.lock",
+        "lock",
+        "database-created",
+    ] {
+        names.push((data(name), "a file of the data folder"));
+    }
+    for name in ["key", "fleetmint.toml", "ca.pem"] {
+        names.push((name.to_owned(), "a file of the settings"));
+    }
+    let held = || {
+        let files = names.iter().map(|(name, _)| std::fs::read(folder.file(name)).ok());
+        files.collect::<Vec<_>>()
+    };
+    let mut before = held();
+    let refused = |path: &str, what: &str| {
+        let line = folder.run_with(["admin", "backup", "--force", path], &key).refused(2);
+        assert_eq!(line, format!("fleetmint: {path}: not written: it is {what}"));
+    };
+    for (number, (name, what)) in names.iter().enumerate() {
+        refused(name, what);
+        refused(folder.file(name).to_str().unwrap(), what);
+        refused(&format!("fleetmint-data/../{name}"), what);
+        let link = format!("link-{number}");
+        std::os::unix::fs::symlink(folder.file(name), folder.file(&link)).unwrap();
+        refused(&link, what);
+        if folder.file(name).exists() {
+            let hard = format!("hard-{number}");
+            std::fs::hard_link(folder.file(name), folder.file(&hard)).unwrap();
+            refused(&hard, what);
+        }
+    }
+    // The place of one that is not there is kept free too.
+    std::fs::remove_file(folder.file("fleetmint-data/lock")).unwrap();
+    refused("fleetmint-data/lock", "a file of the data folder");
+    let lock = names.iter().position(|(name, _)| name.ends_with("/lock")).unwrap();
+    before[lock] = None;
+    // The database's own are the commands' that looked at it.
+    assert_eq!(held()[4..], before[4..]);
+    folder
+        .run_with(["admin", "backup", "--force", "fleetmint-data/other"], &key)
+        .done();
+}
+
+/// SQLite takes such names for URIs, which name other files.
+#[test]
+fn a_copy_is_in_the_file_that_is_named() {
+    let folder = Folder::new();
+    Running::start(&folder, URL).end("-TERM");
+    std::fs::create_dir(folder.file("file:d?mode=memory")).unwrap();
+    let names = ["file:copy.db", "file:d?mode=memory/%41#b.db"];
+    for name in names {
+        folder.run(["admin", "backup", name]).done();
+        assert_eq!(&folder.read(name)[..15], b"SQLite format 3");
+    }
+    assert_eq!(
+        folder.names(),
+        ["file:copy.db", "file:d?mode=memory", "fleetmint-data", "stderr"]
+    );
+}
