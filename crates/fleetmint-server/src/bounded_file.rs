@@ -39,11 +39,10 @@ pub(crate) fn read_open_text(file: &File, most: u64) -> io::Result<Zeroizing<Str
 fn read_open(file: &File, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let metadata = file.metadata()?;
     // Room for all of it at once: a buffer that grows leaves pieces of secrets behind in memory. Only a file says how
-    // much it has.
-    let size = if metadata.is_file() {
-        metadata.len().min(most)
-    } else {
-        most.min(SECRET_MAX)
+    // much it has, and the files of /proc say that they are empty.
+    let size = match metadata.len() {
+        size if metadata.is_file() && size > 0 => size.min(most),
+        _ => most,
     };
     let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1));
     file.take(most + 1).read_to_end(&mut content)?;
@@ -81,6 +80,15 @@ mod tests {
         assert_eq!(error, "it has more than 6 bytes, the most that is read of such a file");
         std::fs::write(&path, b"\xFF").unwrap();
         assert_eq!(read_text(&path, 7).unwrap_err().to_string(), "it is not UTF-8");
+    }
+
+    /// It says that it is an empty file, and has more than a page.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_says_nothing_of_its_length_is_read_without_growing() {
+        let content = read(Path::new("/proc/self/smaps"), SETTINGS_MAX).unwrap();
+        assert!(content.len() > 1000, "{}", content.len());
+        assert_eq!(content.capacity() as u64, SETTINGS_MAX + 1);
     }
 
     #[cfg(unix)]

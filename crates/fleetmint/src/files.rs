@@ -98,36 +98,53 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
 
 /// As [`read`], of a file that may have so many bytes at most.
 pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    if !is_standard(path) {
-        return read_file(path, most);
-    }
-    let name = input_name(path);
-    if inputs().iter().any(|input| input.name == name) {
-        return Err(Failure::unusable("standard input (-) can be one input alone"));
-    }
-    read_all(standard_input(), path, name, most)
+    let beginning = read_beginning(path, most)?;
+    whole(beginning, &input_name(path), most)
 }
 
 /// The content of a file, which may have so many bytes at most; `-` is a file like any other.
 pub(crate) fn read_file(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_all(File::open(path), path, path.display().to_string(), most)
+    let name = path.display().to_string();
+    let beginning = read_open(File::open(path), path, name.clone(), most)?;
+    whole(beginning, &name, most)
 }
 
-fn read_all(file: io::Result<File>, path: &Path, name: String, most: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let unreadable = |reason: &dyn std::fmt::Display| Failure::unusable(format_args!("{name}: {reason}"));
-    let file = file.map_err(|error| unreadable(&reason(&error)))?;
-    let metadata = file.metadata().map_err(|error| unreadable(&reason(&error)))?;
-    // Room for all of it at once: a buffer that grows leaves pieces of keys behind in memory.
-    let size = metadata.len().min(most);
-    let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1));
-    file.take(most + 1)
-        .read_to_end(&mut content)
-        .map_err(|error| unreadable(&reason(&error)))?;
-    if content.len() as u64 > most {
-        return Err(unreadable(&format_args!(
-            "it has more than {most} bytes, the most that is read"
+/// What was read of a file.
+pub(crate) struct Beginning {
+    pub(crate) content: Zeroizing<Vec<u8>>,
+    /// The file has more.
+    pub(crate) is_cut: bool,
+}
+
+/// So many bytes of a file that the command line names, or all that it has; `-` is standard input.
+pub(crate) fn read_beginning(path: &Path, most: u64) -> Result<Beginning, Failure> {
+    let name = input_name(path);
+    if !is_standard(path) {
+        return read_open(File::open(path), path, name, most);
+    }
+    if inputs().iter().any(|input| input.name == name) {
+        return Err(Failure::unusable("standard input (-) can be one input alone"));
+    }
+    read_open(standard_input(), path, name, most)
+}
+
+fn whole(beginning: Beginning, name: &str, most: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if beginning.is_cut {
+        return Err(Failure::unusable(format_args!(
+            "{name}: it has more than {most} bytes, the most that is read"
         )));
     }
+    Ok(beginning.content)
+}
+
+fn read_open(file: io::Result<File>, path: &Path, name: String, most: u64) -> Result<Beginning, Failure> {
+    let unreadable = |error: &io::Error| Failure::unusable(format_args!("{name}: {}", reason(error)));
+    let file = file.map_err(|error| unreadable(&error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    // One more than there seems to be shows that there is no more.
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX).saturating_add(1);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let beginning = read_wiped(file, size, most).map_err(|error| unreadable(&error))?;
     // A pipe or a device is nobody's file.
     let identity = Identity::of(path, &metadata).filter(|_| metadata.is_file());
     match identity {
@@ -143,7 +160,38 @@ fn read_all(file: io::Result<File>, path: &Path, name: String, most: u64) -> Res
         }),
         None => {}
     }
-    Ok(content)
+    Ok(beginning)
+}
+
+/// Reads `most` bytes at most, into room for `size` bytes at first. A buffer that a vector grows out of by itself would
+/// leave pieces of keys behind in memory: here what is outgrown is wiped.
+fn read_wiped(mut source: impl Read, size: usize, most: usize) -> io::Result<Beginning> {
+    /// For a pipe, which does not say what it has.
+    const ROOM_MIN: usize = 64 << 10;
+    // Of a longer source one byte more, to see that it is longer.
+    let all = most.saturating_add(1);
+    let mut content = Zeroizing::new(vec![0; size.max(ROOM_MIN).min(all)]);
+    let mut filled = 0;
+    while filled < all {
+        if filled == content.len() {
+            let mut larger = Zeroizing::new(vec![0; filled.saturating_mul(2).min(all)]);
+            for (to, from) in larger.chunks_mut(ROOM_MIN).zip(content.chunks(ROOM_MIN)) {
+                to.split_at_mut(from.len()).0.copy_from_slice(from);
+            }
+            content = larger;
+        }
+        match source.read(content.get_mut(filled..).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    content.truncate(filled.min(most));
+    Ok(Beginning {
+        content,
+        is_cut: filled > most,
+    })
 }
 
 impl Identity {
@@ -177,5 +225,63 @@ pub(crate) fn reason(error: &io::Error) -> String {
     match text.split_once(" (os error ") {
         Some((text, _)) => text.to_lowercase(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives bytes piece by piece, and keeps what it was asked for.
+    struct Pipe {
+        bytes: Vec<u8>,
+        given: usize,
+        piece: usize,
+        asked: Vec<usize>,
+    }
+
+    impl Read for Pipe {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.asked.push(buffer.len());
+            let count = self.piece.min(buffer.len()).min(self.bytes.len() - self.given);
+            buffer[..count].copy_from_slice(&self.bytes[self.given..self.given + count]);
+            self.given += count;
+            Ok(count)
+        }
+    }
+
+    fn pipe(length: usize, piece: usize) -> Pipe {
+        Pipe {
+            bytes: (0..length).map(|number| (number % 251) as u8).collect(),
+            given: 0,
+            piece,
+            asked: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn all_of_a_source_is_read_in_pieces_of_any_size() {
+        for length in [0, 1, 32, 4096, 65_535, 65_536, 65_537, 200_000] {
+            for (size, piece) in [(1, 4096), (length + 1, usize::MAX), (length / 2 + 1, 1000)] {
+                let mut pipe = pipe(length, piece);
+                let beginning = read_wiped(&mut pipe, size, 200_000).unwrap();
+                assert!(*beginning.content == pipe.bytes && !beginning.is_cut, "{length} {size}");
+            }
+        }
+    }
+
+    /// Room beyond the limit is never made, and no buffer is handed to what would grow it by itself.
+    #[test]
+    fn no_more_than_the_limit_is_read_and_room_is_made_for() {
+        for most in [0, 31, 4096, 65_536, 100_000] {
+            let mut pipe = pipe(300_000, 4096);
+            let beginning = read_wiped(&mut pipe, 300_001, most).unwrap();
+            assert!(beginning.is_cut);
+            assert_eq!(*beginning.content, pipe.bytes[..most]);
+            assert!(beginning.content.capacity() <= most + 1);
+            assert!(pipe.given <= most + 1 && pipe.asked.iter().all(|asked| *asked <= most + 1));
+        }
+        let mut whole = pipe(4096, 4096);
+        assert!(!read_wiped(&mut whole, 1, 4096).unwrap().is_cut);
     }
 }

@@ -4,24 +4,33 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fleetmint_board::flash_dump::check_nvs;
-use fleetmint_nvs::crypt::{HMAC_KEY_SIZE, HmacKey, Keys};
+use fleetmint_nvs::crypt::{HMAC_KEY_SIZE, HmacKey, KEY_PARTITION_SIZE, Keys};
 use fleetmint_nvs::layout::PAGE_SIZE;
 use zeroize::Zeroizing;
 
 use super::outdir::Outdir;
 use crate::exit::Failure;
-use crate::files::{self, Content, Output};
+use crate::files::{self, Beginning, Content, Output};
 use crate::terminal::say;
+
+/// The most bytes that are read of a file of keys: a key partition has 4096, and a larger one holds them at its start.
+const KEYS_MAX: u64 = 64 << 10;
 
 /// The keys in a key partition's file.
 pub(crate) fn read(path: &Path) -> Result<Keys, Failure> {
-    let content = files::read(path)?;
+    let Beginning { content, is_cut } = files::read_beginning(path, KEYS_MAX)?;
     let name = files::input_name(path);
-    Keys::decode(&content).map_err(|error| {
+    let decoded = Keys::decode(&content);
+    if let (Ok(_), true) = (&decoded, is_cut) {
+        return Err(too_long(&name));
+    }
+    decoded.map_err(|error| {
         let advice = if content.len() == HMAC_KEY_SIZE {
             "; `fleetmint nvs generate-key --key_protect_hmac --kp_hmac_inputkey FILE` makes a file of the keys"
         } else if content.len() >= PAGE_SIZE && check_nvs(&content).is_ok() {
             "; it is an NVS image: the image and the keys seem to be swapped"
+        } else if is_cut {
+            return too_long(&name);
         } else {
             ""
         };
@@ -29,9 +38,17 @@ pub(crate) fn read(path: &Path) -> Result<Keys, Failure> {
     })
 }
 
+fn too_long(name: &str) -> Failure {
+    Failure::unusable(format_args!(
+        "{name}: it has more than {KEYS_MAX} bytes, the most that is read of keys; a key partition has \
+         {KEY_PARTITION_SIZE}"
+    ))
+}
+
 /// The HMAC key in a file.
 fn read_hmac_key(path: &Path) -> Result<HmacKey, Failure> {
-    let content = files::read(path)?;
+    // A longer file is no HMAC key, and its beginning says whether it holds keys.
+    let content = files::read_beginning(path, KEY_PARTITION_SIZE as u64)?.content;
     let name = files::input_name(path);
     HmacKey::decode(&content).map_err(|error| {
         let advice = match Keys::decode(&content) {

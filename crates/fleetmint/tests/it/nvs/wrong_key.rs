@@ -147,3 +147,53 @@ fn read_only_the_firmware_s_start_fails_instead() {
         "{line}"
     );
 }
+
+/// A device that never ends is no file of keys, and little of it is read.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_too_long_for_keys_is_not_read_to_its_end() {
+    let test = Folder::new();
+    test.write("t.csv", "key,type,encoding,value\nprov,namespace,,\n");
+    test.line("fleetmint nvs generate t.csv plain.bin 0x3000").done();
+    // A partition larger than what is read of it.
+    let mut large = test.read("plain.bin");
+    large.resize(0x20000, 0xFF);
+    test.write("large.bin", large);
+    // Keys at the start of a larger partition are taken.
+    test.line("fleetmint nvs generate-key --keyfile k.bin --outdir .")
+        .done();
+    let mut keys = test.read("keys/k.bin");
+    keys.resize(64 << 10, 0xFF);
+    test.write("partition.bin", &keys);
+    keys.push(0xFF);
+    test.write("longer.bin", &keys);
+    let too_long = "it has more than 65536 bytes, the most that is read of keys; a key partition has 4096";
+    for (file, reason) in [
+        ("/dev/zero", too_long),
+        ("longer.bin", too_long),
+        (
+            "large.bin",
+            "the CRC-32 does not fit the keys (offset 0x40); it is an NVS image: the image and the keys seem to be swapped",
+        ),
+    ] {
+        for line in [
+            format!("check plain.bin --keys {file}"),
+            format!("encrypt t.csv out.bin 0x3000 --inputkey {file}"),
+        ] {
+            let line = test.line(&format!("fleetmint nvs {line}")).refused(2);
+            assert!(
+                line.starts_with(&format!("fleetmint: {file}: ")) && line.ends_with(reason),
+                "{line}"
+            );
+        }
+    }
+    let line = test
+        .line("fleetmint nvs encrypt t.csv out.bin 0x3000 --keygen --key_protect_hmac --kp_hmac_inputkey /dev/zero")
+        .refused(2);
+    assert!(
+        line.ends_with("an HMAC key in an eFuse block has exactly 32 bytes"),
+        "{line}"
+    );
+    test.line("fleetmint nvs encrypt t.csv out.bin 0x3000 --inputkey partition.bin")
+        .done();
+}
