@@ -31,8 +31,8 @@ Examples:
   fleetmint nvs dump flash.bin --partition fctry --as readonly
   fleetmint nvs dump device.bin --format csv > device.csv
 
-From a csv table, `nvs generate` makes an image in which `nvs diff` finds the same values. Where the \
-generator would compute Wi-Fi rows, the table has the row `,option,no-computed-rows,`, which Espressif's \
+From a csv table, `nvs generate` makes an image in which `nvs diff` finds the same values. A \
+warning says so if they need a larger partition than the image is. Where the generator would compute Wi-Fi rows, the table has the row `,option,no-computed-rows,`, which Espressif's \
 generator refuses. What a table can't carry is an error (exit code 1): texts and names that are not UTF-8, \
 a carriage return in a text, a key with values of several types, values that the firmware can't read, a \
 partition with nothing in it.
@@ -112,6 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let mode = arguments.open_as.mode(&image);
     let path = image.name().to_string();
+    let image_size = image.bytes().len();
     let mut storage = image.open_to_read(mode, arguments.force)?;
     let list = storage.list().map_err(|error| refusal(&path, &error))?;
     let mut entries: Vec<&Listed> = list.iter().collect();
@@ -129,6 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Format::Csv => {
             let namespaces = storage.namespaces();
             let table = csv::listing(&path, &entries, namespaces, arguments.partial)?;
+            csv::warn_if_too_small(&path, &table, image_size);
             terminal::print_data(table.as_bytes())
         }
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use fleetmint_nvs::RawName;
-use fleetmint_nvs::csv::Writer;
+use fleetmint_nvs::csv::{Generator, Writer};
 use fleetmint_nvs::image;
+use fleetmint_nvs::layout::{PAGE_SIZE, PARTITION_MAX, Version};
 use fleetmint_nvs::storage::{Listed, Value};
+use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 use crate::terminal::warn;
@@ -70,6 +72,32 @@ pub(super) fn listing(
         )));
     }
     Ok(table.finish())
+}
+
+/// Warns if `generate` cannot make an image of the partition's size from the table: the firmware may have packed the values
+/// closer, since it also uses what is left in older pages.
+pub(super) fn warn_if_too_small(path: &str, table: &str, size: usize) {
+    let Err(Misfit) = used(table, size) else { return };
+    match used(table, PARTITION_MAX) {
+        Ok(used) => warn(format_args!(
+            "{path}: a partition of its size, {size:#x} bytes, is too small for generate to make an image of this table; it \
+             takes {:#x} bytes",
+            used + PAGE_SIZE
+        )),
+        Err(Misfit) => warn(format_args!("{path}: this table fits into no partition")),
+    }
+}
+
+/// A table does not fit into an image.
+struct Misfit;
+
+/// The bytes in use in an image of this size with the values of the table.
+fn used(table: &str, size: usize) -> Result<usize, Misfit> {
+    let mut image = Zeroizing::new(vec![0; size]);
+    let mut generator = Generator::new(&mut image, Version::V2).map_err(|_| Misfit)?;
+    let no_files = |_: &str| Err::<Vec<u8>, _>("the table has no files");
+    generator.add(table.as_bytes(), no_files).map_err(|_| Misfit)?;
+    Ok(generator.finish())
 }
 
 /// Why a table can't carry what a namespace holds whose name another one has.

@@ -164,6 +164,45 @@ fn csv_of_every_reference_image_comes_back() {
     );
 }
 
+/// The firmware packs closer than a fresh image: the warning names the size, and exactly that size is enough.
+#[test]
+fn a_table_that_needs_a_larger_partition_is_warned_of() {
+    let test = Folder::new();
+    let mut warned = 0;
+    for case in cases("golden").into_iter().filter(|case| case.text("init") == "ESP_OK") {
+        let (image, keys) = (case.image(), case.keys());
+        let arguments = ["nvs", "dump", &image, "--format", "csv", "--force"].map(String::from);
+        let csv = test.run(arguments.iter().chain(&keys));
+        if csv.exit == 1 {
+            continue;
+        }
+        let size = std::fs::metadata(&image).unwrap().len() as usize;
+        let said = csv.stderr.lines().find_map(|line| line.split_once("; it takes "));
+        let needed = said.map_or(size, |(_, bytes)| {
+            let hex = bytes.trim_start_matches("0x").trim_end_matches(" bytes");
+            usize::from_str_radix(hex, 16).unwrap()
+        });
+        test.write("again.csv", &csv.stdout);
+        let generate = |size: usize| {
+            test.line(&format!("fleetmint nvs generate again.csv again.bin {size:#x} --force"))
+                .exit
+        };
+        assert_eq!(generate(needed), 0, "{}: {needed:#x}", case.name);
+        if said.is_some() {
+            warned += 1;
+            assert_eq!(generate(needed - 0x1000), 2, "{}: {needed:#x}", case.name);
+        }
+    }
+    assert!(warned >= 1);
+    let full = folder("golden").join("full_3.bin");
+    let csv = test
+        .run(["nvs", "dump", full.to_str().unwrap(), "--format", "csv"])
+        .done();
+    let warning = "full_3.bin: a partition of its size, 0x3000 bytes, is too small for generate to make an image of this table; \
+                   it takes 0x4000 bytes\n";
+    assert!(csv.stderr.ends_with(warning), "{}", csv.stderr);
+}
+
 #[test]
 fn a_table_without_what_it_cannot_carry() {
     let test = Folder::new();
