@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 
+use crate::harness::log;
 use crate::harness::nvs::{Espressif, strings};
 use crate::harness::raw::Raw;
 use crate::harness::{Answer, Server, problem};
@@ -700,6 +701,7 @@ async fn answers_that_are_read_slowly_make_room_for_others() {
         piece.store(1 << 20, Ordering::Relaxed);
         assert!(reading.await.unwrap() < 4 << 20);
     }
+    assert!(log::text().contains("a large answer is given up"));
     server.stop().await;
 }
 
