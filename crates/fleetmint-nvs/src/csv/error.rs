@@ -258,6 +258,18 @@ pub enum NumberLooks {
     Formatted,
     /// Something in quotes as books have them.
     TypographicQuotes,
+    /// A number with this minus sign or dash instead of `-`.
+    TypographicMinus(char),
+    /// A number in digits other than `0` to `9`.
+    OtherDigits,
+    /// `TRUE` or `FALSE`, in some language.
+    TruthValue,
+    /// A hexadecimal, octal or binary number in another notation than `0x…`.
+    Radix,
+    /// A spreadsheet's formula, or its error such as `#N/A`.
+    Formula,
+    /// Nothing.
+    Empty,
 }
 
 impl ErrorKind {
@@ -354,6 +366,23 @@ impl fmt::Display for ErrorKind {
                     NumberLooks::TypographicQuotes => {
                         f.write_str("; it stands in typographic quotes, which do not count: write it without quotes")
                     }
+                    NumberLooks::TypographicMinus(minus) => write!(
+                        f,
+                        "; its minus is the typographic sign U+{:04X}: write the plain -",
+                        u32::from(*minus)
+                    ),
+                    NumberLooks::OtherDigits => f.write_str("; it has digits of another script: write 0 to 9"),
+                    NumberLooks::TruthValue => f.write_str("; it is a truth value: write 1 or 0"),
+                    NumberLooks::Radix if matches!(*encoding, "float" | "double") => {
+                        f.write_str("; numbers are decimal here")
+                    }
+                    NumberLooks::Radix => {
+                        f.write_str("; numbers are decimal, or hexadecimal with 0x before the digits")
+                    }
+                    NumberLooks::Formula => {
+                        f.write_str("; it looks like a formula or an error of a spreadsheet: write the number itself")
+                    }
+                    NumberLooks::Empty => f.write_str("; it is empty: write a number, or delete the row"),
                 }
             }
             Self::OutOfRange {

@@ -169,19 +169,76 @@ fn decode<'a>(
 }
 
 fn not_a_number(encoding: Encoding, key: &str, text: &str) -> ErrorKind {
-    let of_formatted = |char: char| char.is_ascii_digit() || char.is_whitespace() || ".,'\u{2019}eE+-%".contains(char);
-    let looks = if is_typographically_quoted(text) {
-        NumberLooks::TypographicQuotes
-    } else if text.contains(|char: char| char.is_ascii_digit()) && text.chars().all(of_formatted) {
-        NumberLooks::Formatted
-    } else {
-        NumberLooks::Other
-    };
     ErrorKind::NotANumber {
         key: excerpt(key),
         encoding: encoding.name(),
-        looks,
+        looks: looks(strip(text)),
     }
+}
+
+/// What spreadsheets show for true and false, in some of their languages.
+const TRUTH_VALUES: [&str; 13] = [
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "wahr",
+    "falsch",
+    "vrai",
+    "faux",
+    "verdadero",
+    "falso",
+    "vero",
+];
+
+fn looks(text: &str) -> NumberLooks {
+    let of_formatted = |char: char| char.is_ascii_digit() || char.is_whitespace() || ".,'\u{2019}eE+-%".contains(char);
+    let has_digit = text.contains(|char: char| char.is_ascii_digit());
+    if text.is_empty() {
+        NumberLooks::Empty
+    } else if is_typographically_quoted(text) {
+        NumberLooks::TypographicQuotes
+    } else if let Some(minus) = text
+        .chars()
+        .find(|char| is_typographic_minus(*char))
+        .filter(|_| has_digit)
+    {
+        NumberLooks::TypographicMinus(minus)
+    } else if text.contains(|char: char| char.is_numeric() && !char.is_ascii()) {
+        NumberLooks::OtherDigits
+    } else if has_digit && text.chars().all(of_formatted) {
+        NumberLooks::Formatted
+    } else if TRUTH_VALUES.iter().any(|value| value.eq_ignore_ascii_case(text)) {
+        NumberLooks::TruthValue
+    } else if is_of_another_radix(text) {
+        NumberLooks::Radix
+    } else if text.starts_with(['=', '#']) {
+        NumberLooks::Formula
+    } else {
+        NumberLooks::Other
+    }
+}
+
+/// Hyphens, dashes and minus signs other than the keyboard's.
+fn is_typographic_minus(char: char) -> bool {
+    matches!(
+        char,
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '\u{FF0D}'
+    )
+}
+
+/// Whether it is a number as other languages write hexadecimal, octal and binary ones: FF, 0o17, 0b101, 1Fh, #FF, &HFF.
+fn is_of_another_radix(text: &str) -> bool {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let prefixes = ["0x", "0X", "0o", "0O", "0b", "0B", "x", "#", "$", "&H", "\\x"];
+    let text = prefixes
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix))
+        .unwrap_or(text);
+    let digits = text.strip_suffix(['h', 'H']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Without the white space around it, by Python's idea of white space.

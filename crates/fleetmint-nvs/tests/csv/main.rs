@@ -81,7 +81,10 @@ fn integers() {
         "", "abc", "1.0", "1__0", "_1", "1_", "--1", "+", "0x", "0x_1", "1 2", "٣",
     ] {
         let looks = match text {
+            "" => NumberLooks::Empty,
             "1.0" | "--1" | "1 2" => NumberLooks::Formatted,
+            "abc" => NumberLooks::Radix,
+            "٣" => NumberLooks::OtherDigits,
             _ => NumberLooks::Other,
         };
         let want = ErrorKind::NotANumber {

@@ -104,6 +104,44 @@ fn numbers_as_spreadsheets_show_them() {
         row_message("k,data,u32,five"),
         "line 3: key \"k\": the value is not a number, as u32 asks"
     );
+    for (texts, said) in [
+        (
+            &["TRUE", "false", " True ", "yes", "NO", "on", "Off", "WAHR"][..],
+            "; it is a truth value: write 1 or 0",
+        ),
+        (&["", "  "], "; it is empty: write a number, or delete the row"),
+        (
+            &["\u{663}", "-\u{FF11}\u{FF12}", "1\u{966}"],
+            "; it has digits of another script: write 0 to 9",
+        ),
+        (
+            &["=A1+1", "#N/A", "#REF!", "#VALUE!"],
+            "; it looks like a formula or an error of a spreadsheet: write the number itself",
+        ),
+        (
+            &["FF", "0b101", "0o17", "1Fh"],
+            "; numbers are decimal, or hexadecimal with 0x before the digits",
+        ),
+    ] {
+        for text in texts {
+            let message = row_message(&format!("k,data,i32,{text}"));
+            assert!(message.ends_with(&format!("as i32 asks{said}")), "{text:?}: {message}");
+        }
+    }
+    for (text, sign) in [
+        ("\u{2212}5", "U+2212"),
+        (" \u{2014} 5", "U+2014"),
+        ("\u{FF0D}0x10", "U+FF0D"),
+        ("1e\u{2013}3", "U+2013"),
+    ] {
+        let said = format!("; its minus is the typographic sign {sign}: write the plain -");
+        for encoding in ["i32", "float"] {
+            let message = row_message(&format!("k,data,{encoding},{text}"));
+            assert!(message.ends_with(&said), "{text:?}: {message}");
+        }
+    }
+    assert!(row_message("k,data,i32,a\u{2013}b").ends_with("as i32 asks"));
+    assert!(row_message("k,data,double,0xFF").ends_with("as double asks; numbers are decimal here"));
 }
 
 #[test]
