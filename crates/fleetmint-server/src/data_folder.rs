@@ -1,5 +1,6 @@
 //! The data folder: what the embedded defaults keep on disk, for the service's own user alone.
 
+mod ancestors;
 mod temporary;
 
 use std::fs::{self, File, TryLockError};
@@ -151,6 +152,13 @@ impl DataFolder {
             return Ok(());
         }
         check_access(dir, false)
+    }
+
+    /// Warns about folders on the way to this one and to the database in which other users could rename the next one, and
+    /// so put another in its place.
+    pub fn warn_about_ancestors(&self, databases: [&Path; 2]) {
+        let folders = databases.into_iter().filter_map(Path::parent);
+        ancestors::warn(std::iter::once(&*self.0).chain(folders));
     }
 
     /// Notes that there is a database, for the day on which it is gone: with key and token from the settings, no other

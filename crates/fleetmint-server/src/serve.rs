@@ -92,6 +92,9 @@ impl Service {
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let folder = DataFolder::create(&settings.data.dir)?;
         let path = checked_database(&settings.data, &folder)?;
+        if !settings.data.allow_shared_dir {
+            folder.warn_about_ancestors([&settings.data.database, &path]);
+        }
         let lock = folder.lock()?;
         refuse_lost_database(&settings, &folder)?;
         folder.delete_leftovers(&lock)?;

@@ -92,9 +92,13 @@ impl Database {
             path: path.to_owned(),
             cause,
         };
-        create(path).map_err(failed)?;
+        let is_new = create(path).map_err(failed)?;
         let mut writer = connect(path).map_err(failed)?;
         migrations::run(&mut writer)?;
+        if is_new {
+            // A folder whose volume is not mounted looks like one of a first start.
+            tracing::warn!("a new, empty database was created in {}", path.display());
+        }
         Ok(Self::new(path, writer))
     }
 
@@ -331,10 +335,11 @@ pub(crate) fn nested<T, E: From<Error>>(
 }
 
 /// Creates the file where there is none, and keeps it and those beside it from other users: SQLite itself would go by
-/// the umask. What SQLite creates later has the mode of the database's file.
-fn create(path: &Path) -> Result<(), Error> {
+/// the umask. What SQLite creates later has the mode of the database's file. Returns whether the file has nothing yet.
+fn create(path: &Path) -> Result<bool, Error> {
+    restrict_beside(path)?;
     match private_file::create(path) {
-        Ok(_) => return Ok(()),
+        Ok(_) => return Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => {
             let folder = path.parent().filter(|folder| matches!(folder.try_exists(), Ok(false)));
@@ -345,17 +350,20 @@ fn create(path: &Path) -> Result<(), Error> {
             return Err(Error::Other(format!("it cannot be created: {reason}")));
         }
     }
-    restrict(path)
+    private_file::restrict(path).map_err(|error| Error::Other(error.to_string()))?;
+    Ok(std::fs::metadata(path).is_ok_and(|file| file.len() == 0))
 }
 
-/// SQLite would follow a link in the place of one of the files.
 fn restrict(path: &Path) -> Result<(), Error> {
-    for suffix in ["", "-wal", "-shm"] {
+    private_file::restrict(path).map_err(|error| Error::Other(error.to_string()))?;
+    restrict_beside(path)
+}
+
+/// SQLite would follow a link in the place of one of its other files, and could not say which one leads nowhere.
+fn restrict_beside(path: &Path) -> Result<(), Error> {
+    for suffix in ["-wal", "-shm", "-journal"] {
         let file = beside(path, suffix);
-        private_file::restrict(&file).map_err(|error| match suffix {
-            "" => Error::Other(error.to_string()),
-            _ => Error::Other(format!("{}: {error}", file.display())),
-        })?;
+        private_file::restrict(&file).map_err(|error| Error::Other(format!("{}: {error}", file.display())))?;
     }
     Ok(())
 }

@@ -154,6 +154,114 @@ fn links_are_followed_where_a_setting_names_them_and_not_in_the_data_folder() {
 }
 
 #[test]
+fn a_link_in_the_place_of_a_file_beside_the_database_is_named() {
+    for has_database in [false, true] {
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let folder = Folder::new();
+            if has_database {
+                Running::start(&folder, &[]).end("-TERM");
+            } else {
+                folder.write("fleetmint-data/other", "");
+                std::fs::set_permissions(folder.file("fleetmint-data"), std::fs::Permissions::from_mode(0o700))
+                    .unwrap();
+            }
+            let link = folder.file("fleetmint-data").join(format!("fleetmint.db{suffix}"));
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink("nowhere", &link).unwrap();
+            let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
+            assert!(
+                line.starts_with(&format!(
+                    "fleetmint: fleetmint-data/fleetmint.db: fleetmint-data/fleetmint.db{suffix}: it is a symbolic link"
+                )),
+                "{line}"
+            );
+            assert_eq!(folder.file("fleetmint-data/fleetmint.db").exists(), has_database);
+            assert!(!folder.file("fleetmint-data/nowhere").exists());
+        }
+    }
+}
+
+#[test]
+fn a_folder_on_the_way_that_others_can_write_is_warned_about() {
+    let folder = Folder::new();
+    for dir in ["a/b", "other/c", "linked"] {
+        std::fs::create_dir_all(folder.file(dir)).unwrap();
+    }
+    std::os::unix::fs::symlink("../a/b", folder.file("linked/b")).unwrap();
+    let mode = |dir: &str, mode| {
+        std::fs::set_permissions(folder.file(dir), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let warnings = |environment: &[(&str, &str)]| {
+        Running::start(&folder, environment).end("-TERM");
+        let said = String::from_utf8(folder.read("stderr")).unwrap();
+        let lines = said.lines().filter(|line| line.contains("could rename"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let data = ("FLEETMINT_DATA__DIR", "a/b/data");
+    let linked = ("FLEETMINT_DATA__DIR", "linked/b/data");
+    let elsewhere = ("FLEETMINT_DATA__DATABASE_URL", "sqlite://other/c/devices.db");
+    for dir in ["a", "a/b", "other", "other/c", "linked"] {
+        mode(dir, 0o755);
+    }
+    assert_eq!(warnings(&[data, elsewhere]), [""; 0]);
+    for (open, environment) in [
+        ("a", [data, elsewhere]),
+        ("a/b", [data, elsewhere]),
+        ("other", [data, elsewhere]),
+        ("a", [linked, elsewhere]),
+        ("linked", [linked, elsewhere]),
+    ] {
+        mode(open, 0o777);
+        let said = warnings(&environment);
+        let path = folder.file(open).canonicalize().unwrap();
+        assert_eq!(said.len(), 1, "{open}: {said:?}");
+        let words = format!(
+            "{} can be written by other users (mode 777), who could rename",
+            path.display()
+        );
+        assert!(said[0].contains("\"WARN\"") && said[0].contains(&words), "{said:?}");
+        // In /tmp only their owners rename folders.
+        mode(open, 0o1777);
+        assert_eq!(warnings(&environment), [""; 0], "{open}");
+        mode(open, 0o777);
+        let allowed = ("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true");
+        assert_eq!(warnings(&[environment[0], environment[1], allowed]), [""; 0], "{open}");
+        mode(open, 0o755);
+    }
+}
+
+#[test]
+fn a_new_database_is_warned_about() {
+    let folder = Folder::new();
+    // As where a volume is not mounted: keys and token are in the settings, so that nothing else tells.
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let settings = [
+        ("FLEETMINT_DATA__MASTER_KEY", key),
+        (
+            "FLEETMINT_ACCESS__BOOTSTRAP_TOKEN",
+            "a-token-of-the-settings-of-this-test",
+        ),
+    ];
+    let warned = || {
+        let said = String::from_utf8(folder.read("stderr")).unwrap();
+        let mut lines = said.lines().filter(|line| line.contains("\"WARN\""));
+        lines.any(|line| line.contains("a new, empty database was created in fleetmint-data/fleetmint.db"))
+    };
+    Running::start(&folder, &settings).end("-TERM");
+    assert!(warned());
+    Running::start(&folder, &settings).end("-TERM");
+    assert!(!warned());
+    // An empty file is no database yet.
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(folder.file(&format!("fleetmint-data/fleetmint.db{suffix}")));
+    }
+    folder.write("fleetmint-data/fleetmint.db", "");
+    std::fs::remove_file(folder.file("fleetmint-data/database-created")).unwrap();
+    Running::start(&folder, &settings).end("-TERM");
+    assert!(warned());
+}
+
+#[test]
 fn a_file_that_never_ends_is_read_up_to_a_limit() {
     let folder = Folder::new();
     let never_ends = |arguments: &[&str], variable: (&str, &str)| {
