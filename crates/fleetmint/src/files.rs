@@ -8,9 +8,10 @@ mod temporary;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
@@ -40,7 +41,7 @@ struct Identity {
     #[cfg(unix)]
     number: (u64, u64),
     #[cfg(not(unix))]
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
 static INPUTS: Mutex<Vec<Input>> = Mutex::new(Vec::new());
@@ -80,6 +81,14 @@ fn mode(_metadata: &Metadata) -> u32 {
 /// Whether a path means standard input or standard output.
 pub(crate) fn is_standard(path: &Path) -> bool {
     path == Path::new(STANDARD)
+}
+
+/// Parses the name of a file that is never standard input or standard output: `-` is refused for this reason.
+pub(crate) fn named(reason: &'static str) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| match is_standard(&path) {
+        true => Err(format!("{reason}; a file of that name is ./-")),
+        false => Ok(path),
+    })
 }
 
 /// An input as messages name it.
@@ -201,7 +210,7 @@ impl Identity {
             #[cfg(unix)]
             number: (u64::MAX, u64::MAX),
             #[cfg(not(unix))]
-            path: std::path::PathBuf::new(),
+            path: PathBuf::new(),
         }
     }
 }

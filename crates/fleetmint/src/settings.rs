@@ -8,6 +8,7 @@ use fleetmint_server::bounded_file;
 use fleetmint_server::config::{Settings, Sources, Warning};
 
 use crate::exit::Failure;
+use crate::files;
 
 /// The settings file when none is named.
 const DEFAULT_FILE: &str = "fleetmint.toml";
@@ -18,7 +19,11 @@ pub(crate) struct SettingsArgs {
     ///
     /// Each key can also be set by an environment variable: `server.listen` by FLEETMINT_SERVER__LISTEN. Each secret
     /// can be read from the file that such a variable with _FILE at its end names.
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = files::named("- is standard input, and the settings are read from a file")
+    )]
     pub(crate) config: Option<PathBuf>,
 }
 

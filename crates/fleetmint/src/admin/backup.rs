@@ -20,7 +20,7 @@ use crate::terminal;
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
     /// Where the copy goes, in a folder that is there
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = files::named("- is standard output, and the copy needs a file of its own"))]
     file: PathBuf,
     /// Replace FILE if it is there, unless it is a file of the data folder or the settings
     #[arg(long)]

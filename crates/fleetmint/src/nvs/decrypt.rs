@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "IN.bin")]
     input: PathBuf,
 
-    /// The keys: a key partition, or the bare 64 bytes
+    /// The keys: a key partition, or the bare 64 bytes; - is standard input
     #[arg(value_name = "KEYS.bin")]
     keys: PathBuf,
 

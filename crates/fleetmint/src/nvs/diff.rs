@@ -32,11 +32,11 @@ pub(crate) struct Arguments {
     /// The second image: a partition, or a whole flash dump; - is standard input
     b: PathBuf,
 
-    /// The keys of the first image, if it is encrypted
+    /// The keys of the first image, if it is encrypted; - is standard input
     #[arg(long, value_name = "KEYS.bin")]
     keys_a: Option<PathBuf>,
 
-    /// The keys of the second image, if it is encrypted
+    /// The keys of the second image, if it is encrypted; - is standard input
     #[arg(long, value_name = "KEYS.bin")]
     keys_b: Option<PathBuf>,
 

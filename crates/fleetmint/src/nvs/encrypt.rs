@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, required_unless_present = "inputkey", conflicts_with = "inputkey")]
     keygen: bool,
 
-    /// Take the keys from this file: a key partition, or the bare 64 bytes
+    /// Take the keys from this file: a key partition, or the bare 64 bytes; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "key_protect_hmac")]
     inputkey: Option<PathBuf>,
 

@@ -32,7 +32,7 @@ Examples:
 JSON is the object that dump has for the value."
 )]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump
+    /// The image: a partition, or a whole flash dump; - is standard input
     image: PathBuf,
 
     /// The namespace

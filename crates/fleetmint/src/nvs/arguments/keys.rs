@@ -59,10 +59,13 @@ fn read_hmac_key(path: &Path) -> Result<HmacKey, Failure> {
     })
 }
 
+/// Keys are in files that only their owner can read.
+const TO_A_FILE: &str = "- is standard output, and keys go to files alone";
+
 #[derive(Debug, Args)]
 pub(crate) struct NewKeys {
     /// File for the encryption keys, in the folder keys of the output folder [default: keys-<month-day_hour-minute>.bin]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = files::named(TO_A_FILE))]
     pub(crate) keyfile: Option<PathBuf>,
 
     /// Derive the keys from an HMAC key in the chip's eFuse, instead of a key partition that flash encryption protects
@@ -74,10 +77,15 @@ pub(crate) struct NewKeys {
     kp_hmac_keygen: bool,
 
     /// File for the new HMAC key, beside the encryption keys [default: hmac-<name of the key file>]
-    #[arg(long = "kp_hmac_keyfile", value_name = "FILE", requires = "kp_hmac_keygen")]
+    #[arg(
+        long = "kp_hmac_keyfile",
+        value_name = "FILE",
+        requires = "kp_hmac_keygen",
+        value_parser = files::named(TO_A_FILE)
+    )]
     kp_hmac_keyfile: Option<PathBuf>,
 
-    /// Take the HMAC key from this file of 32 bytes
+    /// Take the HMAC key from this file of 32 bytes; - is standard input
     #[arg(
         long = "kp_hmac_inputkey",
         value_name = "FILE",

@@ -20,7 +20,7 @@ pub(crate) const FILES: [&str; 3] = ["IN.csv", "OUT.bin", "SIZE"];
 #[derive(Debug, Args)]
 pub(crate) struct Tables {
     /// One table or more (columns key, type, encoding, value), the image to write, and the partition's size in bytes: a
-    /// multiple of 4096, as 0x6000, 24576 or 24K
+    /// multiple of 4096, as 0x6000, 24576 or 24K; - is standard input as a table, standard output as the image
     #[arg(required = true, num_args = 3.., value_names = FILES)]
     files: Vec<PathBuf>,
 

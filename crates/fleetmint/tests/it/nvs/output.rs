@@ -439,6 +439,26 @@ fn a_hyphen_means_one_thing() {
         assert_eq!((exit, stdout.len()), (2, 0), "{line}: {stderr}");
         assert!(stderr.contains(said), "{line}: {stderr}");
     }
+    // Files that need a name refuse it, and so do those that are never read from standard input.
+    for (line, said) in [
+        (
+            "nvs generate-key --keyfile -",
+            "'--keyfile <FILE>': - is standard output, and keys go to files alone",
+        ),
+        (
+            "nvs generate-key --key_protect_hmac --kp_hmac_keygen --kp_hmac_keyfile -",
+            "'--kp_hmac_keyfile <FILE>': - is standard output, and keys go to files alone",
+        ),
+        (
+            "nvs encrypt device.csv out.bin 0x3000 --keygen --keyfile -",
+            "'--keyfile <FILE>': - is standard output, and keys go to files alone",
+        ),
+    ] {
+        let (exit, stdout, stderr) = piped(&folder, line, b"");
+        assert_eq!((exit, stdout.len()), (2, 0), "{line}: {stderr}");
+        assert!(stderr.contains(said), "{line}: {stderr}");
+    }
+    assert!(!folder.file("keys/-.bin").exists() && !folder.file("out.bin").exists());
     // A row of a table means a file.
     folder.write("row.csv", "key,type,encoding,value\na,namespace,,\nb,file,binary,-\n");
     let line = folder.line("fleetmint nvs generate row.csv out.bin 0x3000").refused(2);
