@@ -396,6 +396,7 @@ fn a_hyphen_is_standard_input_or_output() {
         ("encrypt - - 0x3000 --inputkey keys/k.bin", TABLE.as_bytes(), &encrypted),
         ("decrypt - keys/k.bin -", &encrypted, &plain),
         ("decrypt device.bin - -", &keys, &plain),
+        ("encrypt device.csv - 0x3000 --inputkey -", &keys, &encrypted),
         ("repair - -", &plain, &plain),
         ("patch - changes.csv -", &plain, &patched),
         ("patch plain.bin - -", CHANGES.as_bytes(), &patched),
@@ -412,8 +413,16 @@ fn a_hyphen_is_standard_input_or_output() {
         };
         assert!(stderr.contains(said), "{line}: {stderr}");
     }
-    for line in ["dump -", "check -", "diff - plain.bin", "diff plain.bin -"] {
-        let (exit, _, stderr) = piped(&folder, &format!("nvs {line}"), &plain);
+    for (line, input) in [
+        ("dump -", &plain),
+        ("check -", &plain),
+        ("get - prov serial", &plain),
+        ("diff - plain.bin", &plain),
+        ("diff plain.bin -", &plain),
+        ("diff device.bin plain.bin --keys-a -", &keys),
+        ("dump device.bin --keys -", &keys),
+    ] {
+        let (exit, _, stderr) = piped(&folder, &format!("nvs {line}"), input);
         assert_eq!(exit, 0, "{line}: {stderr}");
     }
     assert!(!folder.file("-").exists() && !folder.file("elsewhere").exists());
