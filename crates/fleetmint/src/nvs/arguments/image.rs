@@ -29,8 +29,8 @@ pub(crate) struct Partition {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImageKeys {
-    /// The keys of an encrypted image: a key partition, or the bare 64 bytes; - is standard input [default: of a whole flash dump, its own
-    /// partition nvs_keys]
+    /// The keys of an encrypted image: a key partition, or the bare 64 bytes; - is standard input [default: of a whole
+    /// flash dump, its own partition nvs_keys]
     #[arg(long, value_name = "KEYS.bin")]
     pub(crate) keys: Option<PathBuf>,
 }
