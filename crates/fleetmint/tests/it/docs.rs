@@ -47,6 +47,7 @@ fn prepared(text: &str) -> Folder {
     let copy = |from: &str, name: &str, to: &str| folder.write(to, std::fs::read(reference(from).join(name)).unwrap());
     copy("golden", "cut_blob_smallupd_02.bin", "board.bin");
     let used = copy("patch", "foreign_reprov.before.bin", "used.bin");
+    copy("golden", "full_3.bin", "full.bin");
     let csv = "nvs,data,nvs,0x9000,0x4000,\nfactory,app,factory,0x10000,1M,\nfctry,data,nvs,,0x3000,\n";
     let table = PartitionTable::try_from_str(csv).unwrap().to_bin().unwrap();
     let mut flash = vec![0xFF; 0x20_0000];
@@ -74,11 +75,16 @@ fn every_console_block_of_the_nvs_guide() {
                 assert!(said.is_empty(), "{command}");
                 continue;
             }
+            // What goes into a file is not shown.
+            let (command, shows) = command
+                .split_once(" > ")
+                .map_or((command, true), |(command, _)| (command, false));
             let run = folder.line(command);
+            let shown = if shows { run.stdout.as_str() } else { "" };
             let mut says: Vec<String> = run
                 .stderr
                 .lines()
-                .chain(run.stdout.lines())
+                .chain(shown.lines())
                 .map(without_fingerprints)
                 .collect();
             if said.last().is_some_and(|line| line == "…") {
