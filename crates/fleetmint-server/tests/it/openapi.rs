@@ -162,6 +162,9 @@ fn the_list_of_problems_is_the_committed_one() {
         );
     }
     text += "\n\
+        A call that writes and was answered `unavailable` because the database's files were replaced or deleted \
+        may take effect after all if those files come back; a `POST` with an [`Idempotency-Key`](api.md#retries) \
+        can be repeated safely.\n\n\
         Some errors are found before there is a request, and are no problems: 400 for what is not HTTP, and \
         431 for a head, its target included, of more than 64 KiB or 100 headers. Such an answer has no body \
         and no `X-Request-Id`, and the connection ends with it. If the head does not arrive within 30 \
