@@ -14,7 +14,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
@@ -29,6 +30,10 @@ pub type Connection = SqliteConnection;
 
 /// How long a write waits for another process (a token reset beside the running server) before it is given up.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// How long it holds that the files are in their place. To look costs a tenth of a small write's processor time, and who
+/// deletes the files loses what was written before as well.
+const FILES_HOLD: Duration = Duration::from_millis(100);
 
 /// Idle readers kept open. Reads run on the server's own threads, so no more than these are ever busy at once.
 const MAX_IDLE_READERS: usize = 64;
@@ -46,6 +51,8 @@ struct Inner {
     /// `None` after a write panicked or could not be rolled back: it is opened again.
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
+    /// When the files were last seen in their place.
+    files_seen: Mutex<Option<Instant>>,
     failed_writes: AtomicU64,
 }
 
@@ -129,6 +136,7 @@ impl Database {
             wal: beside(path, "-wal"),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Vec::new()),
+            files_seen: Mutex::default(),
             failed_writes: AtomicU64::new(0),
         }))
     }
@@ -212,8 +220,13 @@ impl Database {
     /// # Errors
     /// Which one is not.
     pub fn check_files(&self) -> Result<(), Error> {
-        self.check_file()?;
-        self.check_log()
+        let checked = self.check_file().and_then(|()| self.check_log());
+        *self.files_seen() = checked.is_ok().then(Instant::now);
+        checked
+    }
+
+    fn files_seen(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.files_seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_file(&self) -> Result<(), Error> {
@@ -280,7 +293,10 @@ impl Database {
     ) -> Result<T, E> {
         let mut slot = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // An open file is still written when its path leads to another, or to none.
-        self.check_file().inspect_err(|_| self.write_failed())?;
+        let is_due = self.files_seen().is_none_or(|seen| seen.elapsed() >= FILES_HOLD);
+        if is_due {
+            self.check_file().inspect_err(|_| self.write_failed())?;
+        }
         let mut writer = match slot.take() {
             Some(writer) => writer,
             None => self.connect()?,
@@ -297,7 +313,9 @@ impl Database {
             (Ok(value), _) => {
                 *slot = Some(writer);
                 // Whoever opens the database first makes the log, so that only now it must be there.
-                self.check_log().inspect_err(|_| self.write_failed())?;
+                if is_due {
+                    self.check_files().inspect_err(|_| self.write_failed())?;
+                }
                 Ok(value)
             }
             (Err(DieselError::RollbackTransaction), Some(error)) => {
