@@ -168,7 +168,7 @@ fn value_len(listed: &Listed<&[u8]>) -> usize {
         Ok(Value::Str(bytes) | Value::Blob(bytes)) => bytes.len(),
         Ok(Value::Number(_)) | Err(_) => 0,
     };
-    len(&listed.value) + listed.unreachable.as_ref().map_or(0, len)
+    len(&listed.value) + listed.unreachable.as_deref().map_or(0, len)
 }
 
 fn mask(listed: &Listed, salt: &[u8]) -> Masked {

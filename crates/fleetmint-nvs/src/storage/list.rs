@@ -3,6 +3,7 @@
 use crate::entry::{ItemType, Number};
 use crate::error::EspError;
 use crate::key::RawName;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use zeroize::Zeroizing;
@@ -111,13 +112,13 @@ impl<B: AsRef<[u8]>> Listed<B> {
     /// # Errors
     /// Why it can't be read.
     pub fn stored(&self) -> &Result<Value<B>, EspError> {
-        self.unreachable.as_ref().unwrap_or(&self.value)
+        self.unreachable.as_deref().unwrap_or(&self.value)
     }
 
     /// The size of that in bytes as stored: a string's with its NUL.
     #[must_use]
     pub fn stored_size(&self) -> Option<usize> {
-        match &self.unreachable {
+        match self.unreachable.as_deref() {
             None => self.size,
             Some(Ok(Value::Str(bytes))) => Some(bytes.as_ref().len() + 1),
             Some(Ok(Value::Blob(bytes))) => Some(bytes.as_ref().len()),
@@ -150,7 +151,7 @@ pub struct Listed<B: AsRef<[u8]> = Zeroizing<Vec<u8>>> {
     pub place: (usize, usize),
     /// What is stored here, where no getter can reach it: another namespace has the same name and is found first. The
     /// `value` is then what the getters give for this name, which is that other namespace's or an error.
-    pub unreachable: Option<Result<Value<B>, EspError>>,
+    pub unreachable: Option<Box<Result<Value<B>, EspError>>>,
     /// Whether the firmware's iterator lists it. It leaves out blobs of the old format, which its getter returns.
     pub iterated: bool,
 }
@@ -173,7 +174,12 @@ impl Listed<&[u8]> {
             iterated,
         } = self;
         let value = value.map(Value::into_owned);
-        let unreachable = unreachable.map(|stored| stored.map(Value::into_owned));
+        // Hardly ever there: out of the way of the others.
+        #[cold]
+        fn own(stored: Result<Value<&[u8]>, EspError>) -> Box<Result<Value, EspError>> {
+            Box::new(stored.map(Value::into_owned))
+        }
+        let unreachable = unreachable.map(|stored| own(*stored));
         Listed {
             namespace,
             key,

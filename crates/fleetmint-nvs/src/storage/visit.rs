@@ -14,6 +14,7 @@ use crate::key::RawName;
 use crate::layout::{
     CHUNK_ANY, CHUNK_START_0, CHUNK_START_1, ENTRY_COUNT, NAME_FIELD, NAMESPACE_ANY, NAMESPACE_INDEX, crc32,
 };
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
@@ -285,8 +286,9 @@ impl<F: Flash> Storage<F> {
                 };
                 repeated += if head.repeat { bytes.len() + stored.len() } else { 0 };
                 let value = value.map(|number| number_or_bytes(number, item_type, &bytes));
-                let unreachable = unreachable
-                    .map(|stored_value| stored_value.map(|number| number_or_bytes(number, item_type, &stored)));
+                let unreachable = unreachable.map(|stored_value| {
+                    Box::new(stored_value.map(|number| number_or_bytes(number, item_type, &stored)))
+                });
                 let entry = (
                     head,
                     head.entry.name(),

@@ -181,7 +181,7 @@ fn a_namespace_that_is_there_twice_is_one_finding() {
     let reported: Vec<_> = listed
         .iter()
         .map(|one| {
-            let stored = one.unreachable.as_ref().map(show);
+            let stored = one.unreachable.as_deref().map(show);
             (one.ns_index, one.key.to_string(), show(&one.value), one.repeat, stored)
         })
         .collect();

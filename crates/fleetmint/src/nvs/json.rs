@@ -171,7 +171,7 @@ impl<'a> From<&'a Listed> for Entry<'a> {
             ns_index: listed.ns_index,
             orphan: listed.orphan,
             repeat: listed.repeat,
-            unreachable: listed.unreachable.as_ref().map(|stored| Stored {
+            unreachable: listed.unreachable.as_deref().map(|stored| Stored {
                 shown: stored.into(),
                 size: listed.stored_size(),
             }),
