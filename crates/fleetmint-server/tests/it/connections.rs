@@ -1,15 +1,16 @@
 //! How connections end.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Server, problem};
 
 /// A connection from an address of its own: all of 127.0.0.0/8 is this computer.
 async fn connect_from(server: &Server, last: u8) -> TcpStream {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, last], 0).into()).unwrap();
     let address = server.base.strip_prefix("http://").unwrap();
     socket.connect(address.parse().unwrap()).await.unwrap()
@@ -133,103 +134,77 @@ async fn those_who_never_read_keep_nobody_out() {
     server.stop().await;
 }
 
-/// A request that begins like this, of which then a byte comes now and then; and again on another connection whenever that
-/// one is closed.
-async fn trickle(base: String, last: u8, begin: &'static str, pause: Duration) {
-    loop {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
-        let address = base.strip_prefix("http://").unwrap().parse().unwrap();
-        if let Ok(mut stream) = socket.connect(address).await {
-            let _ = stream.write_all(begin.as_bytes()).await;
-            while stream.write_all(b"g").await.is_ok() {
-                tokio::time::sleep(pause).await;
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Four addresses with more of these than there may be connections keep nobody else out.
-async fn trickling_keeps_nobody_out(begin: &'static str, pause: Duration) {
+/// Four addresses that open more connections than there may be, do `with` on each, and open another whenever one is closed,
+/// keep nobody else out.
+async fn greed_keeps_nobody_out<F: Future<Output = ()> + Send + 'static>(with: fn(TcpStream) -> F) {
     let server = Server::start_with(&[
         ("server.max_connections", "64"),
         ("server.max_connections_per_address", "20"),
     ])
     .await;
+    let address: SocketAddr = server.base.strip_prefix("http://").unwrap().parse().unwrap();
     let mut greedy = tokio::task::JoinSet::new();
     for n in 0..80 {
-        greedy.spawn(trickle(server.base.clone(), 2 + n % 4, begin, pause));
+        greedy.spawn(async move {
+            loop {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind(([127, 0, 0, 2 + n % 4], 0).into()).unwrap();
+                if let Ok(stream) = socket.connect(address).await {
+                    with(stream).await;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     for n in 0..4 {
         let began = Instant::now();
         let answer = ask(connect_from(&server, 100 + n).await, "/livez").await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        let took = began.elapsed();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?} after {took:?}");
+        assert!(took < Duration::from_secs(4), "{took:?}");
     }
     greedy.shutdown().await;
     server.stop().await;
 }
 
+/// Sends this, and then a byte after each pause.
+async fn trickle(mut stream: TcpStream, begin: &str, pause: Duration) {
+    let _ = stream.write_all(begin.as_bytes()).await;
+    while stream.write_all(b"g").await.is_ok() {
+        tokio::time::sleep(pause).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_trickle_in_keep_nobody_out() {
-    let head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\
-                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
-    trickling_keeps_nobody_out(head, Duration::from_millis(300)).await;
+    const HEAD: &str = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\
+                        Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    greed_keeps_nobody_out(|stream| trickle(stream, HEAD, Duration::from_millis(300))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_trickle_in_keep_nobody_out() {
-    let head = "GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: ";
-    trickling_keeps_nobody_out(head, Duration::from_millis(100)).await;
+    const HEAD: &str = "GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: ";
+    greed_keeps_nobody_out(|stream| trickle(stream, HEAD, Duration::from_millis(100))).await;
 }
 
-/// One request after the other, as fast as they are answered, and again on another connection when that one is closed.
-async fn hammer(base: String, last: u8) {
-    loop {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
-        let address = base.strip_prefix("http://").unwrap().parse().unwrap();
-        if let Ok(mut stream) = socket.connect(address).await {
-            let mut answer = [0; 4096];
-            while stream
-                .write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-                .await
-                .is_ok()
-                && stream.read(&mut answer).await.is_ok_and(|read| read > 0)
-            {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+/// One request after the other, almost as fast as they are answered.
+async fn hammer(mut stream: TcpStream) {
+    let mut answer = [0; 4096];
+    while stream
+        .write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .is_ok()
+        && stream.read(&mut answer).await.is_ok_and(|read| read > 0)
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_never_rest_keep_nobody_out() {
-    let server = Server::start_with(&[
-        ("server.max_connections", "64"),
-        ("server.max_connections_per_address", "20"),
-    ])
-    .await;
-    let mut greedy = tokio::task::JoinSet::new();
-    for n in 0..80 {
-        greedy.spawn(hammer(server.base.clone(), 2 + n % 4));
-    }
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    for n in 0..4 {
-        let began = Instant::now();
-        let answer = ask(connect_from(&server, 100 + n).await, "/livez").await;
-        assert!(
-            answer.starts_with("HTTP/1.1 200 "),
-            "{answer:?} after {:?}",
-            began.elapsed()
-        );
-        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-    }
-    greedy.shutdown().await;
-    server.stop().await;
+    greed_keeps_nobody_out(hammer).await;
 }
 
 #[tokio::test]
