@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::app::Clock;
 use crate::audit::{self, Entry, Outcome};
+use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::operation::Operation;
 

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::app::{NoRandomness, Random};
 use crate::bounded_file;
 use crate::private_file;
+use crate::random::Random;
 use crate::seal::MasterKey;
 use crate::secret::Secret;
 
@@ -54,8 +54,6 @@ pub enum Error {
     },
     #[error("{}: {cause}", path.display())]
     MasterKey { path: PathBuf, cause: crate::seal::NoKey },
-    #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
 }
 
 /// A folder that exists.
@@ -258,9 +256,9 @@ impl DataFolder {
     /// Makes a master key and keeps it.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::NoRandomness`].
+    /// [`Error::Io`].
     pub fn make_master_key(&self, random: &dyn Random) -> Result<MasterKey, Error> {
-        let key = MasterKey::generate(random)?;
+        let key = MasterKey::generate(random);
         self.write(MASTER_KEY, &Zeroizing::new(format!("{}\n", *key.to_base64())))?;
         Ok(key)
     }
@@ -373,7 +371,7 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::SystemRandom;
+    use crate::random::SystemRandom;
 
     #[test]
     fn one_process_at_a_time_has_the_folder() {
@@ -392,7 +390,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(root.path()).unwrap();
         assert!(folder.master_key().unwrap().is_none());
-        let made = folder.make_master_key(&SystemRandom::default()).unwrap();
+        let made = folder.make_master_key(&SystemRandom).unwrap();
         let path = folder.master_key_path();
         assert_eq!(*folder.master_key().unwrap().unwrap().to_base64(), *made.to_base64());
 
@@ -411,7 +409,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&root.path().join("data")), 0o700);
         let _lock = folder.lock().unwrap();
-        folder.make_master_key(&SystemRandom::default()).unwrap();
+        folder.make_master_key(&SystemRandom).unwrap();
         // Even where a careless copy left it open to others.
         fs::write(folder.admin_token_path(), "old").unwrap();
         fs::set_permissions(folder.admin_token_path(), fs::Permissions::from_mode(0o644)).unwrap();

@@ -2,7 +2,6 @@
 
 use diesel::prelude::*;
 
-use crate::app::NoRandomness;
 use crate::database::schema::instance::dsl;
 use crate::database::{self, Connection};
 use crate::seal::{OpenError, Place, Seal};
@@ -22,8 +21,6 @@ pub enum KeyError {
          without it no secret in the database can be read"
     )]
     Wrong { given: String },
-    #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
     #[error(transparent)]
     Database(#[from] database::Error),
 }
@@ -76,7 +73,7 @@ pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: 
     };
     match get(connection, KEY_CHECK)? {
         None => {
-            put(connection, KEY_CHECK, &seal.seal(place, KEY_CHECK_TEXT)?)?;
+            put(connection, KEY_CHECK, &seal.seal(place, KEY_CHECK_TEXT))?;
             Ok(true)
         }
         Some(sealed) => match seal.open(place, &sealed) {

@@ -19,7 +19,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{digest, hkdf, hmac};
 use zeroize::Zeroizing;
 
-use crate::app::{NoRandomness, Random};
+use crate::random::Random;
 
 /// The layout above.
 const VERSION: u8 = 1;
@@ -53,13 +53,10 @@ impl MasterKey {
     }
 
     /// A new random key.
-    ///
-    /// # Errors
-    /// The system has no randomness.
-    pub fn generate(random: &dyn Random) -> Result<Self, NoRandomness> {
+    pub fn generate(random: &dyn Random) -> Self {
         let mut key = Zeroizing::new([0; 32]);
-        random.fill(key.as_mut())?;
-        Ok(Self(key))
+        random.fill(key.as_mut());
+        Self(key)
     }
 
     /// The text that [`MasterKey::from_base64`] reads.
@@ -186,13 +183,14 @@ impl Seal {
     }
 
     /// Seals a secret for one place.
-    ///
-    /// # Errors
-    /// There is no randomness for the nonce.
-    pub fn seal(&self, place: Place<'_>, secret: &[u8]) -> Result<Vec<u8>, NoRandomness> {
+    pub fn seal(&self, place: Place<'_>, secret: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
-        self.0.random.fill(&mut nonce)?;
+        self.0.random.fill(&mut nonce);
         let mut secret = Zeroizing::new(secret.to_vec());
+        #[expect(
+            clippy::expect_used,
+            reason = "only 64 GiB and more are refused, which no secret here reaches"
+        )]
         let tag = self
             .0
             .key
@@ -201,15 +199,14 @@ impl Seal {
                 Aad::from(place.associated_data()),
                 &mut secret,
             )
-            // Refused only beyond 64 GiB, which no secret in memory here reaches.
-            .map_err(|_| NoRandomness)?;
+            .expect("less than 64 GiB");
         let mut sealed = Vec::with_capacity(secret.len() + OVERHEAD);
         sealed.push(VERSION);
         sealed.extend_from_slice(&self.0.key_id);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&secret);
         sealed.extend_from_slice(tag.as_ref());
-        Ok(sealed)
+        sealed
     }
 
     /// Opens what was sealed for this place.
@@ -256,7 +253,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::SystemRandom;
+    use crate::random::SystemRandom;
 
     const PLACE: Place<'_> = Place {
         table: "client_secrets",
@@ -265,8 +262,8 @@ mod tests {
     };
 
     fn seal() -> Seal {
-        let random = SystemRandom::default();
-        Seal::new(&MasterKey::generate(&random).unwrap(), Arc::new(random))
+        let random = SystemRandom;
+        Seal::new(&MasterKey::generate(&random), Arc::new(random))
     }
 
     #[test]
@@ -274,7 +271,7 @@ mod tests {
         let seal = seal();
         for length in [0, 1, 16, 43, 5000] {
             let secret = vec![b's'; length];
-            let sealed = seal.seal(PLACE, &secret).unwrap();
+            let sealed = seal.seal(PLACE, &secret);
             assert_eq!(sealed.len(), length + OVERHEAD);
             assert_eq!(*seal.open(PLACE, &sealed).unwrap(), secret);
         }
@@ -283,16 +280,13 @@ mod tests {
     #[test]
     fn the_same_secret_never_looks_the_same() {
         let seal = seal();
-        assert_ne!(
-            seal.seal(PLACE, b"secret").unwrap(),
-            seal.seal(PLACE, b"secret").unwrap()
-        );
+        assert_ne!(seal.seal(PLACE, b"secret"), seal.seal(PLACE, b"secret"));
     }
 
     #[test]
     fn a_keyed_digest_is_the_same_for_the_same_key_purpose_and_text_alone() {
-        let key = MasterKey::generate(&SystemRandom::default()).unwrap();
-        let seal = || Seal::new(&key, Arc::new(SystemRandom::default()));
+        let key = MasterKey::generate(&SystemRandom);
+        let seal = || Seal::new(&key, Arc::new(SystemRandom));
         let digest = seal().keyed_digest("a", b"bc");
         assert_eq!(seal().keyed_digest("a", b"bc"), digest);
         assert!(seal().is_keyed_digest("a", b"bc", &digest));
@@ -306,7 +300,7 @@ mod tests {
     #[test]
     fn it_opens_only_at_its_place() {
         let seal = seal();
-        let sealed = seal.seal(PLACE, b"secret").unwrap();
+        let sealed = seal.seal(PLACE, b"secret");
         let elsewhere = [
             Place {
                 table: "devices",
@@ -333,7 +327,7 @@ mod tests {
     #[test]
     fn every_changed_bit_and_every_cut_is_found() {
         let seal = seal();
-        let sealed = seal.seal(PLACE, b"secret").unwrap();
+        let sealed = seal.seal(PLACE, b"secret");
         for at in 0..sealed.len() {
             for bit in 0..8 {
                 let mut changed = sealed.clone();
@@ -346,7 +340,7 @@ mod tests {
 
     #[test]
     fn another_key_is_distinguished_from_damage() {
-        let sealed = seal().seal(PLACE, b"secret").unwrap();
+        let sealed = seal().seal(PLACE, b"secret");
         let error = seal().open(PLACE, &sealed).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -356,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_master_key_is_base64_of_32_bytes() {
-        let key = MasterKey::generate(&SystemRandom::default()).unwrap();
+        let key = MasterKey::generate(&SystemRandom);
         let again = MasterKey::from_base64(&key.to_base64()).unwrap();
         assert_eq!(key.0, again.0);
         assert_eq!(format!("{key:?}"), "[redacted]");

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::access::{self, Access, Keeping, Refusals, TokenError};
-use crate::app::{App, Clock, NoRandomness, Parts, Random};
+use crate::app::{App, Parts};
 use crate::audit::{self, Audit, Entry, Outcome, Reason as _};
+use crate::clock::Clock;
 use crate::config::{Data, Provider, Server, Settings};
 use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Connection, Database, OpenError};
@@ -23,6 +24,7 @@ use crate::identity::keycloak::{self, Keycloak};
 use crate::instance;
 use crate::metrics::Metrics;
 use crate::operation::Operation;
+use crate::random::Random;
 use crate::readiness::Readiness;
 use crate::seal::{MasterKey, Seal};
 use crate::{devices, idempotency, models};
@@ -62,8 +64,6 @@ pub enum Error {
     Keycloak(#[from] keycloak::StartError),
     #[error(transparent)]
     Token(#[from] TokenError),
-    #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
     #[error(transparent)]
     Model(#[from] models::Error),
     #[error(transparent)]
@@ -140,7 +140,7 @@ impl Service {
             clock,
             random,
         });
-        let endpoints = Endpoints::new(&app)?;
+        let endpoints = Endpoints::new(&app);
         Ok(Self {
             app,
             endpoints,

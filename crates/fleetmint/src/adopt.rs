@@ -1,11 +1,12 @@
 use clap::Args;
 use fleetmint_board::escape;
-use fleetmint_server::app::{SystemClock, SystemRandom};
+use fleetmint_server::clock::SystemClock;
 use fleetmint_server::config::Provider;
 use fleetmint_server::database::Database;
 use fleetmint_server::enrolment::adoption::{self, Strays, Verdict};
 use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::Metrics;
+use fleetmint_server::random::SystemRandom;
 use fleetmint_server::serve;
 
 use crate::actor;
@@ -42,12 +43,8 @@ pub(crate) fn run(command: &Adopt) -> Result<(), Failure> {
             "identity.provider is not keycloak: the built-in provider's clients are never without their devices",
         ));
     };
-    let keycloak = Keycloak::start(
-        keycloak,
-        &Metrics::default(),
-        std::sync::Arc::new(SystemRandom::default()),
-    )
-    .map_err(Failure::no)?;
+    let keycloak =
+        Keycloak::start(keycloak, &Metrics::default(), std::sync::Arc::new(SystemRandom)).map_err(Failure::no)?;
     let (_, database) = serve::attach(&settings.data).map_err(Failure::no)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::no)?;
     runtime.block_on(go_through(command, &database, &keycloak))

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use fleetmint_server::access::Token;
-use fleetmint_server::app::{SystemClock, SystemRandom};
+use fleetmint_server::clock::SystemClock;
+use fleetmint_server::random::SystemRandom;
 use fleetmint_server::serve::Service;
 
 use crate::exit::Failure;
@@ -53,7 +54,7 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         .build()
         .map_err(Failure::no)?;
     let served = runtime.block_on(async {
-        let service = Service::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom::default()))
+        let service = Service::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom))
             .await
             .map_err(Failure::no)?;
         let stop = stop::asked_to_end().map_err(Failure::no)?;

@@ -181,7 +181,8 @@ fn bearer(authorization: &[u8]) -> Option<&str> {
 mod tests {
     use super::stored::Origin;
     use super::*;
-    use crate::app::{SystemClock, SystemRandom};
+    use crate::clock::SystemClock;
+    use crate::random::SystemRandom;
     use crate::seal::MasterKey;
 
     fn at(seconds: i64) -> Timestamp {
@@ -201,13 +202,13 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let folder = DataFolder::create(&root.path().join("data")).unwrap();
             let database = Database::open(&root.path().join("database")).unwrap();
-            let random = SystemRandom::default();
-            let key = MasterKey::generate(&random).unwrap();
+            let random = SystemRandom;
+            let key = MasterKey::generate(&random);
             Self {
                 root,
                 folder,
                 database,
-                seal: Seal::new(&key, Arc::new(SystemRandom::default())),
+                seal: Seal::new(&key, Arc::new(SystemRandom)),
                 random,
             }
         }

@@ -11,12 +11,13 @@ use zeroize::Zeroizing;
 
 use super::Access;
 use super::stored::{Origin, Stored};
-use crate::app::{Clock, NoRandomness, Random};
 use crate::audit::{self, Entry, Outcome, Reason};
+use crate::clock::Clock;
 use crate::data_folder::{self, DataFolder};
 use crate::database::{self, Database};
 use crate::failpoint::{Step, reach};
 use crate::operation::Operation;
+use crate::random::Random;
 use crate::seal::{Seal, sha256};
 use crate::secret::Secret;
 
@@ -34,8 +35,6 @@ pub enum TokenError {
     #[error(transparent)]
     Folder(#[from] data_folder::Error),
     #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
-    #[error(transparent)]
     Database(#[from] database::Error),
 }
 
@@ -44,7 +43,6 @@ impl Reason for TokenError {
         match self {
             Self::Bootstrap => "forbidden",
             Self::Folder(_) => "unavailable",
-            Self::NoRandomness(_) => "internal-error",
             Self::Database(error) => error.reason(),
         }
     }
@@ -218,7 +216,7 @@ impl Keeping<'_> {
         attempt: &mut Option<i64>,
     ) -> Result<(), TokenError> {
         let mut bytes = Zeroizing::new([0; 32]);
-        self.random.fill(bytes.as_mut())?;
+        self.random.fill(bytes.as_mut());
         let token = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref()));
         let digest = Origin::Made.digest(self.seal, &token);
         let id = self.database.write_blocking(|connection| {

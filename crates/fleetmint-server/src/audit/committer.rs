@@ -13,7 +13,7 @@ use tokio::task::{spawn_blocking, yield_now};
 
 use super::work::{Disclosure, End, Flush, Single, Start, Work, commit};
 use super::{Entry, Error, Outcome, Reason};
-use crate::app::Clock;
+use crate::clock::Clock;
 use crate::database::{self, Connection, Database};
 
 /// So many records begin a commit, whoever waits for them; it takes less than twice as many.

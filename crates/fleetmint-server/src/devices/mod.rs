@@ -7,7 +7,7 @@ pub(crate) mod store;
 use jiff::Timestamp;
 
 use crate::access::Caller;
-use crate::app::{App, NoRandomness};
+use crate::app::App;
 use crate::audit::{self, Reason};
 use crate::change::Change;
 use crate::config::url;
@@ -71,8 +71,6 @@ pub enum Error {
     #[error("a device with this serial is being created or deleted")]
     SerialInDoubt,
     #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
-    #[error(transparent)]
     Database(#[from] database::Error),
 }
 
@@ -84,7 +82,6 @@ impl Reason for Error {
             Self::Changed(_) => "precondition-failed",
             Self::SerialTaken => "already-exists",
             Self::SerialInDoubt => "being-changed",
-            Self::NoRandomness(_) => "internal-error",
             Self::Database(error) => error.reason(),
         }
     }
@@ -205,7 +202,7 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
         let key = &device.key;
         device.overrides = change.overrides.apply(device.overrides, |column, secret| {
             service.seal.seal(place(key, column), secret.as_bytes())
-        })?;
+        });
         // What changes nothing can be sent again and again: the row, its time included, stays as it is.
         if device.version() != before {
             device.updated_at = record.at;
@@ -246,7 +243,7 @@ pub(crate) const fn place<'a>(key: &'a str, column: &'static str) -> Place<'a> {
 pub(crate) fn seal_userinfo(connection: &mut Connection, seal: &Seal) -> Result<(), Error> {
     for (id, key, url) in store::urls_with_userinfo(connection)? {
         if let Some((masked, userinfo)) = url::split_userinfo(&url) {
-            let sealed = seal.seal(place(&key, MQTT_USERINFO), userinfo.as_bytes())?;
+            let sealed = seal.seal(place(&key, MQTT_USERINFO), userinfo.as_bytes());
             store::set_mqtt_url(connection, id, &masked, &sealed)?;
         }
     }

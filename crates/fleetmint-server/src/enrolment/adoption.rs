@@ -1,8 +1,8 @@
 //! Clients of Keycloak that no row knows: after a database was lost, or from a time before Fleetmint.
 
 use super::{key, store};
-use crate::app::Clock;
 use crate::audit::{self, Entry, Outcome, Reason};
+use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::devices::Device;
 use crate::identity::keycloak::{self, Found, Keycloak};

@@ -1,25 +1,25 @@
 //! The names that a new device gets, and that never change.
 
-use crate::app::{NoRandomness, Random};
+use crate::random::Random;
 
 /// The letters and digits of a device key after its first letter.
 const REST: usize = 7;
 
 /// A device key: a letter and 7 of `[a-z0-9]`, each as likely as the others.
-pub(super) fn new(random: &dyn Random) -> Result<String, NoRandomness> {
+pub(super) fn new(random: &dyn Random) -> String {
     const DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut key = String::with_capacity(1 + REST);
     while key.len() <= REST {
         let choices = if key.is_empty() { 26 } else { 36 };
         let mut byte = [0];
-        random.fill(&mut byte)?;
+        random.fill(&mut byte);
         let [byte] = byte.map(usize::from);
         // The bytes from the last whole multiple on are thrown away: with them the first choices would be likelier.
         if byte < 256 / choices * choices {
             key.extend(DIGITS.get(byte % choices).copied().map(char::from));
         }
     }
-    Ok(key)
+    key
 }
 
 /// What the name of every device's client begins with.
@@ -49,7 +49,7 @@ mod tests {
     struct Xorshift(Mutex<u64>);
 
     impl Random for Xorshift {
-        fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        fn fill(&self, bytes: &mut [u8]) {
             let mut state = self.0.lock().unwrap();
             for byte in bytes {
                 *state ^= *state << 13;
@@ -57,7 +57,6 @@ mod tests {
                 *state ^= *state << 17;
                 *byte = state.to_be_bytes()[0];
             }
-            Ok(())
         }
     }
 
@@ -87,7 +86,7 @@ mod tests {
         let random = Xorshift(Mutex::new(0x9E37_79B9_7F4A_7C15));
         let mut counts = std::collections::BTreeMap::new();
         for _ in 0..20_000 {
-            let key = new(&random).unwrap();
+            let key = new(&random);
             assert_eq!(key.len(), 8);
             assert!(key.starts_with(|first: char| first.is_ascii_lowercase()));
             for character in key.chars().skip(1) {

@@ -38,16 +38,16 @@ use crate::version::Expected;
 const LEASE_TIMEOUTS: u32 = 3;
 
 /// A lease from now on.
-pub(super) fn lease(app: &App, keycloak: &Keycloak) -> Result<Lease, Error> {
+pub(super) fn lease(app: &App, keycloak: &Keycloak) -> Lease {
     let mut owner = [0; 8];
-    app.random.fill(&mut owner)?;
+    app.random.fill(&mut owner);
     let now = app.clock.now();
     let length: Duration = keycloak.timeout() * LEASE_TIMEOUTS;
-    Ok(Lease {
+    Lease {
         owner: format!("{:016x}", u64::from_be_bytes(owner)),
         now,
         until: now.saturating_add(length).unwrap_or(now),
-    })
+    }
 }
 
 /// The client of this device as it is.
@@ -83,7 +83,7 @@ impl Work {
         once: Option<Once<Device>>,
     ) -> Result<Outcome<Device>, Error> {
         to_the_end(async move {
-            let lease = lease(&self.app, &self.keycloak)?;
+            let lease = lease(&self.app, &self.keycloak);
             let record = self
                 .caller
                 .record(row.now, Operation::CreateDevice)
@@ -204,7 +204,7 @@ impl Work {
 
     /// Takes the lease of a row.
     async fn claim(&self, id: i64, operation: Operation, expected: Expected) -> Result<Started, Error> {
-        let lease = lease(&self.app, &self.keycloak)?;
+        let lease = lease(&self.app, &self.keycloak);
         let record = self.caller.record(lease.now, operation).device(id);
         self.start(record, move |connection, record| {
             let device = store::claim(connection, id, &lease, operation == Operation::DeleteDevice)?;

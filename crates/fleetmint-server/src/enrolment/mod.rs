@@ -10,7 +10,7 @@ pub mod reconciler;
 mod store;
 
 use crate::access::Caller;
-use crate::app::{App, NoRandomness};
+use crate::app::App;
 use crate::audit::Reason;
 use crate::devices::{self, Device, serial};
 use crate::idempotency::{self, Once, Outcome};
@@ -56,8 +56,6 @@ pub enum Error {
     #[error(transparent)]
     Identity(#[from] identity::Error),
     #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
-    #[error(transparent)]
     Database(#[from] database::Error),
 }
 
@@ -71,7 +69,6 @@ impl Reason for Error {
             Self::SerialTaken => "already-exists",
             Self::SerialInDoubt | Self::Busy => "being-changed",
             Self::Identity(error) => error.reason(),
-            Self::NoRandomness(_) => "internal-error",
             Self::Database(error) => error.reason(),
         }
     }
@@ -102,7 +99,7 @@ pub async fn create_device(
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let key = key::new(&*app.random)?;
+        let key = key::new(&*app.random);
         match create_with_key(app, caller, new.clone(), once.clone(), key).await {
             Err(Error::Database(database::Error::Taken { columns }))
                 if attempt < KEY_ATTEMPTS && columns == "devices.key" => {}
@@ -118,10 +115,10 @@ async fn create_with_key(
     once: Option<Once<Device>>,
     key: String,
 ) -> Result<Outcome<Device>, Error> {
-    let secret = identity::new_secret(&*app.random)?;
+    let secret = identity::new_secret(&*app.random);
     let overrides = new.overrides.apply(Overrides::default(), |column, secret| {
         app.seal.seal(devices::place(&key, column), secret.as_bytes())
-    })?;
+    });
     let row = store::NewRow {
         key,
         device_model_id: new.device_model_id,
@@ -156,7 +153,6 @@ impl From<devices::Error> for Error {
             devices::Error::Changed(changed) => Self::Changed(changed),
             devices::Error::SerialTaken => Self::SerialTaken,
             devices::Error::SerialInDoubt => Self::SerialInDoubt,
-            devices::Error::NoRandomness(error) => Self::NoRandomness(error),
             devices::Error::Database(error) => Self::Database(error),
         }
     }

@@ -40,7 +40,7 @@ pub async fn round(app: &App) -> Result<usize, Error> {
     };
     let (mut completed, mut last) = (0, 0);
     loop {
-        let lease = keycloak::lease(app, provider)?;
+        let lease = keycloak::lease(app, provider);
         let owner = lease.owner.clone();
         let next = app
             .database

@@ -261,7 +261,6 @@ impl From<crate::models::Error> for Problem {
             Error::Changed(_) => changed("device model"),
             Error::InUse => Self::new(Kind::InUse, "There are devices of this model; delete them first."),
             Error::Invalid(violations) => Self::invalid(violations),
-            Error::NoRandomness(cause) => Self::internal(&cause),
             Error::Database(error) => error.into(),
         }
     }
@@ -276,7 +275,6 @@ impl From<crate::devices::Error> for Problem {
             Error::Changed(_) => changed("device"),
             Error::SerialTaken => serial_taken(),
             Error::SerialInDoubt => serial_in_doubt(),
-            Error::NoRandomness(cause) => Self::internal(&cause),
             Error::Database(error) => error.into(),
         }
     }
@@ -294,7 +292,6 @@ impl From<crate::enrolment::Error> for Problem {
             Error::SerialTaken => serial_taken(),
             Error::SerialInDoubt => serial_in_doubt(),
             Error::Identity(error) => error.into(),
-            Error::NoRandomness(cause) => Self::internal(&cause),
             Error::Database(error) => error.into(),
         }
     }
@@ -357,7 +354,7 @@ impl From<crate::identity::Error> for Problem {
                 Kind::ForeignClient,
                 "The identity provider has a client of this name that is not ours.",
             ),
-            Error::NoRandomness(_) | Error::Seal(_) => return Self::internal(&error),
+            Error::Seal(_) => return Self::internal(&error),
             Error::Database(error) => return error.clone().into(),
         };
         Self::new(kind, detail).with_cause(&error)
@@ -454,7 +451,6 @@ impl From<crate::provisioning::Error> for Problem {
             }
             Error::Identity(error) => error.into(),
             Error::Seal(error) => Self::internal(&error),
-            Error::NoRandomness(error) => Self::internal(&error),
             Error::Stopped(cause) => Self::internal(&cause),
             Error::Audit(error) => Self::new(
                 Kind::Unavailable,

@@ -19,7 +19,7 @@ use super::prefix::Prefix;
 use super::problem::{Kind, Problem};
 use super::routes::{self, Routes};
 use super::{accept, answer_headers, compress, health, metrics, openapi};
-use crate::app::{App, NoRandomness};
+use crate::app::App;
 use crate::identity::builtin;
 use crate::{audit, devices, enrolment, models, provisioning};
 
@@ -92,10 +92,7 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// The endpoints of this service.
-    ///
-    /// # Errors
-    /// The system has no randomness.
-    pub fn new(app: &App) -> Result<Self, NoRandomness> {
+    pub fn new(app: &App) -> Self {
         let json = Document::default();
         let (router, mut document) = OpenApiRouter::with_openapi(openapi::frame())
             .merge(guarded())
@@ -109,7 +106,7 @@ impl Endpoints {
         json.fill(&document);
 
         let mut start = [0; 4];
-        app.random.fill(&mut start)?;
+        app.random.fill(&mut start);
         let observer = Observer::new(
             app.metrics.clone(),
             Arc::clone(&app.refusals),
@@ -121,12 +118,12 @@ impl Endpoints {
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
             .with_state(app.clone());
-        Ok(Self {
+        Self {
             router: observer.around(router),
             malformed: observer.around(Router::new().fallback(host::refuse)),
             proxies: Arc::new(Proxies::new(&app.settings.server)),
             prefix,
-        })
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::app::{NoRandomness, Random};
 use crate::audit::Reason;
 use crate::database;
 use crate::devices::Device;
+use crate::random::Random;
 use crate::seal::{OpenError, Seal};
 use crate::secret::Secret;
 
@@ -244,8 +244,6 @@ pub enum Error {
     SecretMasked { client_id: String },
     #[error("the identity provider has a client {client_id} that is not ours")]
     ForeignClient { client_id: String },
-    #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
     #[error("{0}")]
     Seal(#[from] OpenError),
     #[error(transparent)]
@@ -265,7 +263,7 @@ impl Reason for Error {
             Self::ClientMissing { .. } => "client-missing",
             Self::SecretMissing { .. } | Self::SecretMasked { .. } => "client-secret-missing",
             Self::ForeignClient { .. } => "foreign-client",
-            Self::NoRandomness(_) | Self::Seal(_) => "internal-error",
+            Self::Seal(_) => "internal-error",
             Self::Database(error) => error.reason(),
         }
     }
@@ -280,11 +278,8 @@ fn failed(status: u16) -> String {
 }
 
 /// A new client's secret: 32 random bytes as base64url.
-///
-/// # Errors
-/// The system has no randomness.
-pub fn new_secret(random: &dyn Random) -> Result<Secret, NoRandomness> {
+pub fn new_secret(random: &dyn Random) -> Secret {
     let mut bytes = Zeroizing::new([0; SECRET_LEN]);
-    random.fill(bytes.as_mut())?;
-    Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref())))
+    random.fill(bytes.as_mut());
+    Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref()))
 }

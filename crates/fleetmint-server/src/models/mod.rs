@@ -10,7 +10,7 @@ use overrides::MQTT_USERINFO;
 pub use overrides::{ChangeOverrides, Overrides, PasswordState};
 
 use crate::access::Caller;
-use crate::app::{App, NoRandomness};
+use crate::app::App;
 use crate::audit::{self, Reason};
 use crate::change::Change;
 use crate::config::url;
@@ -75,8 +75,6 @@ pub enum Error {
     #[error(transparent)]
     Changed(#[from] Changed),
     #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
-    #[error(transparent)]
     Database(#[from] database::Error),
 }
 
@@ -89,7 +87,6 @@ impl Reason for Error {
             Self::Invalid(_) => "invalid-value",
             Self::Changed(_) => "precondition-failed",
             Self::Repeat(error) => error.reason(),
-            Self::NoRandomness(_) => "internal-error",
             Self::Database(error) => error.reason(),
         }
     }
@@ -178,7 +175,7 @@ pub async fn create(
             let code = &new.code;
             let overrides = new.overrides.apply(Overrides::default(), |column, secret| {
                 service.seal.seal(place(code, column), secret.as_bytes())
-            })?;
+            });
             let model = store::insert(connection, code, &new.name, &overrides, now)?;
             record.model_id = Some(model.id);
             if let Some(once) = &once {
@@ -236,7 +233,7 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
         let code = &model.code;
         model.overrides = change.overrides.apply(model.overrides, |column, secret| {
             service.seal.seal(place(code, column), secret.as_bytes())
-        })?;
+        });
         // What changes nothing can be sent again and again: the row, its time included, stays as it is.
         if model.version() != before {
             model.updated_at = record.at;
@@ -296,7 +293,7 @@ pub(crate) const fn place<'a>(code: &'a str, column: &'static str) -> Place<'a> 
 pub(crate) fn seal_userinfo(connection: &mut Connection, seal: &Seal) -> Result<(), Error> {
     for (id, code, url) in store::urls_with_userinfo(connection)? {
         if let Some((masked, userinfo)) = url::split_userinfo(&url) {
-            let sealed = seal.seal(place(&code, MQTT_USERINFO), userinfo.as_bytes())?;
+            let sealed = seal.seal(place(&code, MQTT_USERINFO), userinfo.as_bytes());
             store::set_mqtt_url(connection, id, &masked, &sealed)?;
         }
     }

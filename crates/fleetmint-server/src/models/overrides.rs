@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
-use crate::app::NoRandomness;
 use crate::change::Change;
 use crate::config::url::{self, MASK, Target};
 use crate::seal;
@@ -210,11 +209,7 @@ impl ChangeOverrides {
     }
 
     /// The overrides after this change.
-    pub(crate) fn apply(
-        self,
-        now: Overrides,
-        seal: impl Fn(&'static str, &str) -> Result<Vec<u8>, NoRandomness>,
-    ) -> Result<Overrides, NoRandomness> {
+    pub(crate) fn apply(self, now: Overrides, seal: impl Fn(&'static str, &str) -> Vec<u8>) -> Overrides {
         let is_shown = |setting, value: &str| now.shown(setting).as_deref() == Some(value);
         let web = |setting, change: Change<String>| match change {
             Change::Set(Some(url)) if is_shown(setting, &url) => Change::Keep,
@@ -231,10 +226,10 @@ impl ChangeOverrides {
             Change::Set(None) => (None, None),
             Change::Set(Some(url)) => match url::split_userinfo(url.expose()) {
                 None => (Some(url.expose().to_owned()), None),
-                Some((masked, userinfo)) => (Some(masked), Some(seal(MQTT_USERINFO, userinfo)?)),
+                Some((masked, userinfo)) => (Some(masked), Some(seal(MQTT_USERINFO, userinfo))),
             },
         };
-        Ok(Overrides {
+        Overrides {
             base_url: base_url.apply(now.base_url),
             token_url: token_url.apply(now.token_url),
             mqtt_url,
@@ -245,9 +240,9 @@ impl ChangeOverrides {
                 Change::Set(None) => None,
                 Change::Set(Some(password)) if password.expose().is_empty() && was_empty => now.wifi_password,
                 // A password that is given is another state, even the same one: nobody is told whether a guess is right.
-                Change::Set(Some(password)) => Some(seal(WIFI_PASSWORD, password.expose())?),
+                Change::Set(Some(password)) => Some(seal(WIFI_PASSWORD, password.expose())),
             },
-        })
+        }
     }
 }
 

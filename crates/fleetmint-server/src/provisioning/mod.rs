@@ -11,7 +11,7 @@ use fleetmint_board::provisioning::{self as board, Lack, Setting, Values};
 use zeroize::Zeroizing;
 
 use crate::access::Caller;
-use crate::app::{App, NoRandomness};
+use crate::app::App;
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::config::{Settings, url};
 use crate::database::Connection;
@@ -57,8 +57,6 @@ pub enum Error {
     Partition(fleetmint_board::patch::Error),
     #[error("{0}")]
     Seal(#[from] OpenError),
-    #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
     /// The work ended without a result.
     #[error("{0}")]
     Stopped(String),
@@ -82,7 +80,7 @@ impl Reason for Error {
             Self::Url { .. } => "invalid-value",
             Self::Partition(fleetmint_board::patch::Error::DoesNotFit { .. }) => "does-not-fit",
             Self::Partition(_) => "unusable-partition",
-            Self::Seal(_) | Self::NoRandomness(_) | Self::Stopped(_) => "internal-error",
+            Self::Seal(_) | Self::Stopped(_) => "internal-error",
             Self::Audit(error) => error.reason(),
             Self::Database(error) => error.reason(),
         }

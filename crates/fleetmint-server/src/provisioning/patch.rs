@@ -107,7 +107,7 @@ fn change(
 ) -> Result<(Wiped, Patched), Error> {
     let chosen = Chosen::new(app, material)?;
     let mut salt = [0; 16];
-    app.random.fill(&mut salt)?;
+    app.random.fill(&mut salt);
     let values = chosen.values(material, secret.expose());
     let Partition { bytes, keys } = &mut partition;
     let mut left = board::steps(bytes.as_ref().len());

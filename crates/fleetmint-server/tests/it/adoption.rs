@@ -1,6 +1,6 @@
 //! Clients that no row knows.
 
-use fleetmint_server::app::SystemClock;
+use fleetmint_server::clock::SystemClock;
 use fleetmint_server::enrolment::adoption::{self, Error, Obstacle, Stray, Strays, Verdict};
 use fleetmint_server::identity::Identity;
 use fleetmint_server::identity::keycloak::Keycloak;

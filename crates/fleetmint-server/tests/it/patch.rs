@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::storage::{Listed, Mode, SliceFlash, Storage, Value as Stored};
-use fleetmint_server::app::{NoRandomness, Random, SystemRandom};
+use fleetmint_server::random::{Random, SystemRandom};
 use serde_json::{Value, json};
 
 use crate::harness::nvs::strings;
@@ -237,7 +237,6 @@ async fn nothing_is_disclosed_without_an_audit_record_or_a_usable_secret() {
 /// Randomness that can be held back: whoever asks for it waits then.
 #[derive(Debug, Default)]
 struct Held {
-    random: SystemRandom,
     state: Mutex<(bool, usize)>,
     changed: Condvar,
 }
@@ -254,13 +253,13 @@ impl Held {
 }
 
 impl Random for Held {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+    fn fill(&self, bytes: &mut [u8]) {
         let mut state = self.state.lock().unwrap();
         state.1 += 1;
         let mut state = self.changed.wait_while(state, |(held, _)| *held).unwrap();
         state.1 -= 1;
         drop(state);
-        self.random.fill(bytes)
+        SystemRandom.fill(bytes);
     }
 }
 

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fleetmint_server::app::SystemClock;
 use fleetmint_server::backup;
+use fleetmint_server::clock::SystemClock;
 use fleetmint_server::serve;
 
 use crate::actor;

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use fleetmint_server::access::{Access, Keeping};
-use fleetmint_server::app::{Random, SystemClock, SystemRandom};
+use fleetmint_server::clock::SystemClock;
+use fleetmint_server::random::{Random, SystemRandom};
 use fleetmint_server::serve;
 
 use crate::actor;
@@ -24,7 +25,7 @@ pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
     let (settings, _) = command.settings.load(Vec::new())?;
     let (folder, database) = serve::attach(&settings.data).map_err(Failure::no)?;
     let bootstrap_token = settings.access.bootstrap_token.as_ref();
-    let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let seal = serve::existing_seal(&settings.data, &folder, &database, &random).map_err(Failure::no)?;
     let keeping = Keeping {
         database: &database,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::super::{Attempt, Filter, Record, store};
 use super::*;
-use crate::app::SystemClock;
+use crate::clock::SystemClock;
 use crate::database::Connection;
 use crate::operation::Operation;
 

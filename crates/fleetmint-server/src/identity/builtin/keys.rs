@@ -11,10 +11,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store;
-use crate::app::NoRandomness;
 use crate::audit::{self, Entry, Outcome};
 use crate::database::{self, Connection, Database};
 use crate::operation::Operation;
+use crate::random;
 use crate::seal::{OpenError, Place, Seal, sha256};
 
 /// Why there are no signing keys.
@@ -24,8 +24,6 @@ pub enum KeyError {
     Damaged { kid: String },
     #[error(transparent)]
     Sealed(#[from] OpenError),
-    #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
     #[error(transparent)]
     Database(#[from] database::Error),
 }
@@ -73,27 +71,28 @@ impl Keys {
     pub(super) fn start(database: &Database, seal: &Seal, now: Timestamp) -> Result<Self, KeyError> {
         let random = SystemRandom::new();
         // One transaction: of two servers that start on an empty database, the second finds the first's key.
-        let mut keys = database.write_blocking(|connection| {
+        database.write_blocking(|connection| {
             let mut keys = Vec::new();
             for row in store::signing_keys(connection)? {
                 let pkcs8 = seal.open(place(&row.kid), &row.secret)?;
                 keys.push(SigningKey::read(&pkcs8, &random).ok_or(KeyError::Damaged { kid: row.kid })?);
             }
-            if keys.is_empty() {
-                keys.push(make(connection, seal, &random, now)?);
-                let record = Entry::of_start(now, Operation::CreateSigningKey);
-                audit::insert(connection, &record, Outcome::Succeeded)?;
-            }
-            Ok::<_, KeyError>(keys.into_iter())
-        })?;
-        match keys.next() {
-            Some(newest) => Ok(Self {
+            let mut keys = keys.into_iter();
+            let newest = match keys.next() {
+                Some(newest) => newest,
+                None => {
+                    let first = create(connection, seal, &random, now)?;
+                    let record = Entry::of_start(now, Operation::CreateSigningKey);
+                    audit::insert(connection, &record, Outcome::Succeeded)?;
+                    first
+                }
+            };
+            Ok(Self {
                 newest,
                 older: keys.collect(),
                 random,
-            }),
-            None => Err(NoRandomness.into()),
-        }
+            })
+        })
     }
 
     fn all(&self) -> impl Iterator<Item = &SigningKey> {
@@ -111,8 +110,11 @@ impl Keys {
     }
 
     /// Signs: the two numbers, 32 bytes each, one after the other, as JWS wants them.
-    pub(super) fn sign(&self, message: &[u8]) -> Result<impl AsRef<[u8]> + use<>, NoRandomness> {
-        self.newest.pair.sign(&self.random, message).map_err(|_| NoRandomness)
+    pub(super) fn sign(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
+        match self.newest.pair.sign(&self.random, message) {
+            Ok(signature) => signature,
+            Err(cause) => random::end_process(cause),
+        }
     }
 
     /// Whether the key of this id signed the message.
@@ -147,15 +149,20 @@ impl SigningKey {
     }
 }
 
-fn make(
+fn create(
     connection: &mut Connection,
     seal: &Seal,
-    random: &SystemRandom,
+    system: &SystemRandom,
     now: Timestamp,
 ) -> Result<SigningKey, KeyError> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random).map_err(|_| NoRandomness)?;
-    let key = SigningKey::read(pkcs8.as_ref(), random).ok_or(NoRandomness)?;
-    let sealed = seal.seal(place(&key.jwk.kid), pkcs8.as_ref())?;
+    let pkcs8 = match EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, system) {
+        Ok(pkcs8) => pkcs8,
+        Err(cause) => random::end_process(cause),
+    };
+    let key = SigningKey::read(pkcs8.as_ref(), system).ok_or_else(|| KeyError::Damaged {
+        kid: "just created".into(),
+    })?;
+    let sealed = seal.seal(place(&key.jwk.kid), pkcs8.as_ref());
     store::insert_signing_key(connection, &key.jwk.kid, &sealed, now)?;
     Ok(key)
 }

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Client, Error, Repair, Status, new_secret};
-use crate::app::{NoRandomness, Random};
 use crate::config::Settings;
 use crate::database::{Connection, Database};
+use crate::random::Random;
 use crate::seal::{Place, Seal};
 use crate::secret::Secret;
 use crate::source::Source;
@@ -150,7 +150,7 @@ impl Builtin {
         let status = self.status(connection, client)?;
         let mut repairs = Vec::new();
         if !status.exists {
-            self.create(connection, client, &new_secret(self.0.random.as_ref())?, now)?;
+            self.create(connection, client, &new_secret(self.0.random.as_ref()), now)?;
             return Ok(vec![Repair::Created]);
         }
         if !status.ours {
@@ -161,7 +161,7 @@ impl Builtin {
             repairs.push(Repair::Enabled);
         }
         if !status.secret {
-            self.add_secret(connection, client.client_id, &new_secret(self.0.random.as_ref())?, now)?;
+            self.add_secret(connection, client.client_id, &new_secret(self.0.random.as_ref()), now)?;
             repairs.push(Repair::SecretSet);
         }
         Ok(repairs)
@@ -186,9 +186,9 @@ impl Builtin {
         secret: &Secret,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let id = random_id(self.0.random.as_ref())?;
+        let id = random_id(self.0.random.as_ref());
         let row = secret_row(client_id, &id);
-        let sealed = self.0.seal.seal(secret_place(&row), secret.expose().as_bytes())?;
+        let sealed = self.0.seal.seal(secret_place(&row), secret.expose().as_bytes());
         Ok(store::insert_secret(connection, &id, client_id, &sealed, now)?)
     }
 
@@ -237,8 +237,8 @@ fn secret_place(row: &str) -> Place<'_> {
 }
 
 /// 16 random bytes in hexadecimal.
-fn random_id(random: &dyn Random) -> Result<String, NoRandomness> {
+fn random_id(random: &dyn Random) -> String {
     let mut bytes = [0; 16];
-    random.fill(&mut bytes)?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    random.fill(&mut bytes);
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }

@@ -114,12 +114,12 @@ impl Builtin {
             aud: self.0.audience.clone(),
             iat: now.as_second(),
             exp: now.as_second().saturating_add(LIFETIME.as_secs()),
-            jti: random_id(self.0.random.as_ref())?,
+            jti: random_id(self.0.random.as_ref()),
         };
         let mut token = encode(&header)?;
         token.push('.');
         token += &encode(&claims)?;
-        let signature = self.0.keys.sign(token.as_bytes())?;
+        let signature = self.0.keys.sign(token.as_bytes());
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)

@@ -28,10 +28,10 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{Client, Error, Repair, Status, new_secret};
-use crate::app::Random;
 use crate::bounded_file;
 use crate::config;
 use crate::metrics::Metrics;
+use crate::random::Random;
 use crate::secret::Secret;
 
 use call::{Answer, Body, Call, Caller};
@@ -256,7 +256,7 @@ impl Keycloak {
     /// [`Error::ForeignClient`], and every way that Keycloak can fail.
     pub async fn sync(&self, client: Client<'_>) -> Result<Synced, Error> {
         let deadline = self.0.caller.deadline();
-        let secret = new_secret(&*self.0.random)?;
+        let secret = new_secret(&*self.0.random);
         let Some((id, mut now)) = self.own(client, deadline).await? else {
             return Ok(Synced {
                 provider_ref: self.create_within(client, &secret, deadline).await?,

@@ -10,9 +10,11 @@ pub(crate) mod raw;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fleetmint_server::app::{App, Random, SystemClock, SystemRandom};
+use fleetmint_server::app::App;
+use fleetmint_server::clock::SystemClock;
 use fleetmint_server::config::{self, Sources};
 use fleetmint_server::database;
+use fleetmint_server::random::{Random, SystemRandom};
 use fleetmint_server::serve::Service;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, StatusCode};
@@ -97,7 +99,7 @@ impl Server {
 
     /// Starts a server in a folder where one may have run before.
     pub(crate) async fn start_in(folder: tempfile::TempDir, settings: Settings<'_>) -> Self {
-        Self::start_by(folder, settings, Arc::new(SystemRandom::default())).await
+        Self::start_by(folder, settings, Arc::new(SystemRandom)).await
     }
 
     /// The same, with the test's randomness.

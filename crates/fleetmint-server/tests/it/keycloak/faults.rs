@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use fleetmint_server::app::SystemRandom;
 use fleetmint_server::identity::Error;
 use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::{Format, Metrics};
+use fleetmint_server::random::SystemRandom;
 use fleetmint_server::secret::Secret;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
@@ -541,7 +541,7 @@ fn a_file_of_authorities_that_is_none_stops_the_start() {
     let mut settings = settings("https://127.0.0.1", LIMIT);
     settings.ca_file = Some(path.clone());
     let refused = || {
-        let started = Keycloak::start(&settings, &Metrics::default(), Arc::new(SystemRandom::default()));
+        let started = Keycloak::start(&settings, &Metrics::default(), Arc::new(SystemRandom));
         let error = started.unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("identity.keycloak.ca_file: {}: ", path.display())),
@@ -552,7 +552,7 @@ fn a_file_of_authorities_that_is_none_stops_the_start() {
     std::fs::write(&path, "no certificate").unwrap();
     refused();
     std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-    let started = Keycloak::start(&settings, &Metrics::default(), Arc::new(SystemRandom::default()));
+    let started = Keycloak::start(&settings, &Metrics::default(), Arc::new(SystemRandom));
     let error = started.unwrap_err().to_string();
     assert!(error.starts_with("identity.keycloak"), "{error}");
 }

@@ -11,11 +11,11 @@ pub(crate) mod stand_in;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleetmint_server::app::SystemRandom;
 use fleetmint_server::config;
 use fleetmint_server::identity::Client;
 use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::Metrics;
+use fleetmint_server::random::SystemRandom;
 use fleetmint_server::secret::Secret;
 
 /// The client of a device, as its row would have it.
@@ -42,6 +42,6 @@ fn settings(base_url: &str, timeout: Duration) -> config::Keycloak {
 
 fn start(settings: &config::Keycloak) -> (Keycloak, Metrics) {
     let metrics = Metrics::default();
-    let keycloak = Keycloak::start(settings, &metrics, Arc::new(SystemRandom::default())).unwrap();
+    let keycloak = Keycloak::start(settings, &metrics, Arc::new(SystemRandom)).unwrap();
     (keycloak, metrics)
 }

@@ -1,8 +1,8 @@
 //! Clients of devices at the real Keycloak: created, used, listed, disabled, deleted.
 
-use fleetmint_server::app::SystemRandom;
 use fleetmint_server::identity::{Error, Repair, new_secret};
 use fleetmint_server::metrics::Format;
+use fleetmint_server::random::SystemRandom;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ async fn a_client_of_an_attempt_before_is_taken_and_another_is_left_alone() {
     let (keycloak, _) = start(&realm.settings());
     let device = Device::new();
     let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
-    let other_secret = new_secret(&SystemRandom::default()).unwrap();
+    let other_secret = new_secret(&SystemRandom);
     assert_eq!(keycloak.create(device.client(None), &other_secret).await.unwrap(), id);
     assert_eq!(keycloak.secret(device.client(Some(&id))).await.unwrap(), device.secret);
 

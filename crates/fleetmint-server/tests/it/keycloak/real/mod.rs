@@ -4,8 +4,8 @@ mod clients;
 mod repair;
 mod service;
 
-use fleetmint_server::app::SystemRandom;
 use fleetmint_server::identity::{Status, new_secret};
+use fleetmint_server::random::SystemRandom;
 use fleetmint_server::secret::Secret;
 
 use super::client;
@@ -36,7 +36,7 @@ impl Device {
         Self {
             client_id: format!("iotdevice-test-{key}"),
             key,
-            secret: new_secret(&SystemRandom::default()).unwrap(),
+            secret: new_secret(&SystemRandom),
         }
     }
 

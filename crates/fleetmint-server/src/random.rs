@@ -1,0 +1,36 @@
+//! Where randomness comes from.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+/// A source of unpredictable bytes: keys, secrets and nonces are made of them.
+pub trait Random: Send + Sync + std::fmt::Debug {
+    /// Fills the buffer. It does not fail: without randomness the process ends.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's cryptographic random generator.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        if let Err(cause) = getrandom::fill(bytes) {
+            end_process(cause);
+        }
+    }
+}
+
+/// Ends the process because the operating system has no random bytes.
+///
+/// Every secret, key and nonce needs them, so there is nothing that the service could still do correctly. It is no
+/// panic, which the handling of one request would catch, and no `abort`, whose core dump would hold the master key.
+/// What was promised to callers is committed in the database by then, so ending here is like any other crash.
+pub(crate) fn end_process(cause: impl Display) -> ! {
+    // Not through the log, whose filter may hide it. If standard error is closed, nobody can be informed.
+    let _ = writeln!(
+        std::io::stderr(),
+        "the operating system gave no random bytes, and nothing can be kept secret without them: {cause}"
+    );
+    std::process::exit(2)
+}
