@@ -3,7 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::access::{Access, Refusals};
+use axum::extract::FromRef;
+
+use crate::access::{Gate, Refusals};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -26,7 +28,7 @@ pub struct Parts {
     pub identity: Identity,
     pub audit: Audit,
     pub metrics: Metrics,
-    pub access: Access,
+    pub gate: Gate,
     pub refusals: Arc<Refusals>,
     pub readiness: Readiness,
     pub large_bodies: LargeBodies,
@@ -47,5 +49,17 @@ impl Deref for App {
 
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+impl FromRef<App> for Gate {
+    fn from_ref(app: &App) -> Self {
+        app.gate.clone()
+    }
+}
+
+impl FromRef<App> for Database {
+    fn from_ref(app: &App) -> Self {
+        app.database.clone()
     }
 }

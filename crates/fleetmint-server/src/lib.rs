@@ -5,6 +5,7 @@ pub mod app;
 pub mod audit;
 pub mod backup;
 pub mod bounded_file;
+pub mod caller;
 pub mod change;
 pub mod clock;
 pub mod config;

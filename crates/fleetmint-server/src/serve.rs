@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::access::{self, Access, Keeping, Refusals, TokenError};
+use crate::access::{self, Access, Gate, Keeping, Refusals, TokenError};
 use crate::app::{App, Parts};
 use crate::audit::{self, Audit, Entry, Outcome, Reason as _};
 use crate::clock::Clock;
@@ -126,12 +126,13 @@ impl Service {
         let (access, token) = Access::start(keeping, bootstrap_token)?;
         let audit = Audit::start(database.clone(), Arc::clone(&clock));
         let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute));
+        let gate = Gate::new(access, identity.clone(), Arc::clone(&refusals), Arc::clone(&clock));
         let app = App::new(Parts {
             database,
             identity,
             audit,
             metrics,
-            access,
+            gate,
             refusals,
             readiness: Readiness::default(),
             large_bodies: LargeBodies::new(settings.server.large_bodies_max),

@@ -1,5 +1,6 @@
 //! Who may call.
 
+pub(crate) mod http;
 pub(crate) mod refusals;
 mod stored;
 mod token;
@@ -9,55 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq as _;
 
-use crate::audit::Entry;
 use crate::data_folder::{DataFolder, TokenFile};
 use crate::database::{self, Database};
 use crate::identity::Identity;
-use crate::operation::Operation;
 use crate::seal::{Seal, sha256};
 use crate::secret::Secret;
-use crate::source::Source;
 
+pub use crate::caller::{Caller, Principal};
+pub use http::Gate;
 pub use refusals::Refusals;
 use stored::Stored;
 pub use token::{Keeping, Token, TokenError};
-
-/// Who is calling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Principal {
-    Administrator,
-}
-
-impl Principal {
-    /// The name in the audit trail.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Administrator => "administrator",
-        }
-    }
-}
-
-/// A caller who has shown who they are.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    pub principal: Principal,
-    /// The address that the call came from.
-    pub source: Source,
-}
-
-impl Caller {
-    /// The audit record of what they do.
-    pub fn record(&self, at: Timestamp, action: Operation) -> Entry {
-        Entry {
-            at,
-            actor: self.principal.name().into(),
-            action,
-            device_id: None,
-            model_id: None,
-            source: self.source.to_string().into(),
-        }
-    }
-}
 
 /// Why a call is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Filter;
-use crate::access::Caller;
-use crate::app::App;
+use crate::caller::Caller;
+use crate::database::Database;
 use crate::http::extract::{Query, parse_id};
 use crate::http::page::{self, Page};
 use crate::http::problem::Problem;
@@ -112,7 +112,7 @@ pub(crate) struct AuditParameters {
     )
 )]
 pub(crate) async fn list_audit(
-    State(app): State<App>,
+    State(database): State<Database>,
     _caller: Caller,
     mut query: Query,
 ) -> Result<Json<Page<AuditRecord>>, Problem> {
@@ -127,7 +127,7 @@ pub(crate) async fn list_audit(
     };
     let limit = page::limit(&mut query);
     query.finish()?;
-    let listed = super::list(&app, filter, limit).await?;
+    let listed = super::list(&database, filter, limit).await?;
     Ok(Json(Page {
         next_cursor: listed.next.map(|next| next.to_string()),
         items: listed.records.into_iter().map(AuditRecord::from).collect(),

@@ -28,8 +28,8 @@ pub use attempt::Attempt;
 pub use committer::Audit;
 pub(crate) use store::{end, insert, last_open, start};
 
-use crate::app::App;
-use crate::database::{self, Connection};
+use crate::caller::Caller;
+use crate::database::{self, Connection, Database};
 use crate::operation::Operation;
 
 /// Who acts when nobody has asked for it: the server at its start, the reconciler.
@@ -46,6 +46,20 @@ pub struct Entry {
     pub model_id: Option<i64>,
     /// The caller's address, or the command that was run.
     pub source: Cow<'static, str>,
+}
+
+impl Caller {
+    /// The audit record of what they do.
+    pub fn record(&self, at: Timestamp, action: Operation) -> Entry {
+        Entry {
+            at,
+            actor: self.principal.name().into(),
+            action,
+            device_id: None,
+            model_id: None,
+            source: self.source.to_string().into(),
+        }
+    }
 }
 
 /// What the records of a start have in place of a caller's address.
@@ -196,9 +210,9 @@ pub struct Listed {
 ///
 /// # Errors
 /// The database's alone.
-pub async fn list(app: &App, filter: Filter, limit: u32) -> Result<Listed, database::Error> {
+pub async fn list(database: &Database, filter: Filter, limit: u32) -> Result<Listed, database::Error> {
     let read = move |connection: &mut Connection| store::list(connection, &filter, limit.into());
-    app.database.read_long(read).await
+    database.read_long(read).await
 }
 
 /// Runs `work` as one transaction with its record: `succeeded`, or, after its changes were rolled back, `failed`. `work`
@@ -207,7 +221,7 @@ pub async fn list(app: &App, filter: Filter, limit: u32) -> Result<Listed, datab
 /// # Errors
 /// What `work` returns, or that nothing could be written.
 pub(crate) async fn change<T, E>(
-    app: &App,
+    database: &Database,
     entry: Entry,
     work: impl FnOnce(&mut Connection, &mut Entry) -> Result<T, E> + Send + 'static,
 ) -> Result<T, E>
@@ -215,7 +229,7 @@ where
     T: Send + 'static,
     E: Reason + From<database::Error> + Send + 'static,
 {
-    app.database
+    database
         .write::<_, E>(move |connection| within(connection, entry, work))
         .await?
 }

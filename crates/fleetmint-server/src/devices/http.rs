@@ -1,26 +1,23 @@
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
-use super::{ChangeDevice, Filter, Sort};
+use super::{ChangeDevice, Error, Filter, Sort, serial};
 use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
-use crate::enrolment::{self, NewDevice};
-use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, etag, tagged};
+use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, tagged};
 use crate::http::extract::{Id, IdParameter, MergePatch, Object, Query, parse_id};
 use crate::http::page::{ListParameters, Page, listing};
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem};
 use crate::http::schema;
 use crate::http::time::Time;
-use crate::idempotency::Answer;
-use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
 use crate::models::ChangeOverrides;
 use crate::models::overrides::Shown;
-use crate::operation::Operation;
+use crate::violation::Violation;
 
 /// A device with its identity.
 #[derive(Serialize, ToSchema)]
@@ -63,23 +60,6 @@ impl From<super::Device> for Device {
     }
 }
 
-/// A new device. Its key, its client and the client's secret are made for it.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = NewDevice)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct New {
-    #[schema(schema_with = schema::id)]
-    device_model_id: i64,
-    #[schema(schema_with = schema::name)]
-    name: String,
-    #[serde(default)]
-    #[schema(schema_with = schema::serial)]
-    serial: Option<String>,
-    #[serde(default)]
-    #[schema(value_type = Option<ChangeOverrides>)]
-    provisioning: Option<Object<ChangeOverrides>>,
-}
-
 /// What is to be changed of a device: a JSON merge patch. What never changes may be sent as it is, so that an answer can
 /// be sent back.
 #[derive(Default, Deserialize, ToSchema)]
@@ -102,7 +82,7 @@ pub(crate) struct ChangeMembers {
     #[schema(schema_with = schema::name)]
     #[serde(default)]
     name: Change<String>,
-    #[schema(schema_with = schema::serial)]
+    #[schema(schema_with = serial_schema)]
     #[serde(default)]
     serial: Change<String>,
     #[schema(value_type = Option<ChangeOverrides>)]
@@ -116,52 +96,26 @@ pub(crate) struct ChangeMembers {
     updated_at: Change<Timestamp>,
 }
 
-/// Makes a device and its client at the identity provider.
-#[utoipa::path(
-    post, path = "/api/devices", tag = "devices", params(IdempotencyKeyParameter), request_body = New,
-    responses(
-        (status = 201, description = "The new device", body = Device, headers(
-            ("Location" = String, description = "The device's path"),
-            ("Idempotency-Replayed" = Option<String>, description = "`true` if this is the answer to an earlier call"),
-            ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
-        )),
-        (status = 400, description = "The body is not JSON, or `Idempotency-Key` cannot be read"),
-        (status = 409, description = "The serial is taken, the first call with this key is still under way, or the identity provider \
-            has such a client, and it is not ours"),
-        (status = 422, description = "A value breaks a rule, there is no such model, or another call was made with this key"),
-        (status = 502, description = "The identity provider could not do its part"),
-        (status = 504, description = "The identity provider did not answer in time"),
-    )
-)]
-pub(crate) async fn create_device(
-    State(app): State<App>,
-    caller: Caller,
-    creation: Creation<New>,
-) -> Result<Response, Problem> {
-    let (new, once) = creation.once(&app, &caller, Operation::CreateDevice, answer);
-    let New {
-        device_model_id,
-        name,
-        serial,
-        provisioning,
-    } = new;
-    let new = NewDevice {
-        device_model_id,
-        name,
-        serial,
-        overrides: provisioning.unwrap_or_default().0,
-    };
-    let outcome = enrolment::create_device(&app, &caller, new, once).await?;
-    Ok(outcome.answer(answer))
+/// What the maker or owner of a device knows it by.
+pub(crate) fn serial_schema() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .min_length(Some(1))
+        .max_length(Some(serial::MAX))
+        .pattern(Some(serial::PATTERN))
+        .description(Some(
+            "What its maker or owner knows it by: 1 to 64 printable ASCII characters without blanks at the ends. No two \
+             devices have the same.",
+        ))
+        .examples(["SN-2026-000042"])
+        .into()
 }
 
-fn answer(device: &super::Device) -> Answer {
-    Answer::created(
-        format!("/api/devices/{}", device.id),
-        etag(device.version()),
-        &Device::from(device.clone()),
-    )
-}
+schema::parameter!(
+    /// A serial in a query. Any text may be looked for.
+    SerialInQuery,
+    schema::text().into()
+);
 
 /// Which devices to list.
 #[derive(utoipa::IntoParams)]
@@ -175,7 +129,7 @@ pub(crate) struct FilterParameters {
     #[param(value_type = schema::IdInQuery, inline, required = false)]
     device_model_id: i64,
     /// Only the device with this serial.
-    #[param(value_type = schema::SerialInQuery, inline, required = false)]
+    #[param(value_type = SerialInQuery, inline, required = false)]
     serial: String,
 }
 
@@ -275,24 +229,22 @@ pub(crate) async fn update_device(
     Ok(tagged(device.version(), Device::from(device)))
 }
 
-/// Deletes a device and its client: its credentials are worth nothing from then on.
-#[utoipa::path(
-    delete, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfMatchParameter),
-    responses(
-        (status = 204, description = "Device and client are gone"),
-        (status = 400, description = "`If-Match` cannot be read"),
-        (status = 409, description = "Another change of the device is under way"),
-        (status = 412, description = "It is not in a state that `If-Match` names"),
-        (status = 502, description = "The identity provider could not do its part"),
-        (status = 504, description = "The identity provider did not answer in time"),
-    )
-)]
-pub(crate) async fn delete_device(
-    State(app): State<App>,
-    caller: Caller,
-    Id(id): Id,
-    IfMatch(expected): IfMatch,
-) -> Result<StatusCode, Problem> {
-    enrolment::delete_device(&app, &caller, id, expected).await?;
-    Ok(StatusCode::NO_CONTENT)
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::not_found("There is no device with this id."),
+            Error::Invalid(violations) => Self::invalid(violations),
+            Error::Changed(_) => Self::changed("device"),
+            Error::SerialTaken => {
+                let detail = "there is a device with this serial already";
+                Self::new(problem::ALREADY_EXISTS, "There is a device with this serial already.")
+                    .with_errors(vec![Violation::new("/serial", detail)])
+            }
+            Error::SerialInDoubt => Self::new(
+                problem::BEING_CHANGED,
+                "A device with this serial is being created or deleted at the identity provider.",
+            ),
+            Error::Database(error) => error.into(),
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::change::Change;
 use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection};
+use crate::identity::Client;
 use crate::models::overrides::MQTT_USERINFO;
 use crate::models::{ChangeOverrides, Overrides};
 use crate::name;
@@ -122,6 +123,15 @@ impl SortKey for Sort {
 }
 
 impl Device {
+    /// Its client at the identity provider.
+    pub fn client(&self) -> Client<'_> {
+        Client {
+            client_id: &self.client_id,
+            device_key: &self.key,
+            provider_ref: self.provider_ref.as_deref(),
+        }
+    }
+
     /// Its state: every change of it is another one.
     pub fn version(&self) -> Version {
         let digest = Version::digest().number(self.id).text(&self.key).text(&self.client_id);
@@ -169,7 +179,7 @@ pub fn list(app: &App, filter: &Filter, listing: &Listing<Sort>) -> Result<Vec<D
 pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -> Result<Device, Error> {
     let record = caller.record(app.clock.now(), Operation::UpdateDevice).device(id);
     let service = app.clone();
-    audit::change(app, record, move |connection, record| {
+    audit::change(&app.database, record, move |connection, record| {
         let mut device = store::find(connection, id)?.ok_or(Error::NotFound)?;
         record.model_id = Some(device.device_model_id);
         let before = device.version();

@@ -10,7 +10,7 @@ use crate::devices::store::ACTIVE;
 use crate::failpoint::{Step, reach};
 use crate::idempotency::{self, Once, Outcome};
 use crate::identity::builtin::Builtin;
-use crate::identity::{Client, Repair, Status};
+use crate::identity::{Repair, Status};
 use crate::models;
 use crate::operation::Operation;
 use crate::secret::Secret;
@@ -44,7 +44,7 @@ pub(super) async fn create(
             let device = store::insert(connection, &row, &key::client_id(&code, &row.key), ACTIVE, None)?;
             record.device_id = Some(device.id);
             reach(Step::BuiltinCreateRow);
-            builtin.create(connection, Client::of(&device), &secret, row.now)?;
+            builtin.create(connection, device.client(), &secret, row.now)?;
             reach(Step::BuiltinCreateClient);
             if let Some(once) = &once {
                 once.store(connection, &device)?;
@@ -76,7 +76,7 @@ pub(super) async fn delete(
         reach(Step::BuiltinDeleteClient);
         Ok::<_, Error>(())
     };
-    audit::change(app, record, write).await?;
+    audit::change(&app.database, record, write).await?;
     reach(Step::BuiltinDeleteDone);
     Ok(())
 }
@@ -84,7 +84,7 @@ pub(super) async fn delete(
 pub(super) fn status(app: &App, builtin: &Builtin, id: i64) -> Result<(Device, Status), Error> {
     app.database.read(|connection| {
         let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
-        let status = builtin.status(connection, Client::of(&device))?;
+        let status = builtin.status(connection, device.client())?;
         Ok((device, status))
     })
 }
@@ -96,11 +96,11 @@ pub(super) async fn sync(app: &App, builtin: &Builtin, caller: &Caller, id: i64)
     let write = move |connection: &mut Connection, record: &mut Entry| {
         let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
         record.model_id = Some(device.device_model_id);
-        let repairs = builtin.sync(connection, Client::of(&device), now)?;
+        let repairs = builtin.sync(connection, device.client(), now)?;
         reach(Step::BuiltinSyncClient);
         Ok::<_, Error>(repairs)
     };
-    let repairs = audit::change(app, record, write).await?;
+    let repairs = audit::change(&app.database, record, write).await?;
     reach(Step::BuiltinSyncDone);
     Ok(repairs)
 }
@@ -124,5 +124,5 @@ pub(super) async fn set_enabled(
         record.model_id = Some(device.device_model_id);
         Ok(builtin.set_enabled(connection, &device.client_id, enabled)?)
     };
-    audit::change(app, record, write).await
+    audit::change(&app.database, record, write).await
 }

@@ -1,14 +1,111 @@
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::credential::{self, Credential};
+use super::{Error, NewDevice};
 use crate::access::Caller;
 use crate::app::App;
-use crate::http::extract::{Id, IdParameter};
-use crate::http::problem::Problem;
+use crate::devices;
+use crate::devices::http::{Device, serial_schema};
+use crate::http::conditional::{IfMatch, IfMatchParameter, etag};
+use crate::http::extract::{Id, IdParameter, Object};
+use crate::http::problem::{self, Problem};
+use crate::http::schema;
+use crate::idempotency::Answer;
+use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
 use crate::identity::Repair;
+use crate::models::ChangeOverrides;
+use crate::operation::Operation;
+
+/// A new device. Its key, its client and the client's secret are made for it.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewDevice)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct New {
+    #[schema(schema_with = schema::id)]
+    device_model_id: i64,
+    #[schema(schema_with = schema::name)]
+    name: String,
+    #[serde(default)]
+    #[schema(schema_with = serial_schema)]
+    serial: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<ChangeOverrides>)]
+    provisioning: Option<Object<ChangeOverrides>>,
+}
+
+/// Makes a device and its client at the identity provider.
+#[utoipa::path(
+    post, path = "/api/devices", tag = "devices", params(IdempotencyKeyParameter), request_body = New,
+    responses(
+        (status = 201, description = "The new device", body = Device, headers(
+            ("Location" = String, description = "The device's path"),
+            ("Idempotency-Replayed" = Option<String>, description = "`true` if this is the answer to an earlier call"),
+            ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
+        )),
+        (status = 400, description = "The body is not JSON, or `Idempotency-Key` cannot be read"),
+        (status = 409, description = "The serial is taken, the first call with this key is still under way, or the identity provider \
+            has such a client, and it is not ours"),
+        (status = 422, description = "A value breaks a rule, there is no such model, or another call was made with this key"),
+        (status = 502, description = "The identity provider could not do its part"),
+        (status = 504, description = "The identity provider did not answer in time"),
+    )
+)]
+pub(crate) async fn create_device(
+    State(app): State<App>,
+    caller: Caller,
+    creation: Creation<New>,
+) -> Result<Response, Problem> {
+    let (new, once) = creation.once(&app, &caller, Operation::CreateDevice, answer);
+    let New {
+        device_model_id,
+        name,
+        serial,
+        provisioning,
+    } = new;
+    let new = NewDevice {
+        device_model_id,
+        name,
+        serial,
+        overrides: provisioning.unwrap_or_default().0,
+    };
+    let outcome = super::create_device(&app, &caller, new, once).await?;
+    Ok(outcome.answer(answer))
+}
+
+fn answer(device: &devices::Device) -> Answer {
+    Answer::created(
+        format!("/api/devices/{}", device.id),
+        etag(device.version()),
+        &Device::from(device.clone()),
+    )
+}
+
+/// Deletes a device and its client: its credentials are worth nothing from then on.
+#[utoipa::path(
+    delete, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfMatchParameter),
+    responses(
+        (status = 204, description = "Device and client are gone"),
+        (status = 400, description = "`If-Match` cannot be read"),
+        (status = 409, description = "Another change of the device is under way"),
+        (status = 412, description = "It is not in a state that `If-Match` names"),
+        (status = 502, description = "The identity provider could not do its part"),
+        (status = 504, description = "The identity provider did not answer in time"),
+    )
+)]
+pub(crate) async fn delete_device(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    IfMatch(expected): IfMatch,
+) -> Result<StatusCode, Problem> {
+    super::delete_device(&app, &caller, id, expected).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
 
 /// A device's client as it is at its identity provider.
 #[derive(Serialize, ToSchema)]
@@ -148,4 +245,20 @@ pub(crate) async fn enable_identity(
     Id(id): Id,
 ) -> Result<Json<Identity>, Problem> {
     Ok(Json(credential::set_enabled(&app, &caller, id, true).await?.into()))
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => devices::Error::NotFound.into(),
+            Error::Invalid(violations) => Self::invalid(violations),
+            Error::Busy => Self::new(problem::BEING_CHANGED, "Another change of this device is under way."),
+            Error::Repeat(error) => error.into(),
+            Error::Changed(changed) => devices::Error::Changed(changed).into(),
+            Error::SerialTaken => devices::Error::SerialTaken.into(),
+            Error::SerialInDoubt => devices::Error::SerialInDoubt.into(),
+            Error::Identity(error) => error.into(),
+            Error::Database(error) => error.into(),
+        }
+    }
 }

@@ -55,7 +55,7 @@ pub(super) async fn status(app: &App, keycloak: &Keycloak, id: i64) -> Result<(D
     let device = app
         .database
         .read(|connection| store::active(connection, id)?.ok_or(Error::NotFound))?;
-    let status = keycloak.status(Client::of(&device)).await?;
+    let status = keycloak.status(device.client()).await?;
     Ok((device, status))
 }
 
@@ -312,7 +312,7 @@ impl Started {
     }
 
     fn client(&self) -> Client<'_> {
-        Client::of(&self.device)
+        self.device.client()
     }
 }
 
@@ -320,7 +320,7 @@ impl Started {
 /// the reconciler has it.
 fn settle(connection: &mut Connection, device: &Device, owner: &str, seal: &Seal) -> Result<(), Error> {
     let provider_ref = device.provider_ref.as_deref();
-    let proof = provider_ref.map(|id| Client::of(device).proof(seal, id));
+    let proof = provider_ref.map(|id| device.client().proof(seal, id));
     let proof = proof.as_ref().map(<[u8; 32]>::as_slice);
     if store::settle(connection, device.id, owner, provider_ref, proof)? {
         Ok(())

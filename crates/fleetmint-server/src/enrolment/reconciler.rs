@@ -11,7 +11,7 @@ use crate::database::{self, Connection};
 use crate::devices::Device;
 use crate::devices::store::ACTIVE;
 use crate::identity::keycloak::Keycloak;
-use crate::identity::{self, Client, Identity};
+use crate::identity::{self, Identity};
 use crate::operation::Operation;
 
 /// How long the reconciler rests between two rounds, unless Keycloak's time limit is shorter.
@@ -120,10 +120,7 @@ async fn complete(
     if state == ACTIVE {
         // Its client may have been created again, under another id. What else was to be repaired stays as it is: whoever
         // asked for it got no answer that it was done.
-        let found = provider
-            .locate(Client::of(device))
-            .await?
-            .or(device.provider_ref.clone());
+        let found = provider.locate(device.client()).await?.or(device.provider_ref.clone());
         let at = app.clock.now();
         let settle = move |connection: &mut Connection| {
             // Without a proof: the image's reader looks the client up once more, and stores one.
@@ -132,7 +129,7 @@ async fn complete(
         };
         app.database.write::<_, Error>(settle).await?;
     } else {
-        provider.delete(Client::of(device)).await?;
+        provider.delete(device.client()).await?;
         let at = app.clock.now();
         app.database
             .write::<_, Error>(move |connection| {

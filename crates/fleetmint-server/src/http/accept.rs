@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::media_range::Ranges;
-use super::problem::{self, Kind, Problem};
+use super::problem::{self, Problem};
 
 /// The first of `offers` that the caller likes best; without an `Accept` header the first of all.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn negotiate<'o>(headers: &HeaderMap, offers: &[&'o str]) -> Result<&
     };
     ranges.best(offers).or_else(first).ok_or_else(|| {
         Problem::new(
-            Kind::NotAcceptable,
+            problem::NOT_ACCEPTABLE,
             format!("This call answers with {}.", offers.join(" or ")),
         )
     })

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::IntoParams;
 
-use super::problem::{Kind, Problem};
+use super::problem::{self, Problem};
 use crate::version::{Expected, Version};
 
 /// The versions that a caller means to change.
@@ -120,7 +120,7 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, Problem>
     }
     let unreadable = || {
         Problem::new(
-            Kind::UnreadableHeader,
+            problem::UNREADABLE_HEADER,
             format!(
                 "`{name}` must be entity tags as `ETag` gives them, in quotes and with commas between them, or `*`."
             ),

@@ -16,7 +16,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::body::{self, Failure};
 use super::large_bodies;
-use super::problem::{Kind, Problem};
+use super::problem::{self, Problem};
 use super::schema;
 use crate::secret::Wiped;
 use crate::violation::{self, Violation};
@@ -128,13 +128,13 @@ fn expect_media_type(
 ) -> Result<(), Problem> {
     if !is_chunked_at_most(headers) {
         return Err(Problem::new(
-            Kind::NotImplemented,
+            problem::NOT_IMPLEMENTED,
             "The body has a transfer coding other than chunked, and none is understood.",
         ));
     }
     if !is_uncoded(headers) {
         return Err(Problem::new(
-            Kind::UnsupportedMediaType,
+            problem::UNSUPPORTED_MEDIA_TYPE,
             "The body has a content coding, and none is understood: send it as it is, without Content-Encoding.",
         )
         .with_header(header::ACCEPT_ENCODING, IDENTITY));
@@ -146,7 +146,7 @@ fn expect_media_type(
     }
     let accepted = accepted.join(", ");
     let problem = Problem::new(
-        Kind::UnsupportedMediaType,
+        problem::UNSUPPORTED_MEDIA_TYPE,
         match essence {
             Some(_) => format!("The body must be one of: {accepted}."),
             None => format!("The call has no Content-Type; it must be one of: {accepted}."),
@@ -188,18 +188,21 @@ async fn read(request: Request, max: usize) -> Result<Wiped, Problem> {
 pub(super) fn unread(failure: Failure, max: usize) -> Problem {
     match failure {
         Failure::TooSlow => Problem::new(
-            Kind::Timeout,
+            problem::REQUEST_TIMEOUT,
             format!("The body did not arrive within {} seconds.", body::TIMEOUT.as_secs()),
         ),
         Failure::Stalled => Problem::new(
-            Kind::Timeout,
+            problem::REQUEST_TIMEOUT,
             format!(
                 "The body came more slowly than {} KiB a second while memory was reserved for it.",
                 large_bodies::PACE >> 10
             ),
         ),
-        Failure::TooLarge => Problem::new(Kind::BodyTooLarge, format!("The body may have at most {max} bytes.")),
-        Failure::Broken => Problem::new(Kind::UnreadableBody, "The body did not arrive whole."),
+        Failure::TooLarge => Problem::new(
+            problem::BODY_TOO_LARGE,
+            format!("The body may have at most {max} bytes."),
+        ),
+        Failure::Broken => Problem::new(problem::UNREADABLE_BODY, "The body did not arrive whole."),
     }
 }
 
@@ -218,7 +221,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         Err(Problem::invalid(vec![Violation::new(pointer, detail)]))
     } else {
         Err(Problem::new(
-            Kind::UnreadableBody,
+            problem::UNREADABLE_BODY,
             format!(
                 "The body is not JSON: it breaks off or goes wrong at line {}, column {}.",
                 error.line(),

@@ -98,12 +98,10 @@ impl FromRequestParts<App> for Informed {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let no_token = !parts.headers.contains_key(header::AUTHORIZATION);
-        if no_token || app.refusals.are_too_many(caller::source(&parts.extensions)) {
+        if no_token || app.gate.has_refused_too_many(caller::source(&parts.extensions)) {
             return Ok(Self::No);
         }
-        let authorization = caller::authorization(&parts.headers);
-        let caller = app.access.authenticate(authorization, &app.identity, app.clock.now());
-        Ok(match caller {
+        Ok(match app.gate.authenticate(&parts.headers) {
             Ok(Principal::Administrator) => Self::Yes,
             Err(access::Error::Unauthorized) => Self::Refused,
             // The right token of somebody who gets no details; and nothing is known of a token while the database or the

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::http::{Version, header};
 
-use super::problem::{Kind, Problem};
+use super::problem::{self, Problem};
 
 /// What is wrong with the request's `Host`.
 pub(super) fn wrong<B>(request: &axum::http::Request<B>) -> Option<&'static str> {
@@ -28,7 +28,7 @@ fn is_allowed(byte: &u8) -> bool {
 
 /// Answers such a request.
 pub(super) async fn refuse(request: Request) -> Problem {
-    Problem::new(Kind::MalformedRequest, wrong(&request).unwrap_or_default())
+    Problem::new(problem::MALFORMED_REQUEST, wrong(&request).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::body::{self, Failure, Reading};
 use super::extract::unread;
 use super::held_answers::HeldAnswers;
-use super::problem::{Kind, Problem};
+use super::problem::{self, Problem};
 use crate::secret::Wiped;
 
 /// A body up to this size is not large, in bytes: there is room for one on each connection.
@@ -226,7 +226,7 @@ async fn finish(reading: &mut Reading) -> Result<(), Failure> {
 
 fn full() -> Problem {
     Problem::new(
-        Kind::Unavailable,
+        problem::UNAVAILABLE,
         "Too many large images and patches are under way; try again in a few seconds.",
     )
 }

@@ -33,5 +33,5 @@ pub(crate) mod time;
 
 pub use connections::Limits;
 pub use large_bodies::LargeBodies;
-pub use router::Endpoints;
+pub use router::{Endpoints, PROBLEMS};
 pub use server::{SHUTDOWN_TIMEOUT, serve};

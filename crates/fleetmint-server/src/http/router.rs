@@ -16,14 +16,25 @@ use super::forwarded::Proxies;
 use super::host;
 use super::observe::{Observed, Observer};
 use super::prefix::Prefix;
-use super::problem::{Kind, Problem};
+use super::problem::{self, Kind, Problem};
 use super::routes::{self, Routes};
 use super::{accept, answer_headers, compress, health, metrics, openapi};
 use crate::app::App;
-use crate::identity::builtin;
-use crate::{audit, devices, enrolment, models, provisioning};
+use crate::identity::{self, builtin};
+use crate::{access, audit, devices, enrolment, idempotency, models, provisioning};
 
 pub(super) const OPENAPI_PATH: &str = "/api/openapi.json";
+
+/// All kinds of problems, room by room.
+pub const PROBLEMS: &[&[Kind]] = &[
+    problem::KINDS,
+    access::http::KINDS,
+    idempotency::http::KINDS,
+    models::http::KINDS,
+    provisioning::http::KINDS,
+    identity::http::KINDS,
+    builtin::http::KINDS,
+];
 
 /// For callers who show who they are: each of these handlers takes a `Caller`.
 fn guarded() -> OpenApiRouter<App> {
@@ -36,7 +47,7 @@ fn guarded() -> OpenApiRouter<App> {
             models::http::get_device_model,
             models::http::update_device_model
         ))
-        .routes(routes!(devices::http::create_device, devices::http::list_devices))
+        .routes(routes!(enrolment::http::create_device, devices::http::list_devices))
         .routes(routes!(devices::http::get_device, devices::http::update_device))
         .routes(routes!(enrolment::http::get_identity))
         .routes(routes!(enrolment::http::sync_identity))
@@ -61,7 +72,7 @@ fn negotiated() -> OpenApiRouter<App> {
 fn without_content() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(models::http::delete_device_model))
-        .routes(routes!(devices::http::delete_device))
+        .routes(routes!(enrolment::http::delete_device))
         // Their conditions may name the tags of compressed answers.
         .route_layer(middleware::from_fn(compress::answers))
 }
@@ -164,7 +175,7 @@ async fn unknown_route(method: Method, uri: Uri) -> Response {
     } else if uri.path().starts_with('/') {
         nothing_here().into_response()
     } else {
-        Problem::new(Kind::MalformedRequest, "The request's target is not a path.").into_response()
+        Problem::new(problem::MALFORMED_REQUEST, "The request's target is not a path.").into_response()
     }
 }
 
@@ -178,7 +189,7 @@ async fn unknown_method(method: Method) -> Response {
 }
 
 fn not_allowed(detail: &'static str) -> Problem {
-    Problem::new(Kind::MethodNotAllowed, detail)
+    Problem::new(problem::METHOD_NOT_ALLOWED, detail)
 }
 
 /// The OpenAPI document in JSON: filled once all routes have added themselves.

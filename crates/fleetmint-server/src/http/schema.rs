@@ -3,9 +3,8 @@
 //! A schema counts characters, NVS counts bytes: where a rule is about bytes, the schema has the part of it that is
 //! about characters, and the description says the rest.
 
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
-use crate::devices::serial;
 use crate::name;
 
 /// The id of a model or a device.
@@ -37,13 +36,7 @@ parameter!(
     id()
 );
 
-parameter!(
-    /// A serial in a query. Any text may be looked for.
-    SerialInQuery,
-    text().into()
-);
-
-/// The same, in an answer that is sent back.
+/// An id, in an answer that is sent back.
 pub(crate) fn fixed_id() -> Schema {
     whole_number().read_only(true).into()
 }
@@ -90,21 +83,7 @@ pub(crate) fn name() -> Schema {
         .into()
 }
 
-/// What the maker or owner of a device knows it by.
-pub(crate) fn serial() -> Schema {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .min_length(Some(1))
-        .max_length(Some(serial::MAX))
-        .pattern(Some(serial::PATTERN))
-        .description(Some(
-            "What its maker or owner knows it by: 1 to 64 printable ASCII characters without blanks at the ends. No two \
-             devices have the same.",
-        ))
-        .examples(["SN-2026-000042"])
-        .into()
-}
-
-fn text() -> ObjectBuilder {
+/// Any text.
+pub(crate) fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }

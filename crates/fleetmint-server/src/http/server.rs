@@ -234,7 +234,7 @@ fn connection(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::problem::Kind;
+    use crate::http::problem::UNAVAILABLE;
 
     #[test]
     fn the_answer_to_a_connection_without_a_place_is_a_problem() {
@@ -243,9 +243,9 @@ mod tests {
             head.contains(&format!("content-length: {}\r\n", body.len())) || head.ends_with(&body.len().to_string())
         );
         let problem: serde_json::Value = serde_json::from_str(body).unwrap();
-        assert_eq!(problem["type"], Kind::Unavailable.uri());
-        assert_eq!(problem["title"], Kind::Unavailable.title());
-        assert_eq!(problem["status"], Kind::Unavailable.status().as_u16());
-        assert_eq!(problem["retryable"], Kind::Unavailable.is_retryable());
+        assert_eq!(problem["type"], UNAVAILABLE.uri());
+        assert_eq!(problem["title"], UNAVAILABLE.title());
+        assert_eq!(problem["status"], UNAVAILABLE.status().as_u16());
+        assert_eq!(problem["retryable"], UNAVAILABLE.is_retryable());
     }
 }

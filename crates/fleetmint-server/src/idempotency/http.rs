@@ -6,11 +6,11 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use super::{Answer, Call, Once, Outcome};
+use super::{Answer, Call, Error, Once, Outcome};
 use crate::access::Caller;
 use crate::app::App;
 use crate::http::extract::{self, BODY_MAX};
-use crate::http::problem::{Kind, Problem};
+use crate::http::problem::{self, Problem, kinds};
 use crate::operation::Operation;
 use crate::secret::Wiped;
 
@@ -125,7 +125,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     match text.and_then(|text| read(text.trim())) {
         Some(key) => Ok(Some(key)),
         None => Err(Problem::new(
-            Kind::UnreadableHeader,
+            problem::UNREADABLE_HEADER,
             format!("`Idempotency-Key` must be one text of 1 to {KEY_MAX} printable ASCII characters."),
         )),
     }
@@ -150,6 +150,27 @@ fn read(text: &str) -> Option<String> {
     };
     let printable = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     (printable && (1..=KEY_MAX).contains(&key.len())).then_some(key)
+}
+
+kinds! {
+    IDEMPOTENCY_KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Another call was made with this Idempotency-Key", false;
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::UnderWay => Self::new(
+                problem::BEING_CHANGED,
+                "The first call with this `Idempotency-Key` is still under way; make it again later.",
+            )
+            .with_retry_after(1),
+            Error::OtherCall => Self::new(
+                IDEMPOTENCY_KEY_REUSED,
+                "A call with another body or path was made with this `Idempotency-Key`; a new call needs a new key.",
+            ),
+            Error::Database(error) => error.into(),
+        }
+    }
 }
 
 #[cfg(test)]

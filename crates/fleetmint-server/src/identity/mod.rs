@@ -1,6 +1,7 @@
 //! Who a device is: its client at the identity provider.
 
 pub mod builtin;
+pub(crate) mod http;
 pub mod keycloak;
 
 use std::time::Duration;
@@ -11,7 +12,6 @@ use zeroize::Zeroizing;
 
 use crate::audit::Reason;
 use crate::database;
-use crate::devices::Device;
 use crate::random::Random;
 use crate::seal::{OpenError, Seal};
 use crate::secret::Secret;
@@ -19,8 +19,8 @@ use crate::secret::Secret;
 /// The random bytes of a client's secret.
 const SECRET_LEN: usize = 32;
 
-/// The identity provider that the settings chose.
-#[derive(Debug)]
+/// The identity provider that the settings chose. Cloning is cheap.
+#[derive(Clone, Debug)]
 pub enum Identity {
     Builtin(builtin::Builtin),
     Keycloak(keycloak::Keycloak),
@@ -53,17 +53,6 @@ pub struct Client<'a> {
     pub device_key: &'a str,
     /// The client's own id at an outside provider, once it has one.
     pub provider_ref: Option<&'a str>,
-}
-
-impl<'a> Client<'a> {
-    /// The client of a device.
-    pub fn of(device: &'a Device) -> Self {
-        Self {
-            client_id: &device.client_id,
-            device_key: &device.key,
-            provider_ref: device.provider_ref.as_deref(),
-        }
-    }
 }
 
 /// What [`Client::proof`] is made for.

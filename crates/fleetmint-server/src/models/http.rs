@@ -6,19 +6,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::overrides::Shown;
-use super::{ChangeDeviceModel, ChangeOverrides, NewDeviceModel, Sort};
+use super::{ChangeDeviceModel, ChangeOverrides, Error, NewDeviceModel, Sort};
 use crate::access::Caller;
 use crate::app::App;
 use crate::change::Change;
 use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, etag, tagged};
 use crate::http::extract::{Id, IdParameter, MergePatch, Object, Query};
 use crate::http::page::{ListParameters, Page, only_listing};
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem, kinds};
 use crate::http::schema;
 use crate::http::time::Time;
 use crate::idempotency::Answer;
 use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
 use crate::operation::Operation;
+use crate::violation::Violation;
 
 /// A type of device.
 #[derive(Serialize, ToSchema)]
@@ -231,4 +232,26 @@ pub(crate) async fn delete_device_model(
 ) -> Result<StatusCode, Problem> {
     super::delete(&app, &caller, id, expected).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+kinds! {
+    IN_USE = CONFLICT, "in-use", "The resource is in use", false;
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::not_found("There is no device model with this id."),
+            Error::CodeTaken { .. } => Self::new(
+                problem::ALREADY_EXISTS,
+                "There is a device model with this code already.",
+            )
+            .with_errors(vec![Violation::new("/code", error.to_string())]),
+            Error::Repeat(error) => error.into(),
+            Error::Changed(_) => Self::changed("device model"),
+            Error::InUse => Self::new(IN_USE, "There are devices of this model; delete them first."),
+            Error::Invalid(violations) => Self::invalid(violations),
+            Error::Database(error) => error.into(),
+        }
+    }
 }

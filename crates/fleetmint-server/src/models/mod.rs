@@ -211,7 +211,7 @@ pub fn list(app: &App, listing: &Listing<Sort>) -> Result<Vec<DeviceModel>, Erro
 pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceModel) -> Result<DeviceModel, Error> {
     let record = caller.record(app.clock.now(), Operation::UpdateDeviceModel).model(id);
     let service = app.clone();
-    audit::change(app, record, move |connection, record| {
+    audit::change(&app.database, record, move |connection, record| {
         let mut model = store::find(connection, id)?.ok_or(Error::NotFound)?;
         let before = model.version();
         change.expected.check(&before)?;
@@ -250,7 +250,7 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
 /// [`Error::NotFound`], [`Error::Changed`], [`Error::InUse`].
 pub async fn delete(app: &App, caller: &Caller, id: i64, expected: Expected) -> Result<(), Error> {
     let record = caller.record(app.clock.now(), Operation::DeleteDeviceModel).model(id);
-    audit::change(app, record, move |connection, _| {
+    audit::change(&app.database, record, move |connection, _| {
         let model = store::find(connection, id)?.ok_or(Error::NotFound)?;
         expected.check(&model.version())?;
         store::delete(connection, id)

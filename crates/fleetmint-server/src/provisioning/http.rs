@@ -3,7 +3,8 @@ use std::fmt;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use fleetmint_board::patch::{Difference, Masked};
+use fleetmint_board::patch::{Difference, Error as PatchError, Masked};
+use fleetmint_board::provisioning::Error as BoardError;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -12,13 +13,14 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use zeroize::Zeroizing;
 
 use super::patch::{self, Partition};
-use super::{Image, SIZE_DEFAULT};
+use super::{Error, Image, SIZE_DEFAULT};
 use crate::access::Caller;
 use crate::app::App;
+use crate::devices;
 use crate::http::accept::negotiate;
 use crate::http::extract::{self, Id, IdParameter, Query};
 use crate::http::large_bodies::Room;
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem, kinds};
 use crate::http::schema;
 use crate::secret::Wiped;
 use crate::violation::Violation;
@@ -380,6 +382,63 @@ fn parse_size(text: &str) -> Result<usize, String> {
         .and_then(|number| number.checked_mul(unit))
         .filter(|size| fleetmint_board::provisioning::check_partition_size(*size).is_ok())
         .ok_or_else(|| "must be a multiple of 4096 from 4096 to 16777216, as 24576, 0x6000, 24K or 1M".to_owned())
+}
+
+kinds! {
+    VALUE_MISSING = UNPROCESSABLE_ENTITY, "value-missing", "A value that the device needs is not set", false;
+    VALUE_TOO_LONG = UNPROCESSABLE_ENTITY, "value-too-long", "A value is longer than NVS allows", false;
+    DOES_NOT_FIT = UNPROCESSABLE_ENTITY, "does-not-fit", "The values do not fit into the partition", false;
+    UNUSABLE_PARTITION = UNPROCESSABLE_ENTITY, "unusable-partition", "The partition cannot be changed as the firmware would", false;
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => devices::Error::NotFound.into(),
+            Error::Value { cause, level } => {
+                let kind = match cause {
+                    BoardError::Required { .. } => VALUE_MISSING,
+                    BoardError::TooLong { .. } => VALUE_TOO_LONG,
+                    BoardError::DoesNotFit { .. } => DOES_NOT_FIT,
+                    _ => problem::INVALID_VALUE,
+                };
+                let detail = Error::explain(&cause, level);
+                let pointer = cause.setting().map(|setting| format!("/provisioning/{setting}"));
+                let errors = pointer.map(|pointer| Violation::new(pointer, detail.clone()));
+                Self::new(kind, detail).with_errors(errors.into_iter().collect())
+            }
+            Error::Url {
+                setting, level, rule, ..
+            } => {
+                let detail = format!(
+                    "{setting} {rule} ({}; the setting is provisioning.{setting})",
+                    level.source()
+                );
+                Self::invalid(vec![Violation::new(format!("/provisioning/{setting}"), detail)])
+            }
+            Error::Partition(cause) => {
+                let kind = match cause {
+                    PatchError::DoesNotFit { .. } => DOES_NOT_FIT,
+                    _ => UNUSABLE_PARTITION,
+                };
+                let pointer = match cause {
+                    PatchError::WrongKey(_) => "/nvs_keys",
+                    _ => "/data",
+                };
+                let detail = cause.to_string();
+                Self::new(kind, detail.clone()).with_errors(vec![Violation::new(pointer, detail)])
+            }
+            Error::Identity(error) => error.into(),
+            Error::Seal(error) => Self::internal(&error),
+            Error::Stopped(cause) => Self::internal(&cause),
+            Error::Audit(error) => Self::new(
+                problem::UNAVAILABLE,
+                "The audit record of the disclosure could not be written, so nothing is disclosed.",
+            )
+            .with_cause(&error),
+            Error::Database(error) => error.into(),
+        }
+    }
 }
 
 #[cfg(test)]

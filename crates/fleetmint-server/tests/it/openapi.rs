@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use fleetmint_server::http::problem::Kind;
+use fleetmint_server::http::PROBLEMS;
 use fleetmint_server::operation::Operation;
 use serde_json::Value;
 
@@ -115,17 +115,16 @@ fn assert_references(value: &Value, document: &Value) {
     }
 }
 
-/// As RFC 9457 has it for problems that say no more than their status.
+/// A problem that says no more than its status is named after it.
 #[test]
 fn a_kind_named_after_its_status_has_the_words_of_http_as_title() {
     let mut seen = 0;
-    for kind in Kind::ALL {
-        let words = kind.status().canonical_reason().unwrap();
-        if kind
-            .uri()
-            .ends_with(&format!(":{}", words.to_lowercase().replace(' ', "-")))
-        {
-            assert_eq!(kind.title(), words);
+    for kind in PROBLEMS.iter().copied().flatten() {
+        let words = kind.status().canonical_reason().unwrap().to_lowercase();
+        if kind.uri().ends_with(&format!(":{}", words.replace(' ', "-"))) {
+            let (first, rest) = kind.title().split_at(1);
+            assert_eq!(format!("{}{rest}", first.to_lowercase()), words);
+            assert_eq!(first, first.to_uppercase());
             seen += 1;
         }
     }
@@ -134,6 +133,11 @@ fn a_kind_named_after_its_status_has_the_words_of_http_as_title() {
 
 #[test]
 fn the_list_of_problems_is_the_committed_one() {
+    let mut kinds: Vec<_> = PROBLEMS.iter().copied().flatten().collect();
+    kinds.sort_by_key(|kind| (kind.status(), kind.uri()));
+    let count = kinds.len();
+    kinds.dedup_by_key(|kind| kind.uri());
+    assert_eq!(kinds.len(), count, "two kinds have one name");
     let mut text = String::from(
         "# Problems\n\n\
          Every error of the HTTP interface, except at `/oauth2/token`, is an RFC 9457 `application/problem+json`:\n\n\
@@ -152,7 +156,7 @@ fn the_list_of_problems_is_the_committed_one() {
          line in the [log](deployment.md#log); a GET that succeeds has a line at the level `debug` only.\n\n\
          | `type`: `urn:fleetmint:problem:` … | Status | `title` | Retryable |\n|---|---|---|---|\n",
     );
-    for kind in Kind::ALL {
+    for kind in kinds {
         let name = kind.uri().strip_prefix("urn:fleetmint:problem:").unwrap();
         let retryable = if kind.is_retryable() { "yes" } else { "no" };
         text += &format!(

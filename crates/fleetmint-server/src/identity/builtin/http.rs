@@ -20,9 +20,13 @@ use super::{Builtin, Error};
 use crate::app::App;
 use crate::http::answer_headers::NO_CACHE;
 use crate::http::extract::{IDENTITY, is_chunked_at_most, is_uncoded};
-use crate::http::problem::{self, Cause, Kind, Problem, RETRY_AFTER, RefusedClient};
+use crate::http::problem::{self, Cause, Problem, RETRY_AFTER, RefusedClient, kinds};
 use crate::http::{body, caller};
 use crate::identity::Identity;
+
+kinds! {
+    NOT_CONFIGURED = SERVICE_UNAVAILABLE, "not-configured", "A required setting is missing", false;
+}
 
 /// The largest request body in bytes.
 const BODY_MAX: usize = 16 * 1024;
@@ -348,7 +352,7 @@ pub(crate) async fn get_discovery(State(app): State<App>) -> Result<impl IntoRes
     };
     let Some(issuer) = &builtin.0.issuer else {
         return Err(Problem::new(
-            Kind::NotConfigured,
+            NOT_CONFIGURED,
             "The setting server.public_url is not set, and there is no issuer without it.",
         ));
     };

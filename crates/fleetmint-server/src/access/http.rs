@@ -1,0 +1,104 @@
+//! Who is calling: the first argument that a handler takes, unless it is for everybody.
+//!
+//! A test asks every operation of the OpenAPI document without a token, with a device's and with wrong ones, so that none
+//! forgets it.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use super::refusals::WAIT;
+use super::{Access, Caller, Error, Principal, Refusals};
+use crate::clock::Clock;
+use crate::http::caller::{authorization, source};
+use crate::http::problem::{self, Problem, kinds};
+use crate::identity::Identity;
+use crate::source::Source;
+
+kinds! {
+    UNAUTHORIZED = UNAUTHORIZED, "unauthorized", "Unauthorized", false;
+    FORBIDDEN = FORBIDDEN, "forbidden", "Forbidden", false;
+}
+
+/// What decides who is let in. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    access: Access,
+    identity: Identity,
+    refusals: Arc<Refusals>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Gate {
+    pub fn new(access: Access, identity: Identity, refusals: Arc<Refusals>, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner {
+            access,
+            identity,
+            refusals,
+            clock,
+        }))
+    }
+
+    /// Who sends these headers.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Error> {
+        let Inner {
+            access,
+            identity,
+            clock,
+            ..
+        } = &*self.0;
+        access.authenticate(authorization(headers), identity, clock.now())
+    }
+
+    /// Whether calls from this address have to wait.
+    pub(crate) fn has_refused_too_many(&self, source: Source) -> bool {
+        self.0.refusals.are_too_many(source)
+    }
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Gate: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let gate = Gate::from_ref(state);
+        let source = source(&parts.extensions);
+        if gate.has_refused_too_many(source) {
+            tokio::time::sleep(WAIT).await;
+        }
+        let principal = gate.authenticate(&parts.headers)?;
+        Ok(Self { principal, source })
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unauthorized => Self::new(
+                UNAUTHORIZED,
+                "The call needs `Authorization: Bearer` with a valid administrator token.",
+            )
+            .with_header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"fleetmint\""),
+            ),
+            Error::Device { client_id } => Self::new(FORBIDDEN, "The token is a device's; devices may not call this.")
+                .with_refused_client(&client_id),
+            Error::Database(error) => error.into(),
+            Error::TokenFile { .. } => {
+                Self::new(problem::UNAVAILABLE, "The administrator's token cannot be checked now.").with_cause(&error)
+            }
+        }
+    }
+}

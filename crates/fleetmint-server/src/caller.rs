@@ -1,0 +1,26 @@
+//! Who is calling, once they have shown it.
+
+use crate::source::Source;
+
+/// Who is calling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal {
+    Administrator,
+}
+
+impl Principal {
+    /// The name in the audit trail.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
+/// A caller who has shown who they are.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub principal: Principal,
+    /// The address that the call came from.
+    pub source: Source,
+}
