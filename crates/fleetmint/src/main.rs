@@ -21,6 +21,7 @@ mod signals;
 mod standard_output;
 #[cfg(feature = "serve")]
 mod stop;
+mod system_error;
 mod terminal;
 
 use std::io::Write as _;

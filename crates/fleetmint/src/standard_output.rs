@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::exit::Failure;
+use crate::system_error::reason;
 
 /// Whether it was closed when the program started.
 #[cfg(unix)]
@@ -72,5 +73,5 @@ pub(crate) fn answered(outcome: io::Result<()>) -> Result<(), Failure> {
 }
 
 fn failed(error: &io::Error) -> Failure {
-    Failure::unusable(format_args!("standard output: {}", crate::files::reason(error)))
+    Failure::unusable(format_args!("standard output: {}", reason(error)))
 }

@@ -8,7 +8,7 @@ use fleetmint_nvs::crypt;
 use super::arguments::keys::{self, MadeKeys, NewKeys};
 use super::arguments::tables::Tables;
 use crate::exit::Failure;
-use crate::files::{self, Content, Output};
+use crate::files::{self, Output, OutputKind};
 use crate::terminal::{say, warn};
 
 /// Make an encrypted image of tables
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut outputs = vec![Output {
         path: &built.path,
         bytes: &built.image,
-        content: Content::Image,
+        kind: OutputKind::Image,
     }];
     outputs.extend(made.iter().flat_map(MadeKeys::outputs));
     files::write_all(&outputs, arguments.tables.force)?;

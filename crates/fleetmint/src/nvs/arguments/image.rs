@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fleetmint_board::flash_dump::{self, Content, FlashKeys, InFlash, Located, NotNvs, Wanted, find_keys};
-use fleetmint_board::partition_table::{self, shown_name};
+use fleetmint_board::partition_table::{self, quoted_name};
 use fleetmint_nvs::Error;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::storage::{self, Mode, ReadOnlySlice, SliceFlash, Storage};
@@ -183,7 +183,7 @@ impl ImageFile {
             say(format_args!(
                 "{}: partition {}, {:#x} bytes at offset {:#x}{table}",
                 image.name,
-                shown_name(&partition.name),
+                quoted_name(&partition.name),
                 partition.size,
                 partition.offset
             ));
@@ -204,15 +204,15 @@ impl ImageFile {
             FlashKeys::Fit { partition, keys } => {
                 say(format_args!(
                     "{name}: encrypted, with the keys of the partition {}",
-                    shown_name(&partition)
+                    quoted_name(&partition)
                 ));
                 Some(keys)
             }
             FlashKeys::DoNotFit { partition } => {
                 say(format_args!(
                     "{name}: the keys of the partition {} are not those of {}",
-                    shown_name(&partition),
-                    shown_name(&flash.partition.name)
+                    quoted_name(&partition),
+                    quoted_name(&flash.partition.name)
                 ));
                 None
             }
@@ -220,7 +220,7 @@ impl ImageFile {
                 say(format_args!(
                     "{name}: the keys of the partition {} can't be read, as flash encryption covers them: give the keys with \
                      {}",
-                    shown_name(&partition),
+                    quoted_name(&partition),
                     self.keys_option
                 ));
                 None
@@ -323,7 +323,7 @@ pub(crate) fn read_alone(path: &Path, force: bool) -> Result<Zeroizing<Vec<u8>>,
         Ok(Located { flash: Some(flash), .. }) if !force => Err(Failure::unusable(format_args!(
             "{name}: a whole flash dump, of which the partition {} is {:#x} bytes at offset {:#x}: cut it out, or read the \
              dump as it is with `fleetmint nvs dump --keys`",
-            shown_name(&flash.partition.name),
+            quoted_name(&flash.partition.name),
             flash.partition.size,
             flash.partition.offset
         ))),

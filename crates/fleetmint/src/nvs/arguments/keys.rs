@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::outdir::Outdir;
 use crate::exit::Failure;
-use crate::files::{self, Beginning, Content, Output};
+use crate::files::{self, Beginning, Output, OutputKind};
 use crate::terminal::say;
 
 /// The most bytes that are read of a file of keys: a key partition has 4096, and a larger one holds them at its start.
@@ -40,7 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<Keys, Failure> {
 
 fn too_long(name: &str) -> Failure {
     Failure::unusable(format_args!(
-        "{name}: it has more than {KEYS_MAX} bytes, the most that is read of keys; a key partition has \
+        "{name}: it has more than {KEYS_MAX} bytes, the maximum for a file of keys; a key partition has \
          {KEY_PARTITION_SIZE}"
     ))
 }
@@ -113,7 +113,7 @@ impl MadeKeys {
         self.files.iter().map(|file| Output {
             path: &file.path,
             bytes: &file.bytes,
-            content: Content::Keys,
+            kind: OutputKind::Keys,
         })
     }
 

@@ -173,12 +173,9 @@ fn rows_and_files_have_limits() {
     for (table, said) in [
         (
             "file.csv",
-            "file.csv: line 3: key \"k\": file \"/dev/zero\": it has more than 2097152 bytes, the most that is read",
+            "file.csv: line 3: key \"k\": file \"/dev/zero\": it has more than 2097152 bytes, the maximum",
         ),
-        (
-            "huge.csv",
-            "huge.csv: it has more than 67108864 bytes, the most that is read",
-        ),
+        ("huge.csv", "huge.csv: it has more than 67108864 bytes, the maximum"),
     ] {
         let line = folder
             .line(&format!("fleetmint nvs generate {table} out.bin 0x100000"))

@@ -437,10 +437,10 @@ fn a_hyphen_means_one_thing() {
     folder.line("fleetmint nvs generate device.csv plain.bin 0x3000").done();
     let plain = folder.read("plain.bin");
     for (line, said) in [
-        ("diff - -", "standard input (-) can be one input alone"),
-        ("patch - - out.bin", "standard input (-) can be one input alone"),
+        ("diff - -", "standard input (-) can be only one input"),
+        ("patch - - out.bin", "standard input (-) can be only one input"),
         ("patch - changes.csv - --format json", "standard output can't be both"),
-        ("dump - --keys -", "standard input (-) can be one input alone"),
+        ("dump - --keys -", "standard input (-) can be only one input"),
         ("dump -", "standard input: a partition of 0 bytes"),
     ] {
         let input: &[u8] = if line == "dump -" { b"" } else { &plain };

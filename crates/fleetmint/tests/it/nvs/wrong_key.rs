@@ -167,7 +167,7 @@ fn a_file_that_is_too_long_for_keys_is_not_read_to_its_end() {
     test.write("partition.bin", &keys);
     keys.push(0xFF);
     test.write("longer.bin", &keys);
-    let too_long = "it has more than 65536 bytes, the most that is read of keys; a key partition has 4096";
+    let too_long = "it has more than 65536 bytes, the maximum for a file of keys; a key partition has 4096";
     for (file, reason) in [
         ("/dev/zero", too_long),
         ("longer.bin", too_long),

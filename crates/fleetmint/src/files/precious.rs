@@ -1,0 +1,49 @@
+//! Files that an image should not replace by mistake: tables and keys.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use fleetmint_nvs::crypt::{HMAC_KEY_SIZE, KEYS_SIZE, Keys};
+use zeroize::Zeroizing;
+
+/// What an existing file is that an image should not replace, if it is such a file.
+pub(super) fn precious(path: &Path, size: u64) -> io::Result<Option<&'static str>> {
+    /// A table's header is in its first lines, keys are in the first bytes.
+    const LOOKED_AT: u64 = 64 << 10;
+    let mut content = Zeroizing::new(Vec::with_capacity(LOOKED_AT as usize));
+    match File::open(path) {
+        Ok(file) => file.take(LOOKED_AT).read_to_end(&mut content)?,
+        // A file that cannot be read can still be replaced.
+        Err(_) => return Ok(None),
+    };
+    Ok(if is_table(&content) {
+        Some("is a table, as its columns key, type, encoding, value say (was the output's name forgotten?)")
+    } else if content.len() > KEYS_SIZE && Keys::decode(&content).is_ok() {
+        Some("holds encryption keys")
+    } else if size == HMAC_KEY_SIZE as u64 {
+        Some("has the 32 bytes of an HMAC key")
+    } else {
+        None
+    })
+}
+
+/// Whether the first line that is no comment names a table's columns, however they are separated or encoded.
+fn is_table(content: &[u8]) -> bool {
+    // Of UTF-16 text that leaves the ASCII characters.
+    let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();
+    let mut lines = text.split(|byte| *byte == b'\n' || *byte == b'\r').map(|line| {
+        let line = String::from_utf8_lossy(line);
+        line.trim_matches(|char: char| !char.is_ascii_graphic())
+            .to_ascii_lowercase()
+    });
+    let header = lines.find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("sep="));
+    let header = header.unwrap_or_default();
+    let columns: Vec<&str> = header
+        .split([',', ';', '\t'])
+        .map(|column| column.trim_matches(|char: char| char.is_whitespace() || char == '"'))
+        .collect();
+    ["key", "type", "encoding", "value"]
+        .iter()
+        .all(|column| columns.contains(column))
+}
