@@ -99,7 +99,7 @@ fn what_is_no_table() {
 fn tables_that_break_a_rule() {
     let mut bit_flipped = table();
     bit_flipped[0x2D] ^= 1;
-    assert_eq!(reason(&bit_flipped), "its MD5 does not fit its rows");
+    assert_eq!(reason(&bit_flipped), "its MD5 does not match its rows");
 
     let mut beyond = table();
     beyond[8..12].copy_from_slice(&[0xFF; 4]);
@@ -119,7 +119,7 @@ fn tables_that_break_a_rule() {
             row
         })
         .collect();
-    assert_eq!(reason(&many), "no row of 0xFF ends it within 0xc00 bytes");
+    assert_eq!(reason(&many), "it has no last row of 0xFF bytes within 0xc00 bytes");
 
     let mut cut = flash(&table());
     cut.truncate(0x8050);

@@ -7,11 +7,13 @@
 //!           │ loader │        │       │ (0x6000)      │ init   │
 //!           └────────┴────────┴───────┴───────────────┴────────┴──────────
 //!
-//!   a row   AA 50 | type | subtype | offset, 4 bytes | size, 4 bytes | name, 16 bytes | flags, 4 bytes
+//!   table   ┌───────────┬───────────┬───┬──────────┬─────┐
+//!           │ partition │ partition │ … │ checksum │ end │      rows of 32 bytes, drawn in `row`
+//!           └───────────┴───────────┴───┴──────────┴─────┘
 //! ```
 //!
-//! The table ends with a row of 0xFF; before it a row EB EB may hold the MD5 of the rows, which then has to fit. Sources:
-//! the "Partition Tables" chapter of the ESP-IDF programming guide, `components/partition_table/gen_esp32part.py`.
+//! The checksum is optional, and must match where it exists. Sources: the "Partition Tables" chapter of the ESP-IDF
+//! programming guide, `components/partition_table/gen_esp32part.py`.
 //!
 //! ```
 //! use fleetmint_board::partition_table::{self, PartitionTable};
@@ -25,20 +27,21 @@
 //! # Ok::<(), partition_table::Error>(())
 //! ```
 
+mod row;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use md5::{Digest, Md5};
 
-/// Where the table lies in the flash, unless the project's configuration says otherwise.
+use row::{PartitionRow, ROW_SIZE, Row};
+
+/// Offset of the table in the flash, unless the project's configuration sets another.
 pub const OFFSET: usize = 0x8000;
 
-/// The most bytes that the table takes.
+/// Bytes that the table has at most.
 pub const SIZE: usize = 0xC00;
 
-const ROW: usize = 32;
-const ROW_MAGIC: [u8; 2] = [0xAA, 0x50];
-const MD5_MAGIC: [u8; 2] = [0xEB, 0xEB];
 const TYPE_APP: u8 = 0x00;
 const TYPE_DATA: u8 = 0x01;
 const SUBTYPE_NVS: u8 = 0x02;
@@ -46,9 +49,9 @@ const SUBTYPE_NVS_KEYS: u8 = 0x04;
 const FLAG_ENCRYPTED: u32 = 1 << 0;
 const FLAG_READONLY: u32 = 1 << 1;
 
-/// The flash is erased in sectors of this size, and ESP-IDF requires of every partition to begin at one.
+/// The flash is erased in sectors of this size, and ESP-IDF requires every partition to begin at one.
 const SECTOR: usize = 0x1000;
-/// The chip maps flash into its memory in pages of this size, so an app has to begin at one.
+/// The chip maps flash into its memory in pages of this size, so an app must begin at one.
 ///
 /// Source of both: `ALIGNMENT` in `gen_esp32part.py`.
 const APP_ALIGNMENT: usize = 0x10000;
@@ -65,7 +68,7 @@ pub struct PartitionTable {
 pub struct Partition {
     /// The label.
     pub name: String,
-    /// Where it begins in the flash, in bytes.
+    /// Its offset in the flash, in bytes.
     pub offset: usize,
     /// Its size in bytes.
     pub size: usize,
@@ -77,29 +80,29 @@ pub struct Partition {
     subtype: u8,
 }
 
-/// Why there is no such partition.
+/// Why a partition is not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Nothing that looks like a table.
+    /// The bytes are no table.
     #[error("there is no partition table at offset {offset:#x}: the first row would begin with AA 50")]
     NoTable {
-        /// Where it was looked for.
+        /// The offset of the bytes.
         offset: usize,
     },
-    /// Something that looks like a table and isn't one.
+    /// The bytes begin like a table, and break a rule for tables.
     #[error("the partition table at offset {offset:#x} is unusable: {reason}")]
     Unusable {
-        /// Where the table is.
+        /// The offset of the table.
         offset: usize,
         /// The rule that it breaks.
         reason: String,
     },
-    /// No partition of this name.
+    /// The table has no partition of this name.
     #[error("the partition table has no partition {name:?}; it has {}", list(names))]
     NotFound {
         /// The name that was asked for.
         name: String,
-        /// The names that there are.
+        /// The names in the table.
         names: Vec<String>,
     },
     /// The flash, or the dump of it, ends before the partition does.
@@ -107,17 +110,17 @@ pub enum Error {
     CutOff {
         /// The partition.
         name: String,
-        /// Where it ends.
+        /// Offset of its end in the flash.
         end: usize,
-        /// Where the flash ends.
+        /// Bytes in the flash dump.
         len: usize,
     },
 }
 
-/// A partition that does not lie at the boundaries of the flash.
+/// A partition whose offset or size is not a multiple of what ESP-IDF requires.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misaligned {
-    /// It begins somewhere else.
+    /// Its offset is none.
     #[error(
         "partition {name:?} begins at offset {offset:#x}, which is not a multiple of {multiple:#x}, as ESP-IDF requires of \
          {} partition: gen_esp32part.py refuses such a table",
@@ -126,12 +129,12 @@ pub enum Misaligned {
     Offset {
         /// Its name.
         name: String,
-        /// Where it begins.
+        /// Its offset in the flash.
         offset: usize,
-        /// What the offset has to be a multiple of.
+        /// The number that the offset must be a multiple of.
         multiple: usize,
     },
-    /// It ends somewhere else.
+    /// Its size is none.
     #[error(
         "partition {name:?} at offset {offset:#x} has {size:#x} bytes, which is not a multiple of {SECTOR:#x}: the flash is \
          erased in sectors of that size"
@@ -139,17 +142,17 @@ pub enum Misaligned {
     Size {
         /// Its name.
         name: String,
-        /// Where it begins.
+        /// Its offset in the flash.
         offset: usize,
         /// Its size.
         size: usize,
     },
 }
 
-/// The name of a partition as messages have it in a list: quoted where it is empty, or has more than letters, digits, and
-/// `_`, `-`, `.`.
+/// The name of a partition in a message. It is quoted if it is empty or has other characters than letters, digits, `_`, `-`
+/// and `.`.
 #[must_use]
-pub fn shown_name(name: &str) -> Cow<'_, str> {
+pub fn quoted_name(name: &str) -> Cow<'_, str> {
     let is_plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.');
     if !name.is_empty() && name.chars().all(is_plain) {
         Cow::Borrowed(name)
@@ -158,20 +161,20 @@ pub fn shown_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Names for people to choose from.
+/// The names, separated by commas.
 pub(crate) fn list(names: &[String]) -> String {
-    let names: Vec<Cow<'_, str>> = names.iter().map(|name| shown_name(name)).collect();
+    let names: Vec<Cow<'_, str>> = names.iter().map(|name| quoted_name(name)).collect();
     names.join(", ")
 }
 
 impl PartitionTable {
-    /// Whether a flash seems to have a table at this offset. No NVS page can begin with these bytes.
+    /// Whether a table may be at this offset: its first bytes are those of a partition's row. No NVS page begins with them.
     #[must_use]
     pub fn is_at(flash: &[u8], offset: usize) -> bool {
-        flash.get(offset..).is_some_and(|bytes| bytes.starts_with(&ROW_MAGIC))
+        flash.get(offset..).is_some_and(row::begins_with_partition)
     }
 
-    /// Reads the table of a flash that is there from its first byte on.
+    /// Reads the table of a flash, whose bytes are given from its first on.
     ///
     /// # Errors
     /// [`Error::NoTable`], [`Error::Unusable`].
@@ -181,33 +184,33 @@ impl PartitionTable {
         }
         let unusable = |reason: String| Error::Unusable { offset, reason };
         let end = flash.len().min(offset.saturating_add(SIZE));
-        let (rows, _) = flash.get(offset..end).unwrap_or_default().as_chunks::<ROW>();
+        let (rows, _) = flash.get(offset..end).unwrap_or_default().as_chunks::<ROW_SIZE>();
         let mut partitions: Vec<Partition> = Vec::new();
         let mut md5 = Md5::new();
         let mut has_md5 = false;
-        for (number, row) in rows.iter().enumerate() {
-            if row.starts_with(&ROW_MAGIC) {
-                let partition =
-                    Partition::from_row(row).map_err(|reason| unusable(format!("row {number} {reason}")))?;
-                if partitions.iter().any(|known| known.name == partition.name) {
-                    return Err(unusable(format!("two partitions have the name {:?}", partition.name)));
+        for (number, bytes) in rows.iter().enumerate() {
+            match Row::decode(bytes) {
+                Row::Partition(row) => {
+                    let partition =
+                        Partition::from_row(&row).map_err(|reason| unusable(format!("row {number} {reason}")))?;
+                    if partitions.iter().any(|known| known.name == partition.name) {
+                        return Err(unusable(format!("two partitions have the name {:?}", partition.name)));
+                    }
+                    md5.update(bytes);
+                    partitions.push(partition);
                 }
-                md5.update(row);
-                partitions.push(partition);
-            } else if row.starts_with(&MD5_MAGIC) {
-                if !row.ends_with(&md5.clone().finalize()) {
-                    return Err(unusable("its MD5 does not fit its rows".to_string()));
+                Row::Checksum { md5: stored } if md5.clone().finalize() == stored => has_md5 = true,
+                Row::Checksum { .. } => return Err(unusable("its MD5 does not match its rows".to_string())),
+                Row::End => return Ok(Self { partitions, has_md5 }),
+                Row::Unknown => {
+                    let reason = format!("row {number} begins with neither AA 50 nor EB EB nor FF FF");
+                    return Err(unusable(reason));
                 }
-                has_md5 = true;
-            } else if row.iter().all(|byte| *byte == 0xFF) {
-                return Ok(Self { partitions, has_md5 });
-            } else {
-                return Err(unusable(format!(
-                    "row {number} begins with neither AA 50 nor EB EB nor FF FF"
-                )));
             }
         }
-        Err(unusable(format!("no row of 0xFF ends it within {SIZE:#x} bytes")))
+        Err(unusable(format!(
+            "it has no last row of 0xFF bytes within {SIZE:#x} bytes"
+        )))
     }
 
     /// The partitions, in the order of the table.
@@ -216,7 +219,7 @@ impl PartitionTable {
         &self.partitions
     }
 
-    /// Whether an MD5 proves its rows. ESP-IDF writes one unless the project's configuration turns it off.
+    /// Whether it has an MD5 of its rows. ESP-IDF writes one unless the project's configuration turns it off.
     #[must_use]
     pub fn has_md5(&self) -> bool {
         self.has_md5
@@ -225,7 +228,7 @@ impl PartitionTable {
     /// The partition of this name.
     ///
     /// # Errors
-    /// [`Error::NotFound`], with the names that there are.
+    /// [`Error::NotFound`], with the names in the table.
     pub fn find(&self, name: &str) -> Result<&Partition, Error> {
         self.partitions
             .iter()
@@ -238,43 +241,19 @@ impl PartitionTable {
 }
 
 impl Partition {
-    fn from_row(row: &[u8; ROW]) -> Result<Self, &'static str> {
-        let [
-            _,
-            _,
-            kind,
-            subtype,
-            o0,
-            o1,
-            o2,
-            o3,
-            s0,
-            s1,
-            s2,
-            s3,
-            name @ ..,
-            f0,
-            f1,
-            f2,
-            f3,
-        ] = *row;
-        let (offset, size) = (
-            u32::from_le_bytes([o0, o1, o2, o3]),
-            u32::from_le_bytes([s0, s1, s2, s3]),
-        );
-        if offset.checked_add(size).is_none() {
+    fn from_row(row: &PartitionRow) -> Result<Self, &'static str> {
+        if row.offset.checked_add(row.size).is_none() {
             return Err("ends beyond 4 GiB");
         }
-        let flags = u32::from_le_bytes([f0, f1, f2, f3]);
-        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let name = row.name.split(|byte| *byte == 0).next().unwrap_or_default();
         Ok(Self {
             name: String::from_utf8_lossy(name).into_owned(),
-            offset: offset as usize,
-            size: size as usize,
-            encrypted: flags & FLAG_ENCRYPTED != 0,
-            readonly: flags & FLAG_READONLY != 0,
-            kind,
-            subtype,
+            offset: row.offset as usize,
+            size: row.size as usize,
+            encrypted: row.flags & FLAG_ENCRYPTED != 0,
+            readonly: row.flags & FLAG_READONLY != 0,
+            kind: row.kind,
+            subtype: row.subtype,
         })
     }
 
@@ -296,7 +275,7 @@ impl Partition {
         self.kind == TYPE_APP
     }
 
-    /// Its type and subtype, in the words of a partition table's CSV where it has one: `app`, `data, phy`.
+    /// Its type and subtype as the CSV of a partition table names them: `app`, `data, phy`. Those without a name are numbers.
     #[must_use]
     pub fn type_name(&self) -> String {
         // Source: `gen_esp32part.py`.
@@ -322,7 +301,7 @@ impl Partition {
         }
     }
 
-    /// Which rule about its place it breaks, if any. Its offset comes first.
+    /// The rule that its offset or its size breaks, if any. The offset is checked first.
     #[must_use]
     pub fn misaligned(&self) -> Option<Misaligned> {
         let multiple = if self.is_app() { APP_ALIGNMENT } else { SECTOR };
@@ -341,7 +320,7 @@ impl Partition {
         })
     }
 
-    /// Where it lies in a flash of `len` bytes.
+    /// Its place in a flash of `len` bytes.
     ///
     /// # Errors
     /// [`Error::CutOff`].
