@@ -99,9 +99,9 @@ impl Service {
         refuse_lost_database(&settings, &folder)?;
         folder.delete_leftovers(&lock)?;
         let database = Database::open(&path)?;
-        let seal = seal(&settings.data, &folder, &database, &random, &*clock)?;
+        let seal = seal(&settings.data, &folder, &database, &random, &*clock).await?;
         folder.note_database()?;
-        seal_userinfo(&database, &seal, &*clock)?;
+        seal_userinfo(&database, &seal, &*clock).await?;
         let (listener, address) = listen(&settings.server.listen).await?;
         let limits = limits(&settings.server);
         let (settings, warnings) = settings.listening(address);
@@ -243,14 +243,14 @@ fn given_key(data: &Data, folder: &DataFolder) -> Result<Option<(MasterKey, Stri
 }
 
 /// The service's seal; a new database gets a new master key where none is given.
-fn seal(
+async fn seal(
     data: &Data,
     folder: &DataFolder,
     database: &Database,
     random: &Arc<dyn Random>,
     clock: &dyn Clock,
 ) -> Result<Seal, Error> {
-    if given_key(data, folder)?.is_none() && !database.read(instance::has_master_key)? {
+    if given_key(data, folder)?.is_none() && !database.read(instance::has_master_key).await? {
         folder.make_master_key(&**random)?;
         tracing::warn!(
             "a master key was created and stored in {}: whoever has it and the database has every secret, and without it \
@@ -301,9 +301,10 @@ fn checked_seal(
 /// What the migration that names this row found: user names and passwords in URLs, which it has no key to seal.
 const UNSEALED_USERINFO: &str = "unsealed_userinfo";
 
-fn seal_userinfo(database: &Database, seal: &Seal, clock: &dyn Clock) -> Result<(), Error> {
+async fn seal_userinfo(database: &Database, seal: &Seal, clock: &dyn Clock) -> Result<(), Error> {
     if database
-        .read(|connection| instance::get(connection, UNSEALED_USERINFO))?
+        .read(|connection| instance::get(connection, UNSEALED_USERINFO))
+        .await?
         .is_none()
     {
         return Ok(());

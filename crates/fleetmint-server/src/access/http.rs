@@ -48,14 +48,14 @@ impl Gate {
     ///
     /// # Errors
     /// See [`Error`].
-    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Error> {
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Error> {
         let Inner {
             access,
             identity,
             clock,
             ..
         } = &*self.0;
-        access.authenticate(authorization(headers), identity, clock.now())
+        access.authenticate(authorization(headers), identity, clock.now()).await
     }
 
     /// Whether calls from this address have to wait.
@@ -77,7 +77,7 @@ where
         if gate.has_refused_too_many(source) {
             tokio::time::sleep(WAIT).await;
         }
-        let principal = gate.authenticate(&parts.headers)?;
+        let principal = gate.authenticate(&parts.headers).await?;
         Ok(Self { principal, source })
     }
 }

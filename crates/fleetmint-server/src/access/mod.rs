@@ -74,14 +74,14 @@ impl Access {
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn authenticate(
+    pub async fn authenticate(
         &self,
         authorization: Option<&[u8]>,
         identity: &Identity,
         now: Timestamp,
     ) -> Result<Principal, Error> {
         let token = authorization.and_then(bearer).ok_or(Error::Unauthorized)?;
-        if self.is_administrator(token, now)? {
+        if self.is_administrator(token, now).await? {
             return Ok(Principal::Administrator);
         }
         match identity {
@@ -93,7 +93,7 @@ impl Access {
         }
     }
 
-    fn is_administrator(&self, token: &str, now: Timestamp) -> Result<bool, Error> {
+    async fn is_administrator(&self, token: &str, now: Timestamp) -> Result<bool, Error> {
         if let Some(setting) = &self.setting {
             return Ok(setting.expose().as_bytes().ct_eq(token.as_bytes()).into());
         }
@@ -106,7 +106,7 @@ impl Access {
         }
         // Opened before the digest is read: a reset after that is seen by the file.
         let file = self.folder.admin_token_file();
-        let Some(stored) = self.database.read(Stored::read)? else {
+        let Some(stored) = self.database.read(Stored::read).await? else {
             return Ok(false);
         };
         if !stored.is_of(&self.seal, token) {
@@ -208,20 +208,20 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_token_is_remembered_only_while_its_file_is_there() {
+    #[tokio::test]
+    async fn a_token_is_remembered_only_while_its_file_is_there() {
         let setting = Setting::new();
         let (access, token) = setting.start();
         assert_eq!(token, Token::Made);
 
         let first = setting.in_file();
-        assert!(access.is_administrator(&first, at(0)).unwrap());
+        assert!(access.is_administrator(&first, at(0)).await.unwrap());
         assert!(access.known.lock().unwrap().is_some());
         // Another process has made another token.
         setting.reset();
         let second = setting.in_file();
-        assert!(!access.is_administrator(&first, at(0)).unwrap());
-        assert!(access.is_administrator(&second, at(0)).unwrap());
+        assert!(!access.is_administrator(&first, at(0)).await.unwrap());
+        assert!(access.is_administrator(&second, at(0)).await.unwrap());
 
         // It is just making one: the file is there, and the database has both tokens.
         *access.known.lock().unwrap() = None;
@@ -231,37 +231,37 @@ mod tests {
             digest: digest(&second),
             next: Some(digest("the next one")),
         });
-        assert!(access.is_administrator(&second, at(0)).unwrap());
-        assert!(!access.is_administrator("the next one", at(0)).unwrap());
+        assert!(access.is_administrator(&second, at(0)).await.unwrap());
+        assert!(!access.is_administrator("the next one", at(0)).await.unwrap());
         setting.folder.write_admin_token("the next one").unwrap();
-        assert!(!access.is_administrator(&second, at(0)).unwrap());
-        assert!(access.is_administrator("the next one", at(0)).unwrap());
+        assert!(!access.is_administrator(&second, at(0)).await.unwrap());
+        assert!(access.is_administrator("the next one", at(0)).await.unwrap());
         setting.put(&Stored::made(digest("the next one")));
-        assert!(!access.is_administrator(&second, at(0)).unwrap());
-        assert!(access.is_administrator("the next one", at(0)).unwrap());
+        assert!(!access.is_administrator(&second, at(0)).await.unwrap());
+        assert!(access.is_administrator("the next one", at(0)).await.unwrap());
 
         // Without a file the database decides, each time anew.
         setting.folder.remove_admin_token().unwrap();
-        assert!(access.is_administrator("the next one", at(0)).unwrap());
+        assert!(access.is_administrator("the next one", at(0)).await.unwrap());
         setting.put(&Stored::made(digest("made elsewhere")));
-        assert!(access.is_administrator("made elsewhere", at(0)).unwrap());
-        assert!(!access.is_administrator("the next one", at(0)).unwrap());
+        assert!(access.is_administrator("made elsewhere", at(0)).await.unwrap());
+        assert!(!access.is_administrator("the next one", at(0)).await.unwrap());
     }
 
-    #[test]
-    fn a_file_that_cannot_be_read_is_no_wrong_token() {
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_no_wrong_token() {
         let setting = Setting::new();
         let (access, _) = setting.start();
         let token = setting.in_file();
         setting.folder.remove_admin_token().unwrap();
         std::fs::create_dir(setting.folder.admin_token_path()).unwrap();
-        let error = access.is_administrator(&token, at(0)).unwrap_err();
+        let error = access.is_administrator(&token, at(0)).await.unwrap_err();
         assert!(matches!(error, Error::TokenFile { .. }), "{error}");
-        assert!(!access.is_administrator("another", at(0)).unwrap());
+        assert!(!access.is_administrator("another", at(0)).await.unwrap());
     }
 
-    #[test]
-    fn who_can_only_write_the_database_does_not_get_in() {
+    #[tokio::test]
+    async fn who_can_only_write_the_database_does_not_get_in() {
         let setting = Setting::new();
         let (access, _) = setting.start();
         let token = setting.in_file();
@@ -281,20 +281,20 @@ mod tests {
         for forged in forged {
             setting.put(&forged);
             assert!(
-                !access.is_administrator("the attacker's own", at(0)).unwrap(),
+                !access.is_administrator("the attacker's own", at(0)).await.unwrap(),
                 "{forged:?}"
             );
             // Nor after a start, which says that a reset is needed.
             let (access, kept) = setting.start();
             assert_eq!(kept, Token::Unproven, "{forged:?}");
             assert!(
-                !access.is_administrator("the attacker's own", at(0)).unwrap(),
+                !access.is_administrator("the attacker's own", at(0)).await.unwrap(),
                 "{forged:?}"
             );
-            assert!(!access.is_administrator(&token, at(0)).unwrap(), "{forged:?}");
+            assert!(!access.is_administrator(&token, at(0)).await.unwrap(), "{forged:?}");
         }
         setting.reset();
-        assert!(access.is_administrator(&setting.in_file(), at(0)).unwrap());
+        assert!(access.is_administrator(&setting.in_file(), at(0)).await.unwrap());
         assert_eq!(setting.start().1, Token::Kept);
 
         // Nor by what this program itself wrote, for a token that was right before: when it was settled, and while it was
@@ -324,22 +324,28 @@ mod tests {
         ];
         for ((replayed, has_current), seconds) in replayed.into_iter().zip(1..) {
             setting.put(&replayed);
-            let check = |access: &Access| {
+            let check = async |access: &Access| {
                 for token in [&*revoked, "of a reset before the last"] {
-                    assert!(!access.is_administrator(token, at(seconds)).unwrap(), "{replayed:?}");
+                    assert!(
+                        !access.is_administrator(token, at(seconds)).await.unwrap(),
+                        "{replayed:?}"
+                    );
                 }
-                assert_eq!(access.is_administrator(&current, at(seconds)).unwrap(), has_current);
+                assert_eq!(
+                    access.is_administrator(&current, at(seconds)).await.unwrap(),
+                    has_current
+                );
             };
-            check(&access);
+            check(&access).await;
             let (access, kept) = setting.start();
             assert_eq!(kept == Token::Kept, has_current, "{replayed:?}");
-            check(&access);
+            check(&access).await;
         }
         drop(setting.root);
     }
 
-    #[test]
-    fn who_can_only_write_the_database_does_not_bring_back_a_token_of_the_settings() {
+    #[tokio::test]
+    async fn who_can_only_write_the_database_does_not_bring_back_a_token_of_the_settings() {
         let setting = Setting::new();
         let by = |origin: Origin, token: &str| Stored::Authentic {
             origin,
@@ -355,11 +361,11 @@ mod tests {
         ] {
             setting.put(&replayed);
             assert!(
-                !access.is_administrator("the one before", at(9)).unwrap(),
+                !access.is_administrator("the one before", at(9)).await.unwrap(),
                 "{replayed:?}"
             );
             assert!(
-                access.is_administrator("the setting now", at(9)).unwrap(),
+                access.is_administrator("the setting now", at(9)).await.unwrap(),
                 "{replayed:?}"
             );
         }
@@ -369,13 +375,13 @@ mod tests {
         setting.reset();
         for _ in 0..2 {
             setting.put(&by(Origin::Settings, "the one before"));
-            assert!(!access.is_administrator("the one before", at(9)).unwrap());
+            assert!(!access.is_administrator("the one before", at(9)).await.unwrap());
             setting.folder.remove_admin_token().unwrap();
         }
     }
 
-    #[test]
-    fn the_plain_hash_of_an_earlier_version_is_believed_if_the_file_holds_the_token() {
+    #[tokio::test]
+    async fn the_plain_hash_of_an_earlier_version_is_believed_if_the_file_holds_the_token() {
         let setting = Setting::new();
         setting.folder.write_admin_token("of version 0.1.0").unwrap();
         setting.put(&Stored::Plain {
@@ -384,8 +390,8 @@ mod tests {
         });
         let (access, token) = setting.start();
         assert_eq!(token, Token::Kept);
-        assert!(access.is_administrator("of version 0.1.0", at(0)).unwrap());
-        let stored = setting.database.read(Stored::read).unwrap().unwrap();
+        assert!(access.is_administrator("of version 0.1.0", at(0)).await.unwrap());
+        let stored = setting.database.read_blocking(Stored::read).unwrap().unwrap();
         assert_eq!(
             stored,
             Stored::made(Origin::Made.digest(&setting.seal, "of version 0.1.0"))
@@ -399,6 +405,6 @@ mod tests {
         });
         let (access, token) = setting.start();
         assert_eq!(token, Token::Unproven);
-        assert!(!access.is_administrator("of version 0.1.0", at(0)).unwrap());
+        assert!(!access.is_administrator("of version 0.1.0", at(0)).await.unwrap());
     }
 }

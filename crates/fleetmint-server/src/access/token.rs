@@ -82,7 +82,7 @@ impl Access {
             keeping.set(token)?;
             Token::Bootstrap
         } else {
-            match keeping.database.read(Stored::read)? {
+            match keeping.database.read_blocking(Stored::read)? {
                 Some(stored) if !stored.is_from_settings() => keeping.keep(&stored)?,
                 Some(_) | None => {
                     keeping.make(&keeping.started(Operation::CreateAdminToken), |_| Ok(()))?;
@@ -138,7 +138,7 @@ impl Keeping<'_> {
             digest: Origin::Settings.digest(self.seal, token.expose()),
             next: None,
         };
-        let before = self.database.read(Stored::read)?;
+        let before = self.database.read_blocking(Stored::read)?;
         if before.as_ref() == Some(&stored) && self.folder.admin_token_file()?.is_none() {
             return Ok(());
         }

@@ -151,9 +151,24 @@ impl Database {
         ["", "-wal", "-shm", "-journal"].map(|suffix| beside(&self.0.path, suffix))
     }
 
-    /// Runs a query on the calling thread: a read from the page cache takes microseconds, less than handing it to
-    /// another thread.
-    pub fn read<T, E: From<Error>>(&self, query: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+    /// Runs a query that takes microseconds; see [`Database::read_long`] for others.
+    ///
+    /// SQLite runs it on the calling thread, in the first poll: a read from the page cache takes less time than handing
+    /// it to another thread. The bounds are those of a database across a network, which would run it elsewhere; they
+    /// cost nothing here.
+    pub async fn read<T, E>(&self, query: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.read_blocking(query)
+    }
+
+    /// [`Database::read`] for threads that may wait: commands, the start of the service.
+    pub fn read_blocking<T, E: From<Error>>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,
@@ -177,7 +192,7 @@ impl Database {
         E: From<Error> + Send + 'static,
     {
         let database = self.clone();
-        tokio::task::spawn_blocking(move || database.read(query))
+        tokio::task::spawn_blocking(move || database.read_blocking(query))
             .await
             .map_err(|panicked| Error::Other(format!("a read ended abnormally: {panicked}")))?
     }
@@ -207,7 +222,7 @@ impl Database {
     /// It cannot be read, or the file cannot be written.
     pub fn copy_into(&self, file: &Path) -> Result<(), Error> {
         let name = sqlite_name(file)?;
-        self.read(|connection| {
+        self.read_blocking(|connection| {
             diesel::sql_query("VACUUM INTO ?")
                 .bind::<diesel::sql_types::Text, _>(name)
                 .execute(connection)?;

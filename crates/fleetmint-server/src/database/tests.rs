@@ -20,7 +20,7 @@ fn put(database: &Database, name: &str) -> Result<usize, Error> {
 
 fn count(database: &Database) -> i64 {
     database
-        .read(|connection| instance::table.count().get_result(connection).map_err(Error::from))
+        .read_blocking(|connection| instance::table.count().get_result(connection).map_err(Error::from))
         .unwrap()
 }
 
@@ -97,7 +97,7 @@ fn names_from_before_the_search_folded_them_are_folded() {
             )?)
         })
         .unwrap();
-    let found = database(&folder).read(|connection| {
+    let found = database(&folder).read_blocking(|connection| {
         use super::schema::device_models::dsl;
         let query = dsl::device_models.filter(dsl::name_folded.eq("café"));
         query.count().get_result::<i64>(connection).map_err(Error::from)
@@ -221,7 +221,7 @@ fn the_schema_in_code_is_the_schema_in_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let mut actual = String::new();
     database(&folder)
-        .read::<_, Error>(|connection| {
+        .read_blocking::<_, Error>(|connection| {
             let tables: Vec<Table> = diesel::sql_query(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' \
                  AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\' ORDER BY rowid",

@@ -155,7 +155,7 @@ pub(crate) async fn list_devices(
         device_model_id,
         serial,
     };
-    let devices = super::list(&app, &filter, &listing)?;
+    let devices = super::list(&app, filter, listing.clone()).await?;
     Ok(axum::Json(Page::new(
         &listing,
         devices,
@@ -178,7 +178,7 @@ pub(crate) async fn get_device(
     Id(id): Id,
     if_none_match: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let device = super::get(&app, id)?;
+    let device = super::get(&app, id).await?;
     Ok(if_none_match.answer(device.version(), Device::from(device)))
 }
 

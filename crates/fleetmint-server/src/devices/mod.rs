@@ -158,18 +158,20 @@ impl Device {
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub fn get(app: &App, id: i64) -> Result<Device, Error> {
+pub async fn get(app: &App, id: i64) -> Result<Device, Error> {
     app.database
-        .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound))
+        .read(move |connection| store::find(connection, id)?.ok_or(Error::NotFound))
+        .await
 }
 
 /// Part of the devices, and one more than asked for if there is one.
 ///
 /// # Errors
 /// Only the database's.
-pub fn list(app: &App, filter: &Filter, listing: &Listing<Sort>) -> Result<Vec<Device>, Error> {
+pub async fn list(app: &App, filter: Filter, listing: Listing<Sort>) -> Result<Vec<Device>, Error> {
     app.database
-        .read(|connection| Ok(store::list(connection, filter, listing)?))
+        .read(move |connection| Ok(store::list(connection, &filter, &listing)?))
+        .await
 }
 
 /// Changes a device.

@@ -3,7 +3,7 @@
 use super::{key, store};
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::clock::Clock;
-use crate::database::{self, Database};
+use crate::database::{self, Connection, Database};
 use crate::devices::Device;
 use crate::identity::keycloak::{self, Found, Keycloak};
 use crate::identity::{self, Client};
@@ -109,7 +109,7 @@ impl<'a> Strays<'a> {
             .filter(|found| found.client_id.starts_with(&self.prefix))
             .collect();
         // The list comes first: a client whose row was not there yet when it was listed has one by now.
-        let strays = self.database.read(|connection| {
+        let read = move |connection: &mut Connection| {
             let ids: Vec<&str> = page.iter().map(|found| found.client_id.as_str()).collect();
             let known = store::known_clients(connection, &ids)?;
             let strays = page.into_iter().filter(|found| !known.contains(&found.client_id));
@@ -119,12 +119,12 @@ impl<'a> Strays<'a> {
                     Ok(Stray { found, verdict })
                 })
                 .collect::<Result<_, database::Error>>()
-        })?;
-        Ok(Some(strays))
+        };
+        Ok(Some(self.database.read(read).await?))
     }
 }
 
-fn judge(connection: &mut database::Connection, found: &Found) -> Result<Verdict, database::Error> {
+fn judge(connection: &mut Connection, found: &Found) -> Result<Verdict, database::Error> {
     if !keycloak::is_id(&found.provider_ref) {
         let id = found.provider_ref.clone();
         return Ok(Verdict::Obstacle(Obstacle::Id { id }));

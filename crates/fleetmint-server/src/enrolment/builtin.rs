@@ -81,12 +81,14 @@ pub(super) async fn delete(
     Ok(())
 }
 
-pub(super) fn status(app: &App, builtin: &Builtin, id: i64) -> Result<(Device, Status), Error> {
-    app.database.read(|connection| {
+pub(super) async fn status(app: &App, builtin: &Builtin, id: i64) -> Result<(Device, Status), Error> {
+    let builtin = builtin.clone();
+    let read = move |connection: &mut Connection| {
         let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
         let status = builtin.status(connection, device.client())?;
         Ok((device, status))
-    })
+    };
+    app.database.read(read).await
 }
 
 pub(super) async fn sync(app: &App, builtin: &Builtin, caller: &Caller, id: i64) -> Result<Vec<Repair>, Error> {

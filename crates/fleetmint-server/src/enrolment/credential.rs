@@ -19,7 +19,7 @@ pub struct Credential {
 /// [`Error::NotFound`], and the identity provider's.
 pub async fn get(app: &App, id: i64) -> Result<Credential, Error> {
     let (device, status) = match &app.identity {
-        Identity::Builtin(provider) => builtin::status(app, provider, id)?,
+        Identity::Builtin(provider) => builtin::status(app, provider, id).await?,
         Identity::Keycloak(provider) => keycloak::status(app, provider, id).await?,
     };
     Ok(Credential {

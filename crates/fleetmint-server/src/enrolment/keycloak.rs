@@ -54,7 +54,8 @@ pub(super) fn lease(app: &App, keycloak: &Keycloak) -> Lease {
 pub(super) async fn status(app: &App, keycloak: &Keycloak, id: i64) -> Result<(Device, Status), Error> {
     let device = app
         .database
-        .read(|connection| store::active(connection, id)?.ok_or(Error::NotFound))?;
+        .read(move |connection| store::active(connection, id)?.ok_or(Error::NotFound))
+        .await?;
     let status = keycloak.status(device.client()).await?;
     Ok((device, status))
 }

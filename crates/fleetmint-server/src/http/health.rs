@@ -101,7 +101,7 @@ impl FromRequestParts<App> for Informed {
         if no_token || app.gate.has_refused_too_many(caller::source(&parts.extensions)) {
             return Ok(Self::No);
         }
-        Ok(match app.gate.authenticate(&parts.headers) {
+        Ok(match app.gate.authenticate(&parts.headers).await {
             Ok(Principal::Administrator) => Self::Yes,
             Err(access::Error::Unauthorized) => Self::Refused,
             // The right token of somebody who gets no details; and nothing is known of a token while the database or the

@@ -72,7 +72,7 @@ impl Gauges {
         if counted.is_some_and(|at| at.elapsed() < COUNT_LASTS) {
             return;
         }
-        match database.read(|connection: &mut Connection| enrolment::count_by_state(connection)) {
+        match database.read_blocking(|connection: &mut Connection| enrolment::count_by_state(connection)) {
             Ok(states) => {
                 for (state, count) in states {
                     self.devices.get_or_create(&State { state }).set(count);

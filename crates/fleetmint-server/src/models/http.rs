@@ -148,7 +148,7 @@ pub(crate) async fn list_device_models(
     query: Query,
 ) -> Result<axum::Json<Page<DeviceModel>>, Problem> {
     let listing = only_listing::<Sort>(query)?;
-    let models = super::list(&app, &listing)?;
+    let models = super::list(&app, listing.clone()).await?;
     Ok(axum::Json(Page::new(
         &listing,
         models,
@@ -171,7 +171,7 @@ pub(crate) async fn get_device_model(
     Id(id): Id,
     if_none_match: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let model = super::get(&app, id)?;
+    let model = super::get(&app, id).await?;
     Ok(if_none_match.answer(model.version(), DeviceModel::from(model)))
 }
 

@@ -191,17 +191,20 @@ pub async fn create(
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub fn get(app: &App, id: i64) -> Result<DeviceModel, Error> {
+pub async fn get(app: &App, id: i64) -> Result<DeviceModel, Error> {
     app.database
-        .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound))
+        .read(move |connection| store::find(connection, id)?.ok_or(Error::NotFound))
+        .await
 }
 
 /// Part of the models, and one more than asked for if there is one.
 ///
 /// # Errors
 /// Only the database's.
-pub fn list(app: &App, listing: &Listing<Sort>) -> Result<Vec<DeviceModel>, Error> {
-    app.database.read(|connection| Ok(store::list(connection, listing)?))
+pub async fn list(app: &App, listing: Listing<Sort>) -> Result<Vec<DeviceModel>, Error> {
+    app.database
+        .read(move |connection| Ok(store::list(connection, &listing)?))
+        .await
 }
 
 /// Changes a model.

@@ -163,7 +163,8 @@ async fn material(app: &App, record: &mut Entry) -> Result<(store::Material, sto
     let id = record.device_id.unwrap_or_default();
     let found = app
         .database
-        .read(|connection| store::find(connection, id)?.ok_or(Error::NotFound));
+        .read(move |connection| store::find(connection, id)?.ok_or(Error::NotFound))
+        .await;
     match &found {
         Ok((material, _)) => record.model_id = Some(material.model_id),
         Err(error) => app.audit.failed(record.clone(), error).await,
@@ -174,9 +175,11 @@ async fn material(app: &App, record: &mut Entry) -> Result<(store::Material, sto
 /// The device's secret, at whatever provider.
 async fn secret(app: &App, material: &store::Material, reference: &store::Reference) -> Result<Secret, Error> {
     match &app.identity {
-        Identity::Builtin(builtin) => Ok(app
-            .database
-            .read(|connection| builtin.secret(connection, &material.client_id))?),
+        Identity::Builtin(builtin) => {
+            let (builtin, client_id) = (builtin.clone(), material.client_id.clone());
+            let read = move |connection: &mut Connection| builtin.secret(connection, &client_id);
+            Ok(app.database.read(read).await?)
+        }
         Identity::Keycloak(keycloak) => secret_at_keycloak(app, keycloak, material, reference).await,
     }
 }

@@ -556,7 +556,7 @@ fn count(database: &fleetmint_server::database::Database) -> i64 {
         n: i64,
     }
     database
-        .read::<_, fleetmint_server::database::Error>(|connection| {
+        .read_blocking::<_, fleetmint_server::database::Error>(|connection| {
             let query = "SELECT count(*) AS n FROM audit WHERE action = 'get_provisioning'";
             Ok(diesel::sql_query(query).get_result::<Count>(connection)?.n)
         })

@@ -133,7 +133,7 @@ fn rows(folder: &Path, query: &str) -> Vec<String> {
     }
     let database = Database::open(&folder.join("fleetmint.db")).unwrap();
     let read = |connection: &mut _| Ok(diesel::sql_query(query).load::<Row>(connection)?);
-    let rows = database.read::<_, database::Error>(read).unwrap();
+    let rows = database.read_blocking::<_, database::Error>(read).unwrap();
     rows.into_iter().map(|row| row.text).collect()
 }
 

@@ -27,7 +27,7 @@ fn database() -> (tempfile::TempDir, Database) {
 
 /// All records, oldest first.
 fn records(database: &Database) -> Vec<Record> {
-    let records = database.read(|connection| store::list(connection, &Filter::default(), 10_000));
+    let records = database.read_blocking(|connection| store::list(connection, &Filter::default(), 10_000));
     let mut records: Vec<Record> = records.unwrap().records;
     records.reverse();
     records

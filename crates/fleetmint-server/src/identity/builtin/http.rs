@@ -18,6 +18,7 @@ use super::keys::Jwk;
 use super::token::{Credentials, Denied, LIFETIME};
 use super::{Builtin, Error};
 use crate::app::App;
+use crate::database::Connection;
 use crate::http::answer_headers::NO_CACHE;
 use crate::http::extract::{IDENTITY, is_chunked_at_most, is_uncoded};
 use crate::http::problem::{self, Cause, Problem, RETRY_AFTER, RefusedClient, kinds};
@@ -217,17 +218,18 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String,
         ));
     };
     let now = app.clock.now();
-    let proved = app
-        .database
-        .read(|connection| Ok::<_, Error>(builtin.authenticate(connection, &credentials, source, now)));
+    let (provider, client_id) = (builtin.clone(), credentials.client_id.clone());
+    let prove =
+        move |connection: &mut Connection| Ok::<_, Error>(provider.authenticate(connection, &credentials, source, now));
+    let proved = app.database.read(prove).await;
     match proved.unwrap_or_else(|error| Err(Denied::Provider(error))) {
         Ok(()) => builtin
-            .issue(issuer, &credentials.client_id, now)
+            .issue(issuer, &client_id, now)
             .map_err(|error| TokenError::unavailable(&error)),
         Err(Denied::Invalid) => {
             tokio::time::sleep(FAILURE_COSTS).await;
             Err(TokenError {
-                client_id: Some(credentials.client_id),
+                client_id: Some(client_id),
                 ..TokenError::invalid_client("the client is unknown, disabled, or has another secret")
             })
         }
@@ -235,7 +237,7 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String,
             tokio::time::sleep(TOO_MANY_COST).await;
             Err(TokenError {
                 retry_after: Some(wait.as_secs() + 1),
-                client_id: Some(credentials.client_id),
+                client_id: Some(client_id),
                 ..TokenError::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "invalid_client",

@@ -252,7 +252,7 @@ impl Server {
         }
         let read =
             |connection: &mut _| Ok(diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}")).load::<Row>(connection)?);
-        let rows = self.app.database.read::<_, database::Error>(read).unwrap();
+        let rows = self.app.database.read_blocking::<_, database::Error>(read).unwrap();
         rows.into_iter().map(|row| row.detail).collect::<Vec<_>>().join("; ")
     }
 
@@ -265,7 +265,11 @@ impl Server {
             number: i64,
         }
         let read = |connection: &mut _| Ok(diesel::sql_query(query).get_result::<Row>(connection)?);
-        self.app.database.read::<_, database::Error>(read).unwrap().number
+        self.app
+            .database
+            .read_blocking::<_, database::Error>(read)
+            .unwrap()
+            .number
     }
 
     /// Waits until something is so.

@@ -168,7 +168,7 @@ async fn outcomes_are_recorded_before_the_service_ends() {
         let query =
             format!("SELECT count(*) AS n FROM audit WHERE action = 'get_provisioning' AND outcome = '{outcome}'");
         let read = |connection: &mut Connection| Ok(diesel::sql_query(&query).get_result::<Count>(connection)?.n);
-        database.read::<_, Error>(read).unwrap()
+        database.read_blocking::<_, Error>(read).unwrap()
     };
     assert_eq!((count("started"), count("succeeded")), (3, 3));
     drop(folder);
