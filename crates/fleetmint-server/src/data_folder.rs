@@ -1,4 +1,4 @@
-//! The data folder: what the embedded defaults keep on disk, for the service's own user alone.
+//! The data folder: the files that a server with the embedded defaults stores on disk, for its own user alone.
 
 mod ancestors;
 mod temporary;
@@ -15,16 +15,19 @@ use crate::random::Random;
 use crate::seal::MasterKey;
 use crate::secret::Secret;
 
-/// Held by the running server; its text is the server's process id.
+/// Locked by the running server; holds the server's process id.
 const LOCK: &str = "lock";
 const MASTER_KEY: &str = "master-key";
 /// The administrator token, in one line.
 const ADMIN_TOKEN: &str = "admin-token";
 
-/// Held by whoever changes the administrator token.
+/// Locked by a process while it starts a server with the administrator's token, or resets the token without a server.
 const ADMIN_TOKEN_LOCK: &str = "admin-token.lock";
 
-/// Empty; there once the server has a database.
+/// The socket of a running server, for commands beside it.
+const CONTROL_SOCKET: &str = "control.sock";
+
+/// An empty file, which exists once the server has had a database.
 const DATABASE_NOTE: &str = "database-created";
 
 /// Why the data folder cannot be used.
@@ -60,57 +63,12 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct DataFolder(PathBuf);
 
-/// The file of the administrator token as it was when it was opened: each write makes another file.
-#[derive(Debug)]
-pub struct TokenFile {
-    file: File,
-    opened: Option<Links>,
-}
-
-/// The links to a file, and when they last changed: a file that another has taken the place of has one fewer.
-#[derive(Debug, PartialEq, Eq)]
-struct Links {
-    count: u64,
-    changed: (i64, i64),
-}
-
-impl Links {
-    #[cfg(unix)]
-    fn of(file: &File) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = file.metadata().ok()?;
-        Some(Self {
-            count: metadata.nlink(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
-
-    #[cfg(not(unix))]
-    fn of(_: &File) -> Option<Self> {
-        None
-    }
-}
-
-impl TokenFile {
-    /// Whether it is still in its place, with what it held. Costs a fraction of looking its path up.
-    pub fn is_current(&self) -> bool {
-        self.opened.is_some() && self.opened == Links::of(&self.file)
-    }
-
-    /// # Errors
-    /// It cannot be read.
-    pub fn token(&self) -> io::Result<Secret> {
-        let text = bounded_file::read_open_text(&self.file, bounded_file::SECRET_MAX)?;
-        Ok(Secret::new(text.trim().to_owned()))
-    }
-}
-
-/// The data folder is this process's own as long as this lives.
+/// No other process holds this lock while the value exists.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
 impl DataFolder {
-    /// Makes the folder where there is none, for its owner alone.
+    /// Creates the folder for its owner alone, unless it exists.
     ///
     /// # Errors
     /// [`Error::Create`].
@@ -126,9 +84,8 @@ impl DataFolder {
         Ok(Self(dir.to_owned()))
     }
 
-    /// Refuses a folder that other users can write: they could put their own files in the place of the database and its
-    /// keys. One that others can read is warned about: its files are private all the same. A folder that is not there
-    /// holds nothing.
+    /// Refuses a folder that other users can write: they could replace the database and its keys. Warns about one that
+    /// others can read, though its files are private. A folder that does not exist is fine.
     ///
     /// # Errors
     /// [`Error::Shared`], [`Error::Io`].
@@ -136,7 +93,7 @@ impl DataFolder {
         check_access(&self.0, true)
     }
 
-    /// As [`DataFolder::check_access`], of the folder of a database that is elsewhere.
+    /// The same as [`DataFolder::check_access`], for the folder of a database that is elsewhere.
     ///
     /// # Errors
     /// [`Error::Shared`], [`Error::Io`].
@@ -152,15 +109,15 @@ impl DataFolder {
         check_access(dir, false)
     }
 
-    /// Warns about folders on the way to this one and to the database in which other users could rename the next one, and
-    /// so put another in its place.
+    /// Warns about parent folders, of this folder and of the database's, in which other users could rename the next folder
+    /// and put their own in its place.
     pub fn warn_about_ancestors(&self, databases: [&Path; 2]) {
         let folders = databases.into_iter().filter_map(Path::parent);
         ancestors::warn(std::iter::once(&*self.0).chain(folders));
     }
 
-    /// Notes that there is a database, for the day on which it is gone: with key and token from the settings, no other
-    /// file would tell.
+    /// Leaves a file that shows that there was a database, in case the database is lost: with key and token in the
+    /// settings, no other file would show it.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -170,7 +127,7 @@ impl DataFolder {
         Ok(())
     }
 
-    /// The file that shows that a server kept a database with this folder before.
+    /// A file that shows that there was a database with this folder before.
     pub(crate) fn trace_of_a_database(&self) -> Option<PathBuf> {
         [
             self.master_key_path(),
@@ -181,7 +138,7 @@ impl DataFolder {
         .find(|path| path.symlink_metadata().is_ok())
     }
 
-    /// A folder that a server has made.
+    /// The folder of a server that has run before.
     pub fn existing(dir: &Path) -> Self {
         Self(dir.to_owned())
     }
@@ -194,15 +151,35 @@ impl DataFolder {
         self.0.join(MASTER_KEY)
     }
 
-    /// Every file that the program keeps in the folder, besides the database.
-    pub fn files(&self) -> [PathBuf; 5] {
-        [MASTER_KEY, ADMIN_TOKEN, ADMIN_TOKEN_LOCK, LOCK, DATABASE_NOTE].map(|name| self.0.join(name))
+    /// Every file that the program has in the folder, except the database.
+    pub fn files(&self) -> [PathBuf; 6] {
+        [
+            MASTER_KEY,
+            ADMIN_TOKEN,
+            ADMIN_TOKEN_LOCK,
+            LOCK,
+            CONTROL_SOCKET,
+            DATABASE_NOTE,
+        ]
+        .map(|name| self.0.join(name))
     }
 
-    /// Makes the folder this process's own, until the lock is dropped or the process ends, however it ends.
+    /// The user who owns the folder.
+    #[cfg(unix)]
+    pub(crate) fn owner(&self) -> Option<u32> {
+        use std::os::unix::fs::MetadataExt as _;
+        fs::metadata(&self.0).ok().map(|metadata| metadata.uid())
+    }
+
+    /// The socket that a running server listens on for commands beside it.
+    pub(crate) fn control_socket_path(&self) -> PathBuf {
+        self.0.join(CONTROL_SOCKET)
+    }
+
+    /// Locks the folder for this process until the lock is dropped or the process ends, however it ends.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another process has it, [`Error::Io`].
+    /// [`Error::Locked`] if another process has locked it, [`Error::Io`].
     pub fn lock(&self) -> Result<Lock, Error> {
         let path = self.0.join(LOCK);
         let mut file = private_file::open_or_create(&path).map_err(io_error(&path))?;
@@ -210,7 +187,7 @@ impl DataFolder {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
-                // The number only helps; a lock without it says enough.
+                // The number is only a help for the reader.
                 let _ = file.take(20).read_to_string(&mut pid);
                 return Err(Error::Locked {
                     dir: self.0.clone(),
@@ -225,7 +202,7 @@ impl DataFolder {
         Ok(Lock(file))
     }
 
-    /// Waits until no other process changes the administrator token, and makes them wait until this is dropped.
+    /// Waits until no other process has locked the administrator's token; the others then wait until this is dropped.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -241,45 +218,37 @@ impl DataFolder {
     /// # Errors
     /// [`Error::Io`], [`Error::MasterKey`].
     pub fn master_key(&self) -> Result<Option<MasterKey>, Error> {
-        let path = self.master_key_path();
-        let text =
-            private_file::open(&path).and_then(|file| bounded_file::read_open_text(&file, bounded_file::SECRET_MAX));
-        match text {
-            Ok(text) => MasterKey::from_base64(text.trim())
-                .map(Some)
-                .map_err(|cause| Error::MasterKey { path, cause }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(Error::Io { path, cause }),
-        }
+        let Some(text) = self.read(MASTER_KEY)? else {
+            return Ok(None);
+        };
+        MasterKey::from_base64(text.trim())
+            .map(Some)
+            .map_err(|cause| Error::MasterKey {
+                path: self.master_key_path(),
+                cause,
+            })
     }
 
-    /// Makes a master key and keeps it.
+    /// Creates a master key and stores it.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn make_master_key(&self, random: &dyn Random) -> Result<MasterKey, Error> {
+    pub fn create_master_key(&self, random: &dyn Random) -> Result<MasterKey, Error> {
         let key = MasterKey::generate(random);
         self.write(MASTER_KEY, &Zeroizing::new(format!("{}\n", *key.to_base64())))?;
         Ok(key)
     }
 
-    /// Opens the file of the administrator token, if the token is kept here.
+    /// Reads the administrator's token, if its file is there.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn admin_token_file(&self) -> Result<Option<TokenFile>, Error> {
-        let path = self.admin_token_path();
-        match private_file::open(&path) {
-            Ok(file) => Ok(Some(TokenFile {
-                opened: Links::of(&file),
-                file,
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(Error::Io { path, cause }),
-        }
+    pub fn admin_token(&self) -> Result<Option<Secret>, Error> {
+        let text = self.read(ADMIN_TOKEN)?;
+        Ok(text.map(|text| Secret::new(text.trim().to_owned())))
     }
 
-    /// Keeps the administrator token, in place of the one before.
+    /// Stores the administrator's token in place of the one before.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -287,11 +256,11 @@ impl DataFolder {
         self.write(ADMIN_TOKEN, &Zeroizing::new(format!("{token}\n")))
     }
 
-    /// Removes the administrator token, if there is one.
+    /// Deletes the administrator's token, if its file is there.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn remove_admin_token(&self) -> Result<(), Error> {
+    pub fn delete_admin_token(&self) -> Result<(), Error> {
         let path = self.admin_token_path();
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, cause }),
@@ -299,16 +268,28 @@ impl DataFolder {
         }
     }
 
-    /// Deletes what was not finished when a process was killed: temporary files of this program's own, which hold a key or a
-    /// token. The lock shows that no other server is at work here.
+    /// Deletes the temporary files of a process that was killed, which hold a key or a token. The caller's lock proves that
+    /// no server is using them. A file that cannot be deleted is only warned about.
     ///
     /// # Errors
-    /// [`Error::Io`]: the lock of the administrator token cannot be had. A file that cannot be deleted is warned about.
+    /// [`Error::Io`] if the administrator's token cannot be locked.
     pub fn delete_leftovers(&self, _lock: &Lock) -> Result<(), Error> {
-        // A reset beside the server writes its file under this one.
+        // A reset without a server writes its temporary file under this lock.
         let _alone = self.lock_admin_token()?;
         temporary::delete_leftovers(&self.0, &[MASTER_KEY, ADMIN_TOKEN]);
         Ok(())
+    }
+
+    /// Reads a secret's file, if it is there.
+    fn read(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        let path = self.0.join(name);
+        let text =
+            private_file::open(&path).and_then(|file| bounded_file::read_open_text(&file, bounded_file::SECRET_MAX));
+        match text {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(Error::Io { path, cause }),
+        }
     }
 
     /// Writes a file for the owner alone: whole and on the disk, or not at all.
@@ -386,13 +367,13 @@ mod tests {
     }
 
     #[test]
-    fn the_master_key_is_made_once_and_read_again() {
+    fn the_master_key_is_created_once_and_read_again() {
         let root = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(root.path()).unwrap();
         assert!(folder.master_key().unwrap().is_none());
-        let made = folder.make_master_key(&SystemRandom).unwrap();
+        let created = folder.create_master_key(&SystemRandom).unwrap();
         let path = folder.master_key_path();
-        assert_eq!(*folder.master_key().unwrap().unwrap().to_base64(), *made.to_base64());
+        assert_eq!(*folder.master_key().unwrap().unwrap().to_base64(), *created.to_base64());
 
         fs::write(&path, "too short").unwrap();
         let error = folder.master_key().unwrap_err().to_string();
@@ -402,14 +383,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_kept_is_for_the_owner_alone() {
+    fn files_are_for_the_owner_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         let root = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(&root.path().join("data")).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&root.path().join("data")), 0o700);
         let _lock = folder.lock().unwrap();
-        folder.make_master_key(&SystemRandom).unwrap();
+        folder.create_master_key(&SystemRandom).unwrap();
         // Even where a careless copy left it open to others.
         fs::write(folder.admin_token_path(), "old").unwrap();
         fs::set_permissions(folder.admin_token_path(), fs::Permissions::from_mode(0o644)).unwrap();

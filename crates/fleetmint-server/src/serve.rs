@@ -7,12 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use crate::access::{self, Access, Gate, Keeping, Refusals, TokenError};
+use crate::access::{Access, Gate, Refusals, TokenError, TokenOrigin, TokenStore};
 use crate::app::{App, Parts};
 use crate::audit::{self, Audit, Entry, Outcome, Reason as _};
 use crate::clock::Clock;
 use crate::config::{Data, Provider, Server, Settings};
+use crate::control::Control;
 use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Connection, Database, OpenError};
 use crate::descriptors;
@@ -78,9 +81,10 @@ pub struct Service {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
-    token: access::Token,
+    token: TokenOrigin,
     folder: DataFolder,
-    /// The data folder is ours until the service is gone.
+    control: Option<Control>,
+    /// Dropped last: the files of the data folder are this process's own until then.
     _lock: Lock,
 }
 
@@ -116,14 +120,15 @@ impl Service {
             }
         };
         let bootstrap_token = settings.access.bootstrap_token.as_ref();
-        let keeping = Keeping {
-            database: &database,
-            folder: &folder,
-            seal: &seal,
-            random: &*random,
-            clock: &*clock,
+        let store = TokenStore {
+            database: database.clone(),
+            folder: folder.clone(),
+            seal: seal.clone(),
+            random: Arc::clone(&random),
+            clock: Arc::clone(&clock),
         };
-        let (access, token) = Access::start(keeping, bootstrap_token)?;
+        let (access, token) = Access::start(store, bootstrap_token)?;
+        let control = Control::listen(&folder, &access);
         let audit = Audit::start(database.clone(), Arc::clone(&clock));
         let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute));
         let gate = Gate::new(access, identity.clone(), Arc::clone(&refusals), Arc::clone(&clock));
@@ -150,6 +155,7 @@ impl Service {
             limits,
             token,
             folder,
+            control,
             _lock: lock,
         })
     }
@@ -159,12 +165,12 @@ impl Service {
         self.address
     }
 
-    /// Where the administrator token is.
-    pub fn token(&self) -> access::Token {
+    /// Where the administrator's token comes from.
+    pub fn token(&self) -> TokenOrigin {
         self.token
     }
 
-    /// The file that holds the administrator token, unless the settings do.
+    /// The file that holds the administrator's token, unless the settings do.
     pub fn token_path(&self) -> PathBuf {
         self.folder.admin_token_path()
     }
@@ -177,13 +183,29 @@ impl Service {
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let sweeper = tokio::spawn(idempotency::sweep(self.app.clone()));
         let reconciler = tokio::spawn(reconciler::run(self.app.clone()));
+        let (stop_control, control) = serve_control(self.control);
         http::serve(self.listener, self.endpoints, self.limits, stop).await;
+        drop(stop_control);
+        if control.await.is_err() {
+            tracing::error!("the control socket ended abnormally");
+        }
         // A row that it was at work on is repaired after the next start.
         reconciler.abort();
         sweeper.abort();
         // Nobody waits for the outcomes of the last attempts.
         self.app.audit.flush().await;
     }
+}
+
+/// Serves the control socket until the sender is dropped.
+fn serve_control(control: Option<Control>) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let serve = async move {
+        if let Some(control) = control {
+            control.serve(async { drop(stopped.await) }).await;
+        }
+    };
+    (stop, tokio::spawn(serve))
 }
 
 /// A database that is gone is not silently replaced by an empty one: the devices of the one before would be refused.
@@ -221,6 +243,18 @@ fn checked_database(data: &Data, folder: &DataFolder) -> Result<PathBuf, Error> 
     Ok(path)
 }
 
+/// The data folder of a service that has run before, or that runs, for commands beside it.
+///
+/// # Errors
+/// Other users can write the folder.
+pub fn existing_folder(data: &Data) -> Result<DataFolder, Error> {
+    let folder = DataFolder::existing(&data.dir);
+    if !data.allow_shared_dir {
+        folder.check_access()?;
+    }
+    Ok(folder)
+}
+
 /// The data folder and the database of a service that has run before, for commands beside it.
 ///
 /// # Errors
@@ -251,7 +285,7 @@ async fn seal(
     clock: &dyn Clock,
 ) -> Result<Seal, Error> {
     if given_key(data, folder)?.is_none() && !database.read(instance::has_master_key).await? {
-        folder.make_master_key(&**random)?;
+        folder.create_master_key(&**random)?;
         tracing::warn!(
             "a master key was created and stored in {}: whoever has it and the database has every secret, and without it \
              the database is worth nothing; keep a copy of it in a safe place",

@@ -6,10 +6,10 @@ use fleetmint_server::database::Database;
 use fleetmint_server::enrolment::adoption::{self, Strays, Verdict};
 use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::Metrics;
+use fleetmint_server::os_user;
 use fleetmint_server::random::SystemRandom;
 use fleetmint_server::serve;
 
-use crate::actor;
 use crate::exit::Failure;
 use crate::settings::SettingsArgs;
 use crate::standard_output;
@@ -52,7 +52,7 @@ pub(crate) fn run(command: &Adopt) -> Result<(), Failure> {
 
 async fn go_through(command: &Adopt, database: &Database, keycloak: &Keycloak) -> Result<(), Failure> {
     let mut strays = Strays::new(database, keycloak, command.model.as_deref());
-    let actor = actor::name();
+    let actor = os_user::current_actor();
     let (mut good, mut bad) = (0_u64, 0_u64);
     while let Some(page) = strays.next_page().await.map_err(Failure::no)? {
         for stray in page {

@@ -1,8 +1,6 @@
 //! The program: one file per subcommand.
 
 #[cfg(feature = "serve")]
-mod actor;
-#[cfg(feature = "serve")]
 mod admin;
 #[cfg(feature = "serve")]
 mod adopt;

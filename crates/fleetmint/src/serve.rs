@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use fleetmint_server::access::Token;
+use fleetmint_server::access::TokenOrigin;
 use fleetmint_server::clock::SystemClock;
 use fleetmint_server::random::SystemRandom;
 use fleetmint_server::serve::Service;
@@ -100,13 +100,13 @@ fn workers() -> usize {
 fn announce(service: &Service) -> Result<(), Failure> {
     let path = service.token_path();
     let token = match service.token() {
-        Token::Made => format!("an administrator token was created and stored in {}", path.display()),
-        Token::Kept if path.exists() => format!("the administrator token is in {}", path.display()),
-        Token::Kept => format!(
+        TokenOrigin::Created => format!("an administrator token was created and stored in {}", path.display()),
+        TokenOrigin::Existing if path.exists() => format!("the administrator token is in {}", path.display()),
+        TokenOrigin::Existing => format!(
             "the administrator token is unchanged, but {} is gone; `fleetmint admin reset-token` creates a new one",
             path.display()
         ),
-        Token::Unproven => {
+        TokenOrigin::Unproven => {
             let mismatch = match path.exists() {
                 true => "does not match the database: one of the two was restored or replaced",
                 false => "is missing, and the token in the database was not written by this server",
@@ -117,7 +117,7 @@ fn announce(service: &Service) -> Result<(), Failure> {
                 path.display()
             )
         }
-        Token::Bootstrap => "the administrator token is the setting access.bootstrap_token".to_owned(),
+        TokenOrigin::Setting => "the administrator token is the setting access.bootstrap_token".to_owned(),
     };
     tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "ready");
     terminal::print(&format!(

@@ -13,7 +13,7 @@ use super::refusals::WAIT;
 use super::{Access, Caller, Error, Principal, Refusals};
 use crate::clock::Clock;
 use crate::http::caller::{authorization, source};
-use crate::http::problem::{self, Problem, kinds};
+use crate::http::problem::{Problem, kinds};
 use crate::identity::Identity;
 use crate::source::Source;
 
@@ -96,9 +96,6 @@ impl From<Error> for Problem {
             Error::Device { client_id } => Self::new(FORBIDDEN, "The token is a device's; devices may not call this.")
                 .with_refused_client(&client_id),
             Error::Database(error) => error.into(),
-            Error::TokenFile { .. } => {
-                Self::new(problem::UNAVAILABLE, "The administrator's token cannot be checked now.").with_cause(&error)
-            }
         }
     }
 }

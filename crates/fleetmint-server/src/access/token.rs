@@ -1,16 +1,18 @@
-//! How the administrator's token comes to be: made or taken from the settings when the server starts, and reset.
+//! The administrator's token: created or taken from the settings when the server starts, and reset.
 //!
-//! Each change leaves the record of its attempt before the token opens anything, and of its outcome.
+//! The token is in a file of the data folder, its digest in the database, and both must agree: somebody who can write
+//! only one of them cannot bring back a token that was reset. Where the operator has deleted the file, the database alone
+//! decides.
+//!
+//! Each change has two audit records: of the attempt, before the new token is valid, and of its outcome.
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::Access;
-use super::stored::{Origin, Stored};
+use super::credential::{self, Form};
+use super::stored_token::{StoredToken, TokenKind};
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::clock::Clock;
 use crate::data_folder::{self, DataFolder};
@@ -21,10 +23,10 @@ use crate::random::Random;
 use crate::seal::{Seal, sha256};
 use crate::secret::Secret;
 
-/// What the audit trail has in place of a caller's address.
+/// The source of a reset in the audit trail, where calls have an address.
 const RESET: &str = "fleetmint admin reset-token";
 
-/// Why there is no administrator token.
+/// Why the administrator's token cannot be created, read or reset.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     #[error(
@@ -48,211 +50,268 @@ impl Reason for TokenError {
     }
 }
 
-/// Where the administrator token is, after a start.
+/// Where the administrator's token comes from, after a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token {
-    /// It is the setting `access.bootstrap_token`.
-    Bootstrap,
-    /// A new one was created and stored in the data folder.
-    Made,
-    /// It is the one that was made earlier.
-    Kept,
-    /// There is none: nothing proves that what the database has was written by this program, or the file holds another.
+pub enum TokenOrigin {
+    /// The setting `access.bootstrap_token`.
+    Setting,
+    /// This start created it and stored it in the data folder.
+    Created,
+    /// An earlier start created it.
+    Existing,
+    /// There is no valid token: nothing proves that this program wrote the database's row, or the file holds another
+    /// token.
     Unproven,
 }
 
-/// Where the token is kept, and what a change of it needs.
-#[derive(Clone, Copy, Debug)]
-pub struct Keeping<'a> {
-    pub database: &'a Database,
-    pub folder: &'a DataFolder,
-    pub seal: &'a Seal,
-    pub random: &'a dyn Random,
-    pub clock: &'a dyn Clock,
+/// The administrator's token as a running server knows it: its digest, never the token itself.
+#[derive(Debug)]
+pub(super) struct AdministratorToken {
+    kind: TokenKind,
+    form: Form,
+    digest: [u8; 32],
 }
 
-impl Access {
-    /// Sees to it that there is an administrator token: the setting's if there is one, else one that was made.
-    ///
-    /// # Errors
-    /// The database's and the data folder's.
-    pub fn start(keeping: Keeping<'_>, bootstrap_token: Option<&Secret>) -> Result<(Self, Token), TokenError> {
-        let _alone = keeping.folder.lock_admin_token()?;
-        let token = if let Some(token) = bootstrap_token {
-            keeping.set(token)?;
-            Token::Bootstrap
-        } else {
-            match keeping.database.read_blocking(Stored::read)? {
-                Some(stored) if !stored.is_from_settings() => keeping.keep(&stored)?,
-                Some(_) | None => {
-                    keeping.make(&keeping.started(Operation::CreateAdminToken), |_| Ok(()))?;
-                    Token::Made
-                }
-            }
-        };
-        let access = Self {
-            database: keeping.database.clone(),
-            folder: keeping.folder.clone(),
-            seal: keeping.seal.clone(),
-            setting: bootstrap_token.cloned(),
-            known: Arc::default(),
-        };
-        Ok((access, token))
+impl AdministratorToken {
+    fn of_setting(seal: &Seal, token: &Secret) -> Self {
+        Self {
+            kind: TokenKind::Setting,
+            form: Form::of(token.expose()),
+            digest: TokenKind::Setting.digest(seal, token.expose()),
+        }
     }
 
-    /// Makes another administrator token, in place of the one before, also beside a running server. `actor` is who runs
-    /// this, for the audit trail.
+    fn generated(kind: TokenKind, digest: [u8; 32]) -> Self {
+        let form = match kind {
+            TokenKind::Generated => Form::AdministratorToken,
+            TokenKind::GeneratedWithoutPrefix | TokenKind::Setting => Form::Other,
+        };
+        Self { kind, form, digest }
+    }
+
+    pub(super) fn is_setting(&self) -> bool {
+        self.kind == TokenKind::Setting
+    }
+
+    /// Whether a caller's token of this form is the administrator's. What has another form is not even digested.
+    pub(super) fn is(&self, seal: &Seal, form: Form, token: &str) -> bool {
+        form == self.form && self.kind.digest(seal, token).ct_eq(&self.digest).into()
+    }
+}
+
+/// The token's file and its row, and what a change of them needs.
+#[derive(Clone, Debug)]
+pub struct TokenStore {
+    pub database: Database,
+    pub folder: DataFolder,
+    pub seal: Seal,
+    pub random: Arc<dyn Random>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl TokenStore {
+    /// The token of a server that starts: the setting, or the one of an earlier start, or a new one.
+    pub(super) fn start(
+        &self,
+        bootstrap_token: Option<&Secret>,
+    ) -> Result<(Option<AdministratorToken>, TokenOrigin), TokenError> {
+        let _alone = self.folder.lock_admin_token()?;
+        if let Some(token) = bootstrap_token {
+            self.take_setting(token)?;
+            let token = AdministratorToken::of_setting(&self.seal, token);
+            return Ok((Some(token), TokenOrigin::Setting));
+        }
+        match self.database.read_blocking(StoredToken::read)? {
+            Some(stored) if !stored.is_of_setting() => {
+                let token = self.existing(&stored)?;
+                if matches!(&token, Some(token) if token.kind == TokenKind::GeneratedWithoutPrefix) {
+                    tracing::info!(
+                        "the administrator token is one of an earlier version, without the prefix fma_; it stays valid \
+                         until `fleetmint admin reset-token` replaces it"
+                    );
+                }
+                let origin = match &token {
+                    Some(_) => TokenOrigin::Existing,
+                    None => TokenOrigin::Unproven,
+                };
+                Ok((token, origin))
+            }
+            Some(_) | None => {
+                let mut created = None;
+                self.replace(&self.record_of_start(Operation::CreateAdminToken), |token| {
+                    created = Some(token);
+                })?;
+                Ok((created, TokenOrigin::Created))
+            }
+        }
+    }
+
+    /// Replaces the token while no server runs with this data folder. A server that starts meanwhile waits.
     ///
     /// # Errors
-    /// [`TokenError::Bootstrap`] while the setting is the token; the database's and the data folder's.
-    pub fn reset(keeping: Keeping<'_>, bootstrap_token: Option<&Secret>, actor: &str) -> Result<(), TokenError> {
+    /// [`data_folder::Error::Locked`] if a server runs; [`TokenError::Bootstrap`] while the settings name the token; those
+    /// of the database and of the data folder.
+    pub fn reset_without_server(&self, actor: &str, bootstrap_token_is_set: bool) -> Result<(), TokenError> {
+        let _alone = self.folder.lock_admin_token()?;
+        drop(self.folder.lock()?);
+        self.reset(actor, bootstrap_token_is_set, |_| ())
+    }
+
+    /// Replaces the token, unless this is `refused` because settings name the token. `take_effect` is called as soon as
+    /// the file holds the new one.
+    pub(super) fn reset(
+        &self,
+        actor: &str,
+        refused: bool,
+        take_effect: impl FnOnce(AdministratorToken),
+    ) -> Result<(), TokenError> {
         let record = Entry {
-            at: keeping.clock.now(),
+            at: self.clock.now(),
             actor: actor.to_owned().into(),
             action: Operation::ResetAdminToken,
             device_id: None,
             model_id: None,
             source: RESET.into(),
         };
-        let _alone = keeping.folder.lock_admin_token()?;
-        // The running server may have the setting where this process has not.
-        let runs = matches!(keeping.folder.lock(), Err(data_folder::Error::Locked { .. }));
-        keeping.make(&record, |before| {
-            if bootstrap_token.is_some() || (runs && before.is_some_and(Stored::is_from_settings)) {
-                return Err(TokenError::Bootstrap);
-            }
-            Ok(())
-        })
+        if refused {
+            let refused = Err(TokenError::Bootstrap);
+            self.record_outcome(&record, None, &refused)?;
+            return refused;
+        }
+        self.replace(&record, take_effect)
     }
-}
 
-impl Keeping<'_> {
-    fn started(&self, action: Operation) -> Entry {
+    fn record_of_start(&self, action: Operation) -> Entry {
         Entry::of_start(self.clock.now(), action)
     }
 
-    /// Takes the token of the settings, unless it is taken already.
-    fn set(&self, token: &Secret) -> Result<(), TokenError> {
-        let stored = Stored::Authentic {
-            origin: Origin::Settings,
-            digest: Origin::Settings.digest(self.seal, token.expose()),
-            next: None,
-        };
-        let before = self.database.read_blocking(Stored::read)?;
-        if before.as_ref() == Some(&stored) && self.folder.admin_token_file()?.is_none() {
+    /// Makes the token of the settings the administrator's, unless it is already.
+    fn take_setting(&self, token: &Secret) -> Result<(), TokenError> {
+        let digest = TokenKind::Setting.digest(&self.seal, token.expose());
+        let stored = StoredToken::settled(TokenKind::Setting, digest);
+        let before = self.database.read_blocking(StoredToken::read)?;
+        if before.as_ref() == Some(&stored) && self.folder.admin_token()?.is_none() {
             return Ok(());
         }
-        let record = self.started(Operation::SetAdminToken);
+        let record = self.record_of_start(Operation::SetAdminToken);
         let attempt = self.database.write_blocking::<_, database::Error>(|connection| {
             let attempt = audit::start(connection, &record)?;
             stored.write(connection)?;
             Ok(attempt)
         });
-        // A token made earlier opens nothing any more.
-        let removed = match &attempt {
-            Ok(_) => self.folder.remove_admin_token().map_err(TokenError::from),
+        // A generated token is not valid any more.
+        let deleted = match &attempt {
+            Ok(_) => self.folder.delete_admin_token().map_err(TokenError::from),
             Err(error) => Err(error.clone().into()),
         };
-        self.end(&record, attempt.ok(), &removed)?;
-        removed
+        self.record_outcome(&record, attempt.ok(), &deleted)?;
+        deleted
     }
 
-    /// Goes on with a token that was made earlier: authenticates the digest of an earlier version, and completes a reset
-    /// that was cut short.
-    fn keep(&self, stored: &Stored) -> Result<Token, TokenError> {
-        let Some(file) = self.folder.admin_token_file()? else {
-            return Ok(match stored {
-                Stored::Authentic { .. } => Token::Kept,
-                Stored::Plain { .. } | Stored::Damaged => Token::Unproven,
+    /// The token that was generated earlier, if its file and its row agree. Replaces a row of an earlier version, and
+    /// completes a reset that was cut short.
+    fn existing(&self, stored: &StoredToken) -> Result<Option<AdministratorToken>, TokenError> {
+        let Some(token) = self.folder.admin_token()? else {
+            return Ok(match *stored {
+                StoredToken::Authentic { kind, digest, .. } => Some(AdministratorToken::generated(kind, digest)),
+                StoredToken::Plain { .. } | StoredToken::Damaged => None,
             });
         };
-        let path = self.folder.admin_token_path();
-        let token = file.token().map_err(|cause| data_folder::Error::Io { path, cause })?;
-        let proven = match stored {
-            Stored::Authentic { .. } => stored.is_of(self.seal, token.expose()),
-            // Who can write the database could have put it there; what is in the file, they could not.
-            Stored::Plain { hash, .. } => sha256(token.expose().as_bytes()).ct_eq(hash).into(),
-            Stored::Damaged => false,
+        let token = token.expose();
+        let is_proven = match stored {
+            StoredToken::Authentic { .. } => stored.proves(&self.seal, token),
+            // Whoever can write the database could have written this hash, but not the file.
+            StoredToken::Plain { hash, .. } => sha256(token.as_bytes()).ct_eq(hash).into(),
+            StoredToken::Damaged => false,
         };
-        if !proven {
-            return Ok(Token::Unproven);
+        if !is_proven {
+            return Ok(None);
         }
-        let settled = Stored::made(Origin::Made.digest(self.seal, token.expose()));
+        let kind = TokenKind::of_generated(token);
+        let digest = kind.digest(&self.seal, token);
+        let settled = StoredToken::settled(kind, digest);
         if *stored != settled {
-            let record = self.started(Operation::KeepAdminToken);
+            let record = self.record_of_start(Operation::KeepAdminToken);
             self.database.write_blocking::<_, database::Error>(|connection| {
                 settled.write(connection)?;
                 audit::insert(connection, &record, Outcome::Succeeded)
             })?;
         }
-        Ok(Token::Kept)
+        Ok(Some(AdministratorToken::generated(kind, digest)))
     }
 
-    /// Makes a token of 32 random bytes; keeps its digest in the database and itself in the data folder.
+    /// Generates a token and stores it in place of the one before.
     ///
     /// ```text
-    /// the digest beside the one before ─► the file ─► the digest in place of the one before
+    /// row: both digests ─► file: the new token ─► `take_effect` ─► row: the new digest
     /// ```
     ///
-    /// Whatever dies between two of these, the token in the file is right, and the other one is not. `check` may object to what was there before.
-    fn make(
-        &self,
-        record: &Entry,
-        check: impl FnOnce(Option<&Stored>) -> Result<(), TokenError>,
-    ) -> Result<(), TokenError> {
-        let mut attempt = None;
-        let made = self.make_within(record, check, &mut attempt);
-        if made.is_err() {
-            self.end(record, attempt, &made)?;
-        }
-        made
-    }
-
-    /// `attempt` gets the id of the attempt's record once that is on the disk. With success the outcome is, too.
-    fn make_within(
-        &self,
-        record: &Entry,
-        check: impl FnOnce(Option<&Stored>) -> Result<(), TokenError>,
-        attempt: &mut Option<i64>,
-    ) -> Result<(), TokenError> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        self.random.fill(bytes.as_mut());
-        let token = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref()));
-        let digest = Origin::Made.digest(self.seal, &token);
-        let id = self.database.write_blocking(|connection| {
-            let before = Stored::read(connection)?;
-            check(before.as_ref())?;
-            let id = audit::start(connection, record)?;
-            match before {
-                Some(Stored::Authentic {
-                    origin, digest: before, ..
-                }) => Stored::Authentic {
-                    origin,
-                    digest: before,
-                    next: Some(digest),
-                }
-                .write(connection)?,
-                // What was there before opens nothing.
-                Some(Stored::Plain { .. } | Stored::Damaged) => Stored::made(digest).write(connection)?,
-                // The first token: until it is in the database too, the next start makes another.
-                None => {}
-            }
-            Ok::<_, TokenError>(id)
-        })?;
-        *attempt = Some(id);
+    /// If the process dies between two of these, the token in the file is valid at the next start, and the other is not.
+    fn replace(&self, record: &Entry, take_effect: impl FnOnce(AdministratorToken)) -> Result<(), TokenError> {
+        let kind = TokenKind::Generated;
+        let (token, digest, attempt) = match self.begin(record, kind) {
+            Ok(begun) => begun,
+            Err(error) => return self.failed(record, None, error),
+        };
         reach(Step::ResetBegun);
-        self.folder.write_admin_token(&token)?;
+        if let Err(error) = self.folder.write_admin_token(&token) {
+            return self.failed(record, Some(attempt), error.into());
+        }
         reach(Step::ResetFile);
-        self.database.write_blocking::<_, database::Error>(|connection| {
-            Stored::made(digest).write(connection)?;
-            audit::end(connection, record, id, Outcome::Succeeded, self.clock.now())
-        })?;
+        take_effect(AdministratorToken::generated(kind, digest));
+        let settled = self.database.write_blocking::<_, database::Error>(|connection| {
+            StoredToken::settled(kind, digest).write(connection)?;
+            audit::end(connection, record, attempt, Outcome::Succeeded, self.clock.now())
+        });
+        if let Err(error) = settled {
+            return self.failed(record, Some(attempt), error.into());
+        }
         reach(Step::ResetDone);
         Ok(())
     }
 
-    /// Records the outcome; of what could not even begin in one record.
-    fn end<T>(&self, record: &Entry, attempt: Option<i64>, result: &Result<T, TokenError>) -> Result<(), TokenError> {
+    /// Generates a token, records the attempt, and stores the token's digest beside the one before. Returns the token, its
+    /// digest and the id of the attempt's record.
+    fn begin(&self, record: &Entry, kind: TokenKind) -> Result<(Zeroizing<String>, [u8; 32], i64), TokenError> {
+        let mut random = Zeroizing::new([0; 32]);
+        self.random.fill(random.as_mut());
+        let token = credential::administrator_token(&random);
+        let new = kind.digest(&self.seal, &token);
+        let attempt = self.database.write_blocking::<_, database::Error>(|connection| {
+            let attempt = audit::start(connection, record)?;
+            match StoredToken::read(connection)? {
+                Some(StoredToken::Authentic { kind, digest, .. }) => StoredToken::Authentic {
+                    kind,
+                    digest,
+                    next: Some(new),
+                }
+                .write(connection)?,
+                // No token matches the row.
+                Some(StoredToken::Plain { .. } | StoredToken::Damaged) => {
+                    StoredToken::settled(kind, new).write(connection)?;
+                }
+                // The first token. Until it has a row, each start creates another one.
+                None => {}
+            }
+            Ok(attempt)
+        })?;
+        Ok((token, new, attempt))
+    }
+
+    /// Records a failure, and returns it.
+    fn failed(&self, record: &Entry, attempt: Option<i64>, error: TokenError) -> Result<(), TokenError> {
+        let failed = Err(error);
+        self.record_outcome(record, attempt, &failed)?;
+        failed
+    }
+
+    /// Records the outcome of an attempt, or in one record that an operation was refused before its attempt was recorded.
+    fn record_outcome<T>(
+        &self,
+        record: &Entry,
+        attempt: Option<i64>,
+        result: &Result<T, TokenError>,
+    ) -> Result<(), TokenError> {
         let (outcome, at) = (Outcome::of(result), self.clock.now());
         let recorded = self
             .database
@@ -261,7 +320,7 @@ impl Keeping<'_> {
                 None => audit::insert(connection, record, outcome),
             });
         match recorded {
-            // The failure itself tells more than that it could not be recorded.
+            // The failure itself says more than that it could not be recorded.
             Err(error) if result.is_err() => {
                 tracing::error!(action = record.action.name(), %error, "a failed operation could not be recorded");
                 Ok(())

@@ -104,11 +104,8 @@ impl FromRequestParts<App> for Informed {
         Ok(match app.gate.authenticate(&parts.headers).await {
             Ok(Principal::Administrator) => Self::Yes,
             Err(access::Error::Unauthorized) => Self::Refused,
-            // The right token of somebody who gets no details; and nothing is known of a token while the database or the
-            // token's file cannot be read.
-            Err(access::Error::Device { .. } | access::Error::Database(_) | access::Error::TokenFile { .. }) => {
-                Self::No
-            }
+            // The valid token of somebody who gets no details; or the token cannot be checked now.
+            Err(access::Error::Device { .. } | access::Error::Database(_)) => Self::No,
         })
     }
 }

@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::Args;
 use fleetmint_server::backup;
 use fleetmint_server::clock::SystemClock;
+use fleetmint_server::os_user;
 use fleetmint_server::serve;
 
-use crate::actor;
 use crate::exit::Failure;
 use crate::files;
 use crate::settings::SettingsArgs;
@@ -37,7 +37,7 @@ pub(crate) fn run(command: &Backup) -> Result<(), Failure> {
         .chain(folder.files().into_iter().map(named("a file of the data folder")))
         .chain(settings.files.iter().cloned().map(named("a file of the settings")))
         .collect();
-    let actor = actor::name();
+    let actor = os_user::current_actor();
     files::fill(&command.file, &never, command.force, |file| {
         backup::back_up(&database, file, &actor, &SystemClock).map_err(Failure::no)
     })?;

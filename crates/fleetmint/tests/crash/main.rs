@@ -17,7 +17,7 @@ mod program;
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -410,32 +410,42 @@ fn killed_while_images_are_answered_with_keycloak() {
     kill_while_disclosing(&Provider::Keycloak(keycloak));
 }
 
-/// `admin reset-token` killed at each step beside a running server: the token in the file works, there and after a restart,
-/// and the next reset works too.
+/// A reset of the administrator's token killed at each step: the running server, which does it, or the command, where no
+/// server runs. After a restart the token in the file is valid and no other, and the next reset works.
 #[test]
 fn killed_while_the_administrator_token_is_reset() {
     let steps = Step::ALL.iter().filter(|step| step.provider() == With::Command);
-    for step in steps.clone() {
+    for (step, server_runs) in steps.clone().flat_map(|step| [(step, true), (step, false)]) {
+        let place = format!("{}, {}", step.name(), if server_runs { "server" } else { "command" });
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        let server = Program::start(folder, &[]);
+        // The first start creates a token by the same steps.
+        Program::start(folder, &[]).stop();
         let before = in_file(folder);
-        let status = reset(folder, &[(VARIABLE, step.name())]);
-        assert_eq!(status.signal(), Some(9), "{}: {status}", step.name());
+        let killed = [(VARIABLE, step.name())];
+        if server_runs {
+            let server = Program::start(folder, &killed);
+            let (status, said) = reset(folder, &[]);
+            server.was_killed(&place);
+            assert_eq!(status.code(), Some(1), "{place}: {said}");
+            assert!(said.contains("the running server did not answer"), "{place}: {said}");
+        } else {
+            let (status, _) = reset(folder, &killed);
+            assert_eq!(status.signal(), Some(9), "{place}: {status}");
+        }
         let after = in_file(folder);
-        assert_eq!(after == before, *step == Step::ResetBegun, "{}", step.name());
+        assert_eq!(after == before, *step == Step::ResetBegun, "{place}");
         let devices = |server: &Program, token: &str| {
             let client = server.client.with_token(token);
             client.call("GET", "/api/devices", None).unwrap().status
         };
-        assert_eq!(devices(&server, &after), 200, "{}", step.name());
-        server.kill();
         let server = Program::start(folder, &[]);
-        assert_eq!(devices(&server, &after), 200, "{} and a restart", step.name());
+        assert_eq!(devices(&server, &after), 200, "{place}");
         if before != after {
-            assert_eq!(devices(&server, &before), 401, "{}: the token before", step.name());
+            assert_eq!(devices(&server, &before), 401, "{place}: the token before");
         }
-        assert!(reset(folder, &[]).success(), "{}", step.name());
+        let (status, said) = reset(folder, &[]);
+        assert!(status.success(), "{place}: {said}");
         assert_eq!(devices(&server, &in_file(folder)), 200);
         assert_eq!(devices(&server, &after), 401);
     }
@@ -447,12 +457,13 @@ fn in_file(folder: &Path) -> String {
     token.trim().to_owned()
 }
 
-fn reset(folder: &Path, environment: &[(&str, &str)]) -> ExitStatus {
-    Command::new(env!("CARGO_BIN_EXE_fleetmint"))
+/// How the command ended, and what it wrote to standard error.
+fn reset(folder: &Path, environment: &[(&str, &str)]) -> (ExitStatus, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_fleetmint"))
         .args(["admin", "reset-token"])
         .env("FLEETMINT_DATA__DIR", folder)
         .envs(environment.iter().copied())
-        .stdout(Stdio::null())
-        .status()
-        .unwrap()
+        .output()
+        .unwrap();
+    (output.status, String::from_utf8(output.stderr).unwrap())
 }

@@ -422,6 +422,7 @@ fn its_files_are_private_whatever_the_umask_and_wherever_they_lie() {
     let all = [
         "admin-token",
         "admin-token.lock",
+        "control.sock",
         "database-created",
         "devices.db",
         "devices.db-shm",

@@ -123,6 +123,7 @@ fn no_file_of_the_data_folder_or_the_settings_is_replaced() {
         "master-key",
         "admin-token",
         "admin-token.lock",
+        "control.sock",
         "lock",
         "database-created",
     ] {

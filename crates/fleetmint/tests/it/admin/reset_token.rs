@@ -1,4 +1,12 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fleetmint_server::control::{self, Request};
+use fleetmint_server::data_folder::DataFolder;
 
 use crate::folder::Folder;
 use crate::running::{Running, token};
@@ -8,7 +16,7 @@ fn records(server: &Running, token: &str) -> Vec<(String, String)> {
     let (status, body) = server.call("GET", "/api/audit?action=reset_admin_token", token, "");
     assert_eq!(status, 200, "{body}");
     let page: serde_json::Value = serde_json::from_str(&body).unwrap();
-    let user = std::process::Command::new("id").arg("-un").output().unwrap();
+    let user = Command::new("id").arg("-un").output().unwrap();
     let user = format!("os:{}", String::from_utf8(user.stdout).unwrap().trim());
     let items = page["items"].as_array().unwrap().iter().map(|item| {
         assert_eq!(
@@ -34,6 +42,9 @@ fn it_takes_effect_at_once_beside_a_running_server() {
     );
     let after = token(&folder);
     assert_ne!(after, before);
+    for token in [&before, &after] {
+        assert!(token.len() == 47 && token.starts_with("fma_"));
+    }
     assert!(!done.stdout.contains(&after) && !done.stderr.contains(&after));
     assert_eq!(server.get("/api/devices", &before), 401);
     assert_eq!(server.get("/api/devices", &after), 200);
@@ -205,4 +216,262 @@ fn it_needs_the_master_key() {
     let line = folder.line("fleetmint admin reset-token").refused(1);
     assert!(line.contains("fleetmint-data/master-key is missing"), "{line}");
     assert_eq!(token(&folder), before);
+}
+
+/// A data folder of a version whose tokens had no prefix.
+#[test]
+fn a_token_of_an_earlier_version_is_valid_until_it_is_reset() {
+    let folder = Folder::new();
+    let from = Path::new("../fleetmint-server/tests/version_0_1_0");
+    for name in ["fleetmint.db", "master-key", "admin-token"] {
+        folder.write(
+            &format!("fleetmint-data/{name}"),
+            std::fs::read(from.join(name)).unwrap(),
+        );
+    }
+    std::fs::set_permissions(folder.file("fleetmint-data"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let before = token(&folder);
+    assert!(!before.starts_with("fma_"));
+    let server = Running::start(&folder, &[]);
+    assert_eq!(server.get("/api/devices", &before), 200);
+    assert_eq!(token(&folder), before);
+    folder.line("fleetmint admin reset-token").done();
+    assert_eq!(server.get("/api/devices", &before), 401);
+    assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+    assert!(token(&folder).starts_with("fma_"));
+}
+
+#[test]
+fn calls_under_way_see_either_token_and_none_the_old_one_afterwards() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let before = token(&folder);
+    let is_reset = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    loop {
+                        let must_be_refused = is_reset.load(Ordering::SeqCst);
+                        let status = server.get("/api/devices", &before);
+                        assert!(status == 401 || (status == 200 && !must_be_refused), "{status}");
+                        if must_be_refused {
+                            break;
+                        }
+                    }
+                })
+            })
+            .collect();
+        // Two at once: one after the other, in whichever order.
+        let resets: Vec<_> = (0..2)
+            .map(|_| scope.spawn(|| folder.line("fleetmint admin reset-token").done()))
+            .collect();
+        for reset in resets {
+            reset.join().unwrap();
+        }
+        is_reset.store(true, Ordering::SeqCst);
+        assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+        for caller in callers {
+            caller.join().unwrap();
+        }
+    });
+    let after = token(&folder);
+    let record = |outcome: &str| (outcome.to_owned(), String::new());
+    let [succeeded, started] = [record("succeeded"), record("started")];
+    assert_eq!(
+        records(&server, &after),
+        [succeeded.clone(), started.clone(), succeeded, started]
+    );
+    server.end("-TERM");
+    let server = Running::start(&folder, &[]);
+    assert_eq!(server.get("/api/devices", &after), 200);
+}
+
+const SOCKET: &str = "fleetmint-data/control.sock";
+
+#[test]
+fn a_server_that_was_killed_leaves_a_socket_that_stops_nobody() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    server.end("-KILL");
+    assert!(folder.file(SOCKET).exists());
+    let before = token(&folder);
+    folder.line("fleetmint admin reset-token").done();
+    let after = token(&folder);
+    assert_ne!(after, before);
+    let server = Running::start(&folder, &[]);
+    assert_eq!(server.get("/api/devices", &after), 200);
+    assert_eq!(server.get("/api/devices", &before), 401);
+    folder.line("fleetmint admin reset-token").done();
+    assert_eq!(server.get("/api/devices", &after), 401);
+    assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+    server.end("-TERM");
+    assert!(!folder.file(SOCKET).exists());
+}
+
+#[test]
+fn a_running_server_without_its_socket_keeps_its_token() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let before = token(&folder);
+    std::fs::remove_file(folder.file(SOCKET)).unwrap();
+    let line = folder.line("fleetmint admin reset-token").refused(1);
+    assert_eq!(
+        line,
+        format!(
+            "fleetmint: fleetmint-data is used by a running server (process {}), which cannot be asked: no server listens \
+             at {SOCKET}: No such file or directory (os error 2); stop it, and run this command again",
+            server.id()
+        )
+    );
+    assert_eq!(token(&folder), before);
+    assert_eq!(server.get("/api/devices", &before), 200);
+}
+
+#[test]
+fn what_has_the_name_of_the_socket_is_not_deleted() {
+    let folder = Folder::new();
+    Running::start(&folder, &[]).end("-TERM");
+    folder.write(SOCKET, "an operator's own");
+    let server = Running::start(&folder, &[]);
+    let said = String::from_utf8(folder.read("stderr")).unwrap();
+    assert!(
+        said.contains("there is no control socket") && said.contains("it is not a socket"),
+        "{said}"
+    );
+    assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+    server.end("-TERM");
+    assert_eq!(folder.read(SOCKET), b"an operator's own");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up_and_does_not_reset_later() {
+    let folder = Folder::new();
+    let server = Running::start(&folder, &[]);
+    let before = token(&folder);
+    server.signal("-STOP");
+    let request = Request::ResetAdminToken {
+        bootstrap_token_is_set: false,
+    };
+    let data = DataFolder::existing(&folder.file("fleetmint-data"));
+    // The command waits longer.
+    let error = control::ask(&data, request, Duration::from_millis(300)).unwrap_err();
+    assert!(matches!(error, control::Error::NoAnswer { .. }), "{error}");
+    server.signal("-CONT");
+    folder.line("fleetmint admin reset-token").done();
+    assert_eq!(server.get("/api/devices", &before), 401);
+    let record = |outcome: &str| (outcome.to_owned(), String::new());
+    assert_eq!(
+        records(&server, &token(&folder)),
+        [record("succeeded"), record("started")],
+        "once"
+    );
+}
+
+/// Only root can run programs as others.
+#[test]
+fn the_users_own_server_and_roots_command_are_served_and_no_other() {
+    const NOBODY: u32 = 65534;
+    const OTHER: u32 = 65533;
+    if !is_root() {
+        return;
+    }
+    let folder = Folder::new();
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(folder.path(), 0o755);
+    let program = folder.file("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_fleetmint"), &program).unwrap();
+    // Too deep for the address of a socket; the server's user may not read its own /proc as others may.
+    let deep = folder.file(&"a-folder-with-a-long-name/".repeat(6));
+    std::fs::create_dir_all(&deep).unwrap();
+    std::os::unix::fs::chown(&deep, Some(NOBODY), Some(NOBODY)).unwrap();
+    mode(&deep, 0o755);
+    let data = deep.join("data");
+    let url = format!("sqlite://{}/db/fleetmint.db", deep.display());
+    std::fs::create_dir(deep.join("db")).unwrap();
+    std::os::unix::fs::chown(deep.join("db"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let environment = [
+        ("FLEETMINT_DATA__DIR", data.to_str().unwrap()),
+        ("FLEETMINT_DATA__DATABASE_URL", &url),
+        ("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true"),
+    ];
+    let mut command = Command::new(&program);
+    command.uid(NOBODY).gid(NOBODY);
+    let server = Running::start_by(command, &folder, &environment);
+    let in_file = || std::fs::read_to_string(data.join("admin-token")).unwrap();
+    let reset = |user: u32| {
+        let output = Command::new(&program)
+            .args(["admin", "reset-token"])
+            .current_dir(folder.path())
+            .envs(environment)
+            .uid(user)
+            .gid(user)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let mut before = in_file();
+    assert!(data.join("control.sock").exists());
+    for user in [NOBODY, 0] {
+        assert_eq!(reset(user), (Some(0), String::new()), "{user}");
+        let after = in_file();
+        assert_ne!(after, before);
+        assert_eq!(server.get("/api/devices", after.trim()), 200);
+        let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(data.join("admin-token")).unwrap());
+        assert_eq!(owner, NOBODY);
+        before = after;
+    }
+    // Even where a careless operator lets everybody connect.
+    mode(&data, 0o711);
+    mode(&data.join("control.sock"), 0o666);
+    let (exit, said) = reset(OTHER);
+    assert_eq!(exit, Some(1));
+    assert_eq!(
+        said,
+        "fleetmint: only the server's own user and root may do this while it runs\n"
+    );
+    assert_eq!(in_file(), before);
+
+    // Another user's server in this place is asked nothing.
+    let (_, body) = server.call("GET", "/api/audit?action=reset_admin_token", before.trim(), "");
+    assert_eq!(body.matches("os:root").count(), 2, "{body}");
+    server.end("-TERM");
+    std::fs::create_dir(folder.file("root")).unwrap();
+    let socket = folder.file("root/control.sock");
+    let path = socket.to_str().unwrap().to_owned();
+    mode(&folder.file("root"), 0o777);
+    let mut listener = Command::new("python3");
+    listener.args([
+        "-c",
+        &format!(
+            "import socket,sys; s=socket.socket(socket.AF_UNIX); s.bind({path:?}); s.listen(); print(flush=True); \
+         sys.stdin.read()"
+        ),
+    ]);
+    let mut listener = listener
+        .uid(NOBODY)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Read::read(listener.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    let line = folder
+        .run_with(
+            ["admin", "reset-token"],
+            &[
+                ("FLEETMINT_DATA__DIR", "root"),
+                ("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true"),
+            ],
+        )
+        .refused(1);
+    assert_eq!(
+        line,
+        format!("fleetmint: root/control.sock: another user, {NOBODY}, listens there; nothing was asked of it")
+    );
+    drop(listener.stdin.take());
+    listener.wait().unwrap();
+}
+
+fn is_root() -> bool {
+    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0
 }
