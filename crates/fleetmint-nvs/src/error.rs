@@ -1,7 +1,7 @@
 //! What can go wrong, in two enums: [`Error`] is this crate's, [`EspError`] names the firmware's own codes.
 
-use crate::key::RawName;
 use crate::layout::{NAME_MAX, NAMESPACE_LAST, PAGE_SIZE, PARTITION_MAX};
+use crate::name::RawName;
 use alloc::string::String;
 use core::fmt;
 

@@ -22,6 +22,7 @@ pub mod error;
 pub mod image;
 pub mod key;
 pub mod layout;
+mod name;
 pub mod page;
 pub mod storage;
 
