@@ -1,9 +1,9 @@
-//! Files that are no tables as they stand: what spreadsheets and editors write instead, and mistaken files.
+//! Files that are not tables: what spreadsheets and editors write instead, and files given by mistake.
 
 use crate::layout::PAGE_SIZE;
 use core::fmt;
 
-/// What a file is, if it is not text in UTF-8 with commas.
+/// What a file is that is not UTF-8 text with commas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileFormat {
@@ -44,14 +44,14 @@ impl fmt::Display for FileFormat {
     }
 }
 
-/// What the file is by its first bytes, if that is no table for sure.
+/// What the file is by its first bytes, where these rule out a table.
 pub(super) fn of(file: &[u8]) -> Option<FileFormat> {
     match file {
         [_, 0xFF, 0xFF, 0xFF, ..] if !file.is_empty() && file.len().is_multiple_of(PAGE_SIZE) => {
             Some(FileFormat::NvsImage)
         }
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some(FileFormat::Utf16),
-        // Without a mark: a character of ASCII.
+        // Without a byte-order mark: two characters of ASCII.
         [0, 1..=0x7F, 0, 1..=0x7F, ..] | [1..=0x7F, 0, 1..=0x7F, 0, ..] => Some(FileFormat::Utf16),
         [b'P', b'K', 3, 4, ..] => Some(FileFormat::Zip),
         _ => None,

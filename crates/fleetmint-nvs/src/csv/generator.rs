@@ -1,8 +1,10 @@
-//! From tables to an image, as Espressif's generator does it.
+//! [`Generator`]: an image from tables, as Espressif's generator makes it.
 
-use super::error::{Error, ErrorKind, Place};
+use super::encoding::Encoding;
+use super::error::{Error, ErrorKind, RowPlace};
 use super::records::LineEnds;
-use super::row::{Action, Encoding, Row, Rows, Source};
+use super::row::{Action, Row, Source};
+use super::table::Rows;
 use super::wifi::{Along, Wifi};
 use crate::image::{self, Value};
 use crate::key::{Key, Namespace};
@@ -13,28 +15,29 @@ use core::fmt;
 
 /// Makes an image of one or several tables, byte for byte as Espressif's generator; see the [module](super).
 ///
-/// Tables follow one another as if they were one: the last namespace of one goes on in the next, and a namespace that
-/// several of them open is one. Within one table a namespace is opened once.
+/// Tables follow one another as if they were one: the last namespace of one continues in the next, and a namespace that
+/// several of them open is the same. Within one table a namespace is opened once.
 pub struct Generator<'a> {
     writer: image::Writer<'a>,
-    namespaces: Vec<Known>,
-    /// Which of them the rows belong to.
+    namespaces: Vec<OpenNamespace>,
+    /// The one that the rows belong to.
     current: Option<usize>,
-    /// Which of them this table began last.
+    /// The one that this table opened last.
     latest: Option<usize>,
-    /// Whether the rows bring Wi-Fi rows along.
+    /// Whether Wi-Fi rows are computed and added.
     computes: bool,
-    keys: BTreeMap<(u8, Key), Place>,
+    keys: BTreeMap<(u8, Key), RowPlace>,
     wifi: Wifi,
     tables: usize,
 }
 
-struct Known {
+/// A namespace that a table has opened.
+struct OpenNamespace {
     namespace: Namespace,
     index: u8,
-    /// Where its row stands, in the latest table that has one.
-    place: Place,
-    /// The latest table that began it or had rows of it.
+    /// Its row, in the latest table that has one.
+    place: RowPlace,
+    /// The latest table that opened it or had rows of it.
     table: usize,
 }
 
@@ -59,7 +62,7 @@ impl<'a> Generator<'a> {
     /// Adds the rows of a table. `read_file` gives a file's bytes for the path in a `file` row.
     ///
     /// # Errors
-    /// The first error, with its line. The image is of no use then.
+    /// The first error, with its line. The image is then incomplete.
     pub fn add<B: Into<Vec<u8>>, E: fmt::Display>(
         &mut self,
         table: &[u8],
@@ -68,7 +71,7 @@ impl<'a> Generator<'a> {
         self.tables += 1;
         self.computes = true;
         self.latest = self.current;
-        // Row by row, so that the image's room is the limit of what is held of a table.
+        // Row by row: the size of the image limits how much of a table is in memory.
         for row in Rows::new(table, LineEnds::AsLf)? {
             let row = row?;
             self.row(&row, &mut read_file).map_err(|kind| kind.at(row.line))?;
@@ -76,8 +79,8 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// Closes the image and gives the bytes in use, a multiple of 4096. [`image::file_len`] says how much of the image
-    /// Espressif's generator puts into its file.
+    /// Closes the image and returns the bytes in use, a multiple of 4096. [`image::file_len`] gives the length of the file
+    /// that Espressif's generator writes.
     pub fn finish(self) -> usize {
         self.writer.finish()
     }
@@ -87,7 +90,7 @@ impl<'a> Generator<'a> {
         row: &Row,
         read_file: impl FnMut(&str) -> Result<B, E>,
     ) -> Result<(), ErrorKind> {
-        let place = Place {
+        let place = RowPlace {
             table: self.tables,
             line: row.line,
             elsewhere: false,
@@ -111,14 +114,14 @@ impl<'a> Generator<'a> {
         }
     }
 
-    fn namespace(&mut self, namespace: Namespace, place: Place) -> Result<(), ErrorKind> {
+    fn namespace(&mut self, namespace: Namespace, place: RowPlace) -> Result<(), ErrorKind> {
         let mut known = self.namespaces.iter_mut().enumerate();
         match known.find(|(_, known)| known.namespace == namespace) {
             None => {
                 let index = self.writer.namespace(&namespace).map_err(ErrorKind::Image)?;
                 self.current = Some(self.namespaces.len());
                 self.latest = self.current;
-                self.namespaces.push(Known {
+                self.namespaces.push(OpenNamespace {
                     namespace,
                     index,
                     place,
@@ -142,7 +145,7 @@ impl<'a> Generator<'a> {
         value: Value<'_>,
         encoding: Encoding,
         source: &Source,
-        place: Place,
+        place: RowPlace,
     ) -> Result<(), ErrorKind> {
         let latest = self.latest.and_then(|latest| self.namespaces.get(latest));
         let latest = latest.map(|latest| latest.namespace);
@@ -152,7 +155,7 @@ impl<'a> Generator<'a> {
         };
         known.table = place.table;
         let (namespace, index) = (known.namespace, known.index);
-        // Espressif's generator goes on in the latest namespace here.
+        // Espressif's generator would write into the latest namespace here.
         if namespace != latest {
             return Err(ErrorKind::Reopened {
                 namespace,
@@ -193,8 +196,8 @@ impl<'a> Generator<'a> {
     }
 }
 
-impl Place {
-    fn seen_from(self, place: Place) -> Self {
+impl RowPlace {
+    fn seen_from(self, place: RowPlace) -> Self {
         Self {
             elsewhere: self.table != place.table,
             ..self

@@ -1,12 +1,13 @@
-//! The header: which field of a row is what.
+//! The header: which column is where.
 
+use super::encoding::Encoding;
 use super::error::{Error, ErrorKind, SurplusComma};
 use super::file_format::FileFormat;
 use super::records::Record;
-use super::row::{Encoding, Row, action};
+use super::row::{Row, action};
 use alloc::string::String;
 
-/// Which field of a row is what.
+/// The header of a table: how many columns it has, and the numbers of the four that matter.
 pub(super) struct Header {
     columns: usize,
     key: usize,
@@ -27,6 +28,7 @@ impl Header {
         })
     }
 
+    /// The row that a record is under this header.
     pub(super) fn row(&self, record: Record) -> Result<Row, Error> {
         let cause = self.surplus_comma(&record);
         let Record { line, mut fields } = record;
@@ -47,8 +49,8 @@ impl Header {
         Ok(Row { line, key, action })
     }
 
+    /// The most likely cause, if the record has a field too many.
     fn surplus_comma(&self, record: &Record) -> SurplusComma {
-        let numbers = Encoding::NAMES.iter().take(10);
         if record.fields.iter().any(|field| is_typographically_quoted(field)) {
             SurplusComma::TypographicQuotes
         } else if record
@@ -60,7 +62,7 @@ impl Header {
         } else if record
             .fields
             .get(self.encoding)
-            .is_some_and(|field| numbers.clone().any(|name| name == field))
+            .is_some_and(|field| Encoding::NUMBER_NAMES.contains(&field.as_str()))
         {
             SurplusComma::InNumber
         } else {
@@ -69,14 +71,14 @@ impl Header {
     }
 }
 
-/// Whether a text begins with quotes as books have them.
+/// Whether a text begins with a typographic quote.
 pub(super) fn is_typographically_quoted(text: &str) -> bool {
     text.trim_start().starts_with([
         '\u{201C}', '\u{201D}', '\u{201E}', '\u{2018}', '\u{2019}', '\u{201A}', '\u{AB}', '\u{BB}',
     ])
 }
 
-/// The place of a column: the field of just this name, else the one that differs by blanks and capitals alone.
+/// The number of a column: of the field with exactly this name, else of the one that differs only by blanks and case.
 fn find(record: &Record, column: &'static str) -> Result<usize, Error> {
     let exactly = |name: &String| name == column;
     let nearly = |name: &String| name.trim().eq_ignore_ascii_case(column);
@@ -93,7 +95,7 @@ fn find(record: &Record, column: &'static str) -> Result<usize, Error> {
         .unwrap_or_else(|| Err(missing(record, column).at(record.line)))
 }
 
-/// What a header without one of its columns is.
+/// What is wrong with a header that doesn't name this column.
 fn missing(record: &Record, column: &'static str) -> ErrorKind {
     let fields = &record.fields;
     if fields.iter().any(|name| name.contains('\0')) {

@@ -1,4 +1,4 @@
-//! Lines and fields: the dialect of Python's `csv` module, as Espressif's generator uses it.
+//! Records: a text split into lines and fields, in the dialect of Python's `csv` module that Espressif's generator uses.
 
 use super::error::{Error, ErrorKind};
 use super::file_format;
@@ -6,10 +6,10 @@ use super::{COLUMNS_MAX, ROW_MAX};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// One row of fields.
+/// The fields of one row.
 #[derive(PartialEq, Eq)]
 pub(super) struct Record {
-    /// The line in which it begins, from 1.
+    /// The line where it begins, from 1.
     pub(super) line: usize,
     pub(super) fields: Vec<String>,
 }
@@ -21,18 +21,18 @@ pub(super) struct Records<'a> {
     line_ends: LineEnds,
 }
 
-/// What becomes of the line ends inside quotes.
+/// How line ends inside quotes are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineEnds {
-    /// Each kind is LF, as Espressif's generator reads them.
+    /// Every kind as LF, as Espressif's generator reads them.
     AsLf,
-    /// They belong to the value, as CSV has it.
+    /// As part of the value, unchanged.
     AsTheyAre,
 }
 
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
-/// The line that tells Excel how the columns are separated: `sep=;`. It says nothing about the table.
+/// Whether this is the line `sep=;`, which only tells Excel how the columns are separated.
 fn is_separator_line(line: &str) -> bool {
     let line = line.trim_matches('"');
     let (name, separator) = line.split_at_checked("sep=".len()).unwrap_or_default();
@@ -68,7 +68,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The next character, with each kind of line end (LF, CRLF, CR) as LF.
+    /// The next character, with every kind of line end (LF, CRLF, CR) as LF.
     fn next_char(&mut self) -> Option<char> {
         let mut chars = self.rest.chars();
         let mut char = chars.next()?;
@@ -89,7 +89,7 @@ impl<'a> Records<'a> {
         if self.line_ends == LineEnds::AsTheyAre
             && let Some(rest) = self.rest.strip_prefix("\r\n")
         {
-            // The LF comes next, and counts the line.
+            // The next call returns the LF and counts the line.
             let (_, lf_and_rest) = self.rest.split_at_checked(self.rest.len() - rest.len() - 1)?;
             self.rest = lf_and_rest;
             return Some('\r');
@@ -103,7 +103,7 @@ impl<'a> Records<'a> {
         })
     }
 
-    /// The rest of the line, without its end, and what follows.
+    /// The rest of the line without its line end, and the text from the line end on.
     fn split_line(&self) -> (&'a str, &'a str) {
         let end = self.rest.find(['\n', '\r']).unwrap_or(self.rest.len());
         self.rest.split_at_checked(end).unwrap_or((self.rest, ""))
@@ -144,7 +144,7 @@ impl Iterator for Records<'_> {
         let too_long = |rest: &str| rest.len() < left;
         let mut fields = Vec::new();
         let mut field = String::new();
-        // A quote counts at the beginning of a field only; what follows the closing one belongs to the field.
+        // A quote opens a value only at the beginning of a field. Text after the closing quote still belongs to the field.
         let mut at_start = true;
         while let Some(char) = self.next_char() {
             if too_long(self.rest) {

@@ -1,15 +1,16 @@
-//! The Wi-Fi rows that Espressif's generator adds by itself: what the Wi-Fi library keeps in the namespace `nvs.net80211`
+//! The Wi-Fi rows that Espressif's generator adds by itself: what the Wi-Fi library stores in the namespace `nvs.net80211`
 //! beside an SSID and a password.
 //!
 //! | rows in the table | written along with them |
 //! |---|---|
 //! | the first `sta.ssid` or `sta.pswd` | after it `sta.apinfo` (140 × FF), `sta.pmk` (32 × 00), `sta.apsw` (2 × 00) |
-//! | each of `ap.ssid`, `ap.passwd`, `ap.authmode` that makes all three known | before it `ap.pmk_info`: 100 × 00, then the key |
+//! | each of `ap.ssid`, `ap.passwd`, `ap.authmode` after which all three are set | before it `ap.pmk_info`: 100 × 00, then the key |
 //!
 //! The key is PBKDF2-HMAC-SHA1 of the password with the SSID as salt, 4096 rounds, 32 bytes, as WPA2 derives it from a
-//! passphrase. An empty text and the mode `0` count as unknown.
+//! passphrase. An empty text and the mode `0` count as not set.
 
-use super::row::{Encoding, Source};
+use super::encoding::Encoding;
+use super::row::Source;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -21,32 +22,32 @@ const ROUNDS: u32 = 4096;
 #[derive(Default)]
 pub(super) struct Wifi {
     sta_written: bool,
-    ssid: Known,
-    password: Known,
-    authmode: Known,
+    ssid: RowText,
+    password: RowText,
+    authmode: RowText,
 }
 
-/// A text that counts towards `ap.pmk_info`.
+/// A value that `ap.pmk_info` is computed from.
 #[derive(Default)]
-enum Known {
+enum RowText {
     #[default]
-    No,
+    Unset,
     Text(String),
-    /// The text in the row isn't what is stored.
-    Elsewhere,
+    /// The row has a value, but its text is not what is stored.
+    NotInRow,
 }
 
-/// What goes with a row.
+/// The rows that are written along with a row.
 pub(super) enum Along {
     Nothing,
     Before(&'static str, Vec<u8>),
     After([(&'static str, Vec<u8>); 3]),
-    /// The row's text does not show it.
+    /// They can't be computed from the row's text.
     Unclear,
 }
 
 impl Wifi {
-    /// What goes with a row that sets a key.
+    /// The rows that are written along with a row that sets this key.
     pub(super) fn along(&mut self, key: &str, encoding: Encoding, source: &Source) -> Along {
         match key {
             "sta.ssid" | "sta.pswd" if matches!(source, Source::File(_)) => return Along::Unclear,
@@ -61,13 +62,13 @@ impl Wifi {
             "ap.authmode" => match source {
                 Source::Text(mode) if mode == "0" => {}
                 Source::Text(mode) => self.authmode = text(mode),
-                Source::File(_) => self.authmode = Known::Elsewhere,
+                Source::File(_) => self.authmode = RowText::NotInRow,
             },
             _ => return Along::Nothing,
         }
         match (&self.ssid, &self.password, &self.authmode) {
-            (Known::No, ..) | (_, Known::No, _) | (.., Known::No) => Along::Nothing,
-            (Known::Text(ssid), Known::Text(password), Known::Text(_)) => {
+            (RowText::Unset, ..) | (_, RowText::Unset, _) | (.., RowText::Unset) => Along::Nothing,
+            (RowText::Text(ssid), RowText::Text(password), RowText::Text(_)) => {
                 let mut info = vec![0; 132];
                 if let Some(key) = info.last_chunk_mut::<32>() {
                     pbkdf2::pbkdf2_hmac::<Sha1>(password.as_bytes(), ssid.as_bytes(), ROUNDS, key);
@@ -79,7 +80,7 @@ impl Wifi {
     }
 }
 
-/// Which keys a table has that others are computed for.
+/// The keys of a table for which a generator computes others.
 #[derive(Default)]
 pub(super) struct Companions {
     begun: bool,
@@ -87,7 +88,7 @@ pub(super) struct Companions {
 }
 
 impl Companions {
-    /// Whether this key is the first for which a generator could compute others.
+    /// Whether this key is the first for which a generator would compute others.
     pub(super) fn begin_with(&mut self, key: &str) -> bool {
         let of_ap = ["ap.ssid", "ap.passwd", "ap.authmode"];
         for (seen, name) in self.ap.iter_mut().zip(of_ap) {
@@ -99,22 +100,22 @@ impl Companions {
     }
 }
 
-fn text(text: &str) -> Known {
+fn text(text: &str) -> RowText {
     if text.is_empty() {
-        Known::No
+        RowText::Unset
     } else {
-        Known::Text(text.to_string())
+        RowText::Text(text.to_string())
     }
 }
 
-fn known(encoding: Encoding, source: &Source) -> Known {
+fn known(encoding: Encoding, source: &Source) -> RowText {
     let plain = matches!(
         encoding,
         Encoding::String | Encoding::Binary | Encoding::BlobFill { .. } | Encoding::BlobSizeFill { .. }
     );
     match source {
         Source::Text(value) if plain => text(value),
-        Source::Text(value) if value.is_empty() => Known::No,
-        _ => Known::Elsewhere,
+        Source::Text(value) if value.is_empty() => RowText::Unset,
+        _ => RowText::NotInRow,
     }
 }

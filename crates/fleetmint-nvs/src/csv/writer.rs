@@ -1,7 +1,7 @@
-//! Writing a table that the generator takes back.
+//! [`Writer`]: a table that the generator can read.
 
+use super::NO_COMPUTED_ROWS;
 use super::error::ErrorKind;
-use super::row::NO_COMPUTED_ROWS;
 use super::wifi::Companions;
 use crate::entry::Number;
 use crate::image::Value;
@@ -9,7 +9,7 @@ use crate::key::RawName;
 use alloc::string::{String, ToString};
 use zeroize::Zeroizing;
 
-/// Writes a table, item by item, in the form that [`read`](super::read) and Espressif's generator read.
+/// Writes a table item by item, in the form that [`read`](super::read) and Espressif's generator read.
 ///
 /// ```
 /// use fleetmint_nvs::csv::Writer;
@@ -25,8 +25,8 @@ use zeroize::Zeroizing;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Before the first key for which the generator would compute Wi-Fi rows, the row `,option,no-computed-rows,` is written: the
-/// table has those that belong to it. Espressif's generator refuses that row.
+/// Before the first key for which the generator would compute Wi-Fi rows, it writes the row `,option,no-computed-rows,`: the
+/// table already has those rows. Espressif's generator refuses that row.
 pub struct Writer {
     table: String,
     namespace: Option<RawName>,
@@ -44,10 +44,10 @@ impl Writer {
         }
     }
 
-    /// Begins a namespace, if it isn't the current one. A generator takes each namespace once only.
+    /// Opens a namespace, if it isn't the current one. A generator accepts each namespace only once.
     ///
     /// # Errors
-    /// [`ErrorKind::NotWritable`]: the name is empty, or isn't text that a table can carry.
+    /// [`ErrorKind::NotWritable`]: the name is empty, or is text that a table can't hold.
     pub fn namespace(&mut self, namespace: RawName) -> Result<(), ErrorKind> {
         if self.namespace != Some(namespace) {
             self.row(&[name(&namespace)?, "namespace", "", ""]);
@@ -56,20 +56,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds a value, after its namespace's row if that is due. Blobs become `hex2bin`.
+    /// Adds a value, and before it the row of its namespace if that isn't the current one. Blobs become `hex2bin`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotWritable`]: a name is empty, or name or text hold a carriage return (which reading turns into a
-    /// line feed) or NUL, or aren't UTF-8; the number is NaN. Nothing is written then.
+    /// [`ErrorKind::NotWritable`], and nothing is written: a name is empty; a name or text has a carriage return (which reading
+    /// turns into a line feed) or NUL, or isn't UTF-8; the number is NaN.
     pub fn item(&mut self, namespace: RawName, key: RawName, value: Value<'_>) -> Result<(), ErrorKind> {
         let key = name(&key)?;
         match value {
-            Value::Str(text) => self.value(namespace, key, "string", carried(key, text)?),
+            Value::Str(text) => self.value(namespace, key, "string", writable(key, text)?),
             Value::Blob(bytes) => self.value(namespace, key, "hex2bin", &Zeroizing::new(hex::encode(bytes))),
             Value::Number(number) => {
                 let (encoding, text) = digits(number);
                 if is_nan(number) {
-                    return Err(not_writable(key, "NaN is refused by NVS"));
+                    return Err(not_writable(key, "NVS refuses NaN"));
                 }
                 self.value(namespace, key, encoding, &text)
             }
@@ -97,7 +97,7 @@ impl Writer {
             if place > 0 {
                 self.table.push(',');
             }
-            // Quoted too: a key that would make the row a comment.
+            // A key that begins with # would make the row a comment.
             if field.contains([',', '"', '\n']) || field.starts_with('#') {
                 self.table.push('"');
                 self.table.push_str(&field.replace('"', "\"\""));
@@ -156,7 +156,7 @@ fn not_writable(name: &str, reason: &'static str) -> ErrorKind {
     }
 }
 
-/// A name as text that a table can carry.
+/// A name as text that a table can hold.
 fn name(raw: &RawName) -> Result<&str, ErrorKind> {
     let Some(text) = raw.as_str() else {
         return Err(not_writable(&raw.to_string_lossy(), "it is not UTF-8"));
@@ -164,10 +164,11 @@ fn name(raw: &RawName) -> Result<&str, ErrorKind> {
     if text.is_empty() {
         return Err(not_writable(text, "a name can't be empty"));
     }
-    carried(text, text)
+    writable(text, text)
 }
 
-fn carried<'a>(name: &str, text: &'a str) -> Result<&'a str, ErrorKind> {
+/// The text itself, if a table can hold it. `name` is for the error.
+fn writable<'a>(name: &str, text: &'a str) -> Result<&'a str, ErrorKind> {
     if text.contains('\r') {
         return Err(not_writable(
             name,

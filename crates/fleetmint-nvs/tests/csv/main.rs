@@ -377,7 +377,7 @@ fn a_namespace_that_several_tables_open_is_one() {
     let twice = add(&[first, "a,namespace,,\nx,data,u8,3\n"]).unwrap_err();
     assert_eq!(
         twice.to_string(),
-        "line 3: key \"x\" is in namespace \"a\" already, by line 3 of table 1; the firmware would read the first"
+        "line 3: key \"x\" is already in namespace \"a\", by line 3 of table 1; the firmware would read the first"
     );
     // Within one table it stays an error, also where the first rows belong to what the table before ended with.
     let reopened = add(&[
@@ -387,7 +387,7 @@ fn a_namespace_that_several_tables_open_is_one() {
     let error = reopened.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Reopened { first, .. } if (first.line, first.elsewhere) == (2, false)));
     let reopened = add(&[first, "y,data,u8,3\na,namespace,,\nb,namespace,,\nz,data,u8,4\n"]).unwrap_err();
-    let from_before = |first: csv::Place| (first.line, first.table, first.elsewhere) == (4, 1, true);
+    let from_before = |first: csv::RowPlace| (first.line, first.table, first.elsewhere) == (4, 1, true);
     assert!(
         matches!(reopened.kind, ErrorKind::Reopened { first, .. } if from_before(first)),
         "{reopened}"

@@ -102,7 +102,7 @@ fn numbers_as_spreadsheets_show_them() {
     assert!(row_message("k,data,u32,1,234").contains("a number must be written without commas"));
     assert_eq!(
         row_message("k,data,u32,five"),
-        "line 3: key \"k\": the value is not a number, as u32 asks"
+        "line 3: key \"k\": the value is not a number, which u32 requires"
     );
     for (texts, said) in [
         (
@@ -120,12 +120,15 @@ fn numbers_as_spreadsheets_show_them() {
         ),
         (
             &["FF", "0b101", "0o17", "1Fh"],
-            "; numbers are decimal, or hexadecimal with 0x before the digits",
+            "; write it in decimal, or in hexadecimal with 0x before the digits",
         ),
     ] {
         for text in texts {
             let message = row_message(&format!("k,data,i32,{text}"));
-            assert!(message.ends_with(&format!("as i32 asks{said}")), "{text:?}: {message}");
+            assert!(
+                message.ends_with(&format!("which i32 requires{said}")),
+                "{text:?}: {message}"
+            );
         }
     }
     for (text, sign) in [
@@ -140,8 +143,8 @@ fn numbers_as_spreadsheets_show_them() {
             assert!(message.ends_with(&said), "{text:?}: {message}");
         }
     }
-    assert!(row_message("k,data,i32,a\u{2013}b").ends_with("as i32 asks"));
-    assert!(row_message("k,data,double,0xFF").ends_with("as double asks; numbers are decimal here"));
+    assert!(row_message("k,data,i32,a\u{2013}b").ends_with("which i32 requires"));
+    assert!(row_message("k,data,double,0xFF").ends_with("which double requires; floats and doubles must be decimal"));
 }
 
 #[test]
@@ -164,7 +167,7 @@ fn values_that_want_quotes() {
     );
 
     assert!(row_message("k,data,string,a,b").ends_with("a value with a comma needs quotes"));
-    assert!(row_message("k,data,string,\u{201C}a,b\u{201D}").contains("typographic ones do not count"));
+    assert!(row_message("k,data,string,\u{201C}a,b\u{201D}").contains("typographic quotes are not recognized"));
     assert!(row_message("k,data,string, \"a,b\"").contains("right after the comma before it, without a blank"));
     // Typographic quotes may be what is meant.
     assert!(generate("n,namespace,,\nk,data,string,\u{201C}a\u{201D}\n").is_ok());
