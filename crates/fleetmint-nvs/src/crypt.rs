@@ -16,8 +16,8 @@
 //!          └───────────────┴───────────────┴────────┴──────────────────┘
 //! ```
 //!
-//! Because the tweak is the place, an encrypted page can't move, and equal entries in different places differ.
-//! [`Keys`] are made from randomness, read from a key partition, or derived from an eFuse key ([`HmacKey`]).
+//! The tweak is the place of an entry, so an encrypted page can't be moved, and equal entries in different places differ.
+//! [`Keys`] are generated from randomness, read from a key partition, or derived from an eFuse key ([`HmacKey`]).
 //! Source: the "NVS Encryption" chapter of the ESP-IDF programming guide, and `nvs_sec_provider`.
 //!
 //! ```

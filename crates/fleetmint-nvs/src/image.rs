@@ -1,9 +1,9 @@
-//! Fresh images in the layout of Espressif's generator, `nvs_partition_gen.py`, byte for byte.
+//! Fresh images, byte for byte as Espressif's generator, `nvs_partition_gen.py`, makes them.
 //!
-//! Items go down in the order given, each namespace's own entry before its first item:
+//! Items are written in the order given, the entry of each namespace before its first item:
 //!
 //! ```text
-//!   page 0, FULL            page 1, ACTIVE          page 2, blank: in reserve from 0x3000 bytes on
+//!   page 0, FULL            page 1, ACTIVE          page 2, blank: reserved from 0x3000 bytes on
 //!   ┌────────┬────────┐     ┌────────┬────────┐     ┌─────────────────┐
 //!   │ header │ bitmap │     │ header │ bitmap │     │ FF FF FF FF …   │
 //!   ├────────┴────────┤     ├────────┴────────┤     │                 │
@@ -17,17 +17,17 @@
 //!
 //! The rules of the layout:
 //! - A number goes into the next free entry.
-//! - A string (in version 1 a blob too) lies in one page, and never ends on the page's last entry: if it would, it goes
-//!   to a new page. Only a string that needs all 126 entries (3969 to 4000 bytes with its NUL) takes a page for itself;
-//!   there Espressif's generator fails, and the firmware reads what this crate writes.
-//! - A blob (version 2) fills each page to its end, chunk by chunk, and its index follows.
-//! - A partition of 0x3000 bytes or more keeps one page blank, which the firmware needs for writing. Smaller ones can
-//!   only be read by the firmware, and may be used up.
+//! - A string (in version 1 a blob too) is in one page and never ends on the page's last entry: where it would, it goes to a
+//!   new page. Only a string that needs all 126 entries (3969 to 4000 bytes with its NUL) fills a page. Espressif's
+//!   generator fails there; the firmware reads what this crate writes.
+//! - A blob (version 2) fills each page to its end, chunk by chunk. Its index follows.
+//! - A partition of 0x3000 bytes or more keeps one page blank, which the firmware needs for writing. The firmware can only
+//!   read smaller partitions, so all their pages may be used.
 //!
-//! The image always has the partition's size, padded with 0xFF. The generator's *file* is shorter for partitions below
-//! 0x3000: it holds the pages used; see [`file_len`].
+//! The image always has the size of the partition, padded with 0xFF. For partitions below 0x3000 bytes the *file* of
+//! Espressif's generator is shorter: it only has the pages in use; see [`file_len`].
 //!
-//! [`decode`] reads such an image back, and tells where one is no longer as it was made.
+//! [`decode`] reads such an image back, and reports where an image is no longer as it was made.
 //!
 //! ```
 //! use fleetmint_nvs::image::{self, Item};
@@ -62,12 +62,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A value to be written. `Debug` shows its kind and size only, since values may be secrets.
+/// A value to be written. Values may be secrets, so `Debug` shows only type and size.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// An integer, float or double.
     Number(Number),
-    /// A text, without the NUL that the image adds: at most 3999 bytes (version 1: 1983).
+    /// A text without the NUL, which the writer adds: at most 3999 bytes (version 1: 1983).
     Str(&'a str),
     /// Bytes: at most 508,000 (version 1: 1984).
     Blob(&'a [u8]),
@@ -112,12 +112,12 @@ impl<'a> From<&'a [u8]> for Value<'a> {
     }
 }
 
-/// A value with its place: namespace and key.
+/// A value with its namespace and key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Item<'a> {
-    /// The namespace. It is made when its first item comes.
+    /// The namespace. It is created with its first item.
     pub namespace: Namespace,
-    /// The key, of which the namespace has no other.
+    /// The key. A namespace holds each key once.
     pub key: Key,
     /// The value.
     pub value: Value<'a>,
@@ -145,11 +145,10 @@ pub fn encode(items: &[Item<'_>], size: usize) -> Result<Vec<u8>, Error> {
     Ok(image)
 }
 
-/// Writes the image of a partition with these items over `image`, whose length is the partition's size, in version 2 of
-/// the format. Whatever it held is overwritten, what stays unused is 0xFF. Allocates nothing.
+/// Writes the image of a partition with these items into `image`, whose length is the partition's size, in version 2 of the
+/// format. All of `image` is overwritten; what is not used becomes 0xFF. Allocates nothing.
 ///
-/// Gives the bytes in use, a multiple of 4096: what follows them is blank. After an error the content of `image` is
-/// unspecified.
+/// Returns the bytes in use, a multiple of 4096: what follows is blank. After an error the content of `image` is unspecified.
 ///
 /// # Errors
 /// [`Error::PartitionSize`], and those of [`Writer::set`].
@@ -165,9 +164,9 @@ fn write_all(mut writer: Writer<'_>, items: &[Item<'_>]) -> Result<usize, Error>
     Ok(writer.finish())
 }
 
-/// How long the file is that Espressif's generator writes for a partition of `size` bytes of which `used` are in use.
+/// The length of the file that Espressif's generator writes for a partition of `size` bytes of which `used` are in use.
 ///
-/// From 0x3000 on that is the whole partition; smaller files end with the last page used.
+/// From 0x3000 bytes on it is the whole partition. Below that it ends with the last page in use.
 #[must_use]
 pub const fn file_len(size: usize, used: usize) -> usize {
     if size < READ_WRITE_MIN { used } else { size }

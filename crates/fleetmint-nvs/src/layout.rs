@@ -1,6 +1,6 @@
-//! Where everything lies in an NVS partition, and the limits that follow.
+//! The layout of an NVS partition, and the limits that follow from it.
 //!
-//! A partition is a row of 4096-byte pages. A page is one flash sector:
+//! A partition is a sequence of 4096-byte pages. A page is one sector of the flash:
 //!
 //! ```text
 //!      0 ┌──────────────────────────────────────────────┐
@@ -20,15 +20,13 @@
 //! All numbers are little-endian. [`crate::page`] draws the header and the bitmap, [`crate::entry`] the entry.
 //! Source: the "NVS Partition" chapter of the ESP-IDF programming guide and `components/nvs_flash/src` of ESP-IDF.
 
-use core::mem::size_of;
-
 /// Bytes in a page: one sector of the flash, the unit of erasing.
 pub const PAGE_SIZE: usize = 4096;
 /// Bytes in an entry, the unit of writing and of encryption.
 pub const ENTRY_SIZE: usize = 32;
 /// Entries in a page.
 pub const ENTRY_COUNT: usize = 126;
-/// Bytes in a page's header, which opens the page.
+/// Bytes in a page's header, with which the page begins.
 pub const HEADER_SIZE: usize = 32;
 /// Where a page's bitmap of entry states begins, in bytes from the start of the page.
 pub const BITMAP_OFFSET: usize = 32;
@@ -39,7 +37,7 @@ pub const ENTRIES_OFFSET: usize = 64;
 
 /// Longest key or namespace name, in bytes, without its NUL.
 pub const NAME_MAX: usize = 15;
-/// Bytes that a key takes in an entry: the name, padded with NUL.
+/// Bytes of the key field in an entry: the name, padded with NUL.
 pub const NAME_FIELD: usize = 16;
 /// Longest value in one item, in bytes (a string with its NUL, one chunk of a blob): 125 entries.
 pub const CHUNK_MAX: usize = (ENTRY_COUNT - 1) * ENTRY_SIZE;
@@ -61,11 +59,11 @@ pub const NAMESPACE_INDEX: u8 = 0;
 pub const NAMESPACE_ANY: u8 = 255;
 /// The chunk byte of everything that isn't blob data.
 pub const CHUNK_ANY: u8 = 0xFF;
-/// First chunk number of a blob's first life, and of each second rewrite.
+/// Number of a blob's first chunk when it is new. Each rewrite switches to the other one of the two start numbers.
 pub const CHUNK_START_0: u8 = 0x00;
-/// First chunk number of each other rewrite.
+/// Number of a blob's first chunk after its first rewrite, its third, and so on.
 pub const CHUNK_START_1: u8 = 0x80;
-/// Smallest size, in bytes, of a partition that the firmware can write to: three pages, one of which stays free.
+/// Smallest partition that the firmware can write to, in bytes: three pages, one of which stays free.
 pub const READ_WRITE_MIN: usize = 3 * PAGE_SIZE;
 /// Largest partition that this crate opens, in bytes.
 pub const PARTITION_MAX: usize = 16 * 1024 * 1024;
@@ -76,8 +74,69 @@ const _: () = {
     assert!(ENTRY_COUNT * 2 <= BITMAP_SIZE * 8);
     assert!(NAME_FIELD == NAME_MAX + 1);
     assert!(CHUNK_MAX == 4000 && BLOB_MAX == 508_000);
-    assert!(size_of::<[u8; ENTRY_SIZE]>() == ENTRY_SIZE);
+    assert!(PAGE_HEADER.end() == BITMAP_OFFSET && PAGE_BITMAP.end() == ENTRIES_OFFSET);
 };
+
+/// The bytes of a page.
+pub(crate) type PageBytes = [u8; PAGE_SIZE];
+/// The bytes of an entry.
+pub(crate) type EntryBytes = [u8; ENTRY_SIZE];
+
+/// A page's header; [`crate::page`] draws its fields.
+pub(crate) const PAGE_HEADER: Field<PAGE_SIZE, HEADER_SIZE> = Field::at(0);
+/// A page's bitmap.
+pub(crate) const PAGE_BITMAP: Field<PAGE_SIZE, BITMAP_SIZE> = Field::at(BITMAP_OFFSET);
+
+/// The place of a field of `SIZE` bytes in a structure of `WHOLE` bytes. As a constant, it compiles only if it fits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<const WHOLE: usize, const SIZE: usize> {
+    offset: usize,
+}
+
+impl<const WHOLE: usize, const SIZE: usize> Field<WHOLE, SIZE> {
+    /// The field that begins this many bytes from the start of the structure.
+    pub(crate) const fn at(offset: usize) -> Self {
+        assert!(offset + SIZE <= WHOLE);
+        Self { offset }
+    }
+
+    /// Where the field ends, in bytes from the start of the structure.
+    pub(crate) const fn end(self) -> usize {
+        self.offset + SIZE
+    }
+
+    /// The field's bytes.
+    #[inline]
+    pub(crate) const fn get(self, whole: &[u8; WHOLE]) -> [u8; SIZE] {
+        let (_, rest) = whole.split_at(self.offset);
+        match rest.first_chunk() {
+            Some(field) => *field,
+            // Not reached: `at` has checked it.
+            None => [0; SIZE],
+        }
+    }
+
+    /// Writes the field's bytes.
+    #[inline]
+    pub(crate) const fn set(self, whole: &mut [u8; WHOLE], bytes: [u8; SIZE]) {
+        let (_, rest) = whole.split_at_mut(self.offset);
+        if let Some(field) = rest.first_chunk_mut() {
+            *field = bytes;
+        }
+    }
+}
+
+/// The entries of a page.
+#[inline]
+pub(crate) const fn entries(page: &PageBytes) -> &[EntryBytes] {
+    page.split_at(ENTRIES_OFFSET).1.as_chunks().0
+}
+
+/// The entries of a page, to be written.
+#[inline]
+pub(crate) const fn entries_mut(page: &mut PageBytes) -> &mut [EntryBytes] {
+    page.split_at_mut(ENTRIES_OFFSET).1.as_chunks_mut().0
+}
 
 /// The version of the page format, byte 8 of a page's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,7 +157,7 @@ impl Version {
         }
     }
 
-    /// The version that this byte names. `None`: a format newer than this crate and the firmware know.
+    /// The version with this byte. `None`: a newer format, which neither this crate nor the firmware knows.
     #[must_use]
     pub const fn from_byte(byte: u8) -> Option<Self> {
         match byte {
@@ -132,22 +191,22 @@ pub const fn page_offset(page: usize) -> usize {
     page * PAGE_SIZE
 }
 
-/// Where an entry begins, in bytes from the start of the partition. It is also the tweak of its encryption.
+/// Where an entry begins, in bytes from the start of the partition. This is also the tweak of its encryption.
 #[must_use]
 #[inline]
 pub const fn entry_offset(page: usize, entry: usize) -> usize {
     page * PAGE_SIZE + ENTRIES_OFFSET + entry * ENTRY_SIZE
 }
 
-/// Entries that a value of `size` bytes takes beside its first entry.
+/// Entries that the data of a value of `size` bytes takes, after the value's first entry.
 #[must_use]
 #[inline]
 pub const fn data_entries(size: usize) -> usize {
     size.div_ceil(ENTRY_SIZE)
 }
 
-/// Entries that a blob of `size` bytes takes at least: its index, and for each chunk one beside its data. It takes more where
-/// what is left of a page makes the chunks smaller.
+/// Entries that a blob of `size` bytes takes at least: one for its index, and for each chunk one and its data. It takes more
+/// where the room that is left in a page makes the chunks smaller.
 pub(crate) const fn blob_entries(size: usize) -> usize {
     let chunks = if size == 0 { 1 } else { size.div_ceil(CHUNK_MAX) };
     1 + chunks + data_entries(size)

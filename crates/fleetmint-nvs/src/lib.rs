@@ -19,6 +19,7 @@ pub mod csv;
 pub mod diff;
 pub mod entry;
 pub mod error;
+mod fast;
 pub mod image;
 pub mod key;
 pub mod layout;

@@ -4,6 +4,7 @@
 //! key field of an entry, 16 bytes:  'd' 'e' 'v' 'i' 'c' 'e' '_' 'k' 'e' 'y' 00 00 00 00 00 00
 //! ```
 
+use crate::fast;
 use crate::layout::NAME_FIELD;
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -19,25 +20,17 @@ impl RawName {
     /// The empty name.
     pub const EMPTY: Self = Self { field: [0; NAME_FIELD] };
 
-    /// The name in an entry's key field: what comes before the first NUL, at most 15 bytes.
+    /// The name in an entry's key field: the bytes before the first NUL, at most 15.
     #[must_use]
     #[inline]
     pub fn from_field(field: &[u8; NAME_FIELD]) -> Self {
-        // The bytes after the first NUL become NUL too, so that equal names are equal fields.
-        let word = u128::from_le_bytes(*field);
-        let (low, high) = (word as u64, (word >> 64) as u64 & (u64::MAX >> 8));
-        let kept = before_nul(low);
-        let (low, high) = if kept == u64::MAX {
-            (low, high & before_nul(high))
-        } else {
-            (low & kept, 0)
-        };
+        // What follows the first NUL becomes NUL, so that equal names are equal fields.
         Self {
-            field: (u128::from(high) << 64 | u128::from(low)).to_le_bytes(),
+            field: fast::cut_at_nul(*field),
         }
     }
 
-    /// The name in a key field that is known to hold nothing but NUL after its first.
+    /// The name in a key field that has nothing but NUL after the first NUL.
     #[inline]
     pub(crate) fn of_clean(field: [u8; NAME_FIELD]) -> Self {
         debug_assert_eq!(Self::from_field(&field).field, field);
@@ -55,11 +48,10 @@ impl RawName {
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
-        let word = u128::from_le_bytes(self.field);
-        NAME_FIELD - (word.leading_zeros() / 8) as usize
+        fast::name_len(&self.field)
     }
 
-    /// Whether the name has no bytes. The firmware does accept such names.
+    /// Whether the name has no bytes. The firmware accepts such names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.field == [0; NAME_FIELD]
@@ -78,24 +70,10 @@ impl RawName {
         core::str::from_utf8(self.as_bytes()).ok()
     }
 
-    /// The name as text, with U+FFFD for what isn't UTF-8.
+    /// The name as text, with U+FFFD in place of what isn't UTF-8.
     #[must_use]
     pub fn to_string_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.as_bytes())
-    }
-}
-
-/// A mask of the bytes before the first that is NUL; all, if none is.
-#[inline]
-const fn before_nul(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
-    // The lowest set bit of this marks the first NUL byte.
-    let nul = word.wrapping_sub(ONES) & !word & HIGHS;
-    if nul == 0 {
-        u64::MAX
-    } else {
-        ((nul & nul.wrapping_neg()) - 1) >> 7
     }
 }
 
@@ -105,7 +83,7 @@ impl fmt::Debug for RawName {
     }
 }
 
-/// The name for people: its text, or its bytes escaped when they aren't UTF-8.
+/// The name as text, or its bytes escaped where they aren't UTF-8.
 impl fmt::Display for RawName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_str() {

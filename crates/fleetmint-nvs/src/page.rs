@@ -8,19 +8,35 @@
 //!                └──────────────── the CRC is over these ────────────────────┘
 //! ```
 //!
-//! A state only ever clears bits, so a page grows old without an erase. The bitmap gives each entry two bits, entry 0
-//! in the lowest two of the first byte: 11 empty, 10 written, 00 erased; 01 is illegal.
+//! A new state only clears bits, so a page changes its state without an erase. The bitmap has two bits for each entry,
+//! entry 0 in the lowest two of the first byte: 11 empty, 10 written, 00 erased; 01 is illegal.
 
-use crate::layout::{BITMAP_SIZE, ENTRY_COUNT, HEADER_SIZE, Version, crc32};
+use crate::fast::{self, BitmapWords, ENTRIES_PER_WORD};
+use crate::layout::{BITMAP_SIZE, ENTRY_COUNT, Field, HEADER_SIZE, Version, crc32};
+
+/// A field of the header.
+type HeaderField<const SIZE: usize> = Field<HEADER_SIZE, SIZE>;
+
+const STATE: HeaderField<4> = Field::at(0);
+const SEQUENCE: HeaderField<4> = Field::at(4);
+const VERSION: HeaderField<1> = Field::at(8);
+const CRC: HeaderField<4> = Field::at(28);
+/// What the checksum is over.
+const COVERED: HeaderField<24> = Field::at(4);
+
+const _: () = {
+    assert!(STATE.end() == 4 && SEQUENCE.end() == 8);
+    assert!(COVERED.end() == 28 && CRC.end() == HEADER_SIZE);
+};
 
 /// A page's state word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PageState {
-    /// Never written since its erase.
+    /// Not written since it was erased.
     Uninitialized,
     /// The page that is being written to.
     Active,
-    /// Closed.
+    /// Closed: nothing more is written to it.
     Full,
     /// Its items are being moved to another page.
     Freeing,
@@ -38,7 +54,7 @@ impl PageState {
         }
     }
 
-    /// The state that this word names.
+    /// The state with this word.
     #[must_use]
     pub const fn from_word(word: u32) -> Option<Self> {
         match word {
@@ -62,7 +78,7 @@ impl PageState {
     }
 }
 
-/// A page's header, decoded. It may hold anything that flash may hold.
+/// A page's header, decoded. It may have any content that a flash can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageHeader {
     /// The state word, known or not; see [`PageState::from_word`].
@@ -71,9 +87,9 @@ pub struct PageHeader {
     pub sequence: u32,
     /// The version byte, known or not; see [`Version::from_byte`].
     pub version: u8,
-    /// The checksum as stored.
+    /// The stored checksum.
     pub crc: u32,
-    /// The checksum that fits the bytes.
+    /// The checksum of the bytes.
     pub crc_wanted: u32,
 }
 
@@ -89,35 +105,28 @@ impl PageHeader {
     /// ```
     #[must_use]
     pub fn encode(state: PageState, sequence: u32, version: Version) -> [u8; HEADER_SIZE] {
-        let [w0, w1, w2, w3] = state.word().to_le_bytes();
-        let [s0, s1, s2, s3] = sequence.to_le_bytes();
-        let mut covered = [0xFF; HEADER_SIZE - 8];
-        let [c0, c1, c2, c3, c4, ..] = &mut covered;
-        (*c0, *c1, *c2, *c3, *c4) = (s0, s1, s2, s3, version.byte());
-        let crc = crc32(&covered);
         let mut header = [0xFF; HEADER_SIZE];
-        let [h0, h1, h2, h3, rest @ .., e0, e1, e2, e3] = &mut header;
-        (*h0, *h1, *h2, *h3) = (w0, w1, w2, w3);
-        *rest = covered;
-        [*e0, *e1, *e2, *e3] = crc.to_le_bytes();
+        STATE.set(&mut header, state.word().to_le_bytes());
+        SEQUENCE.set(&mut header, sequence.to_le_bytes());
+        VERSION.set(&mut header, [version.byte()]);
+        let crc = crc32(&COVERED.get(&header));
+        CRC.set(&mut header, crc.to_le_bytes());
         header
     }
 
     /// The header in these bytes.
     #[must_use]
     pub fn decode(bytes: &[u8; HEADER_SIZE]) -> Self {
-        let [w0, w1, w2, w3, covered @ .., c0, c1, c2, c3] = bytes;
-        let [s0, s1, s2, s3, version, ..] = covered;
         Self {
-            state_word: u32::from_le_bytes([*w0, *w1, *w2, *w3]),
-            sequence: u32::from_le_bytes([*s0, *s1, *s2, *s3]),
-            version: *version,
-            crc: u32::from_le_bytes([*c0, *c1, *c2, *c3]),
-            crc_wanted: crc32(covered),
+            state_word: u32::from_le_bytes(STATE.get(bytes)),
+            sequence: u32::from_le_bytes(SEQUENCE.get(bytes)),
+            version: u8::from_le_bytes(VERSION.get(bytes)),
+            crc: u32::from_le_bytes(CRC.get(bytes)),
+            crc_wanted: crc32(&COVERED.get(bytes)),
         }
     }
 
-    /// Whether the stored checksum fits.
+    /// Whether the stored checksum is that of the bytes.
     #[must_use]
     pub const fn crc_fits(&self) -> bool {
         self.crc == self.crc_wanted
@@ -129,11 +138,11 @@ impl PageHeader {
 pub enum EntryState {
     /// 11: never written.
     Empty,
-    /// 10: holds an item, or a part of one.
+    /// 10: holds an item or a part of one.
     Written,
-    /// 01: what no orderly write leaves.
+    /// 01: no complete write leaves this.
     Illegal,
-    /// 00: held something once.
+    /// 00: no longer in use.
     Erased,
 }
 
@@ -164,11 +173,8 @@ impl EntryState {
 /// A page's bitmap: the state of each of its 126 entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bitmap {
-    words: [u64; BITMAP_SIZE / 8],
+    words: BitmapWords,
 }
-
-/// Entries in a word of the bitmap.
-const PER_WORD: usize = 32;
 
 impl Bitmap {
     /// All entries empty.
@@ -198,22 +204,22 @@ impl Bitmap {
         bytes
     }
 
-    /// The state of an entry. Past entry 125: empty.
+    /// The state of an entry. After entry 125: empty.
     #[must_use]
     #[inline]
     pub fn get(&self, entry: usize) -> EntryState {
-        let word = self.words.get(entry / PER_WORD).copied().unwrap_or(u64::MAX);
-        EntryState::from_bits((word >> (2 * (entry % PER_WORD)) & 3) as u8)
+        let word = self.words.get(entry / ENTRIES_PER_WORD).copied().unwrap_or(u64::MAX);
+        EntryState::from_bits((word >> (2 * (entry % ENTRIES_PER_WORD)) & 3) as u8)
     }
 
-    /// Sets the state of an entry. Past entry 125: nothing.
+    /// Sets the state of an entry. After entry 125 it does nothing.
     #[inline]
     pub fn set(&mut self, entry: usize, state: EntryState) {
         if entry >= ENTRY_COUNT {
             return;
         }
-        if let Some(word) = self.words.get_mut(entry / PER_WORD) {
-            let shift = 2 * (entry % PER_WORD);
+        if let Some(word) = self.words.get_mut(entry / ENTRIES_PER_WORD) {
+            let shift = 2 * (entry % ENTRIES_PER_WORD);
             *word = *word & !(3 << shift) | u64::from(state.bits()) << shift;
         }
     }
@@ -232,58 +238,25 @@ impl Bitmap {
         ((word >> (32 * (number % 2))) as u32).to_le_bytes()
     }
 
-    /// The entries of this state, as a set: bit n is entry n.
+    /// The entries in this state, as a set: bit n is entry n.
     #[must_use]
     #[inline]
     pub(crate) fn set_of(&self, state: EntryState) -> u128 {
-        let words = self.words.iter().rev();
-        let set = words.fold(0, |set, word| {
-            set << PER_WORD | u128::from(even_bits(pairs_of(*word, state)))
-        });
-        // The last two places belong to no entry.
-        set & ((1 << ENTRY_COUNT) - 1)
+        fast::entries_with(&self.words, state.bits())
     }
 
-    /// The first entry of this state.
+    /// The first entry in this state.
     #[must_use]
     #[inline]
     pub(crate) fn first(&self, state: EntryState) -> Option<usize> {
-        let pairs = self.words.iter().map(|word| pairs_of(*word, state));
-        let (number, pairs) = pairs.enumerate().find(|(_, pairs)| *pairs != 0)?;
-        let entry = number * PER_WORD + pairs.trailing_zeros() as usize / 2;
-        (entry < ENTRY_COUNT).then_some(entry)
+        fast::first_entry_with(&self.words, state.bits())
     }
 
-    /// How many of the 126 entries have this state.
+    /// How many of the 126 entries are in this state.
     #[must_use]
     pub fn count(&self, state: EntryState) -> usize {
         self.set_of(state).count_ones() as usize
     }
-}
-
-/// The low bit of each pair.
-const LOW_BITS: u64 = 0x5555_5555_5555_5555;
-
-/// The low bit of each pair of bits that is this state.
-#[inline]
-const fn pairs_of(word: u64, state: EntryState) -> u64 {
-    let (low, high) = (word, word >> 1);
-    let pairs = match state {
-        EntryState::Erased => !(low | high),
-        EntryState::Illegal => low & !high,
-        EntryState::Written => high & !low,
-        EntryState::Empty => low & high,
-    };
-    pairs & LOW_BITS
-}
-
-/// Moves the 32 even bits of a word together.
-const fn even_bits(word: u64) -> u32 {
-    let word = (word | word >> 1) & 0x3333_3333_3333_3333;
-    let word = (word | word >> 2) & 0x0F0F_0F0F_0F0F_0F0F;
-    let word = (word | word >> 4) & 0x00FF_00FF_00FF_00FF;
-    let word = (word | word >> 8) & 0x0000_FFFF_0000_FFFF;
-    (word | word >> 16) as u32
 }
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ pub const KEY_PARTITION_SIZE: usize = 4096;
 /// Bytes in the eFuse key of the HMAC scheme.
 pub const HMAC_KEY_SIZE: usize = 32;
 
-/// What the HMAC peripheral is asked to sign for the XTS key and for the tweak key: 8 times this.
+/// The messages that the HMAC peripheral signs for the XTS key and for the tweak key: 8 times these bytes.
 /// Source: `components/nvs_sec_provider/nvs_sec_provider.c` of ESP-IDF.
 const XTS_KEY_SEED: [u8; 4] = [0x5A, 0x5A, 0xBE, 0xAE];
 const TWEAK_KEY_SEED: [u8; 4] = [0xA5, 0xA5, 0xDE, 0xCE];
 
-/// The two AES-256 keys of an encrypted NVS partition. Wiped from memory when dropped; `Debug` shows nothing of them.
+/// The two AES-256 keys of an encrypted NVS partition. Wiped from memory when dropped; `Debug` doesn't show them.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Keys {
     xts: [u8; 32],
@@ -53,11 +53,11 @@ impl Keys {
         Ok(Self::split(&bytes))
     }
 
-    /// Reads a key partition: at least 68 bytes, the keys and their CRC-32. What follows doesn't matter. A file of
-    /// exactly 64 bytes holds the bare keys, as Espressif's generator accepts them.
+    /// Reads a key partition: at least 68 bytes, the keys and their CRC-32; what follows is ignored. A file of exactly 64
+    /// bytes has the keys alone, which Espressif's generator accepts too.
     ///
     /// # Errors
-    /// [`Error::KeyFile`]: too short, erased (all 0xFF), or the CRC doesn't fit the keys.
+    /// [`Error::KeyFile`]: too short, erased (all 0xFF), or the CRC is not that of the keys.
     pub fn decode(partition: &[u8]) -> Result<Self, Error> {
         if partition.len() == HMAC_KEY_SIZE {
             return Err(Error::KeyFile {
@@ -66,7 +66,7 @@ impl Keys {
             });
         }
         let (bytes, rest) = partition.split_first_chunk::<KEYS_SIZE>().ok_or(Error::KeyFile {
-            reason: "it has fewer than the 64 bytes that the two keys take",
+            reason: "it has fewer than the 64 bytes of the two keys",
             offset: partition.len(),
         })?;
         if partition.iter().all(|byte| *byte == 0xFF) {
@@ -90,7 +90,7 @@ impl Keys {
         Ok(Self::split(bytes))
     }
 
-    /// The key partition with these keys, ready for flashing.
+    /// The key partition with these keys, ready to be flashed.
     ///
     /// ```
     /// use fleetmint_nvs::crypt::Keys;
@@ -113,13 +113,13 @@ impl Keys {
         partition
     }
 
-    /// The key for the data.
+    /// The key that encrypts the data.
     #[must_use]
     pub const fn xts_key(&self) -> &[u8; 32] {
         &self.xts
     }
 
-    /// The key for the tweaks.
+    /// The key that encrypts the tweaks.
     #[must_use]
     pub const fn tweak_key(&self) -> &[u8; 32] {
         &self.tweak
@@ -150,8 +150,8 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// The eFuse key of the HMAC scheme, from which a chip derives its NVS keys at each start. Wiped from memory when
-/// dropped; `Debug` shows nothing of it.
+/// The eFuse key of the HMAC scheme, from which a chip derives its NVS keys at each start. Wiped from memory when dropped;
+/// `Debug` doesn't show it.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct HmacKey([u8; HMAC_KEY_SIZE]);
 
@@ -166,7 +166,7 @@ impl HmacKey {
         Ok(key)
     }
 
-    /// Reads a key file: exactly 32 bytes, as an eFuse key block holds them.
+    /// Reads a key file: the 32 bytes of an eFuse key block.
     ///
     /// # Errors
     /// [`Error::HmacKeyFile`]: another length.

@@ -3,15 +3,14 @@
 use super::keys::Keys;
 use crate::error::Error;
 use crate::image::check_size;
-use crate::layout::{BITMAP_OFFSET, BITMAP_SIZE, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
+use crate::layout::{ENTRY_SIZE, EntryBytes, PAGE_BITMAP, entries_mut, entry_offset};
 use crate::page::{Bitmap, EntryState};
 use crate::storage::check_key;
 
-/// Encrypts a plain image in place, from the start of its partition: every entry that the bitmap marks written, and
-/// what is left of erased ones. Blank entries (all 0xFF) and wiped ones (all zero) stay as they are, as the firmware
-/// writes them.
+/// Encrypts the plain image of a whole partition in place: every entry that the bitmap marks as written, and what is left of
+/// erased ones. Blank entries (all 0xFF) and wiped ones (all zero) stay as they are, as in an image that the firmware wrote.
 ///
-/// The image that Espressif's generator encrypts is this one's plain image encrypted, byte for byte.
+/// Encrypting the plain image of Espressif's generator gives its encrypted image, byte for byte.
 ///
 /// # Errors
 /// [`Error::PartitionSize`]: the length isn't a multiple of 4096 from 4096 to 16 MiB.
@@ -24,17 +23,16 @@ pub fn encrypt(image: &mut [u8], keys: &Keys) -> Result<(), Error> {
     )
 }
 
-/// Decrypts an image in place, from the start of its partition. Each entry is taken at its own place, blank ones
-/// (all 0xFF) before it or not.
+/// Decrypts the image of a whole partition in place. Blank entries (all 0xFF) stay as they are.
 ///
 /// # Errors
 /// [`Error::PartitionSize`]: the length isn't a multiple of 4096 from 4096 to 16 MiB. [`Error::WrongKey`]: by the rule of
-/// [`check_key`], this isn't the image's key. The image is as it was then.
+/// [`check_key`], these are not the keys of the image. The image is then unchanged.
 pub fn decrypt(image: &mut [u8], keys: &Keys) -> Result<(), Error> {
     check_size(image.len())?;
     let xts = keys.xts();
     check_key(image, Some(&xts))?;
-    // Data that happens to encrypt to all 0xFF doesn't occur; a written entry of 0xFF is a torn write.
+    // No data encrypts to all 0xFF by chance. A written entry that is all 0xFF comes from a write that was cut short.
     each_run(
         image,
         |written, entry| is_coded(written, false, entry),
@@ -42,8 +40,9 @@ pub fn decrypt(image: &mut [u8], keys: &Keys) -> Result<(), Error> {
     )
 }
 
-/// Whether an entry goes through the cipher. Of written ones all do, save blank ones where `blank` says so.
-fn is_coded(written: bool, blank: bool, entry: &[u8; ENTRY_SIZE]) -> bool {
+/// Whether an entry goes through the cipher: a written one, unless it is blank and `blank` is false; of the others, those
+/// that are neither blank nor wiped.
+fn is_coded(written: bool, blank: bool, entry: &EntryBytes) -> bool {
     if written {
         blank || *entry != [0xFF; ENTRY_SIZE]
     } else {
@@ -51,39 +50,27 @@ fn is_coded(written: bool, blank: bool, entry: &[u8; ENTRY_SIZE]) -> bool {
     }
 }
 
-fn bitmap(page: &[u8; PAGE_SIZE]) -> Bitmap {
-    let (_, rest) = page.split_at(BITMAP_OFFSET);
-    Bitmap::from_bytes(rest.first_chunk::<BITMAP_SIZE>().unwrap_or(&[0xFF; BITMAP_SIZE]))
-}
-
-/// Hands over the entries that `wanted` picks, as long rows as possible, each with the offset of its first.
+/// Calls `run` for every run of entries that `wanted` picks, with the offset of the run in the partition. `wanted` gets
+/// whether an entry is written, and its bytes.
 fn each_run(
     image: &mut [u8],
-    wanted: impl Fn(bool, &[u8; ENTRY_SIZE]) -> bool,
-    mut run: impl FnMut(u32, &mut [[u8; ENTRY_SIZE]]),
+    wanted: impl Fn(bool, &EntryBytes) -> bool,
+    mut run: impl FnMut(u32, &mut [EntryBytes]),
 ) -> Result<(), Error> {
     check_size(image.len())?;
-    let (pages, _) = image.as_chunks_mut::<PAGE_SIZE>();
-    let mut page_start = 0;
-    for page in pages {
-        let bitmap = bitmap(page);
-        let (entries, _) = page.split_at_mut(ENTRIES_OFFSET).1.as_chunks_mut::<ENTRY_SIZE>();
+    let (pages, _) = image.as_chunks_mut();
+    for (number, page) in pages.iter_mut().enumerate() {
+        let written = Bitmap::from_bytes(&PAGE_BITMAP.get(page)).set_of(EntryState::Written);
         let mut start = 0;
-        while start < ENTRY_COUNT {
-            let row = entries
-                .split_at_mut_checked(start)
-                .map_or(&mut [][..], |(_, rest)| rest);
-            let len = row
-                .iter()
-                .enumerate()
-                .take_while(|(i, entry)| wanted(bitmap.get(start + i) == EntryState::Written, entry))
-                .count();
-            if let Some((row, _)) = row.split_at_mut_checked(len).filter(|_| len > 0) {
-                run(page_start + (ENTRIES_OFFSET + start * ENTRY_SIZE) as u32, row);
+        while let Some(rest @ [_, ..]) = entries_mut(page).get_mut(start..) {
+            let is_wanted = |(at, entry): &(usize, &EntryBytes)| wanted(written >> at & 1 == 1, entry);
+            let len = (start..).zip(rest.iter()).take_while(is_wanted).count();
+            if let Some((entries @ [_, ..], _)) = rest.split_at_mut_checked(len) {
+                run(entry_offset(number, start) as u32, entries);
             }
+            // The entry after the run is not wanted.
             start += len + 1;
         }
-        page_start += PAGE_SIZE as u32;
     }
     Ok(())
 }

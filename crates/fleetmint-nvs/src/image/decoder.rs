@@ -1,13 +1,13 @@
-//! Reading a fresh image back: the inverse of [`Writer`](super::Writer), without the storage's repairs and searches.
+//! Reading a fresh image back: the inverse of [`Writer`](super::Writer), without the repairs and searches of `storage`.
 
 use super::check_size;
-use super::writer::{Page, Slot, written_up_to};
 use crate::entry::{Entry, ItemType, Number, crc_fits};
 use crate::error::Error;
+use crate::fast;
 use crate::key::RawName;
 use crate::layout::{
-    BITMAP_OFFSET, BITMAP_SIZE, CHUNK_START_0, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, HEADER_SIZE, NAMESPACE_INDEX,
-    Version, crc32, entry_offset, page_offset,
+    CHUNK_START_0, ENTRY_COUNT, EntryBytes, NAMESPACE_INDEX, PAGE_BITMAP, PAGE_HEADER, PageBytes, Version, crc32,
+    entries, entry_offset, page_offset,
 };
 use crate::page::{PageHeader, PageState};
 use core::fmt;
@@ -23,14 +23,14 @@ pub struct Decoded<'a> {
     pub value: DecodedValue<'a>,
 }
 
-/// A value of a fresh image. `Debug` shows its kind and size only, since values may be secrets.
+/// A value of a fresh image. Values may be secrets, so `Debug` shows only type and size.
 #[derive(Clone)]
 pub enum DecodedValue<'a> {
     /// An integer, float or double.
     Number(Number),
     /// A text's bytes, without the NUL that ends it.
     Str(&'a [u8]),
-    /// Bytes, in as many pieces as the blob has chunks.
+    /// Bytes, in one piece for each chunk of the blob.
     Blob(Chunks<'a>),
 }
 
@@ -44,11 +44,11 @@ impl fmt::Debug for DecodedValue<'_> {
     }
 }
 
-/// Reads a fresh image back, item by item, in the order in which they were written. Allocates nothing.
+/// Reads a fresh image item by item, in the order of writing. Allocates nothing.
 ///
-/// A fresh image is one as [`encode`](super::encode) or Espressif's generator make it, not encrypted. What a firmware has
-/// written to since, or what is damaged, is for [`Storage`](crate::storage::Storage): here it is an error that says where
-/// the image stops being fresh. Items are listed as they lie, a key that comes twice is not looked for.
+/// A fresh image is unencrypted and as [`encode`](super::encode) or Espressif's generator made it. An image that a firmware
+/// has written to, or that is damaged, is an error here, which says where it stops being fresh; use
+/// [`Storage`](crate::storage::Storage) for it. A key that is there twice is not noticed.
 ///
 /// ```
 /// use fleetmint_nvs::image::{self, DecodedValue, Item};
@@ -67,16 +67,16 @@ impl fmt::Debug for DecodedValue<'_> {
 pub fn decode(image: &[u8]) -> Result<Decoder<'_>, Error> {
     check_size(image.len())?;
     let (pages, _) = image.as_chunks();
-    let mut place = Place {
+    let mut reader = ItemReader {
         pages,
         page: 0,
         next: 0,
         written: 0,
         last: false,
     };
-    place.open()?;
+    reader.open()?;
     Ok(Decoder {
-        place,
+        reader,
         namespaces: 0,
         current: (RawName::EMPTY, NAMESPACE_INDEX),
         ended: false,
@@ -86,9 +86,9 @@ pub fn decode(image: &[u8]) -> Result<Decoder<'_>, Error> {
 /// The items of a fresh image; see [`decode`].
 #[derive(Clone)]
 pub struct Decoder<'a> {
-    place: Place<'a>,
+    reader: ItemReader<'a>,
     namespaces: u8,
-    /// The namespace of the item before, and its index.
+    /// The namespace of the previous item, and its index.
     current: (RawName, u8),
     ended: bool,
 }
@@ -111,7 +111,7 @@ impl<'a> Decoder<'a> {
     #[inline]
     fn item(&mut self) -> Result<Option<Decoded<'a>>, Error> {
         loop {
-            let Some((entry, data)) = self.place.item()? else {
+            let Some((entry, data)) = self.reader.item()? else {
                 return Ok(None);
             };
             if entry.ns_index == NAMESPACE_INDEX {
@@ -119,7 +119,7 @@ impl<'a> Decoder<'a> {
                 continue;
             }
             if entry.ns_index > self.namespaces {
-                return Err(self.place.not_fresh("an item without a namespace"));
+                return Err(self.reader.not_fresh("an item without a namespace"));
             }
             if entry.ns_index != self.current.1 {
                 self.current = (self.name_of(entry.ns_index)?, entry.ns_index);
@@ -130,7 +130,7 @@ impl<'a> Decoder<'a> {
                 ItemType::Blob => DecodedValue::Blob(Chunks::one(data)),
                 number => match Number::from_data(number, entry.data) {
                     Some(number) => DecodedValue::Number(number),
-                    None => return Err(self.place.not_fresh("a blob index without its chunks")),
+                    None => return Err(self.reader.not_fresh("a blob index without its chunks")),
                 },
             };
             return Ok(Some(Decoded {
@@ -143,9 +143,9 @@ impl<'a> Decoder<'a> {
 
     #[inline(never)]
     fn namespace(&mut self, entry: &Entry) -> Result<(), Error> {
-        let [index, ..] = entry.data;
+        let index = entry.index();
         if entry_type(entry) != ItemType::U8 || Some(index) != self.namespaces.checked_add(1) {
-            return Err(self.place.not_fresh("a namespace out of turn"));
+            return Err(self.reader.not_fresh("a namespace out of turn"));
         }
         self.namespaces = index;
         self.current = (entry.name(), index);
@@ -155,42 +155,41 @@ impl<'a> Decoder<'a> {
     /// The name of an earlier namespace.
     #[cold]
     fn name_of(&self, index: u8) -> Result<RawName, Error> {
-        let mut earlier = decode(self.place.pages.as_flattened())?.place;
+        let mut earlier = decode(self.reader.pages.as_flattened())?.reader;
         while let Some((entry, _)) = earlier.item()? {
-            let [value, ..] = entry.data;
-            if entry.ns_index == NAMESPACE_INDEX && value == index {
+            if entry.ns_index == NAMESPACE_INDEX && entry.index() == index {
                 return Ok(entry.name());
             }
         }
-        Err(self.place.not_fresh("an item without a namespace"))
+        Err(self.reader.not_fresh("an item without a namespace"))
     }
 
     #[inline]
     fn text(&self, data: &'a [u8]) -> Result<&'a [u8], Error> {
         match data.split_last() {
             Some((0, text)) => Ok(text),
-            _ => Err(self.place.not_fresh("a string without a NUL at its end")),
+            _ => Err(self.reader.not_fresh("a string without a NUL at its end")),
         }
     }
 
-    /// Checks that all chunks of a blob and its index follow.
+    /// The blob that begins with this chunk. Checks that all its chunks and its index follow.
     #[inline(never)]
     fn blob(&mut self, first: &Entry, data: &'a [u8]) -> Result<Chunks<'a>, Error> {
         let mut chunks = Chunks {
             first: Some(data),
-            rest: Some(self.place.clone()),
+            rest: Some(self.reader.clone()),
             size: data.len(),
         };
         let mut count = 1;
         if first.chunk != CHUNK_START_0 {
-            return Err(self.place.not_fresh("a blob whose chunks do not begin with 0"));
+            return Err(self.reader.not_fresh("a blob whose chunks do not begin with 0"));
         }
         loop {
-            let next = self.place.item()?;
+            let next = self.reader.item()?;
             let Some((entry, data)) =
                 next.filter(|(entry, _)| entry.ns_index == first.ns_index && entry.key == first.key)
             else {
-                return Err(self.place.not_fresh("a blob without its index"));
+                return Err(self.reader.not_fresh("a blob without its index"));
             };
             match entry_type(&entry) {
                 ItemType::BlobData if entry.chunk == count => {
@@ -204,7 +203,7 @@ impl<'a> Decoder<'a> {
                 {
                     return Ok(chunks);
                 }
-                _ => return Err(self.place.not_fresh("a blob whose chunks do not fit its index")),
+                _ => return Err(self.reader.not_fresh("a blob whose chunks do not fit its index")),
             }
         }
     }
@@ -214,8 +213,8 @@ impl<'a> Decoder<'a> {
 impl fmt::Debug for Decoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
-            .field("page", &self.place.page)
-            .field("next", &self.place.next)
+            .field("page", &self.reader.page)
+            .field("next", &self.reader.next)
             .finish_non_exhaustive()
     }
 }
@@ -224,7 +223,7 @@ impl fmt::Debug for Decoder<'_> {
 #[derive(Clone)]
 pub struct Chunks<'a> {
     first: Option<&'a [u8]>,
-    rest: Option<Place<'a>>,
+    rest: Option<ItemReader<'a>>,
     size: usize,
 }
 
@@ -251,7 +250,7 @@ impl<'a> Iterator for Chunks<'a> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        // It was walked before, so nothing is wrong with it.
+        // The decoder has read these items before, so there are no errors.
         let (entry, data) = self.rest.as_mut()?.item().ok()??;
         if entry_type(&entry) == ItemType::BlobData {
             return Some(data);
@@ -268,34 +267,31 @@ impl fmt::Debug for Chunks<'_> {
     }
 }
 
-/// Where in the image the next entry is.
+/// Reads the items of a fresh image one after another, and checks pages, entries and data on the way.
 #[derive(Clone)]
-struct Place<'a> {
-    pages: &'a [Page],
+struct ItemReader<'a> {
+    pages: &'a [PageBytes],
     page: u16,
+    /// The next entry in the page.
     next: u8,
-    /// How many entries of the page are written.
+    /// The number of entries that are written in the page.
     written: u8,
     /// Whether this is the last page in use.
     last: bool,
 }
 
-impl<'a> Place<'a> {
-    /// Checks header and bitmap of the page.
+impl<'a> ItemReader<'a> {
+    /// Begins the page: checks its header and bitmap.
     fn open(&mut self) -> Result<(), Error> {
         self.next = 0;
         let Some(page) = self.pages.get(usize::from(self.page)) else {
             return Err(self.bad_page());
         };
-        let (head, rest) = page.split_at(BITMAP_OFFSET);
-        let (Some(header), Some(bitmap)) = (head.first_chunk::<HEADER_SIZE>(), rest.first_chunk::<BITMAP_SIZE>())
-        else {
-            return Err(self.bad_page());
-        };
-        let header = PageHeader::decode(header);
+        let header = PageHeader::decode(&PAGE_HEADER.get(page));
+        let bitmap = PAGE_BITMAP.get(page);
         let state = PageState::from_word(header.state_word);
         self.last = state == Some(PageState::Active);
-        self.written = first_not_written(bitmap);
+        self.written = fast::leading_written(&bitmap);
         let in_turn = header.sequence == u32::from(self.page) && (self.last || state == Some(PageState::Full));
         let blank_after = || {
             self.pages
@@ -306,7 +302,7 @@ impl<'a> Place<'a> {
         if !header.crc_fits()
             || !in_turn
             || Version::from_byte(header.version).is_none()
-            || *bitmap != written_up_to(usize::from(self.written))
+            || bitmap != fast::written_up_to(usize::from(self.written))
             || self.last && !blank_after()
         {
             return Err(self.bad_page());
@@ -314,7 +310,7 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    /// The next item: its entry, checked, and its data, checked too.
+    /// The next item: its entry and its data, both checked.
     #[inline]
     fn item(&mut self) -> Result<Option<(Entry, &'a [u8])>, Error> {
         while self.next >= self.written {
@@ -324,14 +320,10 @@ impl<'a> Place<'a> {
             self.page += 1;
             self.open()?;
         }
-        let slots = self
-            .pages
-            .get(usize::from(self.page))
-            .map_or(&[][..], |page| page.split_at(ENTRIES_OFFSET).1);
-        let (slots, _): (&[Slot], _) = slots.as_chunks::<ENTRY_SIZE>();
+        let slots = self.pages.get(usize::from(self.page)).map_or(&[][..], entries);
         let rest = slots
             .get(usize::from(self.next)..usize::from(self.written))
-            .and_then(<[Slot]>::split_first);
+            .and_then(<[EntryBytes]>::split_first);
         let Some((slot, rest)) = rest.filter(|(slot, _)| crc_fits(slot)) else {
             return Err(self.not_fresh("an entry whose checksum does not fit"));
         };
@@ -370,19 +362,4 @@ impl<'a> Place<'a> {
 #[inline]
 fn entry_type(entry: &Entry) -> ItemType {
     entry.item_type().unwrap_or(ItemType::BlobIndex)
-}
-
-/// How many entries from the first on are written: 10 in two bits.
-#[inline]
-fn first_not_written(bitmap: &[u8; BITMAP_SIZE]) -> u8 {
-    let (halves, _) = bitmap.as_chunks();
-    let mut count = 0;
-    for half in halves {
-        let other = u128::from_le_bytes(*half) ^ u128::from_le_bytes([0b1010_1010; 16]);
-        count += (other.trailing_zeros() / 2) as u8;
-        if other != 0 {
-            break;
-        }
-    }
-    count.min(ENTRY_COUNT as u8)
 }

@@ -3,17 +3,15 @@
 use super::{Value, check_size};
 use crate::entry::{Entry, ItemType, Number};
 use crate::error::Error;
+use crate::fast::{self, KeyFilter};
 use crate::key::{Key, Namespace, RawName};
 use crate::layout::{
-    BITMAP_OFFSET, BITMAP_SIZE, BLOB_CHUNKS_MAX, BLOB_MAX, CHUNK_ANY, CHUNK_MAX, CHUNK_START_0, ENTRIES_OFFSET,
-    ENTRY_COUNT, ENTRY_SIZE, HEADER_SIZE, NAME_FIELD, NAMESPACE_ANY, NAMESPACE_INDEX, NAMESPACE_LAST, PAGE_SIZE,
-    READ_WRITE_MIN, STRING_MAX, V1_BLOB_MAX, Version, data_entries,
+    BLOB_CHUNKS_MAX, BLOB_MAX, CHUNK_ANY, CHUNK_MAX, CHUNK_START_0, ENTRY_COUNT, ENTRY_SIZE, EntryBytes, NAME_FIELD,
+    NAMESPACE_ANY, NAMESPACE_INDEX, NAMESPACE_LAST, PAGE_BITMAP, PAGE_HEADER, PAGE_SIZE, PageBytes, READ_WRITE_MIN,
+    STRING_MAX, V1_BLOB_MAX, Version, data_entries, entries, entries_mut,
 };
 use crate::page::{PageHeader, PageState};
 use core::fmt;
-
-pub(super) type Page = [u8; PAGE_SIZE];
-pub(super) type Slot = [u8; ENTRY_SIZE];
 
 /// Lays a fresh image out into a buffer, item by item. Allocates nothing.
 ///
@@ -29,21 +27,22 @@ pub(super) type Slot = [u8; ENTRY_SIZE];
 /// # Ok::<(), fleetmint_nvs::Error>(())
 /// ```
 pub struct Writer<'a> {
-    pages: &'a mut [Page],
+    pages: &'a mut [PageBytes],
     version: Version,
     /// The page being written, and the next free entry in it.
     page: usize,
     next: usize,
-    /// How many pages may be written.
+    /// The number of pages that may be written.
     usable: usize,
-    /// The namespace last used and its index; before the first, the empty name.
+    /// The namespace of the previous item and its index; before the first item, the empty name.
     current: (RawName, u8),
+    /// The number of namespaces, which is the index of the latest.
     namespaces: u8,
-    seen: Seen,
+    keys: KeyFilter,
 }
 
 impl<'a> Writer<'a> {
-    /// Starts an image over this buffer, whose length is the partition's size; it becomes 0xFF throughout.
+    /// Starts an image in this buffer, whose length is the partition's size. The buffer is filled with 0xFF.
     ///
     /// # Errors
     /// [`Error::PartitionSize`]: the length isn't a multiple of 4096 from 4096 to 16 MiB.
@@ -53,7 +52,7 @@ impl<'a> Writer<'a> {
         Self::over_blank(image, version)
     }
 
-    /// Starts an image over a buffer that is 0xFF throughout.
+    /// [`Writer::new`] for a buffer that is already filled with 0xFF.
     #[inline]
     pub(super) fn over_blank(image: &'a mut [u8], version: Version) -> Result<Self, Error> {
         check_size(image.len())?;
@@ -67,14 +66,13 @@ impl<'a> Writer<'a> {
             next: 0,
             current: (RawName::EMPTY, NAMESPACE_INDEX),
             namespaces: 0,
-            seen: Seen([0; SEEN_WORDS]),
+            keys: KeyFilter::new(),
         })
     }
 
-    /// Adds a value. Its namespace is made if it is new; an earlier one is taken up again.
+    /// Adds a value. A namespace is created with its first value, and may be used again after others.
     ///
-    /// A key may come once in each namespace. To know that, more than some thousands of values make the writer read
-    /// through what it has written.
+    /// A namespace holds each key once. To check that among thousands of values, the writer searches what it has written.
     ///
     /// # Errors
     /// [`Error::ValueTooLong`] with the limit: strings of more than 4000 bytes with NUL, blobs of more than 508,000 bytes or
@@ -83,7 +81,7 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn set(&mut self, namespace: &Namespace, key: &Key, value: Value<'_>) -> Result<(), Error> {
         let index = self.namespace(namespace)?;
-        if self.seen.insert(index, key.field()) && self.holds(index, key.field()) {
+        if self.keys.insert(index, key.field()) && self.holds(index, key.field()) {
             return Err(Error::DuplicateKey {
                 namespace: namespace.raw(),
                 key: key.raw(),
@@ -92,13 +90,13 @@ impl<'a> Writer<'a> {
         self.put(index, key, value)
     }
 
-    /// The index of a namespace, which is made if it is new. With it a namespace without values can be written.
+    /// The index of a namespace, which is created if it is new. A namespace may stay without values.
     ///
     /// # Errors
     /// [`Error::TooManyNamespaces`]: it would be the 255th. [`Error::NotEnoughSpace`].
     #[inline]
     pub fn namespace(&mut self, namespace: &Namespace) -> Result<u8, Error> {
-        // No namespace has the empty name, so this is never the start value.
+        // Before the first namespace this is the empty name, which no namespace has.
         let (name, index) = self.current;
         if name == namespace.raw() {
             Ok(index)
@@ -114,7 +112,7 @@ impl<'a> Writer<'a> {
             self.find(NAMESPACE_INDEX, namespace.field())
         };
         let index = match known {
-            Some([.., index, _, _, _, _, _, _, _]) => *index,
+            Some(entry) => entry.index(),
             None => {
                 if self.namespaces == NAMESPACE_LAST {
                     return Err(Error::TooManyNamespaces {
@@ -131,14 +129,14 @@ impl<'a> Writer<'a> {
         Ok(index)
     }
 
-    /// Closes the image and gives the bytes in use, a multiple of 4096.
+    /// Closes the image and returns the bytes in use, a multiple of 4096.
     #[inline]
     pub fn finish(mut self) -> usize {
         self.close(PageState::Active);
         (self.page + 1) * PAGE_SIZE
     }
 
-    /// Adds a value whose key is known to be new.
+    /// [`Writer::set`] for a key that is certainly new.
     #[inline]
     pub(crate) fn put(&mut self, ns_index: u8, key: &Key, value: Value<'_>) -> Result<(), Error> {
         match value {
@@ -151,6 +149,7 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Adds an item of one entry.
     fn single(&mut self, name: RawName, entry: Entry) -> Result<(), Error> {
         if self.next >= ENTRY_COUNT {
             self.turn(name, 1, self.left())?;
@@ -164,13 +163,13 @@ impl<'a> Writer<'a> {
 
     #[inline]
     fn string(&mut self, ns_index: u8, key: &Key, text: &[u8]) -> Result<(), Error> {
-        if let Some(offset) = first_nul(text) {
+        if let Some(offset) = fast::first_nul(text) {
             return Err(Error::ValueHasNul { key: key.raw(), offset });
         }
         self.whole(ns_index, ItemType::Str, key, text, &[0])
     }
 
-    /// Adds an item that lies in one page: its value is `data` followed by `tail`.
+    /// Adds an item that must fit into one page. Its value is `data` followed by `tail`.
     #[inline]
     fn whole(&mut self, ns_index: u8, item_type: ItemType, key: &Key, data: &[u8], tail: &[u8]) -> Result<(), Error> {
         let size = data.len() + tail.len();
@@ -187,7 +186,7 @@ impl<'a> Writer<'a> {
             });
         }
         let span = 1 + data_entries(size);
-        // It never ends on the last entry, unless it takes the whole page.
+        // An item never ends on a page's last entry, unless it takes the whole page.
         let fits = if span == ENTRY_COUNT {
             self.next == 0
         } else {
@@ -208,6 +207,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Adds a blob in chunks.
     fn blob(&mut self, ns_index: u8, key: &Key, bytes: &[u8]) -> Result<(), Error> {
         let name = key.raw();
         if bytes.len() > BLOB_MAX {
@@ -253,10 +253,9 @@ impl<'a> Writer<'a> {
 
     /// The next free entry of the current page, and those after it.
     #[inline]
-    fn slots(&mut self) -> Option<(&mut Slot, &mut [Slot])> {
-        let (_, entries) = self.pages.get_mut(self.page)?.split_at_mut(ENTRIES_OFFSET);
-        let (slots, _) = entries.as_chunks_mut();
-        slots.get_mut(self.next..)?.split_first_mut()
+    fn slots(&mut self) -> Option<(&mut EntryBytes, &mut [EntryBytes])> {
+        let page = self.pages.get_mut(self.page)?;
+        entries_mut(page).get_mut(self.next..)?.split_first_mut()
     }
 
     /// Entries left in the current page.
@@ -265,12 +264,12 @@ impl<'a> Writer<'a> {
         ENTRY_COUNT - self.next
     }
 
-    /// Entries left in all.
+    /// Entries left in all pages.
     const fn free(&self) -> usize {
         self.left() + (self.usable - self.page - 1) * ENTRY_COUNT
     }
 
-    /// Turns to a new page, because an item needs so many entries and finds so many.
+    /// Goes to a new page, because an item needs `needed` entries and `free` are left.
     fn turn(&mut self, key: RawName, needed: usize, free: usize) -> Result<(), Error> {
         if self.page + 1 >= self.usable {
             return Err(Error::NotEnoughSpace { key, needed, free });
@@ -287,13 +286,8 @@ impl<'a> Writer<'a> {
         let Some(page) = self.pages.get_mut(self.page) else {
             return;
         };
-        let (head, rest) = page.split_at_mut(BITMAP_OFFSET);
-        if let Some(header) = head.first_chunk_mut::<HEADER_SIZE>() {
-            *header = PageHeader::encode(state, self.page as u32, self.version);
-        }
-        if let Some(bitmap) = rest.first_chunk_mut::<BITMAP_SIZE>() {
-            *bitmap = written_up_to(self.next);
-        }
+        PAGE_HEADER.set(page, PageHeader::encode(state, self.page as u32, self.version));
+        PAGE_BITMAP.set(page, fast::written_up_to(self.next));
     }
 
     /// Whether a namespace holds a key.
@@ -303,20 +297,19 @@ impl<'a> Writer<'a> {
     }
 
     /// The first entry of an item by namespace index and name.
-    fn find(&self, ns_index: u8, name: &[u8; NAME_FIELD]) -> Option<&Slot> {
+    fn find(&self, ns_index: u8, name: &[u8; NAME_FIELD]) -> Option<Entry> {
         for page in self.pages.iter().take(self.page + 1) {
-            let (slots, _) = page.split_at(ENTRIES_OFFSET).1.as_chunks::<ENTRY_SIZE>();
-            let mut at = 0;
-            while let Some(slot) = slots.get(at) {
-                let [ns, _, span, _, _, _, _, _, key @ .., _, _, _, _, _, _, _, _] = slot;
+            let mut rest = entries(page);
+            while let Some(bytes) = rest.first() {
+                let entry = Entry::from_bytes(bytes);
                 // No item has this index: the rest of the page is blank.
-                if *ns == NAMESPACE_ANY {
+                if entry.ns_index == NAMESPACE_ANY {
                     break;
                 }
-                if *ns == ns_index && key == name {
-                    return Some(slot);
+                if entry.ns_index == ns_index && entry.key == *name {
+                    return Some(entry);
                 }
-                at += usize::from(*span).max(1);
+                rest = rest.get(usize::from(entry.span).max(1)..).unwrap_or_default();
             }
         }
         None
@@ -338,12 +331,12 @@ impl fmt::Debug for Writer<'_> {
 /// How a blob is cut into chunks.
 #[derive(Debug, PartialEq, Eq)]
 struct BlobPlan {
-    /// Bytes in the first chunk: all, or what the page still takes. None at all if only one entry is left.
+    /// Bytes in the first chunk: all of them, or what fits into the page. None, if only one entry is left.
     first: usize,
     chunks: usize,
     /// Entries in all, the index included.
     entries: usize,
-    /// Pages begun after the current one.
+    /// Pages that are begun after the current one.
     new_pages: usize,
 }
 
@@ -359,7 +352,7 @@ impl BlobPlan {
             let pages = rest.div_ceil(CHUNK_MAX);
             (room, pages, CHUNK_MAX, rest - (pages - 1) * CHUNK_MAX)
         };
-        // The index follows the last chunk, in a new page if that one is used up.
+        // The index follows the last chunk, in a new page if the last one is full.
         let index_turns = (last_room - last < ENTRY_SIZE) as usize;
         let chunks = 1 + full_pages;
         Self {
@@ -367,58 +360,6 @@ impl BlobPlan {
             chunks,
             entries: chunks + data_entries(first) + data_entries(size - first) + 1,
             new_pages: turned + full_pages + index_turns,
-        }
-    }
-}
-
-/// The bitmap of a page whose first `count` entries are written and all others empty.
-#[inline]
-pub(super) fn written_up_to(count: usize) -> [u8; BITMAP_SIZE] {
-    // "Written" is 10 in two bits, four entries to a byte.
-    const WRITTEN: u8 = 0b1010_1010;
-    let mut bitmap = [0xFF; BITMAP_SIZE];
-    let (whole, rest) = bitmap.split_at_mut(count / 4);
-    whole.fill(WRITTEN);
-    if let Some(byte) = rest.first_mut() {
-        *byte = WRITTEN | (0xFF << (2 * (count % 4)));
-    }
-    bitmap
-}
-
-#[inline]
-fn first_nul(text: &[u8]) -> Option<usize> {
-    // `contains` takes many bytes at a time.
-    if text.contains(&0) {
-        text.iter().position(|byte| *byte == 0)
-    } else {
-        None
-    }
-}
-
-const SEEN_WORDS: usize = 64;
-
-/// A Bloom filter over namespace index and key: what it doesn't know is new for sure.
-struct Seen([u64; SEEN_WORDS]);
-
-impl Seen {
-    /// Adds a key. `false`: it is new for sure.
-    #[inline]
-    fn insert(&mut self, ns_index: u8, key: &[u8; NAME_FIELD]) -> bool {
-        // The key's last byte is always NUL.
-        let word = u128::from_le_bytes(*key) | (u128::from(ns_index) << 120);
-        let (low, high) = (word as u64, (word >> 64) as u64);
-        // Odd constants without a pattern: the fractions of the golden ratio and of the square root of 3.
-        let mixed =
-            (low ^ high.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)).wrapping_mul(0xBB67_AE85_84CA_A73B);
-        let bits = mixed >> 52;
-        match self.0.get_mut((bits >> 6) as usize) {
-            Some(word) => {
-                let bit = 1 << (bits & 63);
-                let seen = *word & bit != 0;
-                *word |= bit;
-                seen
-            }
-            None => true,
         }
     }
 }
