@@ -1,5 +1,6 @@
 //! Who is calling, once they have shown it.
 
+use crate::operation::Role;
 use crate::source::Source;
 
 /// Who is calling.
@@ -9,6 +10,13 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// What they may do.
+    pub const fn role(self) -> Role {
+        match self {
+            Self::Administrator => Role::Administrator,
+        }
+    }
+
     /// The name in the audit trail.
     pub const fn name(self) -> &'static str {
         match self {

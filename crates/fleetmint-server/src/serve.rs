@@ -20,7 +20,7 @@ use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Connection, Database, OpenError};
 use crate::descriptors;
 use crate::enrolment::reconciler;
-use crate::http::{self, Endpoints, LargeBodies, Limits};
+use crate::http::{LargeBodies, Limits};
 use crate::identity::Identity;
 use crate::identity::builtin::{Builtin, KeyError};
 use crate::identity::keycloak::{self, Keycloak};
@@ -29,8 +29,9 @@ use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::random::Random;
 use crate::readiness::Readiness;
+use crate::router::Endpoints;
 use crate::seal::{MasterKey, Seal};
-use crate::{devices, idempotency, models};
+use crate::{devices, idempotency, listener, models};
 
 /// Why the service does not start. One line each, for the terminal.
 #[derive(Debug, thiserror::Error)]
@@ -184,7 +185,7 @@ impl Service {
         let sweeper = tokio::spawn(idempotency::sweep(self.app.clone()));
         let reconciler = tokio::spawn(reconciler::run(self.app.clone()));
         let (stop_control, control) = serve_control(self.control);
-        http::serve(self.listener, self.endpoints, self.limits, stop).await;
+        listener::serve(self.listener, self.endpoints, self.limits, stop).await;
         drop(stop_control);
         if control.await.is_err() {
             tracing::error!("the control socket ended abnormally");

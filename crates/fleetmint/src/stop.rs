@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use fleetmint_server::http::SHUTDOWN_TIMEOUT;
+use fleetmint_server::listener::SHUTDOWN_TIMEOUT;
 use tokio::sync::oneshot;
 
 #[cfg(unix)]

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::http::caller::{authorization, source};
 use crate::http::problem::{Problem, kinds};
 use crate::identity::Identity;
+use crate::operation::Operation;
 use crate::source::Source;
 
 kinds! {
@@ -78,6 +79,11 @@ where
             tokio::time::sleep(WAIT).await;
         }
         let principal = gate.authenticate(&parts.headers).await?;
+        // The router has attached the operation to the request.
+        let operation = parts.extensions.get::<Operation>();
+        if !operation.is_some_and(|operation| principal.role().may(*operation)) {
+            return Err(Error::Forbidden.into());
+        }
         Ok(Self { principal, source })
     }
 }
@@ -95,6 +101,7 @@ impl From<Error> for Problem {
             ),
             Error::Device { client_id } => Self::new(FORBIDDEN, "The token is a device's; devices may not call this.")
                 .with_refused_client(&client_id),
+            Error::Forbidden => Self::new(FORBIDDEN, "The caller's role does not allow this call."),
             Error::Database(error) => error.into(),
         }
     }

@@ -32,6 +32,9 @@ pub enum Error {
     /// The valid token of a device.
     #[error("the token is a device's, {client_id}")]
     Device { client_id: String },
+    /// The role of the caller does not suffice.
+    #[error("the caller's role does not allow the operation")]
+    Forbidden,
     #[error(transparent)]
     Database(#[from] database::Error),
 }

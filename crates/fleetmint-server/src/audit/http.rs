@@ -136,7 +136,7 @@ pub(crate) async fn list_audit(
 
 /// The names of operations, in the document.
 fn operation_name() -> Schema {
-    let operations = Operation::ALL.iter().chain(Operation::OTHERS);
+    let operations = Operation::CALLS.iter().chain(Operation::OTHERS);
     let names = operations.map(|operation| operation.name());
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -165,7 +165,7 @@ fn outcome_name() -> Schema {
 }
 
 fn operation(text: &str) -> Result<Operation, String> {
-    Operation::ALL
+    Operation::CALLS
         .iter()
         .chain(Operation::OTHERS)
         .find(|operation| operation.name() == text)

@@ -32,7 +32,7 @@ fn now() -> u64 {
 
 /// The activity of one connection, written by its task and read by the one that accepts.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     /// Milliseconds since [`START`]: of the last byte that went, or of the beginning of the request. While its body
     /// arrives, later by as much as [`BODY_RATE`] grants its bytes.
     since: AtomicU64,
@@ -68,25 +68,25 @@ impl Activity {
 
     /// Bytes of an answer went. Bytes that come are no progress: a request begins when its head has come whole, else a head
     /// that trickles in would be a connection in use.
-    pub(super) fn progress(&self) {
+    pub(crate) fn progress(&self) {
         if !self.busy.load(Ordering::Relaxed) {
             self.touch();
         }
     }
 
     /// A request begins or is answered.
-    pub(super) fn set_busy(&self, busy: bool) {
+    pub(crate) fn set_busy(&self, busy: bool) {
         self.touch();
         self.busy.store(busy, Ordering::Relaxed);
     }
 
     /// The request's handler wants more of its body than has come.
-    pub(super) fn await_body(&self) {
+    pub(crate) fn await_body(&self) {
         self.awaits_body.store(true, Ordering::Relaxed);
     }
 
     /// So many bytes of the body came.
-    pub(super) fn body_came(&self, bytes: usize) {
+    pub(crate) fn body_came(&self, bytes: usize) {
         self.awaits_body.store(false, Ordering::Relaxed);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let granted = bytes.saturating_mul(1000) / BODY_RATE;
@@ -95,52 +95,52 @@ impl Activity {
     }
 
     /// The body has come, or is given up: what follows is the handler's own time.
-    pub(super) fn body_ended(&self) {
+    pub(crate) fn body_ended(&self) {
         self.touch();
         self.awaits_body.store(false, Ordering::Relaxed);
     }
 
     /// The peer has no room for more of its answer, or has again.
-    pub(super) fn set_stalled(&self, stalled: bool) {
+    pub(crate) fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, Ordering::Relaxed);
     }
 
     /// So many more bytes of answers went out.
-    pub(super) fn count_sent(&self, bytes: usize) {
+    pub(crate) fn count_sent(&self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// How many bytes of answers went out.
-    pub(super) fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
     /// Names the connection's task, which may have ended already.
-    pub(super) fn runs(&self, task: AbortHandle) {
+    pub(crate) fn runs(&self, task: AbortHandle) {
         // It has only one.
         let _ = self.task.set(task);
     }
 
     /// Ends the connection at once.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         if let Some(task) = self.task.get() {
             task.abort();
         }
     }
 
     /// The connection is to end with its next answer.
-    pub(super) fn set_ending(&self) {
+    pub(crate) fn set_ending(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
 
     /// Whether it is.
-    pub(super) fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
     }
 
     /// How long the connection has been at rest, if it may be closed for another.
-    pub(super) fn rests_for(&self) -> Option<Duration> {
+    pub(crate) fn rests_for(&self) -> Option<Duration> {
         let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
         let rests = START.elapsed().saturating_sub(since);
         // Behind an answer that is not read, the next request may have been taken already.

@@ -19,7 +19,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub(crate) const NO_CACHE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 
 /// Adds the security headers. A policy or caching rule that the answer has already is left as it is.
-pub(super) fn secure(headers: &mut HeaderMap) {
+pub(crate) fn secure(headers: &mut HeaderMap) {
     or_insert(headers, header::CONTENT_SECURITY_POLICY, NO_PAGE);
     or_insert(headers, header::CACHE_CONTROL, NO_STORE);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -27,7 +27,7 @@ pub(super) fn secure(headers: &mut HeaderMap) {
 }
 
 /// Adds the headers of the documentation's page.
-pub(super) fn documentation(headers: &mut HeaderMap) {
+pub(crate) fn documentation(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, DOCUMENTATION);
     let (name, value) = NO_CACHE;
     headers.insert(name, value);

@@ -16,7 +16,7 @@ struct Arriving<B> {
 }
 
 /// The body of a request on the connection with this activity. Most requests have none, and are not watched.
-pub(super) fn watched(body: Incoming, activity: &Arc<Activity>) -> Body {
+pub(crate) fn watched(body: Incoming, activity: &Arc<Activity>) -> Body {
     if body.is_end_stream() {
         return Body::empty();
     }

@@ -7,7 +7,11 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::problem::{self, Problem};
 use crate::secret::Wiped;
+
+/// How slowly a body may come that room was taken for, in bytes a second.
+pub(super) const PACE: usize = 128 << 10;
 
 /// How long a body may take to arrive.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,6 +32,30 @@ pub(crate) enum Failure {
     Stalled,
     /// The connection ended before it.
     Broken,
+}
+
+impl Failure {
+    /// Why there is no body of at most `max` bytes.
+    pub(crate) fn problem(self, max: usize) -> Problem {
+        match self {
+            Self::TooSlow => Problem::new(
+                problem::REQUEST_TIMEOUT,
+                format!("The body did not arrive within {} seconds.", TIMEOUT.as_secs()),
+            ),
+            Self::Stalled => Problem::new(
+                problem::REQUEST_TIMEOUT,
+                format!(
+                    "The body came more slowly than {} KiB a second while memory was reserved for it.",
+                    PACE >> 10
+                ),
+            ),
+            Self::TooLarge => Problem::new(
+                problem::BODY_TOO_LARGE,
+                format!("The body may have at most {max} bytes."),
+            ),
+            Self::Broken => Problem::new(problem::UNREADABLE_BODY, "The body did not arrive whole."),
+        }
+    }
 }
 
 /// The whole body, at most `max` bytes.

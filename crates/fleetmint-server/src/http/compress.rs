@@ -27,10 +27,10 @@ const TAG_END: &str = "-gzip\"";
 /// The compressed bytes of an answer that never changes. It is an extension of the answer, and the first request that wants
 /// it compressed fills it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Once(Arc<OnceLock<Bytes>>);
+pub(crate) struct Once(Arc<OnceLock<Bytes>>);
 
 /// Compresses what the route answers.
-pub(super) async fn answers(mut request: Request, next: Next) -> Response {
+pub(crate) async fn answers(mut request: Request, next: Next) -> Response {
     let wanted = is_wanted(request.headers());
     let tagged = restore_tags(request.headers_mut());
     let mut response = next.run(request).await;
@@ -48,7 +48,7 @@ pub(super) async fn answers(mut request: Request, next: Next) -> Response {
 }
 
 /// Compresses each part of a fixed set only once. A part's name is the rest of its path.
-pub(super) async fn parts_once(
+pub(crate) async fn parts_once(
     State(parts): State<Arc<Mutex<HashMap<String, Once>>>>,
     part: Option<axum::extract::Path<String>>,
     request: Request,

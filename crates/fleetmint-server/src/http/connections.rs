@@ -23,7 +23,7 @@ pub struct Limits {
 
 /// The connections that are open.
 #[derive(Clone, Debug)]
-pub(super) struct Connections(Arc<Inner>);
+pub(crate) struct Connections(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -47,17 +47,17 @@ struct Connection {
     activity: Arc<Activity>,
 }
 
-/// A connection's place among the open ones, until it is dropped.
+/// A connection's slot among the open ones, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Slot {
     connections: Connections,
     number: u64,
     activity: Arc<Activity>,
 }
 
-/// Why there is no place for a connection.
+/// Why there is no slot for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
+pub(crate) enum Full {
     /// There are as many as there may be, and none rests.
     All,
     /// Its address has as many as it may have, or its share of all, and none rests.
@@ -65,7 +65,7 @@ pub(super) enum Full {
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self(Arc::new(Inner {
             limits,
             open: Mutex::default(),
@@ -73,7 +73,7 @@ impl Connections {
         }))
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         self.0.limits
     }
 
@@ -81,9 +81,9 @@ impl Connections {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection from this address; `None` is a trusted proxy's. Where another was closed for it, also how
+    /// A slot for a connection from this address; `None` is a trusted proxy's. Where another was closed for it, also how
     /// long that had been at rest.
-    pub(super) fn place(&self, address: Option<Source>) -> Result<(Place, Option<Duration>), Full> {
+    pub(crate) fn slot(&self, address: Option<Source>) -> Result<(Slot, Option<Duration>), Full> {
         let mut open = self.open();
         let of_address = address.and_then(|address| open.by_address.get(&address).copied());
         let full = if of_address.is_some_and(|count| count >= self.0.limits.per_address) {
@@ -111,21 +111,21 @@ impl Connections {
         if let Some(address) = address {
             *open.by_address.entry(address).or_default() += 1;
         }
-        let place = Place {
+        let slot = Slot {
             connections: self.clone(),
             number,
             activity,
         };
-        Ok((place, closed))
+        Ok((slot, closed))
     }
 
     /// Resolves when a connection was closed since the last time.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.0.closed.notified().await;
     }
 
     /// Closes all.
-    pub(super) fn close_all(&self) {
+    pub(crate) fn close_all(&self) {
         for connection in self.open().connections.values() {
             connection.activity.close();
         }
@@ -181,13 +181,13 @@ impl Open {
     }
 }
 
-impl Place {
-    pub(super) fn activity(&self) -> Arc<Activity> {
+impl Slot {
+    pub(crate) fn activity(&self) -> Arc<Activity> {
         Arc::clone(&self.activity)
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.connections.open().remove(self.number);
         self.connections.0.closed.notify_one();
@@ -207,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn places_are_given_back() {
+    fn slots_are_given_back() {
         let connections = connections();
         for _ in 0..10 {
-            let places: Vec<_> = (0..3).map(|_| connections.place(address(1)).unwrap()).collect();
-            assert_eq!(connections.place(address(1)).unwrap_err(), Full::Address);
-            let last = connections.place(address(2)).unwrap();
-            assert_eq!(connections.place(address(2)).unwrap_err(), Full::All);
-            drop((places, last));
+            let slots: Vec<_> = (0..3).map(|_| connections.slot(address(1)).unwrap()).collect();
+            assert_eq!(connections.slot(address(1)).unwrap_err(), Full::Address);
+            let last = connections.slot(address(2)).unwrap();
+            assert_eq!(connections.slot(address(2)).unwrap_err(), Full::All);
+            drop((slots, last));
         }
         let open = connections.open();
         assert!(open.connections.is_empty() && open.by_address.is_empty());
@@ -223,28 +223,28 @@ mod tests {
     #[test]
     fn proxies_have_no_limit_of_their_own() {
         let connections = connections();
-        let _places: Vec<_> = (0..4).map(|_| connections.place(None).unwrap()).collect();
-        assert_eq!(connections.place(None).unwrap_err(), Full::All);
+        let _slots: Vec<_> = (0..4).map(|_| connections.slot(None).unwrap()).collect();
+        assert_eq!(connections.slot(None).unwrap_err(), Full::All);
     }
 
     #[test]
     fn the_one_that_rested_longest_goes_of_those_who_have_the_most() {
         let connections = connections();
         let pause = || std::thread::sleep(Duration::from_millis(300));
-        let (few, _) = connections.place(address(1)).unwrap();
-        let (first, _) = connections.place(address(2)).unwrap();
+        let (few, _) = connections.slot(address(1)).unwrap();
+        let (first, _) = connections.slot(address(2)).unwrap();
         pause();
-        let (second, _) = connections.place(address(2)).unwrap();
-        let (third, _) = connections.place(address(2)).unwrap();
+        let (second, _) = connections.slot(address(2)).unwrap();
+        let (third, _) = connections.slot(address(2)).unwrap();
         // A request under way is no rest.
         few.activity.set_busy(true);
         first.activity.set_busy(true);
-        assert_eq!(connections.place(address(3)).unwrap_err(), Full::All);
+        assert_eq!(connections.slot(address(3)).unwrap_err(), Full::All);
         few.activity.set_busy(false);
         first.activity.set_busy(false);
         pause();
         second.activity.progress();
-        let (new, rested) = connections.place(address(3)).unwrap();
+        let (new, rested) = connections.slot(address(3)).unwrap();
         assert!(rested.unwrap() >= Duration::from_millis(250));
         let numbers = |connections: &Connections| {
             let mut numbers: Vec<_> = connections.open().connections.keys().copied().collect();
@@ -254,7 +254,7 @@ mod tests {
         let open = numbers(&connections);
         assert!(open.contains(&few.number) && open.contains(&second.number) && open.contains(&new.number));
         assert_eq!(open.len(), 4);
-        // Its own end comes later, and takes nobody else's place.
+        // Its own end comes later, and takes nobody else's slot.
         drop((first, third));
         assert_eq!(numbers(&connections).len(), 3);
     }
@@ -262,36 +262,36 @@ mod tests {
     #[test]
     fn a_stalled_connection_rests_only_after_a_second() {
         let connections = connections();
-        let places: Vec<_> = (0..3).map(|_| connections.place(address(1)).unwrap().0).collect();
-        for place in &places {
-            place.activity.set_stalled(true);
+        let slots: Vec<_> = (0..3).map(|_| connections.slot(address(1)).unwrap().0).collect();
+        for slot in &slots {
+            slot.activity.set_stalled(true);
         }
         std::thread::sleep(Duration::from_millis(500));
-        assert_eq!(connections.place(address(1)).unwrap_err(), Full::Address);
+        assert_eq!(connections.slot(address(1)).unwrap_err(), Full::Address);
         std::thread::sleep(Duration::from_millis(600));
-        assert!(connections.place(address(1)).is_ok());
+        assert!(connections.slot(address(1)).is_ok());
     }
 
     #[test]
     fn a_body_that_is_late_for_a_second_is_rest_whatever_trickles_in() {
         let connections = connections();
-        let places: Vec<_> = (0..3).map(|_| connections.place(address(1)).unwrap().0).collect();
-        let [trickles, flows, works] = places.as_slice() else {
-            panic!("three places")
+        let slots: Vec<_> = (0..3).map(|_| connections.slot(address(1)).unwrap().0).collect();
+        let [trickles, flows, works] = slots.as_slice() else {
+            panic!("three slots")
         };
-        for place in &places {
-            place.activity.set_busy(true);
-            place.activity.await_body();
+        for slot in &slots {
+            slot.activity.set_busy(true);
+            slot.activity.await_body();
         }
         works.activity.body_ended();
         for _ in 0..11 {
             std::thread::sleep(Duration::from_millis(100));
-            for (place, bytes) in [(trickles, 1), (flows, 4096)] {
-                place.activity.body_came(bytes);
-                place.activity.await_body();
+            for (slot, bytes) in [(trickles, 1), (flows, 4096)] {
+                slot.activity.body_came(bytes);
+                slot.activity.await_body();
             }
         }
-        let (_, rested) = connections.place(address(1)).unwrap();
+        let (_, rested) = connections.slot(address(1)).unwrap();
         assert!(rested.unwrap() >= Duration::from_secs(1));
         let open = connections.open();
         assert!(!open.connections.contains_key(&trickles.number));
@@ -301,27 +301,22 @@ mod tests {
     #[test]
     fn where_none_rests_one_of_those_who_have_the_most_ends_for_who_has_less() {
         let connections = Connections::new(Limits { all: 6, per_address: 6 });
-        let mut places: Vec<_> = [1, 1, 1, 1, 2, 2]
-            .map(|last| connections.place(address(last)).unwrap().0)
+        let mut slots: Vec<_> = [1, 1, 1, 1, 2, 2]
+            .map(|last| connections.slot(address(last)).unwrap().0)
             .into();
-        let ending = |places: &[Place]| {
-            places
-                .iter()
-                .map(|place| place.activity.is_ending())
-                .collect::<Vec<_>>()
-        };
+        let ending = |slots: &[Slot]| slots.iter().map(|slot| slot.activity.is_ending()).collect::<Vec<_>>();
         // Who has the most, or nearly, is refused at once.
-        assert_eq!(connections.place(address(1)).unwrap_err(), Full::Address);
-        assert_eq!(ending(&places), [false; 6]);
+        assert_eq!(connections.slot(address(1)).unwrap_err(), Full::Address);
+        assert_eq!(ending(&slots), [false; 6]);
         // Who has fewer waits, as does a proxy.
         for (number, other) in [address(2), address(3), None].into_iter().enumerate() {
-            assert_eq!(connections.place(other).unwrap_err(), Full::All);
-            assert_eq!(ending(&places).iter().filter(|ending| **ending).count(), number + 1);
+            assert_eq!(connections.slot(other).unwrap_err(), Full::All);
+            assert_eq!(ending(&slots).iter().filter(|ending| **ending).count(), number + 1);
         }
-        assert_eq!(ending(&places)[4..], [false; 2]);
-        let ended = places.iter().position(|place| place.activity.is_ending()).unwrap();
-        drop(places.remove(ended));
-        let _new = connections.place(address(3)).unwrap();
-        assert_eq!(connections.place(address(2)).unwrap_err(), Full::Address);
+        assert_eq!(ending(&slots)[4..], [false; 2]);
+        let ended = slots.iter().position(|slot| slot.activity.is_ending()).unwrap();
+        drop(slots.remove(ended));
+        let _new = connections.slot(address(3)).unwrap();
+        assert_eq!(connections.slot(address(2)).unwrap_err(), Full::Address);
     }
 }

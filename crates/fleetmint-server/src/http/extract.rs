@@ -14,15 +14,14 @@ use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
-use super::body::{self, Failure};
-use super::large_bodies;
+use super::body;
 use super::problem::{self, Problem};
 use super::schema;
 use crate::secret::Wiped;
 use crate::violation::{self, Violation};
 
 /// The media types that [`MergePatch`] takes, for the answers to OPTIONS and to other types (RFC 5789 §2.2, §3.1).
-pub(super) const ACCEPT_PATCH: (HeaderName, HeaderValue) = (
+pub(crate) const ACCEPT_PATCH: (HeaderName, HeaderValue) = (
     HeaderName::from_static("accept-patch"),
     HeaderValue::from_static("application/merge-patch+json, application/json"),
 );
@@ -181,29 +180,7 @@ pub(crate) fn is_uncoded(headers: &HeaderMap) -> bool {
 async fn read(request: Request, max: usize) -> Result<Wiped, Problem> {
     body::read(request.into_body(), max)
         .await
-        .map_err(|failure| unread(failure, max))
-}
-
-/// Why there is no body of at most `max` bytes.
-pub(super) fn unread(failure: Failure, max: usize) -> Problem {
-    match failure {
-        Failure::TooSlow => Problem::new(
-            problem::REQUEST_TIMEOUT,
-            format!("The body did not arrive within {} seconds.", body::TIMEOUT.as_secs()),
-        ),
-        Failure::Stalled => Problem::new(
-            problem::REQUEST_TIMEOUT,
-            format!(
-                "The body came more slowly than {} KiB a second while memory was reserved for it.",
-                large_bodies::PACE >> 10
-            ),
-        ),
-        Failure::TooLarge => Problem::new(
-            problem::BODY_TOO_LARGE,
-            format!("The body may have at most {max} bytes."),
-        ),
-        Failure::Broken => Problem::new(problem::UNREADABLE_BODY, "The body did not arrive whole."),
-    }
+        .map_err(|failure| failure.problem(max))
 }
 
 /// Reads a JSON object.

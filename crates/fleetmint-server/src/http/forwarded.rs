@@ -18,13 +18,13 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies whose word is believed, and the one header in which they give it.
 #[derive(Clone, Debug)]
-pub(super) struct Proxies {
+pub(crate) struct Proxies {
     trusted: Vec<IpNet>,
     header: ForwardedBy,
 }
 
 impl Proxies {
-    pub(super) fn new(settings: &Server) -> Self {
+    pub(crate) fn new(settings: &Server) -> Self {
         Self {
             trusted: settings.trusted_proxies.clone(),
             header: settings.forwarded,
@@ -32,13 +32,13 @@ impl Proxies {
     }
 
     /// Whether this peer's word is believed.
-    pub(super) fn trusts(&self, peer: Source) -> bool {
+    pub(crate) fn trusts(&self, peer: Source) -> bool {
         let address = peer.address();
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
     /// The caller's address. Where an entry cannot be read, it is the address of the last trusted hop.
-    pub(super) fn caller(&self, peer: Source, headers: &HeaderMap) -> Source {
+    pub(crate) fn caller(&self, peer: Source, headers: &HeaderMap) -> Source {
         match self.header {
             ForwardedBy::XForwardedFor => {
                 let lines = lines(headers, &X_FORWARDED_FOR);

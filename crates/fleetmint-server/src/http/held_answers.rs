@@ -17,11 +17,11 @@ const BEHIND_MAX: Duration = Duration::from_secs(5);
 
 /// The answers that hold room.
 #[derive(Clone, Debug, Default)]
-pub(super) struct HeldAnswers(Arc<Mutex<Vec<Writing>>>);
+pub(crate) struct HeldAnswers(Arc<Mutex<Vec<Writing>>>);
 
 /// Among the extensions of an answer that holds room, for the connection that will write it.
 #[derive(Clone, Debug)]
-pub(super) struct HoldsRoom {
+pub(crate) struct HoldsRoom {
     answers: HeldAnswers,
     units: usize,
     held: Weak<()>,
@@ -48,7 +48,7 @@ impl HeldAnswers {
     }
 
     /// An answer that holds so many units of room, until the first of these is dropped.
-    pub(super) fn hold(&self, units: usize) -> (Arc<()>, HoldsRoom) {
+    pub(crate) fn hold(&self, units: usize) -> (Arc<()>, HoldsRoom) {
         let held = Arc::new(());
         let holds_room = HoldsRoom {
             answers: self.clone(),
@@ -60,7 +60,7 @@ impl HeldAnswers {
 
     /// Closes the connections of those that are behind, the slowest first, until they have held as many units of room as
     /// are needed. How many those are.
-    pub(super) fn end_slowest(&self, needed: usize) -> usize {
+    pub(crate) fn end_slowest(&self, needed: usize) -> usize {
         let now = Instant::now();
         let mut writing = self.writing();
         writing.retain_mut(|answer| {
@@ -90,7 +90,7 @@ impl HeldAnswers {
 
 impl HoldsRoom {
     /// The answer is about to be written to this connection.
-    pub(super) fn written_to(self, connection: &Arc<Activity>, client: Source) {
+    pub(crate) fn written_to(self, connection: &Arc<Activity>, client: Source) {
         let mut writing = self.answers.writing();
         writing.retain(|answer| answer.held.strong_count() > 0);
         writing.push(Writing {

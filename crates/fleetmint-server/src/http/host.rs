@@ -6,7 +6,7 @@ use axum::http::{Version, header};
 use super::problem::{self, Problem};
 
 /// What is wrong with the request's `Host`.
-pub(super) fn wrong<B>(request: &axum::http::Request<B>) -> Option<&'static str> {
+pub(crate) fn wrong<B>(request: &axum::http::Request<B>) -> Option<&'static str> {
     let mut lines = request.headers().get_all(header::HOST).iter();
     match (lines.next(), lines.next()) {
         (Some(host), None) if host.as_bytes().iter().all(is_allowed) => None,
@@ -27,7 +27,7 @@ fn is_allowed(byte: &u8) -> bool {
 }
 
 /// Answers such a request.
-pub(super) async fn refuse(request: Request) -> Problem {
+pub(crate) async fn refuse(request: Request) -> Problem {
     Problem::new(problem::MALFORMED_REQUEST, wrong(&request).unwrap_or_default())
 }
 

@@ -15,8 +15,7 @@ use axum::response::Response;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::body::{self, Failure, Reading};
-use super::extract::unread;
+use super::body::{self, Failure, PACE, Reading};
 use super::held_answers::HeldAnswers;
 use super::problem::{self, Problem};
 use crate::secret::Wiped;
@@ -24,10 +23,7 @@ use crate::secret::Wiped;
 /// A body up to this size is not large, in bytes: there is room for one on each connection.
 const SMALL: usize = 256 << 10;
 
-/// How slowly a body may come that room was taken for, in bytes a second.
-pub(super) const PACE: usize = 128 << 10;
-
-/// How far it may be behind that.
+/// How far it may be behind its [`PACE`].
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// What room is counted in, in bytes.
@@ -167,7 +163,7 @@ impl LargeBodies {
         max: usize,
         memory: impl Fn(usize) -> usize,
     ) -> Result<(Wiped, Room), Problem> {
-        let unread = |failure| unread(failure, max);
+        let unread = |failure: Failure| failure.problem(max);
         let mut reading = Reading::new(body, max).map_err(unread)?;
         let whole = begin(&mut reading).await.map_err(unread)?;
         // A body that does not say its size may have any.

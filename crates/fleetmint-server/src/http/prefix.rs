@@ -9,25 +9,25 @@ use url::Url;
 
 /// The path of `server.public_url`; empty where the service has the whole host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Prefix(Arc<str>);
+pub(crate) struct Prefix(Arc<str>);
 
 impl Prefix {
-    pub(super) fn of(public_url: Option<&str>) -> Self {
+    pub(crate) fn of(public_url: Option<&str>) -> Self {
         let url = public_url.and_then(|url| Url::parse(url).ok());
         Self(url.as_ref().map_or("", |url| url.path().trim_end_matches('/')).into())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The path under which callers reach one of the service's.
-    pub(super) fn path(&self, path: &str) -> String {
+    pub(crate) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 
     /// Makes `Location` lead to where callers reach it.
-    pub(super) fn locate(&self, mut response: Response) -> Response {
+    pub(crate) fn locate(&self, mut response: Response) -> Response {
         if !self.is_empty()
             && let Some(location) = response.headers_mut().get_mut(header::LOCATION)
             && let Some(path) = location.to_str().ok().filter(|location| location.starts_with('/'))

@@ -13,11 +13,11 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::activity::Activity;
 
 /// How long a peer may take to make room for more of its answer.
-pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pin_project! {
     /// A stream that fails where nothing could be written for [`WRITE_TIMEOUT`].
-    pub(super) struct Stream<S> {
+    pub(crate) struct Stream<S> {
         #[pin]
         inner: S,
         activity: Arc<Activity>,
@@ -28,7 +28,7 @@ pin_project! {
 }
 
 impl<S> Stream<S> {
-    pub(super) fn new(inner: S, activity: Arc<Activity>) -> Self {
+    pub(crate) fn new(inner: S, activity: Arc<Activity>) -> Self {
         Self {
             inner,
             activity,

@@ -1,7 +1,7 @@
 //! What Prometheus reads at `/metrics`: base units, and no label that could name a device. docs/metrics.md lists it all.
 
+mod gauges;
 mod process;
-mod scrape;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::database::{self, Database};
 use crate::operation::Operation;
 
+use gauges::Gauges;
 use process::Process;
-use scrape::Gauges;
-pub(crate) use scrape::scrape;
 
 /// From a quarter of a millisecond (a read) to the identity provider's time limit and beyond, in seconds.
 const BUCKETS: [f64; 14] = [
@@ -125,6 +125,15 @@ impl Metrics {
     /// Counts a call to Keycloak; `status` is its HTTP status, 0 if none came.
     pub fn keycloak_call(&self, call: &'static str, status: u16, took: Duration) {
         self.0.keycloak_calls.observe(call, status, took);
+    }
+
+    /// Sets the gauges: the sizes of the database, and the devices by their state as `count` has them.
+    pub(crate) fn set_gauges(
+        &self,
+        database: &Database,
+        count: impl FnOnce() -> Result<Vec<(&'static str, i64)>, database::Error>,
+    ) {
+        self.0.gauges.set(database, count);
     }
 
     /// All that was counted, and the gauges as they were set last.

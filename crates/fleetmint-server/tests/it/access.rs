@@ -1,71 +1,60 @@
-//! Who may call what: every endpoint of the OpenAPI document stands in the table.
+//! Who may call what, as the table of operations says it and the OpenAPI document repeats it.
 
+use fleetmint_server::operation::{Call, Operation, Who};
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
+use serde_json::Value;
 
 use crate::harness::{Server, log, problem};
 
-/// For the administrator alone.
-const GUARDED: &[(&str, &str)] = &[
-    ("get", "/api/audit"),
-    ("get", "/api/device-models"),
-    ("post", "/api/device-models"),
-    ("get", "/api/device-models/{id}"),
-    ("patch", "/api/device-models/{id}"),
-    ("delete", "/api/device-models/{id}"),
-    ("get", "/api/devices"),
-    ("post", "/api/devices"),
-    ("get", "/api/devices/{id}"),
-    ("patch", "/api/devices/{id}"),
-    ("delete", "/api/devices/{id}"),
-    ("get", "/api/devices/{id}/identity"),
-    ("post", "/api/devices/{id}/identity/disable"),
-    ("post", "/api/devices/{id}/identity/enable"),
-    ("post", "/api/devices/{id}/identity/sync"),
-    ("get", "/api/devices/{id}/provisioning"),
-    ("post", "/api/devices/{id}/provisioning/patch"),
-];
-
-/// For everybody: they tell no secret, or ask for a device's own.
-const PUBLIC: &[(&str, &str)] = &[
-    ("get", "/.well-known/jwks.json"),
-    ("get", "/.well-known/openid-configuration"),
-    ("get", "/api/openapi.json"),
-    ("get", "/livez"),
-    ("get", "/metrics"),
-    ("get", "/readyz"),
-    ("post", "/oauth2/token"),
+/// For everybody: their answers hold no secret, or the token of a caller who has shown its own. An operation joins them
+/// only by an entry here.
+const PUBLIC: &[Operation] = &[
+    Operation::GetDiscovery,
+    Operation::GetJwks,
+    Operation::GetLivez,
+    Operation::GetMetrics,
+    Operation::GetOpenapi,
+    Operation::GetReadyz,
+    Operation::IssueToken,
 ];
 
 #[tokio::test]
 async fn every_endpoint_is_guarded_or_meant_to_be_public() {
     let server = Server::start_with(&[("access.refusals_per_minute", "0")]).await;
-    let mut table: Vec<(String, String)> = GUARDED
-        .iter()
-        .chain(PUBLIC)
-        .map(|(method, path)| ((*path).to_owned(), (*method).to_owned()))
-        .collect();
-    table.sort();
-    let mut documented = Vec::new();
-    for (path, item) in server.document()["paths"].as_object().unwrap() {
-        for method in item.as_object().unwrap().keys() {
-            documented.push((path.clone(), method.clone()));
+    let document = server.document();
+    let (mut guarded, mut documented) = (Vec::new(), 0);
+    for operation in Operation::CALLS {
+        let call = operation.call().unwrap();
+        let entry = &document["paths"][call.path][call.method.as_str().to_lowercase()];
+        assert_eq!(entry["operationId"], operation.name());
+        if PUBLIC.contains(operation) {
+            assert_eq!(call.who, Who::Everybody, "{operation:?}");
+            assert_eq!(entry["x-fleetmint-role"], Value::Null, "{operation:?}");
+        } else {
+            let Who::Role(role) = call.who else {
+                panic!("{operation:?} needs no role")
+            };
+            assert_eq!(entry["x-fleetmint-role"], role.name(), "{operation:?}");
+            assert!(entry["security"].is_array(), "{operation:?}");
+            guarded.push(call);
         }
     }
-    documented.sort();
-    assert_eq!(table, documented, "an endpoint is missing in the table, or gone");
+    for item in document["paths"].as_object().unwrap().values() {
+        documented += item.as_object().unwrap().len();
+    }
+    assert_eq!(Operation::CALLS.len(), documented, "an endpoint is no operation");
 
     let model = server.model("m").await;
     let device = server.device(&model).await;
     let token = server.device_token(&device).await;
-    for (method, path) in GUARDED {
+    for Call { method, path, .. } in guarded {
         let id = if path.contains("device-models") {
             &model["id"]
         } else {
             &device["id"]
         };
         let path = path.replace("{id}", &id.to_string());
-        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let answer = server.anonymous(method.clone(), &path).await;
         assert_eq!(answer.problem(), problem(401, "unauthorized", &[]), "{method} {path}");
         assert!(
@@ -101,9 +90,9 @@ async fn every_endpoint_is_guarded_or_meant_to_be_public() {
         model
     );
 
-    for (method, path) in PUBLIC {
-        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-        let answer = server.anonymous(method, path).await;
+    for operation in PUBLIC {
+        let Call { method, path, .. } = operation.call().unwrap();
+        let answer = server.anonymous(method.clone(), path).await;
         assert!(
             !matches!(answer.status.as_u16(), 401 | 403 | 404 | 405),
             "{path}: {}",

@@ -1,11 +1,22 @@
 //! The OpenAPI document: what the handlers say of themselves, and the errors that they all share.
 
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, Header, Object, OpenApi, PathItem, Ref, RefOr, Response, Type};
-use utoipa::{OpenApi as _, ToSchema};
+use std::sync::{Arc, OnceLock};
 
-use super::problem;
+use axum::body::Bytes;
+use axum::extract::Extension;
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::path::Operation as Documented;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, Header, Object, OpenApi, Ref, RefOr, Response, Type};
+use utoipa::{OpenApi as _, ToSchema};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::app::App;
+use crate::http::compress::Once;
+use crate::http::{answer_headers, problem};
+use crate::operation::{Call, Operation, Who};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -37,31 +48,33 @@ pub(super) fn frame() -> OpenApi {
 /// The name of the security scheme.
 const BEARER: &str = "administrator";
 
-/// Adds to every operation what its route brings with it, and to every error its body.
+/// The extension that names the least role that may call an operation.
+const ROLE: &str = "x-fleetmint-role";
+
+/// Adds to every operation what its call brings with it, and to every error its body.
 pub(super) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    for (path, item) in &mut document.paths.paths {
-        for operation in operations(item) {
-            complete_operation(path, operation);
+    for item in document.paths.paths.values_mut() {
+        let methods = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.put,
+            &mut item.delete,
+        ];
+        for documented in methods.into_iter().flatten() {
+            let id = documented.operation_id.as_deref();
+            let operation = Operation::CALLS.iter().find(|operation| Some(operation.name()) == id);
+            if let Some(call) = operation.and_then(|operation| operation.call()) {
+                complete_operation(call, documented);
+            }
         }
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [
-        &mut item.get,
-        &mut item.post,
-        &mut item.patch,
-        &mut item.put,
-        &mut item.delete,
-    ]
-    .into_iter()
-    .flatten()
-}
-
 /// Whether a call that succeeds is answered with a body.
-fn answers_with_content(operation: &Operation) -> bool {
+fn answers_with_content(operation: &Documented) -> bool {
     let mut responses = operation.responses.responses.iter();
     responses.any(|(status, response)| match response {
         RefOr::T(response) => status.starts_with('2') && !response.content.is_empty(),
@@ -69,26 +82,29 @@ fn answers_with_content(operation: &Operation) -> bool {
     })
 }
 
-fn complete_operation(path: &str, operation: &mut Operation) {
+fn complete_operation(call: &Call, operation: &mut Documented) {
     let mut shared = vec![
-        (405, "The path does not know the method; `Allow` names those it knows"),
+        (
+            405,
+            "The path does not support the method; `Allow` lists those that it supports",
+        ),
         (500, "The server failed"),
     ];
-    let is_guarded = path.starts_with("/api/") && path != super::router::OPENAPI_PATH;
-    if is_guarded {
+    if let Who::Role(role) = call.who {
         operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
+        operation.extensions = Some(Extensions::from_iter([(ROLE, role.name())]));
         shared.push((401, "The call carries no valid token"));
         shared.push((403, "The token does not allow this"));
         shared.push((503, "The service is temporarily unavailable"));
+        if answers_with_content(operation) {
+            shared.push((406, "The caller accepts no media type that is offered"));
+        }
     }
-    if path.contains('{') {
-        shared.push((404, "Not Found"));
-    }
-    if is_guarded && answers_with_content(operation) {
-        shared.push((406, "The caller accepts no media type that is offered"));
+    if call.path.contains('{') {
+        shared.push((404, "Not found"));
     }
     // The errors of the token endpoint are RFC 6749's, and its handler names those that tell of the body.
-    if operation.request_body.is_some() && path != "/oauth2/token" {
+    if operation.request_body.is_some() && call.path != "/oauth2/token" {
         shared.push((400, "The body is not JSON"));
         shared.push((408, "The body took too long to arrive"));
         shared.push((413, "The body is too large"));
@@ -125,4 +141,34 @@ fn retry_after() -> RefOr<Header> {
     let mut header = Header::new(Object::with_type(Type::Integer));
     header.description = Some("How long to wait in seconds, where the same call may succeed later".to_owned());
     RefOr::T(header)
+}
+
+/// The document in JSON: filled once all routes have added themselves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Document(Arc<OnceLock<(Bytes, Once)>>);
+
+impl Document {
+    pub(super) fn fill(&self, document: &OpenApi) {
+        self.0
+            .get_or_init(|| (serde_json::to_vec(document).unwrap_or_default().into(), Once::default()));
+    }
+
+    /// Gives it to a route's handler.
+    pub(super) fn in_reach_of(&self, (schemas, paths, route): UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+        (schemas, paths, route.layer(Extension(self.clone())))
+    }
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "health", responses((status = 200, description = "The document, in OpenAPI 3.1", body = Object)))]
+pub(super) async fn get_openapi(Extension(Document(json)): Extension<Document>) -> impl IntoResponse {
+    let (json, compressed) = json.get().cloned().unwrap_or_default();
+    (
+        Extension(compressed),
+        [
+            answer_headers::NO_CACHE,
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        ],
+        json,
+    )
 }

@@ -14,12 +14,11 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service as _;
 
-use super::arriving;
-use super::connections::{Connections, Full, Limits, Place};
-use super::held_answers::HoldsRoom;
-use super::host;
-use super::router::Endpoints;
-use super::stream::Stream;
+use crate::http::connections::{Connections, Full, Limits, Slot};
+use crate::http::held_answers::HoldsRoom;
+use crate::http::stream::Stream;
+use crate::http::{arriving, host};
+use crate::router::Endpoints;
 use crate::source::Source;
 
 /// How long a request's head may take to arrive, and how long a connection may rest between requests.
@@ -48,8 +47,8 @@ const FULL_SAID_EVERY: Duration = Duration::from_secs(60);
 /// Ends a connection with an answer.
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
-/// The whole answer to a connection that has no place. Nothing of a request was read, so it has no request id.
-const NO_PLACE: &str = "HTTP/1.1 503 Service Unavailable\r\n\
+/// The whole answer to a connection that has no slot. Nothing of a request was read, so it has no request id.
+const NO_SLOT: &str = "HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\n\
     cache-control: no-store\r\n\
     x-content-type-options: nosniff\r\n\
@@ -77,12 +76,12 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, limits: Limits, 
                 let peer = Source::new(address.ip());
                 let is_proxy = endpoints.proxies.trusts(peer);
                 let limited = (!is_proxy).then(|| peer.subscriber());
-                let place = tokio::select! {
-                    place = place(&connections, limited, &mut full) => place,
+                let slot = tokio::select! {
+                    slot = slot(&connections, limited, &mut full) => slot,
                     () = &mut shutdown => break,
                 };
-                match place {
-                    Some(place) => connection(stream, peer, is_proxy, place, &endpoints, &watched),
+                match slot {
+                    Some(slot) => connection(stream, peer, is_proxy, slot, &endpoints, &watched),
                     None => refuse(stream),
                 }
             }
@@ -112,15 +111,15 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, limits: Limits, 
     }
 }
 
-/// A place for a new connection; `None` where its address has enough. Where nobody else can make room, it waits: what
+/// A slot for a new connection; `None` where its address has enough. Where nobody else can make room, it waits: what
 /// comes meanwhile stays in the kernel's queue.
-async fn place(connections: &Connections, address: Option<Source>, log: &mut FullLog) -> Option<Place> {
+async fn slot(connections: &Connections, address: Option<Source>, log: &mut FullLog) -> Option<Slot> {
     loop {
-        match connections.place(address) {
-            Ok((place, None)) => return Some(place),
-            Ok((place, Some(rested))) => {
+        match connections.slot(address) {
+            Ok((slot, None)) => return Some(slot),
+            Ok((slot, Some(rested))) => {
                 log.say(connections, Some(rested));
-                return Some(place);
+                return Some(slot);
             }
             Err(Full::Address) => {
                 log.say(connections, None);
@@ -158,11 +157,11 @@ impl FullLog {
 /// Answers without waiting for anything, and closes.
 fn refuse(stream: TcpStream) {
     let refused = stream.into_std().and_then(|mut stream| {
-        stream.write_all(NO_PLACE.as_bytes())?;
+        stream.write_all(NO_SLOT.as_bytes())?;
         stream.shutdown(Shutdown::Write)
     });
     if let Err(error) = refused {
-        tracing::debug!(%error, "a connection that had no place went away");
+        tracing::debug!(%error, "a connection that had no slot went away");
     }
 }
 
@@ -170,7 +169,7 @@ fn connection(
     stream: TcpStream,
     peer: Source,
     is_proxy: bool,
-    place: Place,
+    slot: Slot,
     endpoints: &Endpoints,
     watched: &GracefulShutdown,
 ) {
@@ -183,7 +182,7 @@ fn connection(
         tracing::debug!(%error, "TCP_NOTSENT_LOWAT could not be set");
     }
     let endpoints = endpoints.clone();
-    let activity = place.activity();
+    let activity = slot.activity();
     let connection = activity.clone();
     let stream = Stream::new(stream, activity.clone());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -226,7 +225,7 @@ fn connection(
         if let Err(error) = served.await {
             tracing::debug!(%error, "a connection ended early");
         }
-        drop(place);
+        drop(slot);
     });
     connection.runs(task.abort_handle());
 }
@@ -237,8 +236,8 @@ mod tests {
     use crate::http::problem::UNAVAILABLE;
 
     #[test]
-    fn the_answer_to_a_connection_without_a_place_is_a_problem() {
-        let (head, body) = NO_PLACE.split_once("\r\n\r\n").unwrap();
+    fn the_answer_to_a_connection_without_a_slot_is_a_problem() {
+        let (head, body) = NO_SLOT.split_once("\r\n\r\n").unwrap();
         assert!(
             head.contains(&format!("content-length: {}\r\n", body.len())) || head.ends_with(&body.len().to_string())
         );

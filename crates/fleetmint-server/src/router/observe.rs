@@ -1,8 +1,8 @@
-//! Around every request: its id, its line in the log, its place in the metrics, the headers of every answer, and a 500
-//! where a handler panicked.
+//! Around every route: the request's id, its line in the log, its place in the metrics, the headers that every answer has,
+//! and a 500 where a handler panics.
 //!
-//! It is around the router, so that no answer passes it by, and finds the route by itself: inside, around each route, a
-//! request would cost an allocation and two clones more.
+//! Each route is observed on its own, so that its operation is known from the start: whatever happens to a request inside is
+//! logged and counted as what it is.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,22 +15,22 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::CatchUnwind;
 use pin_project_lite::pin_project;
+use tower_layer::Layer;
 use tower_service::Service;
 use tracing::instrument::{Instrument, Instrumented};
 
-use super::answer_headers;
-use super::caller::{self, RefusedCredential};
-use super::extract::ACCEPT_PATCH;
 use super::log_line::Line;
-use super::problem::{Cause, Problem, RefusedClient};
-use super::routes::Routes;
 use crate::access::Refusals;
+use crate::http::answer_headers;
+use crate::http::caller::{self, RefusedCredential};
+use crate::http::problem::{Cause, Problem, RefusedClient};
 use crate::metrics::Metrics;
+use crate::operation::Operation;
 use crate::source::Source;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,7 +44,35 @@ const ID_LEN: usize = 8 + 1 + 16;
 /// Where a route that names a device begins.
 const DEVICES: &str = "/api/devices/";
 
-/// What is known around every request.
+/// What a request asks for, as far as its method and path say it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Route {
+    Operation(Operation),
+    /// A path of the service, by a method that it does not support.
+    Path(&'static str),
+    /// What no operation belongs to: the page of the documentation, and paths where there is nothing.
+    Unknown,
+}
+
+impl Route {
+    fn operation(self) -> Option<Operation> {
+        match self {
+            Self::Operation(operation) => Some(operation),
+            Self::Path(_) | Self::Unknown => None,
+        }
+    }
+
+    /// The template of its path, such as `/api/devices/{id}`.
+    fn template(self) -> Option<&'static str> {
+        match self {
+            Self::Operation(operation) => operation.call().map(|call| call.path),
+            Self::Path(path) => Some(path),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Observes the requests to all routes.
 #[derive(Clone, Debug)]
 pub(super) struct Observer(Arc<Inner>);
 
@@ -52,28 +80,26 @@ pub(super) struct Observer(Arc<Inner>);
 struct Inner {
     metrics: Metrics,
     refusals: Arc<Refusals>,
-    routes: Routes,
     /// Tells the requests of one start of the server from those of another.
     start: u32,
     requests: AtomicU64,
 }
 
 impl Observer {
-    pub(super) fn new(metrics: Metrics, refusals: Arc<Refusals>, routes: Routes, start: u32) -> Self {
+    pub(super) fn new(metrics: Metrics, refusals: Arc<Refusals>, start: u32) -> Self {
         Self(Arc::new(Inner {
             metrics,
             refusals,
-            routes,
             start,
             requests: AtomicU64::new(0),
         }))
     }
 
-    /// Observes every request to a router.
-    pub(super) fn around<S>(&self, inner: S) -> Observed<S> {
-        Observed {
-            inner,
+    /// Goes around this route.
+    pub(super) fn of(&self, route: Route) -> RouteObserver {
+        RouteObserver {
             observer: self.clone(),
+            route,
         }
     }
 
@@ -95,11 +121,31 @@ impl Observer {
     }
 }
 
-/// A router that is observed.
+/// Observes the requests to one route.
+#[derive(Clone, Debug)]
+pub(super) struct RouteObserver {
+    observer: Observer,
+    route: Route,
+}
+
+impl<S> Layer<S> for RouteObserver {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed {
+            inner,
+            observer: self.observer.clone(),
+            route: self.route,
+        }
+    }
+}
+
+/// A route that is observed.
 #[derive(Clone, Debug)]
 pub(super) struct Observed<S> {
     inner: S,
     observer: Observer,
+    route: Route,
 }
 
 impl<S> Service<Request> for Observed<S>
@@ -114,8 +160,11 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
-        let asked = Asked::new(&self.observer, &request);
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let asked = Asked::new(&self.observer, self.route, &request);
+        if let Some(operation) = self.route.operation() {
+            request.extensions_mut().insert(operation);
+        }
         // Reads say little on the way, and are many: their line in the log has the id by itself.
         let span = if asked.method.is_safe() {
             tracing::debug_span!("request", id = asked.id())
@@ -165,8 +214,7 @@ struct Asked {
     started: Instant,
     id: Option<HeaderValue>,
     method: Method,
-    /// The index of the route among those that are documented.
-    route: Option<usize>,
+    route: Route,
     /// The path's beginning, where the route does not tell it.
     path: Option<Box<str>>,
     device_id: Option<i64>,
@@ -174,16 +222,16 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(observer: &Observer, request: &Request) -> Self {
+    fn new(observer: &Observer, route: Route, request: &Request) -> Self {
         let path = request.uri().path();
-        let route = observer.0.routes.find(path);
+        let template = route.template();
         Self {
             started: Instant::now(),
             id: observer.request_id(request),
             method: request.method().clone(),
             route,
-            path: route.is_none().then(|| Line::beginning(path).into()),
-            device_id: route.and_then(|_| device_id(path)),
+            path: template.is_none().then(|| Line::beginning(path).into()),
+            device_id: template.and_then(|_| device_id(path)),
             client: caller::source(request.extensions()),
         }
     }
@@ -195,8 +243,7 @@ impl Asked {
     fn answered(self, observer: &Inner, response: &mut Response) {
         let took = self.started.elapsed();
         let status = response.status();
-        let route = self.route.and_then(|route| observer.routes.get(route));
-        let operation = route.and_then(|route| route.operation(&self.method));
+        let operation = self.route.operation();
         if let Some(operation) = operation {
             observer.metrics.operation(operation, status.as_u16(), took);
         }
@@ -208,7 +255,7 @@ impl Asked {
             id: self.id(),
             operation,
             method: &self.method,
-            route: route.map(|route| &*route.template),
+            route: self.route.template(),
             path: self.path.as_deref(),
             device_id: self.device_id,
             client: self.client,
@@ -225,16 +272,6 @@ impl Asked {
             headers.insert(REQUEST_ID, id);
         }
         answer_headers::secure(headers);
-        if operation.is_none()
-            && let Some(route) = route
-        {
-            // The router would name the methods that have handlers, without OPTIONS.
-            headers.insert(header::ALLOW, route.allow.clone());
-            if self.method == Method::OPTIONS && route.has(&Method::PATCH) {
-                let (name, value) = ACCEPT_PATCH;
-                headers.insert(name, value);
-            }
-        }
     }
 }
 
@@ -255,24 +292,12 @@ mod tests {
 
     use super::*;
 
-    fn observed(router: Router) -> (Observed<Router>, Observer) {
-        let document = serde_json::from_value(serde_json::json!({
-            "openapi": "3.1.0", "info": {"title": "", "version": ""},
-            "paths": {"/api/devices/{id}": {"get": {"operationId": "get_device", "responses": {}}}},
-        }));
-        let observer = Observer::new(
-            Metrics::default(),
-            Arc::new(Refusals::new(0)),
-            Routes::new(&document.unwrap()),
-            7,
-        );
-        (observer.around(router), observer)
-    }
-
     #[tokio::test]
     async fn a_handler_that_panics_is_a_500_and_is_counted() {
         let handler = async || -> StatusCode { panic!("in a handler") };
-        let (mut router, observer) = observed(Router::new().route("/api/devices/{id}", get(handler)));
+        let observer = Observer::new(Metrics::default(), Arc::new(Refusals::new(0)), 7);
+        let route = get(handler).layer(observer.of(Route::Operation(Operation::GetDevice)));
+        let mut router: Router = Router::new().route("/api/devices/{id}", route);
         let request = Request::builder().uri("/api/devices/7").body(Body::empty()).unwrap();
         let answer = router.call(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);

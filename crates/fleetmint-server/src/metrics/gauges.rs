@@ -1,6 +1,5 @@
 //! The gauges that are read at each scrape: how many devices there are, and how large the database is.
 
-use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,10 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Format;
-use crate::app::App;
-use crate::database::{self, Connection, Database};
-use crate::enrolment;
+use crate::database::{self, Database};
 
 /// How long a count of the devices is valid: counting a large table takes time, and anybody may scrape.
 const COUNT_LASTS: Duration = Duration::from_secs(5);
@@ -58,7 +54,12 @@ impl Gauges {
         gauges
     }
 
-    fn set(&self, database: &Database) {
+    /// `count` counts the devices by their state; it is not called more often than every [`COUNT_LASTS`].
+    pub(super) fn set(
+        &self,
+        database: &Database,
+        count: impl FnOnce() -> Result<Vec<(&'static str, i64)>, database::Error>,
+    ) {
         let sizes = database.sizes();
         self.database_size
             .set(i64::try_from(sizes.database).unwrap_or(i64::MAX));
@@ -72,7 +73,7 @@ impl Gauges {
         if counted.is_some_and(|at| at.elapsed() < COUNT_LASTS) {
             return;
         }
-        match database.read_blocking(|connection: &mut Connection| enrolment::count_by_state(connection)) {
+        match count() {
             Ok(states) => {
                 for (state, count) in states {
                     self.devices.get_or_create(&State { state }).set(count);
@@ -80,25 +81,10 @@ impl Gauges {
                 *counted = Some(Instant::now());
             }
             Err(error) => {
-                let error: database::Error = error;
                 // A missing gauge is noticed; an outdated one is not.
                 self.devices.clear();
                 tracing::warn!(%error, "the devices could not be counted");
             }
         }
     }
-}
-
-/// All metrics, as they are now.
-///
-/// # Errors
-/// Never in practice: writing to a string does not fail.
-pub(crate) async fn scrape(app: &App, format: Format) -> Result<String, fmt::Error> {
-    let (metrics, database) = (app.metrics.clone(), app.database.clone());
-    // Counting takes milliseconds where there are very many devices, and the files may be slow to ask.
-    let asked = tokio::task::spawn_blocking(move || {
-        metrics.0.gauges.set(&database);
-        metrics.encode(format)
-    });
-    asked.await.map_err(|_| fmt::Error)?
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::http::Method;
 use fleetmint_board::escape::bounded_line;
 
-use super::problem::Cause;
 use crate::access::refusals::Telling;
+use crate::http::problem::Cause;
 use crate::operation::Operation;
 use crate::source::Source;
 

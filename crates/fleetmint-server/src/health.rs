@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::caller::{self, RefusedCredential};
-use super::problem;
 use crate::access::{self, Principal};
 use crate::app::App;
+use crate::http::caller::{self, RefusedCredential};
+use crate::http::problem;
 use crate::identity::Identity;
 
 /// The state of the service.
@@ -36,7 +36,7 @@ impl Health {
 
 /// The process answers. An orchestrator restarts it when this fails.
 #[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, description = "It is alive", body = Health)))]
-pub(super) async fn get_livez() -> Json<Health> {
+pub(crate) async fn get_livez() -> Json<Health> {
     Json(Health::OK)
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn get_livez() -> Json<Health> {
     get, path = "/readyz", tag = "health",
     responses((status = 200, description = "It can do its work", body = Health), (status = 503, body = Health, description = "It cannot do its work"))
 )]
-pub(super) async fn get_readyz(State(app): State<App>, caller: Informed) -> Response {
+pub(crate) async fn get_readyz(State(app): State<App>, caller: Informed) -> Response {
     let (status, word, problems) = match app.readiness.check(&app.database).await {
         Ok(()) => {
             let problems = match &app.identity {
@@ -87,7 +87,7 @@ pub(super) async fn get_readyz(State(app): State<App>, caller: Informed) -> Resp
 /// A probe never waits. So from an address with too many refusals no token is even looked at: a caller who guesses
 /// would get here at once the answer for which they must wait elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Informed {
+pub(crate) enum Informed {
     Yes,
     No,
     Refused,
@@ -105,7 +105,7 @@ impl FromRequestParts<App> for Informed {
             Ok(Principal::Administrator) => Self::Yes,
             Err(access::Error::Unauthorized) => Self::Refused,
             // The valid token of somebody who gets no details; or the token cannot be checked now.
-            Err(access::Error::Device { .. } | access::Error::Database(_)) => Self::No,
+            Err(access::Error::Device { .. } | access::Error::Forbidden | access::Error::Database(_)) => Self::No,
         })
     }
 }

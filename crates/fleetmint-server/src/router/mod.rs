@@ -1,0 +1,305 @@
+//! Every route of the service: the table of contents.
+
+mod log_line;
+mod observe;
+mod openapi;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use axum::{Router, middleware};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::app::App;
+use crate::http::extract::ACCEPT_PATCH;
+use crate::http::forwarded::Proxies;
+use crate::http::prefix::Prefix;
+use crate::http::problem::{self, Kind, Problem};
+use crate::http::{accept, answer_headers, compress, host};
+use crate::identity::builtin;
+use crate::operation::Operation;
+use crate::{access, audit, devices, enrolment, health, idempotency, identity, models, provisioning, scrape};
+use observe::{Observer, Route};
+use openapi::Document;
+
+/// The methods of the whole service, for `OPTIONS *`.
+const ALL_METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST");
+
+/// The methods of a route that is only read, as those outside the document are.
+const READ_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// Every operation, and the handler that serves it.
+fn operations(document: &Document) -> Vec<Served> {
+    use Operation::*;
+    vec![
+        // For callers who have a role: each of these handlers takes a `Caller`.
+        json(CreateDeviceModel, routes!(models::http::create_device_model)),
+        json(ListDeviceModels, routes!(models::http::list_device_models)),
+        json(GetDeviceModel, routes!(models::http::get_device_model)),
+        json(UpdateDeviceModel, routes!(models::http::update_device_model)),
+        other(DeleteDeviceModel, routes!(models::http::delete_device_model)),
+        json(CreateDevice, routes!(enrolment::http::create_device)),
+        json(ListDevices, routes!(devices::http::list_devices)),
+        json(GetDevice, routes!(devices::http::get_device)),
+        json(UpdateDevice, routes!(devices::http::update_device)),
+        other(DeleteDevice, routes!(enrolment::http::delete_device)),
+        json(GetIdentity, routes!(enrolment::http::get_identity)),
+        json(SyncIdentity, routes!(enrolment::http::sync_identity)),
+        json(DisableIdentity, routes!(enrolment::http::disable_identity)),
+        json(EnableIdentity, routes!(enrolment::http::enable_identity)),
+        json(ListAudit, routes!(audit::http::list_audit)),
+        other(GetProvisioning, routes!(provisioning::http::get_provisioning)),
+        json(PatchProvisioning, routes!(provisioning::http::patch_provisioning)),
+        // For everybody.
+        other(GetDiscovery, routes!(builtin::http::get_discovery)),
+        other(GetJwks, routes!(builtin::http::get_jwks)),
+        other(IssueToken, routes!(builtin::http::issue_token)),
+        other(GetLivez, routes!(health::get_livez)),
+        other(GetReadyz, routes!(health::get_readyz)),
+        other(GetMetrics, routes!(scrape::get_metrics)),
+        other(GetOpenapi, document.in_reach_of(routes!(openapi::get_openapi))),
+    ]
+}
+
+/// All kinds of problems, room by room.
+pub const PROBLEMS: &[&[Kind]] = &[
+    problem::KINDS,
+    access::http::KINDS,
+    idempotency::http::KINDS,
+    models::http::KINDS,
+    provisioning::http::KINDS,
+    identity::http::KINDS,
+    builtin::http::KINDS,
+];
+
+/// An operation with its handler and the documentation that the handler gives of itself.
+struct Served {
+    operation: Operation,
+    routes: UtoipaMethodRouter<App>,
+    answers_json: bool,
+}
+
+/// Answered in JSON: a caller that does not accept JSON gets a 406 before anything is done.
+fn json(operation: Operation, routes: UtoipaMethodRouter<App>) -> Served {
+    Served {
+        operation,
+        routes,
+        answers_json: true,
+    }
+}
+
+/// Answered without content, or in a media type that the handler chooses.
+fn other(operation: Operation, routes: UtoipaMethodRouter<App>) -> Served {
+    Served {
+        operation,
+        routes,
+        answers_json: false,
+    }
+}
+
+impl Served {
+    /// The route, with what belongs around its handler.
+    fn observed(self, observer: &Observer) -> UtoipaMethodRouter<App> {
+        let (schemas, paths, mut route) = self.routes;
+        // The length of a compressed answer says something about the secret in it.
+        if !self.operation.call().is_some_and(|call| call.discloses) {
+            route = route.layer(middleware::from_fn(compress::answers));
+        }
+        if self.answers_json {
+            route = route.layer(middleware::from_fn(accept::json));
+        }
+        (
+            schemas,
+            paths,
+            route.layer(observer.of(Route::Operation(self.operation))),
+        )
+    }
+}
+
+/// All that the service answers.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    pub(crate) router: Router,
+    /// Answers requests that are not HTTP/1.1 as it should be.
+    pub(crate) malformed: Router,
+    pub(crate) proxies: Arc<Proxies>,
+    pub(crate) prefix: Prefix,
+}
+
+impl Endpoints {
+    /// The endpoints of this service.
+    pub fn new(app: &App) -> Self {
+        let mut start = [0; 4];
+        app.random.fill(&mut start);
+        let observer = Observer::new(
+            app.metrics.clone(),
+            Arc::clone(&app.refusals),
+            u32::from_be_bytes(start),
+        );
+        let unknown = observer.of(Route::Unknown);
+
+        let json = Document::default();
+        let mut documented = OpenApiRouter::with_openapi(openapi::frame());
+        for served in operations(&json) {
+            documented = documented.routes(served.observed(&observer));
+        }
+        let (mut router, mut document) = documented.split_for_parts();
+        openapi::complete(&mut document);
+        let prefix = Prefix::of(app.settings.server.public_url.as_deref());
+        if !prefix.is_empty() {
+            document.servers = Some(vec![utoipa::openapi::Server::new(prefix.path(""))]);
+        }
+        json.fill(&document);
+
+        for (path, methods) in methods_by_path() {
+            router = router.route(path, other_methods(&methods).layer(observer.of(Route::Path(path))));
+        }
+        let router = router
+            .merge(documentation(&prefix).layer(unknown.clone()))
+            .merge(Router::new().fallback(unknown_path).layer(unknown.clone()))
+            .with_state(app.clone());
+        Self {
+            router,
+            malformed: Router::new().fallback(host::refuse).layer(unknown),
+            proxies: Arc::new(Proxies::new(&app.settings.server)),
+            prefix,
+        }
+    }
+}
+
+/// The paths of all operations, and their methods.
+fn methods_by_path() -> BTreeMap<&'static str, Vec<&'static Method>> {
+    let mut paths: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for call in Operation::CALLS.iter().filter_map(|operation| operation.call()) {
+        paths.entry(call.path).or_default().push(&call.method);
+    }
+    paths
+}
+
+/// Answers the methods that a path has no operation for.
+fn other_methods(methods: &[&Method]) -> MethodRouter<App> {
+    let allow = allow(methods);
+    let accepts_patch = methods.contains(&&Method::PATCH);
+    MethodRouter::new().fallback(async move |method: Method| {
+        let mut answer = unknown_method(&method);
+        let headers = answer.headers_mut();
+        headers.insert(header::ALLOW, allow);
+        if accepts_patch && method == Method::OPTIONS {
+            let (name, value) = ACCEPT_PATCH;
+            headers.insert(name, value);
+        }
+        answer
+    })
+}
+
+/// The methods of a path, as the header `Allow` lists them. HEAD is answered by the handler of GET.
+fn allow(methods: &[&Method]) -> HeaderValue {
+    let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.push("OPTIONS");
+    names.sort_unstable();
+    HeaderValue::from_str(&names.join(", ")).unwrap_or(ALL_METHODS)
+}
+
+/// The page of the documentation, and its parts.
+fn documentation(prefix: &Prefix) -> Router<App> {
+    let complete = async |mut part: Response| {
+        if part.status() == StatusCode::NOT_FOUND {
+            return nothing_here().into_response();
+        }
+        answer_headers::documentation(part.headers_mut());
+        part
+    };
+    let other_methods = async |method: Method| {
+        let mut answer = unknown_method(&method);
+        answer.headers_mut().insert(header::ALLOW, READ_METHODS);
+        answer
+    };
+    let document = Operation::GetOpenapi.call().map(|call| call.path).unwrap_or_default();
+    Router::from(SwaggerUi::new("/api/docs").config(Config::from(prefix.path(document))))
+        .method_not_allowed_fallback(other_methods)
+        .route_layer(middleware::map_response(complete))
+        .route_layer(middleware::from_fn_with_state(Arc::default(), compress::parts_once))
+        .route_layer(middleware::from_fn(compress::answers))
+}
+
+fn nothing_here() -> Problem {
+    Problem::not_found("There is nothing at this path.")
+}
+
+async fn unknown_path(method: Method, uri: Uri) -> Response {
+    // `OPTIONS *` asks about the service as a whole, and CONNECT names another server instead of a path.
+    let asterisk = method == Method::OPTIONS && uri.path() == "*";
+    if asterisk {
+        (StatusCode::NO_CONTENT, [(header::ALLOW, ALL_METHODS)]).into_response()
+    } else if method == Method::CONNECT {
+        not_allowed("This is not a proxy; `Allow` lists the methods of the service.")
+            .with_header(header::ALLOW, ALL_METHODS)
+            .into_response()
+    } else if uri.path().starts_with('/') {
+        nothing_here().into_response()
+    } else {
+        Problem::new(problem::MALFORMED_REQUEST, "The request's target is not a path.").into_response()
+    }
+}
+
+/// The answer to a method that a path does not support; the caller adds `Allow`.
+fn unknown_method(method: &Method) -> Response {
+    if *method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        not_allowed("The resource does not support this method; `Allow` lists those that it supports.").into_response()
+    }
+}
+
+fn not_allowed(detail: &'static str) -> Problem {
+    Problem::new(problem::METHOD_NOT_ALLOWED, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_served_and_documented_as_the_table_says() {
+        let mut left = Operation::CALLS.to_vec();
+        for Served {
+            operation,
+            routes: (_, paths, _),
+            ..
+        } in operations(&Document::default())
+        {
+            left.retain(|other| *other != operation);
+            let call = operation.call().unwrap();
+            let documented = serde_json::to_value(&paths).unwrap();
+            let [(path, item)] = Vec::from_iter(documented.as_object().unwrap())[..] else {
+                panic!("{operation:?} is documented at {documented}")
+            };
+            let [(method, documented)] = Vec::from_iter(item.as_object().unwrap())[..] else {
+                panic!("{operation:?} is documented as {item}")
+            };
+            assert_eq!(path, call.path, "{operation:?}");
+            assert_eq!(method.to_uppercase(), call.method.as_str(), "{operation:?}");
+            assert_eq!(documented["operationId"], operation.name());
+        }
+        assert_eq!(left, []);
+    }
+
+    #[test]
+    fn allow_lists_the_methods_of_a_path() {
+        let methods = methods_by_path();
+        assert_eq!(allow(&methods["/api/devices"]), "GET, HEAD, OPTIONS, POST");
+        assert_eq!(
+            allow(&methods["/api/devices/{id}"]),
+            "DELETE, GET, HEAD, OPTIONS, PATCH"
+        );
+        assert_eq!(allow(&methods["/oauth2/token"]), "OPTIONS, POST");
+    }
+}
