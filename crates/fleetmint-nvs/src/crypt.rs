@@ -36,10 +36,13 @@
 //! # Ok::<(), fleetmint_nvs::Error>(())
 //! ```
 
+mod key_check;
 mod keys;
 mod partition;
 mod xts;
 
+pub use key_check::check_key;
+pub(crate) use key_check::{KeyMisfit, key_misfit};
 pub use keys::{HMAC_KEY_SIZE, HmacKey, KEY_PARTITION_SIZE, KEYS_SIZE, Keys};
 pub use partition::{decrypt, encrypt};
 pub use xts::Xts;

@@ -1,11 +1,11 @@
 //! Encrypting and decrypting the image of a partition.
 
+use super::key_check::check_key;
 use super::keys::Keys;
 use crate::error::Error;
 use crate::image::check_size;
 use crate::layout::{ENTRY_SIZE, EntryBytes, PAGE_BITMAP, entries_mut, entry_offset};
 use crate::page::{Bitmap, EntryState};
-use crate::storage::check_key;
 
 /// Encrypts the plain image of a whole partition in place: every entry that the bitmap marks as written, and what is left of
 /// erased ones. Blank entries (all 0xFF) and wiped ones (all zero) stay as they are, as in an image that the firmware wrote.

@@ -1,5 +1,7 @@
 //! What a listing holds.
 
+use super::medium::Step;
+use super::query::StoredItem;
 use crate::entry::{ItemType, Number};
 use crate::error::EspError;
 use crate::key::RawName;
@@ -96,7 +98,21 @@ impl<B: AsRef<[u8]>> fmt::Debug for Value<B> {
     }
 }
 
-impl Value<&[u8]> {
+impl<'a> Value<&'a [u8]> {
+    /// The value of a string or a blob that is stored as these bytes.
+    #[inline]
+    pub(super) fn of_bytes(item_type: ItemType, bytes: &'a [u8]) -> Self {
+        if item_type != ItemType::Str {
+            return Self::Blob(bytes);
+        }
+        // The getter's caller sees a C string. Its NUL is the last byte, unless there is one before.
+        let text = match bytes {
+            [text @ .., 0] if !text.contains(&0) => text,
+            _ => bytes.split(|byte| *byte == 0).next().unwrap_or_default(),
+        };
+        Self::Str(text)
+    }
+
     fn into_owned(self) -> Value {
         match self {
             Self::Number(number) => Value::Number(number),
@@ -154,6 +170,69 @@ pub struct Listed<B: AsRef<[u8]> = Zeroizing<Vec<u8>>> {
     pub unreachable: Option<Box<Result<Value<B>, EspError>>>,
     /// Whether the firmware's iterator lists it. It leaves out blobs of the old format, which its getter returns.
     pub iterated: bool,
+}
+
+/// An item that is listed, and what is known of it before its value is read.
+pub(super) struct ListedItem {
+    pub(super) item: StoredItem,
+    pub(super) item_type: ItemType,
+    pub(super) key: RawName,
+    /// `None`: an orphan.
+    pub(super) namespace: Option<RawName>,
+    pub(super) repeat: bool,
+    pub(super) iterated: bool,
+}
+
+impl ListedItem {
+    /// It with its value, and the bytes that the value was read from.
+    // Always inlined: see `Number::from_data`.
+    #[inline(always)]
+    pub(super) fn with<'a>(&self, value: Result<Value<&'a [u8]>, EspError>, bytes: &[u8]) -> Listed<&'a [u8]> {
+        let size = matches!(value, Ok(Value::Str(_) | Value::Blob(_))).then_some(bytes.len());
+        Listed {
+            namespace: self.namespace.unwrap_or(RawName::EMPTY),
+            key: self.key,
+            value_type: ValueType::of(self.item_type),
+            ns_index: self.item.entry.ns_index,
+            size,
+            value,
+            orphan: self.namespace.is_none(),
+            repeat: self.repeat,
+            place: (self.item.page, self.item.index),
+            unreachable: None,
+            iterated: self.iterated,
+        }
+    }
+}
+
+/// The two rounds of a listing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Round {
+    /// What the firmware's iterator lists.
+    Iterated,
+    /// Blobs of the old format, which the iterator leaves out.
+    LeftOut,
+}
+
+impl Round {
+    /// The round that lists items of this type.
+    #[inline]
+    pub(super) fn of(item_type: ItemType) -> Self {
+        if item_type == ItemType::Blob {
+            Self::LeftOut
+        } else {
+            Self::Iterated
+        }
+    }
+}
+
+/// The firmware's error in place of a value is part of a listing; a flash that fails ends it.
+pub(super) fn value_or_error<T>(read: Step<T>) -> Step<Result<T, EspError>> {
+    match read {
+        Ok(value) => Ok(Ok(value)),
+        Err(fail) if fail.code == EspError::FlashOpFail => Err(fail),
+        Err(fail) => Ok(Err(fail.code)),
+    }
 }
 
 impl Listed<&[u8]> {

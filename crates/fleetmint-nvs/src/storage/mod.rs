@@ -1,15 +1,33 @@
 //! A model of ESP-IDF's NVS library: what it reads, repairs, writes and erases, call by call.
 //!
-//! ```text
-//!    open ── load each page ── order by sequence number ── repair ── namespaces ── blobs ──► Storage
-//!                                                                                              │
-//!            list, get ◄── find: pages in order, in a page from its first item ────────────────┤
-//!            set, erase ◄── write the new item, close the page, move one, erase the old ───────┘
-//! ```
-//!
-//! [`Storage`] stands on a flash that can be read, written (bits only clear) and erased by page: embedded-storage's
+//! [`Storage`] works on a flash that can be read, written (bits only clear) and erased by page: embedded-storage's
 //! `NorFlash`. [`SliceFlash`] is one in memory. After each call the flash holds, bit for bit, what the library would
 //! have left there: at commit 102122904ade of ESP-IDF (July 2026) with its default options.
+//!
+//! [`Storage::open`] does what `nvs_flash_init` does, in this order:
+//!
+//! | step | in the firmware | file |
+//! |---|---|---|
+//! | load each page: header, bitmap, items; repair what one page shows | `Page::load`, `mLoadEntryTable` | `page/load` |
+//! | order the pages in use by sequence number, the free ones after them | `PageManager::load` | `page_manager` |
+//! | erase what the last item replaces; move a page again whose move was interrupted | `PageManager::load` | `page_manager` |
+//! | list the namespaces | `Storage::init` | `init` |
+//! | erase blob indexes whose chunks do not add up, then chunks without an index | `eraseMismatchedBlobIndexes`, `eraseOrphanDataBlobs` | `init` |
+//!
+//! The calls after that:
+//!
+//! | call | in the firmware | file |
+//! |---|---|---|
+//! | find an item on the pages in order, in a page from its first item on | `Storage::findItem`, `Page::findItem` | `find`, `page` |
+//! | get a value; erase it if it is damaged | `readItem`, `readMultiPageBlob` | `get` |
+//! | list: iterate over the items, get each | `findEntry`, `nextEntry` | `visit` |
+//! | open a namespace; set a value: write the new item, then erase the old one | `createOrOpenNamespace`, `writeItem` | `set`, `page/write` |
+//! | set a blob: chunks, then the index | `writeMultiPageBlob` | `blob` |
+//! | take a free page; move the page with the most unused entries to the last one | `requestNewPage`, `copyItems` | `page_manager` |
+//! | erase a value, a blob, a namespace's values | `eraseItem`, `eraseMultiPageBlob`, `eraseNamespace` | `erase`, `page/erase` |
+//!
+//! `medium` is the flash with its cipher; `journal` records repairs; `query` is what a search looks for. Everything that is
+//! there for speed alone stands in `fast`, each shortcut with the plain path that it must equal.
 //!
 //! Source: `components/nvs_flash/src` of ESP-IDF, and images that the library itself wrote.
 //!
@@ -29,25 +47,29 @@
 //! ```
 
 mod blob;
-mod clean;
-mod doubt;
+mod entry_set;
+mod erase;
+mod fast;
 mod find;
 mod flash;
 mod get;
-mod key_check;
+mod init;
+mod journal;
 mod list;
-mod load;
+mod medium;
 mod page;
-mod pages;
+mod page_manager;
 mod patch;
+mod query;
 mod raw;
 mod repair;
 mod set;
 mod visit;
 
-pub use flash::{Flash, FlashOps, Metered, Mode, ReadOnlySlice, SliceFlash};
-pub use key_check::check_key;
+pub use crate::crypt::check_key;
+pub use flash::{Flash, Metered, ReadOnlySlice, SliceFlash};
 pub use list::{Listed, Value, ValueType};
+pub use medium::{FlashOps, Mode};
 pub use patch::{PatchError, PatchFault, Patched};
 pub use raw::{PageFault, RawPage, RawSlot, SlotContent, pages, slots};
 pub use repair::{Repair, RepairKind};
@@ -59,7 +81,8 @@ use crate::key::RawName;
 use crate::layout::{ENTRY_COUNT, PAGE_SIZE, PARTITION_MAX, page_offset};
 use alloc::vec::Vec;
 use core::fmt;
-use flash::{Fail, Medium};
+use fast::NameIndex;
+use medium::{Fail, Medium};
 use page::Page;
 
 /// A partition as the firmware has it open.
@@ -69,14 +92,14 @@ pub struct Storage<F> {
     medium: Medium<F>,
     /// By page number.
     pages: Vec<Page>,
-    /// Numbers of the pages: first those in use, by rising sequence number, then the free ones, in the order in which
-    /// they will be taken. So to take a page is to move the border.
-    queue: Vec<usize>,
+    /// Numbers of the pages: first those in use, by sequence number, then the free ones, in the order in which they will
+    /// be taken. So a page is taken by counting one more as in use.
+    order: Vec<usize>,
     in_use: usize,
     next_sequence: u32,
     /// Name and index, in the order of their entries.
     namespaces: Vec<(RawName, u8)>,
-    index: find::Index,
+    names: NameIndex,
 }
 
 /// How full a partition is, in entries of 32 bytes: the figures of `nvs_get_stats`.
@@ -95,11 +118,11 @@ pub struct Stats {
 }
 
 impl<F: Flash> Storage<F> {
-    /// Opens a partition as the firmware's start does, with `cipher` as an encrypted one. Read-write, this repairs the
+    /// Opens a partition as the firmware does when it starts; an encrypted one with `cipher`. Read-write, this repairs the
     /// flash.
     ///
-    /// In one respect it is safer than the firmware: where the key seems wrong or missing, nothing is touched. What the
-    /// firmware does then, [`Storage::open_as_firmware`] does.
+    /// In one respect it is safer than the firmware: if the key seems to be wrong or missing, nothing is changed.
+    /// [`Storage::open_as_firmware`] does what the firmware does then.
     ///
     /// ```
     /// use fleetmint_nvs::crypt::Xts;
@@ -124,21 +147,21 @@ impl<F: Flash> Storage<F> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongKey`], as [`check_key`] tells it; [`Error::PartitionSize`]; where the firmware's start fails,
-    /// [`Error::NewVersion`], [`Error::NoFreePages`], [`Error::NotAllowed`], [`Error::Firmware`], [`Error::Flash`]; and
-    /// [`Error::Stopped`]. But for the wrong key, what was repaired until then stays repaired.
+    /// [`Error::WrongKey`] by the rule of [`check_key`]; [`Error::PartitionSize`]; [`Error::NewVersion`],
+    /// [`Error::NoFreePages`], [`Error::NotAllowed`], [`Error::Firmware`] and [`Error::Flash`] where the firmware's start
+    /// fails; [`Error::Stopped`]. Except with a wrong key, what was repaired before the error stays repaired.
     pub fn open(flash: F, mode: Mode, cipher: Option<Xts>) -> Result<Self, Error> {
         Self::start(Medium::new(flash, cipher, mode))
     }
 
-    /// [`Storage::open`], but where the key seems wrong or missing it does what the firmware's start does: read-write it
-    /// erases every entry, read-only it fails.
+    /// [`Storage::open`] without the check of the key. If the key is wrong or missing, this erases every entry read-write
+    /// and fails read-only.
     ///
     /// # Errors
-    /// Those of [`Storage::open`] but for [`Error::WrongKey`].
+    /// Those of [`Storage::open`] except [`Error::WrongKey`].
     pub fn open_as_firmware(flash: F, mode: Mode, cipher: Option<Xts>) -> Result<Self, Error> {
         let mut medium = Medium::new(flash, cipher, mode);
-        medium.key_is_settled = true;
+        medium.key_is_checked = true;
         Self::start(medium)
     }
 
@@ -150,16 +173,16 @@ impl<F: Flash> Storage<F> {
         let mut storage = Self {
             medium,
             pages: Vec::new(),
-            queue: Vec::new(),
+            order: Vec::new(),
             in_use: 0,
             next_sequence: 0,
             namespaces: Vec::new(),
-            index: find::Index::default(),
+            names: NameIndex::default(),
         };
         storage
             .load(size / PAGE_SIZE)
             .map_err(|fail| storage.open_error(fail))?;
-        storage.medium.key_is_settled = true;
+        storage.medium.key_is_checked = true;
         Ok(storage)
     }
 
@@ -180,7 +203,7 @@ impl<F: Flash> Storage<F> {
             },
             EspError::NewVersionFound => {
                 let mut version = [0];
-                // It could be read a moment ago; if not now, 0 is no known version either.
+                // It could be read a moment ago. If that fails now, 0 is not a known version either.
                 let _ = self.medium.read_raw(page_offset(page) + 8, &mut version);
                 let [version] = version;
                 Error::NewVersion { page, version }
@@ -189,16 +212,16 @@ impl<F: Flash> Storage<F> {
         }
     }
 
-    /// What was done to the flash so far, the repairs of [`Storage::open`] included.
+    /// How often the flash was written and erased so far, including the repairs of [`Storage::open`].
     #[must_use]
     pub fn ops(&self) -> FlashOps {
         self.medium.ops
     }
 
-    /// What the firmware repaired so far: at its start, or because a value that was read was damaged.
+    /// What was repaired so far: by [`Storage::open`], or because a value that was read was damaged.
     #[must_use]
     pub fn repairs(&self) -> &[Repair] {
-        &self.medium.repairs
+        &self.medium.journal.repairs
     }
 
     /// The namespaces with their indices, in the order of their entries.
@@ -210,7 +233,7 @@ impl<F: Flash> Storage<F> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let total = self.pages.len() * ENTRY_COUNT;
-        let used = self.used_pages().map(|number| self.page(number).used).sum();
+        let used = self.used_pages().map(|number| self.page(number).used()).sum();
         let free = total.saturating_sub(used);
         Stats {
             used_entries: used,
@@ -221,7 +244,7 @@ impl<F: Flash> Storage<F> {
         }
     }
 
-    /// Gives the flash back.
+    /// Returns the flash.
     #[must_use]
     pub fn into_flash(self) -> F {
         self.medium.into_flash()
@@ -229,7 +252,7 @@ impl<F: Flash> Storage<F> {
 
     /// The pages in use, in order.
     fn used_pages(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
-        self.queue.iter().take(self.in_use).copied()
+        self.order.iter().take(self.in_use).copied()
     }
 
     /// The last page in use: the one that is written to.
@@ -240,37 +263,23 @@ impl<F: Flash> Storage<F> {
     /// The page in use at this position of the order.
     #[inline]
     fn used_page(&self, position: usize) -> Option<usize> {
-        self.queue.get(position).copied().filter(|_| position < self.in_use)
+        self.order.get(position).copied().filter(|_| position < self.in_use)
     }
 
     #[inline]
     fn page(&self, number: usize) -> &Page {
-        #[expect(clippy::indexing_slicing, reason = "the queue holds numbers of pages alone")]
+        #[expect(clippy::indexing_slicing, reason = "the order holds only numbers of pages")]
         &self.pages[number]
     }
 
     #[inline]
     fn page_and_medium(&mut self, number: usize) -> (&mut Page, &mut Medium<F>) {
-        #[expect(clippy::indexing_slicing, reason = "the queue holds numbers of pages alone")]
+        #[expect(clippy::indexing_slicing, reason = "the order holds only numbers of pages")]
         (&mut self.pages[number], &mut self.medium)
-    }
-
-    fn add_namespace(&mut self, name: RawName, index: u8) {
-        self.namespaces.push((name, index));
-    }
-
-    fn note_page(&mut self, page: usize, kind: RepairKind) {
-        self.medium.repairs.push(Repair {
-            page,
-            entry: None,
-            ns_index: 0,
-            name: RawName::EMPTY,
-            kind,
-        });
     }
 }
 
-/// The error of a step, where nothing more is known of it.
+/// The error of a step that failed, if no more is known about it.
 fn plain_error(fail: Fail) -> Error {
     let Fail { code, offset } = fail;
     match code {
@@ -281,7 +290,7 @@ fn plain_error(fail: Fail) -> Error {
     }
 }
 
-/// Says nothing about what the partition holds.
+/// Shows nothing of what the partition holds.
 impl<F> fmt::Debug for Storage<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Storage")

@@ -1,16 +1,15 @@
 //! Writing as the firmware does: the new item first, then the old one is erased.
 
-use super::find::Found;
-use super::flash::{Fail, Flash, Step};
-use super::get::NOT_FOUND;
-use super::page::{Page, Query, State, TYPE_ANY};
+use super::flash::Flash;
+use super::medium::{Fail, Step};
+use super::page::State;
+use super::query::{Query, StoredItem, TYPE_ANY};
 use super::{Storage, plain_error};
 use crate::entry::{Entry, ItemType, Number};
 use crate::error::{Error, EspError};
 use crate::key::{Key, Namespace, RawName};
 use crate::layout::{
-    BLOB_CHUNKS_MAX, CHUNK_MAX, CHUNK_START_0, CHUNK_START_1, NAME_FIELD, NAMESPACE_FIRST, NAMESPACE_LAST, STRING_MAX,
-    blob_entries, crc32, data_entries,
+    BLOB_CHUNKS_MAX, CHUNK_MAX, NAMESPACE_FIRST, NAMESPACE_LAST, STRING_MAX, blob_entries, crc32, data_entries,
 };
 use crate::page::PageState;
 use alloc::vec::Vec;
@@ -29,7 +28,7 @@ impl NamespaceIndex {
 }
 
 /// An item to be written.
-pub(super) struct Item<'a> {
+pub(super) struct NewItem<'a> {
     pub(super) head: Entry,
     pub(super) data: &'a [u8],
 }
@@ -57,9 +56,9 @@ impl<F: Flash> Storage<F> {
         let index = free.ok_or(Error::TooManyNamespaces { namespace: raw })?;
         let head = Entry::namespace(name, index);
         // Unlike a value, a namespace wipes what it replaces.
-        self.write(&Item { head, data: &[] }, true)
+        self.write(&NewItem { head, data: &[] }, true)
             .map_err(|fail| self.write_error(fail, raw, 1))?;
-        self.add_namespace(raw, index);
+        self.namespaces.push((raw, index));
         Ok(NamespaceIndex(index))
     }
 
@@ -73,7 +72,7 @@ impl<F: Flash> Storage<F> {
             return Err(Error::NotANumber { key: key.raw() });
         }
         let head = Entry::number(namespace.0, key, number);
-        self.write(&Item { head, data: &[] }, false)
+        self.write(&NewItem { head, data: &[] }, false)
             .map_err(|fail| self.write_error(fail, key.raw(), 1))
     }
 
@@ -103,7 +102,7 @@ impl<F: Flash> Storage<F> {
         data.push(0);
         let head = Entry::string(namespace.0, key, &data);
         let needed = 1 + data_entries(size);
-        self.write(&Item { head, data: &data }, false)
+        self.write(&NewItem { head, data: &data }, false)
             .map_err(|fail| self.write_error(fail, key.raw(), needed))
     }
 
@@ -131,39 +130,6 @@ impl<F: Flash> Storage<F> {
         })
     }
 
-    /// `nvs_erase_key`: whatever its type. Of several the one that the firmware finds first goes.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::NotAllowed`] read-only, [`Error::Flash`], [`Error::Firmware`].
-    pub fn erase_key(&mut self, namespace: NamespaceIndex, key: &Key) -> Result<(), Error> {
-        let query = Query::of(namespace.0, TYPE_ANY, *key.field());
-        let erased = self.find(&query).and_then(|found| {
-            let found = found.ok_or(NOT_FOUND)?;
-            self.erase_value(namespace.0, &found)
-        });
-        erased.map_err(|fail| self.write_error(fail, key.raw(), 0))
-    }
-
-    /// `nvs_erase_all`: every item of the namespace. The namespace itself stays.
-    ///
-    /// # Errors
-    /// [`Error::NotAllowed`] read-only, [`Error::Flash`], [`Error::Firmware`].
-    pub fn erase_all(&mut self, namespace: NamespaceIndex) -> Result<(), Error> {
-        let query = Query {
-            ns_index: namespace.0,
-            ..Query::any()
-        };
-        for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
-            let (page, medium) = self.page_and_medium(number);
-            // Each search begins at the start, as the firmware's: what it erased may have been its first item.
-            while let Some((index, _)) = page.find(medium, &query, 0).map_err(plain_error)? {
-                page.erase_item(medium, index, false).map_err(plain_error)?;
-            }
-        }
-        Ok(())
-    }
-
     /// `nvs_commit`: everything is in the flash already.
     ///
     /// # Errors
@@ -172,17 +138,9 @@ impl<F: Flash> Storage<F> {
         Ok(())
     }
 
-    fn erase_value(&mut self, ns_index: u8, found: &Found) -> Step<()> {
-        if found.entry.item_type() == Some(ItemType::BlobIndex) {
-            let key = *found.entry.name().field();
-            return self.erase_blob(ns_index, &key, found.entry.chunk_start(), false);
-        }
-        self.erase_found(found, false)
-    }
-
     /// Writes an item that isn't a blob, unless it is there already, and erases the one that it replaces; `purge` also
     /// writes zeros over that.
-    fn write(&mut self, item: &Item<'_>, purge: bool) -> Step<()> {
+    fn write(&mut self, item: &NewItem<'_>, purge: bool) -> Step<()> {
         let Entry {
             ns_index, type_byte, ..
         } = item.head;
@@ -198,12 +156,12 @@ impl<F: Flash> Storage<F> {
             found => found,
         };
         let sequence = old.as_ref().map(|old| self.page(old.page).sequence);
-        self.write_to_current(item)?;
+        self.write_or_request_page(item)?;
         self.erase_old(ns_index, old, sequence, purge)
     }
 
     /// Whether an item of the same type holds exactly this.
-    fn holds(&mut self, found: &Found, item: &Item<'_>) -> Step<bool> {
+    fn holds(&mut self, found: &StoredItem, item: &NewItem<'_>) -> Step<bool> {
         let old = &found.entry;
         if !item.head.item_type().is_some_and(ItemType::has_data) {
             let size = item.head.item_type().and_then(ItemType::number_size).unwrap_or(0);
@@ -227,7 +185,7 @@ impl<F: Flash> Storage<F> {
     }
 
     /// Whether an item's data is undamaged and exactly this.
-    pub(super) fn data_is(&mut self, found: &Found, data: &[u8]) -> Step<bool> {
+    pub(super) fn data_is(&mut self, found: &StoredItem, data: &[u8]) -> Step<bool> {
         if crc32(data) != found.entry.data_crc() {
             return Ok(false);
         }
@@ -237,13 +195,13 @@ impl<F: Flash> Storage<F> {
         Ok(**stored == *data)
     }
 
-    fn write_to_current(&mut self, item: &Item<'_>) -> Step<()> {
-        if self.write_to_page(item)? {
+    fn write_or_request_page(&mut self, item: &NewItem<'_>) -> Step<()> {
+        if self.write_to_current_page(item)? {
             return Ok(());
         }
-        self.close_current()?;
-        self.request_page()?;
-        if self.write_to_page(item)? {
+        self.close_current_page()?;
+        self.request_new_page()?;
+        if self.write_to_current_page(item)? {
             return Ok(());
         }
         let page = self.current_page()?;
@@ -251,17 +209,17 @@ impl<F: Flash> Storage<F> {
     }
 
     /// Writes to the page that is written to. `false`: it is full.
-    pub(super) fn write_to_page(&mut self, item: &Item<'_>) -> Step<bool> {
+    pub(super) fn write_to_current_page(&mut self, item: &NewItem<'_>) -> Step<bool> {
         let number = self.current_page()?;
         let (page, medium) = self.page_and_medium(number);
         let Some(index) = page.write_item(medium, &item.head, item.data)? else {
             return Ok(false);
         };
-        self.index_item(number, index, &item.head);
+        self.add_to_index(number, index, &item.head);
         Ok(true)
     }
 
-    pub(super) fn close_current(&mut self) -> Step<()> {
+    pub(super) fn close_current_page(&mut self) -> Step<()> {
         let number = self.current_page()?;
         let (page, medium) = self.page_and_medium(number);
         if page.state == State::Full {
@@ -271,31 +229,7 @@ impl<F: Flash> Storage<F> {
         }
     }
 
-    /// Erases what was replaced. Its page may have been moved meanwhile: `sequence` is the one that it had.
-    ///
-    /// `ns_index` is the one that was written to: if that is 255, what was replaced may be of another namespace.
-    pub(super) fn erase_old(
-        &mut self,
-        ns_index: u8,
-        old: Option<Found>,
-        sequence: Option<u32>,
-        purge: bool,
-    ) -> Step<()> {
-        let Some(mut old) = old else { return Ok(()) };
-        let key: [u8; NAME_FIELD] = *old.entry.name().field();
-        if old.entry.item_type() == Some(ItemType::BlobIndex) {
-            return self.erase_blob(ns_index, &key, old.entry.chunk_start(), purge);
-        }
-        let stayed = |page: &Page| matches!(page.state, State::Active | State::Full) && Some(page.sequence) == sequence;
-        if !stayed(self.page(old.page)) {
-            old = self
-                .find(&Query::of(ns_index, old.entry.type_byte, key))?
-                .ok_or(NOT_FOUND)?;
-        }
-        self.erase_found(&old, purge)
-    }
-
-    fn write_error(&self, fail: Fail, name: RawName, needed: usize) -> Error {
+    pub(super) fn write_error(&self, fail: Fail, name: RawName, needed: usize) -> Error {
         match fail.code {
             EspError::NotEnoughSpace => Error::NotEnoughSpace {
                 key: name,
@@ -305,14 +239,5 @@ impl<F: Flash> Storage<F> {
             EspError::NotFound => Error::NotFound { name },
             _ => plain_error(fail),
         }
-    }
-}
-
-/// The half of the chunk numbers that a blob's next life uses.
-pub(super) fn next_start(start: u8) -> Option<u8> {
-    match start {
-        CHUNK_START_0 => Some(CHUNK_START_1),
-        CHUNK_START_1 => Some(CHUNK_START_0),
-        _ => None,
     }
 }

@@ -1,43 +1,43 @@
 //! Whether the encryption key seems to be the right one.
 
-use crate::crypt::Xts;
+use super::Xts;
 use crate::entry::crc_fits;
 use crate::error::Error;
 use crate::layout::{BITMAP_SIZE, ENTRY_COUNT, ENTRY_SIZE, HEADER_SIZE, PAGE_SIZE, Version, entry_offset};
 use crate::page::{Bitmap, EntryState, PageHeader, PageState};
 use core::convert::Infallible;
 
-/// Says whether this image and this key (or none) seem to belong together.
+/// Checks whether this key (or none) seems to be the image's.
 ///
-/// They do not if a page with a valid header has entries marked written, and no entry of the whole image passes its
-/// checksum. [`Storage::open`](super::Storage::open) asks this before it repairs anything; a start of the firmware does
-/// not ask, and erases every entry.
+/// It is not if a page with a valid header has entries marked written, and no entry of the whole image passes its
+/// checksum. [`Storage::open`](crate::storage::Storage::open) checks this before it repairs anything. The firmware does
+/// not check it when it starts, and erases every entry.
 ///
 /// # Errors
 /// [`Error::WrongKey`].
 ///
 /// ```
-/// use fleetmint_nvs::{storage, Error};
-/// let mut image = vec![0xFF; 4096];
+/// use fleetmint_nvs::storage;
+/// let image = vec![0xFF; 4096];
 /// assert_eq!(storage::check_key(&image, None), Ok(()));
 /// ```
 pub fn check_key(image: &[u8], cipher: Option<&Xts>) -> Result<(), Error> {
     let page = |number: usize| Ok::<_, Infallible>(image.get(number * PAGE_SIZE..).unwrap_or_default());
-    let Ok(misfit) = misfit(image.len() / PAGE_SIZE, cipher, page);
+    let Ok(misfit) = key_misfit(image.len() / PAGE_SIZE, cipher, page);
     misfit.map_or(Ok(()), |misfit| Err(misfit.into()))
 }
 
-/// How a key does not fit: the fields of [`Error::WrongKey`].
+/// In which way a key is wrong: the fields of [`Error::WrongKey`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Misfit {
+pub(crate) struct KeyMisfit {
     written: usize,
     encrypted: bool,
     plain: bool,
 }
 
-impl From<Misfit> for Error {
-    fn from(misfit: Misfit) -> Self {
-        let Misfit {
+impl From<KeyMisfit> for Error {
+    fn from(misfit: KeyMisfit) -> Self {
+        let KeyMisfit {
             written,
             encrypted,
             plain,
@@ -51,29 +51,29 @@ impl From<Misfit> for Error {
 }
 
 /// [`check_key`] of pages that are read one by one.
-pub(super) fn misfit<P: AsRef<[u8]>, E>(
+pub(crate) fn key_misfit<P: AsRef<[u8]>, E>(
     pages: usize,
     cipher: Option<&Xts>,
     mut page: impl FnMut(usize) -> Result<P, E>,
-) -> Result<Option<Misfit>, E> {
-    let Some(written) = misfits(pages, cipher, &mut page)? else {
+) -> Result<Option<KeyMisfit>, E> {
+    let Some(written) = unreadable_entries(pages, cipher, &mut page)? else {
         return Ok(None);
     };
-    Ok(Some(Misfit {
+    Ok(Some(KeyMisfit {
         written,
         encrypted: cipher.is_some(),
-        plain: cipher.is_some() && misfits(pages, None, &mut page)?.is_none(),
+        plain: cipher.is_some() && unreadable_entries(pages, None, &mut page)?.is_none(),
     }))
 }
 
-/// The entries that are marked written, if there are any and not one entry of all passes its checksum.
-fn misfits<P: AsRef<[u8]>, E>(
+/// How many entries are marked written, if there are any and no entry of the image passes its checksum.
+fn unreadable_entries<P: AsRef<[u8]>, E>(
     pages: usize,
     cipher: Option<&Xts>,
     page: &mut impl FnMut(usize) -> Result<P, E>,
 ) -> Result<Option<usize>, E> {
     let mut written = 0;
-    // What is marked written first: in a sound image the first of those settles it.
+    // Entries that are marked written come first: in a sound image the first of them decides.
     for number in 0..pages {
         let page = page(number)?;
         let set = written_entries(page.as_ref());
