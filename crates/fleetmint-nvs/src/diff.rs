@@ -1,7 +1,7 @@
 //! Two images compared by namespace and key.
 //!
-//! [`diff`] takes two listings of [`Storage::list`](crate::storage::Storage::list). Values may be secrets: they are
-//! shown masked, with their type, size and a [`fingerprint`], by which equal values can be distinguished from different ones.
+//! [`diff`] takes two listings of [`Storage::list`](crate::storage::Storage::list). Values may be secrets: a masked
+//! difference shows only type, size and a [`fingerprint`], which tells equal values from different ones.
 //!
 //! ```
 //! use fleetmint_nvs::diff::{self, Change};
@@ -30,12 +30,12 @@ use core::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What became of a key.
+/// How a key differs between two images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// It is in the second image alone.
+    /// Only the second image has it.
     Added,
-    /// It is in the first image alone.
+    /// Only the first image has it.
     Removed,
     /// It has another value of the same type.
     Changed,
@@ -61,12 +61,12 @@ impl Change {
 pub struct Difference<'a> {
     /// The key in the first image.
     pub before: Option<&'a Listed>,
-    /// The key in the second image. At least one of the two is there.
+    /// The key in the second image. At least one of the two is `Some`.
     pub after: Option<&'a Listed>,
 }
 
 impl<'a> Difference<'a> {
-    /// What became of the key.
+    /// How the key differs.
     #[must_use]
     pub fn change(&self) -> Change {
         match (self.before, self.after) {
@@ -85,7 +85,7 @@ impl<'a> Difference<'a> {
 
     /// The difference in one line without the values: `changed wifi/ssid: str of 9 bytes #1a2b3c4d → …`.
     ///
-    /// `salt` should be random and new for each report, so that nobody can try values against the fingerprints later.
+    /// `salt` should be random and new for each report: then nobody can try values against the fingerprints later.
     pub fn masked(&self, salt: &[u8]) -> impl fmt::Display {
         self.line(Some(salt))
     }
@@ -134,7 +134,7 @@ fn side(f: &mut fmt::Formatter<'_>, listed: &Listed, salt: Option<&[u8]>) -> fmt
     }
 }
 
-/// A short mark of a value: equal values of one type have equal marks under one salt. 32 bits of HMAC-SHA-256.
+/// A short fingerprint of a value, 32 bits of HMAC-SHA-256. With the same salt, equal values of one type have the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 4]);
 
@@ -144,10 +144,10 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// The mark of a value under this salt.
+/// The fingerprint of a value with this salt.
 #[must_use]
 pub fn fingerprint<B: AsRef<[u8]>>(salt: &[u8], value: &Value<B>) -> Fingerprint {
-    // A key of any length will do for HMAC.
+    // This doesn't fail: HMAC takes keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(salt) else {
         return Fingerprint([0; 4]);
     };
@@ -171,9 +171,9 @@ pub fn fingerprint<B: AsRef<[u8]>>(salt: &[u8], value: &Value<B>) -> Fingerprint
 
 /// What differs between two listings, by namespace, key and type.
 ///
-/// Of a key that is listed more than once, the first of each type counts: the one that the firmware's getter gives.
-/// Orphans are compared by the index of their namespace, as are values that no getter can reach since another namespace
-/// has the same name: of these what is stored counts.
+/// Of a key that is listed more than once, the first of each type counts, which the firmware's getter returns. Orphans are
+/// compared by the index of their namespace. So are values that no getter can reach because another namespace has the same
+/// name; of these the stored value counts.
 #[must_use]
 pub fn diff<'a>(before: &'a [Listed], after: &'a [Listed]) -> Vec<Difference<'a>> {
     let (before, after) = (keys(before), keys(after));
@@ -204,7 +204,7 @@ pub fn diff<'a>(before: &'a [Listed], after: &'a [Listed]) -> Vec<Difference<'a>
     differences
 }
 
-/// One key, which may have several types on each side.
+/// Compares one key, which may have several types on each side.
 fn diff_key<'a>(old: &[&'a Listed], new: &[&'a Listed], to: &mut Vec<Difference<'a>>) {
     if let ([before], [after]) = (old, new) {
         if !same_value(before, after) {
@@ -237,7 +237,7 @@ fn diff_key<'a>(old: &[&'a Listed], new: &[&'a Listed], to: &mut Vec<Difference<
     }
 }
 
-/// Equal, floats by their bits.
+/// Whether two values are equal; floats are compared by their bits.
 fn same_value(before: &Listed, after: &Listed) -> bool {
     let same = match (before.stored(), after.stored()) {
         (Ok(Value::Number(before)), Ok(Value::Number(after))) => before.to_data() == after.to_data(),
@@ -250,13 +250,13 @@ fn same_value(before: &Listed, after: &Listed) -> bool {
 fn keys(listed: &[Listed]) -> Vec<&Listed> {
     let counts = |listed: &&Listed| !listed.repeat || listed.unreachable.is_some();
     let mut keys: Vec<_> = listed.iter().filter(counts).collect();
-    // In the order of the flash where the same is there again.
+    // Of equal ones the first in the order of the flash comes first.
     keys.sort_by_key(|listed| (id(listed), listed.value_type));
     keys.dedup_by_key(|listed| (id(listed), listed.value_type));
     keys
 }
 
-/// Orphan, index where the name does not tell, names.
+/// What two listings are compared by: whether it is an orphan, the index where the name is not enough, namespace and key.
 type Id = (bool, u8, RawName, RawName);
 
 fn id(listed: &Listed) -> Id {

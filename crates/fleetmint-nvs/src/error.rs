@@ -1,4 +1,4 @@
-//! What can go wrong, in two enums: [`Error`] is this crate's, [`EspError`] names the firmware's own codes.
+//! The errors of this crate ([`Error`]), and the error codes of the firmware ([`EspError`]).
 
 use crate::layout::{NAME_MAX, NAMESPACE_LAST, PAGE_SIZE, PARTITION_MAX};
 use crate::name::RawName;
@@ -23,17 +23,17 @@ impl fmt::Display for NameKind {
     }
 }
 
-/// An error code of ESP-IDF's NVS library, by the name that its headers give it.
+/// An error code of ESP-IDF's NVS library, named as in its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EspError {
-    /// `ESP_FAIL`: an inner check of the library failed.
+    /// `ESP_FAIL`: an internal check of the library failed.
     Fail,
     /// `ESP_ERR_NO_MEM`
     NoMem,
     /// `ESP_ERR_INVALID_ARG`
     InvalidArg,
-    /// `ESP_ERR_NOT_ALLOWED`: a read-only partition would have to be written.
+    /// `ESP_ERR_NOT_ALLOWED`: the library would have to write to a read-only partition.
     NotAllowed,
     /// `ESP_ERR_FLASH_OP_FAIL`
     FlashOpFail,
@@ -100,9 +100,9 @@ impl fmt::Display for EspError {
 
 impl core::error::Error for EspError {}
 
-/// An error of this crate. Sizes, limits and offsets are in bytes; offsets count from the start of the partition.
+/// An error of this crate. Sizes, limits and offsets are in bytes. Offsets count from the start of the partition.
 ///
-/// Where ESP-IDF's library has a code for the same event, [`Error::esp`] gives it and the text names it.
+/// Where ESP-IDF's library has a code for the same error, [`Error::esp`] returns it and the text names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -115,7 +115,7 @@ pub enum Error {
     NameTooLong {
         /// Key or namespace.
         kind: NameKind,
-        /// The name, with U+FFFD for what isn't UTF-8.
+        /// The name, with U+FFFD in place of what isn't UTF-8.
         name: String,
         /// Its length in bytes.
         size: usize,
@@ -124,25 +124,25 @@ pub enum Error {
     NameHasNul {
         /// Key or namespace.
         kind: NameKind,
-        /// The name, with U+FFFD for what isn't UTF-8.
+        /// The name, with U+FFFD in place of what isn't UTF-8.
         name: String,
-        /// Where in the name the NUL is.
+        /// The place of the NUL in the name.
         offset: usize,
     },
-    /// A string holds a NUL byte, which would end it there.
+    /// A string holds a NUL byte, where a reader would end it.
     ValueHasNul {
         /// The key of the string.
         key: RawName,
-        /// Where in the string the NUL is.
+        /// The place of the NUL in the string.
         offset: usize,
     },
     /// A value is longer than its type or the partition allows.
     ValueTooLong {
         /// The key of the value.
         key: RawName,
-        /// Its size as stored: of a string, with the NUL.
+        /// Its stored size; of a string with the NUL.
         size: usize,
-        /// The most that is allowed.
+        /// The largest size that is allowed.
         limit: usize,
     },
     /// A float or double is NaN, which the firmware refuses.
@@ -150,16 +150,16 @@ pub enum Error {
         /// The key of the value.
         key: RawName,
     },
-    /// A value doesn't fit into what is left of the partition.
+    /// A value doesn't fit into the rest of the partition.
     NotEnoughSpace {
         /// The key of the value, or the name of the namespace.
         key: RawName,
-        /// Entries that it takes; a blob at least, as one that is divided more takes more.
+        /// Entries that it takes. A blob takes at least these, and more if it is divided into more chunks.
         needed: usize,
-        /// Entries that are left, before anything of the value is written.
+        /// Entries that were left before the attempt.
         free: usize,
     },
-    /// A fresh image would hold a key twice in one namespace.
+    /// A fresh image would have a key twice in one namespace.
     DuplicateKey {
         /// The namespace.
         namespace: RawName,
@@ -168,10 +168,10 @@ pub enum Error {
     },
     /// All 254 namespace indices are in use.
     TooManyNamespaces {
-        /// The namespace that has no index left.
+        /// The namespace for which no index is left.
         namespace: RawName,
     },
-    /// There is no such key (in that namespace).
+    /// No such key or namespace exists.
     NotFound {
         /// The key or namespace that was looked for.
         name: RawName,
@@ -181,68 +181,68 @@ pub enum Error {
         /// The size given.
         size: usize,
     },
-    /// A buffer is shorter than what should go into it.
+    /// A buffer is too short.
     BufferTooSmall {
-        /// What should go into it.
+        /// The size that is needed.
         needed: usize,
-        /// Its size.
+        /// The buffer's size.
         size: usize,
     },
-    /// No page is free, so the firmware's start fails; stock start-up code then erases the partition.
+    /// No page is free. The firmware's start fails, and then stock start-up code erases the partition.
     NoFreePages {
         /// Pages of the partition.
         pages: usize,
     },
-    /// A page has a format newer than the firmware knows; stock start-up code then erases the partition.
+    /// A page has a newer format than the firmware knows. Stock start-up code then erases the partition.
     NewVersion {
         /// The number of the page, from 0.
         page: usize,
-        /// The version byte that it holds (0xFE and 0xFF are known).
+        /// Its version byte (0xFE and 0xFF are known).
         version: u8,
     },
-    /// Opening read-only would have to write: the image needs a repair.
+    /// Opening read-only would have to write, because the image needs a repair.
     NotAllowed {
         /// Where the first write would go.
         offset: usize,
     },
-    /// Entries are marked written and none passes its checksum: the encryption key is wrong or missing.
+    /// Entries are marked as written and none has the right checksum: the encryption key is wrong or missing.
     WrongKey {
         /// Entries that are marked written.
         written: usize,
         /// Whether a key was given.
         encrypted: bool,
-        /// Whether entries pass their checksum without the key that was given: the image is not encrypted.
+        /// Whether entries have the right checksum without the key that was given: the image is not encrypted.
         plain: bool,
     },
-    /// An inner check of ESP-IDF's library fails at this place, so that the call ends with that code.
+    /// An internal check of ESP-IDF's library fails at this place, and the call returns this code.
     Firmware {
         /// The library's code.
         code: EspError,
-        /// The page, entry or item that the library stops at.
+        /// The page, entry or item where the library stops.
         offset: usize,
     },
-    /// The flash underneath failed.
+    /// Reading, writing or erasing the flash failed.
     Flash {
         /// Where.
         offset: usize,
     },
-    /// The flash's meter stopped the work: see [`Flash::may_go_on`](crate::storage::Flash::may_go_on).
+    /// The caller stopped the work; see [`Flash::may_go_on`](crate::storage::Flash::may_go_on).
     Stopped,
-    /// An image isn't as a generator makes it: it was written to since, or damaged.
+    /// An image is not as a generator makes it: a firmware has written to it, or it is damaged.
     NotFresh {
-        /// The page or entry that shows it.
+        /// The page or entry that differs.
         offset: usize,
         /// What is there.
         what: &'static str,
     },
-    /// A file of encryption keys isn't one.
+    /// A file has no encryption keys.
     KeyFile {
         /// What is wrong with it.
         reason: &'static str,
         /// Where in the file.
         offset: usize,
     },
-    /// A file holds no HMAC key.
+    /// A file has no HMAC key.
     HmacKeyFile {
         /// What is wrong with it.
         reason: &'static str,
@@ -250,7 +250,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The code that ESP-IDF's library gives for the same event, where it has one.
+    /// The code that ESP-IDF's library returns for the same error, if it has one.
     #[must_use]
     pub const fn esp(&self) -> Option<EspError> {
         Some(match self {

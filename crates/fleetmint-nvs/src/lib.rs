@@ -1,15 +1,14 @@
-//! The ESP-IDF NVS partition format: images as Espressif's generator writes them, storage as the firmware sees it.
+#![doc = include_str!("../README.md")]
 //!
-//! Two halves share one description of the bytes ([`layout`], [`entry`], [`page`], [`key`]):
+//! # The modules
 //!
-//! - [`image`] writes fresh images in the layout of Espressif's `nvs_partition_gen.py`;
-//! - [`storage`] is a model of ESP-IDF's own NVS library: it loads, repairs, reads and writes any image and leaves
-//!   the flash bit for bit as that library does. [`check`] says what the library would do, [`diff`] compares two.
-//!
-//! [`csv`] reads the generator's table, [`crypt`] is NVS encryption.
-//!
-//! The crate is `no_std` with `alloc`, does no I/O, reads no clock and forbids unsafe code. It builds for an ESP32-C3:
-//! `cargo build -p fleetmint-nvs --target riscv32imc-unknown-none-elf`.
+//! - [`layout`], [`page`], [`entry`] and [`key`] describe the bytes; the other modules build on them.
+//! - [`image`] writes fresh images in the layout of Espressif's generator, and reads them back.
+//! - [`storage`] models ESP-IDF's NVS library: it loads, repairs, reads and writes any image, and leaves the flash bit for bit
+//!   as the library does.
+//! - [`check`] reports what the library would do to an image, [`diff`] compares two images.
+//! - [`csv`] reads and writes the generator's tables, [`crypt`] is NVS encryption.
+//! - [`error`] has the errors: [`Error`] is this crate's, [`EspError`] names the library's codes.
 #![no_std]
 extern crate alloc;
 

@@ -1,7 +1,7 @@
 //! What is wrong with an image, and what the firmware will do about it.
 //!
-//! [`check`] lets the firmware's own start ([`crate::storage`]) run on a copy and tells what it had to do; then it
-//! reads every value and looks for the traps of ESP-IDF's library, which nothing tells of until they close.
+//! [`check`] runs the start of the firmware's library ([`crate::storage`]) on a copy and reports what it had to repair. Then
+//! it reads every value, and looks for traps of the library that show up only when a value is lost.
 //!
 //! ```
 //! use fleetmint_nvs::check::{self, Effect, When};
@@ -19,6 +19,7 @@
 //! ```
 
 mod finding;
+mod message;
 mod room;
 mod traps;
 
@@ -38,20 +39,20 @@ use zeroize::Zeroizing;
 /// What [`check`] found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// What is wrong, by place.
+    /// What is wrong, sorted by place.
     pub findings: Vec<Finding>,
-    /// Whether the firmware's read-write start succeeds, and else its error.
+    /// Whether the firmware's read-write start succeeds; otherwise its error.
     pub read_write: Result<(), EspError>,
     /// The same for a partition with the flag `readonly`.
     pub read_only: Result<(), EspError>,
-    /// How full the partition is after the start; `None` if that fails.
+    /// How full the partition is after the start. `None`: the start fails.
     pub stats: Option<Stats>,
     /// What the read-write start writes and erases.
     pub start: FlashOps,
 }
 
 impl Report {
-    /// Whether there is nothing to tell.
+    /// Whether nothing is wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
@@ -66,20 +67,19 @@ impl Report {
 
 /// How an image is checked.
 pub struct Options<'a> {
-    /// What the partition is to the firmware: one that it may write to, or one with the flag `readonly`.
+    /// Whether the firmware may write to the partition, or the partition has the flag `readonly`.
     pub mode: Mode,
     /// The cipher of an encrypted image.
     pub cipher: Option<&'a Xts>,
-    /// Told of each step and asked whether the work may go on, as
-    /// [`Flash::may_go_on`](crate::storage::Flash::may_go_on).
+    /// Called at each step; `false` stops the work, as with [`Flash::may_go_on`](crate::storage::Flash::may_go_on).
     pub meter: Option<&'a mut dyn FnMut(usize) -> bool>,
 }
 
-/// Checks an image of a partition that the firmware may write to, encrypted if `cipher` is given. The image itself isn't
+/// Checks the image of a partition that the firmware may write to; an encrypted image with its `cipher`. The image is not
 /// changed.
 ///
 /// # Errors
-/// [`Error::PartitionSize`]. All else is a finding.
+/// [`Error::PartitionSize`]. Everything else is a finding.
 pub fn check(image: &[u8], cipher: Option<&Xts>) -> Result<Report, Error> {
     let options = Options {
         cipher,
@@ -111,7 +111,7 @@ impl core::fmt::Debug for Options<'_> {
 /// [`check`] with options.
 ///
 /// # Errors
-/// [`Error::PartitionSize`], [`Error::Stopped`]. All else is a finding.
+/// [`Error::PartitionSize`], [`Error::Stopped`]. Everything else is a finding.
 pub fn check_with(image: &[u8], options: Options<'_>) -> Result<Report, Error> {
     let Options { mode, cipher, meter } = options;
     let mut unlimited = |_| true;
@@ -196,7 +196,7 @@ fn of_opened<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<Finding>) ->
     traps::of_values(storage, findings)
 }
 
-/// What is wrong with a page where it belongs: at the start of an erased partition.
+/// Checks an image of one page where it can be used: at the start of an erased partition.
 fn at_start_of_erased(
     image: &[u8],
     cipher: Option<&Xts>,
@@ -211,12 +211,12 @@ fn at_start_of_erased(
     match Storage::open_as_firmware(flash, Mode::ReadWrite, cipher.cloned()) {
         Ok(mut storage) => of_opened(&mut storage, findings),
         Err(Error::Stopped) => Err(Error::Stopped),
-        // It would have been reported for the page alone.
+        // The page alone fails in the same way, and that is reported.
         Err(_) => Ok(()),
     }
 }
 
-/// The firmware's code for it, if what happened is the firmware's.
+/// Whether the firmware's start succeeds; otherwise its code. Errors that are not the firmware's are returned.
 fn outcome<T>(opened: &Result<T, Error>) -> Result<Result<(), EspError>, Error> {
     match opened {
         Ok(_) => Ok(Ok(())),
@@ -246,18 +246,18 @@ fn page_faults(image: &[u8], mode: Mode, findings: &mut Vec<Finding>) {
             Some(PageFault::State) => FindingKind::PageState {
                 word: page.header.state_word,
             },
-            // It is erased before it is written to, which read-only it never is.
+            // The firmware would erase it before it writes to it, which a read-only one never does.
             Some(PageFault::NotBlank) if mode == Mode::ReadOnly => continue,
             Some(PageFault::NotBlank) => FindingKind::PageNotBlank,
-            // The start fails because of it, and that is reported.
+            // The start fails because of it, which is another finding.
             Some(PageFault::Version) | None => continue,
         };
         findings.push(Finding::of_page(page.number, kind));
     }
 }
 
-/// Blobs of which both versions are lost: the power went between the new chunk and the new index, with the old chunk on
-/// the same page. The start takes the old chunk for a duplicate of the new one, and then neither index adds up.
+/// Blobs of which both versions are lost: the power failed between the new chunk and the new index, with the old chunk in
+/// the same page. The start takes the old chunk for a duplicate of the new one; then neither index fits its chunks.
 fn lost_blobs(repairs: &[Repair]) -> impl Iterator<Item = Finding> + '_ {
     let name = |repair: &Repair| (repair.ns_index, repair.name);
     let of_kind = |kind: RepairKind| repairs.iter().filter(move |repair| repair.kind == kind);

@@ -1,4 +1,4 @@
-//! How much room is left, and what is lost of it.
+//! How much room is left, and how much is wasted.
 
 use super::finding::{Finding, FindingKind};
 use crate::crypt::Xts;
@@ -10,8 +10,8 @@ use crate::page::{EntryState, PageState};
 use crate::storage::{Flash, RawPage, SlotContent, Storage, ValueType, pages, slots};
 use alloc::vec::Vec;
 
-/// How much is left, and whether the largest value could still be changed: the new one is written before the old one is
-/// erased.
+/// Reports a partition without room, and one with too little room to change its largest value: the new value is written
+/// before the old one is erased.
 pub(super) fn left<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<Finding>) -> Result<(), Error> {
     let available = storage.stats().available_entries;
     if available == 0 {
@@ -38,10 +38,10 @@ pub(super) fn left<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<Findin
     Ok(())
 }
 
-/// Pages of a fresh image that were closed though what follows would have fit: older generators do so.
+/// Reports pages of a fresh image that were closed although the next item would have fit. Older generators do so.
 ///
-/// In an image that the firmware has written to, a page may follow another for other reasons. So the pages have to be in
-/// order, and nothing erased.
+/// In an image that the firmware has written to, a page may be closed for other reasons. So this only looks at images whose
+/// pages are in order and without erased entries.
 pub(super) fn closed_early(image: &[u8], cipher: Option<&Xts>, findings: &mut Vec<Finding>) {
     let used: Vec<RawPage> = pages(image)
         .take_while(|page| page.state.is_some_and(is_used))
@@ -74,9 +74,9 @@ const fn is_used(state: PageState) -> bool {
     !matches!(state, PageState::Uninitialized)
 }
 
-/// Whether the firmware would have put the item into what is left of the page. A blob is divided to fill it.
+/// Whether the firmware would have put the item into the rest of the page. It divides blobs to fill a page.
 fn would_fit(item: &Entry, free: usize) -> bool {
-    // What the firmware itself gives away.
+    // The firmware itself wastes this much.
     if free.saturating_sub(1) * ENTRY_SIZE < CHUNK_MAX / 10 {
         return false;
     }

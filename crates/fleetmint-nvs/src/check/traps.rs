@@ -1,4 +1,4 @@
-//! The traps of ESP-IDF's library: what it does without a word.
+//! The traps of ESP-IDF's library: what it does without reporting it.
 
 use super::finding::{Finding, FindingKind};
 use crate::error::Error;
@@ -8,48 +8,27 @@ use crate::storage::{Flash, Storage, ValueType};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-/// Reads every value.
+/// Reads every value, and reports those that an application can't read, or reads otherwise than it would expect.
 pub(super) fn of_values<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<Finding>) -> Result<(), Error> {
-    let mut names: Vec<(RawName, RawName, ValueType, usize)> = Vec::new();
-    let mut found = Vec::new();
+    let mut types: BTreeMap<(RawName, RawName), ValueType> = BTreeMap::new();
     let mut unreachable: Vec<(u8, RawName)> = Vec::new();
     storage.visit(|listed| {
-        if listed.unreachable.is_some() {
+        let kind = if listed.unreachable.is_some() {
             unreachable.push((listed.ns_index, listed.key));
+            return;
         } else if listed.orphan {
-            found.push(Finding::of_value(&listed, FindingKind::Orphan));
+            FindingKind::Orphan
         } else if let Err(code) = listed.value {
-            found.push(Finding::of_value(&listed, FindingKind::Unreadable { code }));
+            FindingKind::Unreadable { code }
         } else if listed.repeat {
-            found.push(Finding::of_value(&listed, FindingKind::Duplicate));
+            FindingKind::Duplicate
+        } else if let Some(other) = types.insert((listed.namespace, listed.key), listed.value_type) {
+            FindingKind::TwoTypes { other }
         } else {
-            names.push((listed.namespace, listed.key, listed.value_type, found.len()));
-            // A place for it, in case another type of the name comes up.
-            found.push(Finding::of_value(
-                &listed,
-                FindingKind::TwoTypes {
-                    other: listed.value_type,
-                },
-            ));
-        }
+            return;
+        };
+        findings.push(Finding::of_value(&listed, kind));
     })?;
-    let mut two_types = alloc::vec![None; found.len()];
-    names.sort_by_key(|(namespace, key, _, place)| (*namespace, *key, *place));
-    for pair in names.windows(2) {
-        if let [(namespace, key, other, _), (same_namespace, same_key, _, place)] = pair
-            && (namespace, key) == (same_namespace, same_key)
-            && let Some(two_types) = two_types.get_mut(*place)
-        {
-            *two_types = Some(*other);
-        }
-    }
-    for (mut finding, other) in found.into_iter().zip(two_types) {
-        if let FindingKind::TwoTypes { .. } = finding.kind {
-            let Some(other) = other else { continue };
-            finding.kind = FindingKind::TwoTypes { other };
-        }
-        findings.push(finding);
-    }
     of_twin_namespaces(storage, unreachable, findings);
     if storage.namespaces().any(|(_, index)| index == NAMESPACE_ANY) || storage.uses_index(NAMESPACE_ANY) {
         findings.push(Finding::of_partition(FindingKind::NamespaceAny));
@@ -57,13 +36,13 @@ pub(super) fn of_values<F: Flash>(storage: &mut Storage<F>, findings: &mut Vec<F
     Ok(())
 }
 
-/// Namespaces whose name another one has that is found first: what they hold can't be read.
+/// Namespaces that can't be read, because the getters find another one with the same name first.
 fn of_twin_namespaces<F: Flash>(
     storage: &Storage<F>,
     mut unreachable: Vec<(u8, RawName)>,
     findings: &mut Vec<Finding>,
 ) {
-    // By index, in the order of the flash, each key once.
+    // Each key once, sorted by namespace index; for each index in the order of the flash.
     let mut seen = BTreeSet::new();
     unreachable.retain(|one| seen.insert(*one));
     unreachable.sort_by_key(|(index, _)| *index);
@@ -71,7 +50,7 @@ fn of_twin_namespaces<F: Flash>(
     let mut reported = [false; 256];
     for (name, index) in storage.namespaces() {
         let reached = *first.entry(name).or_insert(index);
-        // An index that has another name too is reached by that.
+        // An index with a second name can be reached by that name.
         let is_reached = first.values().any(|reached| *reached == index);
         let Some(reported) = reported
             .get_mut(usize::from(index))
@@ -90,7 +69,7 @@ fn of_twin_namespaces<F: Flash>(
     }
 }
 
-/// Repairs that a read-only start tried, failed at, and ignored.
+/// Repairs that a read-only start tried and failed to make, and then ignored.
 pub(super) fn of_read_only<F: Flash>(storage: &Storage<F>, findings: &mut Vec<Finding>) {
     findings.extend(storage.repairs().iter().map(Finding::of_read_only));
 }
