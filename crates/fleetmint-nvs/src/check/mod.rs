@@ -71,7 +71,7 @@ pub struct Options<'a> {
     pub mode: Mode,
     /// The cipher of an encrypted image.
     pub cipher: Option<&'a Xts>,
-    /// Called at each step; `false` stops the work, as with [`Flash::may_go_on`](crate::storage::Flash::may_go_on).
+    /// Called at each step; `false` stops the work, as with [`Flash::may_go_on`].
     pub meter: Option<&'a mut dyn FnMut(usize) -> bool>,
 }
 
