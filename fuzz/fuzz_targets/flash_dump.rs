@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
         }
     };
     let bytes = dump
-        .get(located.place.clone())
+        .get(located.range.clone())
         .expect("the partition is within the dump");
     assert!(!bytes.is_empty() && bytes.len().is_multiple_of(SECTOR));
     if !wanted.force {
@@ -36,12 +36,12 @@ fuzz_target!(|data: &[u8]| {
     }
     let Some(flash) = located.flash else {
         assert!(wanted.table_offset.is_none() && wanted.partition.is_none());
-        assert_eq!(located.place, 0..dump.len());
+        assert_eq!(located.range, 0..dump.len());
         return;
     };
     let (partition, at) = (&flash.partition, flash.table_offset);
     assert!(partition.is_nvs() && !partition.encrypted);
-    assert_eq!(located.place, partition.offset..partition.offset + partition.size);
+    assert_eq!(located.range, partition.offset..partition.offset + partition.size);
     assert!(wanted.partition.is_none_or(|name| partition.name == name));
     match wanted.table_offset {
         Some(offset) => assert_eq!(at, offset),

@@ -1,4 +1,4 @@
-//! The credentials that a device can't do without, as an image holds them.
+//! The credentials in an image that a device needs.
 //!
 //! ```
 //! use fleetmint_board::credentials::{self, Fault};
@@ -25,13 +25,13 @@ use crate::provisioning::{NAMESPACE, Setting};
 /// What is wrong with a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// The key isn't there.
+    /// The key does not exist.
     Missing,
-    /// It isn't a string.
+    /// The value is not a string.
     NotString,
-    /// An empty string, or blanks only.
+    /// The string is empty or blank.
     Empty,
-    /// Asterisks only: a secret as a masked answer shows it.
+    /// The string has only asterisks: it comes from an answer in which secrets are masked.
     Masked,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "a device needs it, and it is missing",
-            Self::NotString => "a device needs it as a string, and it isn't one",
+            Self::NotString => "a device needs it as a string, and it is not one",
             Self::Empty => "a device needs it, and it is empty",
             Self::Masked => "it is a masked secret, not the secret",
         })
@@ -49,16 +49,16 @@ impl fmt::Display for Fault {
 /// A credential that no device can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which.
+    /// The credential.
     pub setting: Setting,
-    /// The page and the entry where it lies, if it is there.
-    pub place: Option<(usize, usize)>,
+    /// Its page and its entry, if it exists.
+    pub page_and_entry: Option<(usize, usize)>,
     /// What is wrong with it.
     pub fault: Fault,
 }
 
-/// Looks at what a device needs of what an image holds. A value that can't be read is not reported: that is what a check of
-/// the image is for.
+/// Checks the values of an image that a device needs. A value that cannot be read is not reported here: the check of the
+/// image reports it.
 #[must_use]
 pub fn check(listed: &[Listed]) -> Vec<Finding> {
     let of_device = |one: &&Listed| {
@@ -75,19 +75,19 @@ pub fn check(listed: &[Listed]) -> Vec<Finding> {
             if found.peek().is_none() {
                 return Some(Finding {
                     setting,
-                    place: None,
+                    page_and_entry: None,
                     fault: Fault::Missing,
                 });
             }
-            // Of several types the string is what the getter gives.
+            // If the key has values of several types, the getter returns the string.
             let found: Vec<_> = found.map(|one| (one.place, fault(one))).collect();
             if found.iter().any(|(_, fault)| fault.is_none()) {
                 return None;
             }
-            let (place, fault) = found.first().copied()?;
+            let (page_and_entry, fault) = found.first().copied()?;
             Some(Finding {
                 setting,
-                place: Some(place),
+                page_and_entry: Some(page_and_entry),
                 fault: fault?,
             })
         })

@@ -1,12 +1,12 @@
-//! Bytes from an image, a table, a file's name, another server or a stranger, as a terminal or a log may have them.
+//! Foreign text for a terminal or a log: from an image, a table, the name of a file, another server or a caller.
 //!
-//! A terminal obeys control characters, and characters that only format text can show it in another order than it has,
-//! or hide a part of it. So each is written as its number instead.
+//! A terminal obeys control characters. Characters that format text can reorder it or hide a part of it. Each of them is
+//! written as its number instead.
 
 use std::borrow::Cow;
 
-/// Whether a character does something other than to be seen: controls (C0, DEL, C1), what Unicode calls format characters
-/// (directions, joiners, tags), and the separators of lines and paragraphs.
+/// Whether a character is invisible: a control character (C0, DEL, C1), a format character (directions, joiners, tags), or a
+/// separator of lines or paragraphs.
 ///
 /// Source: the general categories Cc, Cf, Zl and Zp of Unicode 16.
 #[must_use]
@@ -38,7 +38,7 @@ pub const fn is_unseen(char: char) -> bool {
     )
 }
 
-/// Appends a character: as it is, or as `\n`, `\u{1b}`, `\u{202e}` where it is unseen.
+/// Appends a character. An invisible one becomes `\n`, `\u{1b}` or `\u{202e}`.
 pub fn push(char: char, to: &mut String) {
     if is_unseen(char) {
         to.extend(char.escape_default());
@@ -47,13 +47,13 @@ pub fn push(char: char, to: &mut String) {
     }
 }
 
-/// Text of one line: everything unseen as `\n`, `\u{1b}`, `\u{202e}`.
+/// The text in one line: invisible characters become `\n`, `\u{1b}` or `\u{202e}`.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_unseen, push)
 }
 
-/// The same in `max` bytes at most, and behind them a mark if there was more.
+/// The same in at most `max` bytes, followed by `…` if the text is longer.
 #[must_use]
 pub fn bounded_line(text: &str, max: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max));
@@ -69,13 +69,13 @@ pub fn bounded_line(text: &str, max: usize) -> String {
     line
 }
 
-/// Text of several lines that are the program's own.
+/// The text in several lines. The line breaks and tabs must be the program's own.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |char| is_unseen(char) && !matches!(char, '\n' | '\t'), push)
 }
 
-/// JSON text, as the serializer writes it: what is unseen can only be within its strings, as `\u202e`.
+/// JSON text as the serializer writes it. Invisible characters are only in its strings, where they become `\u202e`.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(text, |char| is_unseen(char) && !matches!(char, '\n' | '\t'), utf16)

@@ -1,20 +1,20 @@
-//! A file that was read from a chip: is it an NVS partition, a whole flash, or something else?
+//! What a file that was read from a chip is: an NVS partition, a dump of the whole flash, or something else.
 //!
 //! ```text
 //!   a whole flash    boot loader │ … │ table │ … │ nvs │ … │ nvs_keys │ application …
 //!                                      ▲ at 0x8000, else at a sector boundary of the first 128 KiB
 //!   a partition      page │ page │ page                    each begins with a header that has a CRC
-//!   neither          E9 … an application image, 00 00 … zeros, noise of a chip with flash encryption …
+//!   neither          E9 … an application image, 00 00 … zeros, random bytes of a chip with flash encryption …
 //! ```
 //!
-//! What is not NVS is never taken for NVS: the firmware's library erases every page that it does not know, so a tool
-//! that changed an application "as the firmware would" would destroy it.
+//! A file that is not NVS is refused: the firmware's library erases every page that it does not know, so a tool that
+//! changed an application "as the firmware would" would destroy it.
 //!
 //! ```
 //! use fleetmint_board::flash_dump::{self, Wanted};
 //!
 //! let erased = vec![0xFF; 0x6000];
-//! assert_eq!(flash_dump::locate(&erased, &Wanted::default())?.place, 0..0x6000);
+//! assert_eq!(flash_dump::locate(&erased, &Wanted::default())?.range, 0..0x6000);
 //!
 //! let zeros = vec![0; 0x6000];
 //! let error = flash_dump::locate(&zeros, &Wanted::default()).unwrap_err();
@@ -40,47 +40,47 @@ pub use pages::check_nvs;
 use crate::partition_table::{Misaligned, Partition, PartitionTable};
 use table::find_table;
 
-/// A sector of the flash: tables and partitions begin at its boundaries.
+/// Bytes in a sector of the flash. Tables and partitions begin at multiples of it.
 pub const SECTOR: usize = 4096;
 
-/// The table is looked for in so many bytes, where it is not at [`partition_table::OFFSET`].
+/// Bytes that are searched for the table if it is not at [`partition_table::OFFSET`].
 pub const SEARCHED: usize = 128 << 10;
 
-/// The partition that is taken, if none is named and there is one of this name.
+/// The partition that is used if the caller names none.
 const DEFAULT_PARTITION: &str = "nvs";
 
-/// What is looked for in a file.
+/// What to look for in a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
-    /// A partition by its name; without one, `nvs` or the only one of type NVS.
+    /// The name of a partition. By default `nvs`, or the only partition of type NVS.
     pub partition: Option<&'a str>,
-    /// Where the partition table has to be; without it, it is looked for.
+    /// The offset of the partition table. By default the table is searched for.
     pub table_offset: Option<usize>,
-    /// Take the bytes for NVS whatever they seem to be.
+    /// Accept any bytes as NVS.
     pub force: bool,
 }
 
 /// An NVS partition in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
-    /// Where it is.
-    pub place: Range<usize>,
-    /// What the partition table says about it, if the file is a whole flash.
+    /// Its bytes in the file.
+    pub range: Range<usize>,
+    /// Its entry in the partition table, if the file is a dump of the whole flash.
     pub flash: Option<InFlash>,
 }
 
-/// A partition in a whole flash.
+/// A partition in a dump of the whole flash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InFlash {
     /// The partition.
     pub partition: Partition,
     /// The table.
     pub table: PartitionTable,
-    /// Where the table is.
+    /// The offset of the table.
     pub table_offset: usize,
 }
 
-/// Finds the NVS partition in a file: the partition itself, or a whole flash.
+/// Finds the NVS partition in a file: the file of a partition, or a dump of the whole flash.
 ///
 /// # Errors
 /// See [`Error`].
@@ -90,7 +90,7 @@ pub fn locate(file: &[u8], wanted: &Wanted<'_>) -> Result<Located, Error> {
         None => {
             check(file, wanted, None, 0)?;
             Ok(Located {
-                place: 0..file.len(),
+                range: 0..file.len(),
                 flash: None,
             })
         }
@@ -141,7 +141,7 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
     {
         return Err(overlap);
     }
-    // That of its size comes with the other rules for the size of an NVS partition.
+    // `check` below has the rules for the size of an NVS partition.
     if let Some(misaligned @ Misaligned::Offset { .. }) = partition.misaligned()
         && !wanted.force
     {
@@ -150,15 +150,15 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
     if !wanted.force {
         table::check_offsets(file, table_offset, &table, partition)?;
     }
-    let place = partition.within(file.len()).map_err(no_partition)?;
+    let range = partition.within(file.len()).map_err(no_partition)?;
     check(
-        file.get(place.clone()).unwrap_or_default(),
+        file.get(range.clone()).unwrap_or_default(),
         wanted,
         Some(&name),
-        place.start,
+        range.start,
     )?;
     Ok(Located {
-        place,
+        range,
         flash: Some(InFlash {
             partition: partition.clone(),
             table,
@@ -167,7 +167,7 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
     })
 }
 
-/// What else has bytes of this partition. Espressif's `gen_esp32part.py` makes no such table.
+/// What shares bytes with this partition. Espressif's `gen_esp32part.py` refuses such a table.
 fn overlap(partition: &Partition, table: &PartitionTable, table_offset: usize) -> Option<Error> {
     let others = table.partitions().iter().filter(|other| other.name != partition.name);
     let places = others.map(|other| (format!("partition {:?}", other.name), other.offset, other.size));
@@ -193,7 +193,8 @@ fn check(bytes: &[u8], wanted: &Wanted<'_>, partition: Option<&str>, offset: usi
         cause,
     });
     match check_nvs(bytes) {
-        // A text or an application seldom has the size of a partition: what it is says more. Else the size does.
+        // A text or an application rarely has the size of a partition: the error then names the content. Otherwise it
+        // names the size.
         Err(cause) if !wanted.force && (size.is_ok() || cause.content().is_certain()) => Err(Error::NotNvs {
             partition: partition(),
             offset,

@@ -1,4 +1,4 @@
-//! What an ESP32 board is and needs, without I/O; and how what is read from one may be shown.
+//! What an ESP32 board is and needs, without I/O, and how the contents of one may be shown.
 
 pub mod credentials;
 pub mod escape;
@@ -6,3 +6,4 @@ pub mod flash_dump;
 pub mod partition_table;
 pub mod patch;
 pub mod provisioning;
+pub mod report;

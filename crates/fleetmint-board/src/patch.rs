@@ -1,49 +1,29 @@
-//! A device's values put into a partition that already holds data.
+//! Sets the values of a device in a partition that already holds data.
 //!
-//! What other software keeps there (Wi-Fi, calibration, the application's own data) stays as it is: the partition is, bit
-//! for bit, what the firmware would leave if it set these values itself with `nvs_set_str()`.
+//! The data of other software (Wi-Fi, calibration, the application) stays: the partition is, bit for bit, what the firmware
+//! would leave if it set these values with `nvs_set_str()`.
 
 mod differences;
 
 pub use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::crypt::Xts;
-use fleetmint_nvs::diff::{Change, Fingerprint};
 use fleetmint_nvs::layout::{ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
-use fleetmint_nvs::storage::{Metered, Mode, SliceFlash, Storage, ValueType};
-use fleetmint_nvs::{EspError, Key, Namespace, RawName};
+use fleetmint_nvs::storage::{Metered, Mode, SliceFlash, Storage};
+use fleetmint_nvs::{Key, Namespace};
 use zeroize::Zeroizing;
 
 use self::differences::{NAMES_MAX, Reader};
 use crate::flash_dump::{NotNvs, check_nvs};
 use crate::provisioning::{self, NAMESPACE, Setting, Values};
+use crate::report::MaskedKey;
 
 /// What has changed. It holds no value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patched {
-    /// The numbers of the 4096-byte sectors that differ, in order: what has to be written to the chip.
+    /// The numbers of the 4096-byte sectors that differ, in order. They must be written to the chip.
     pub changed_sectors: Vec<usize>,
     /// The keys that differ, by namespace and key.
-    pub differences: Vec<Difference>,
-}
-
-/// A key that differs, its values masked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Difference {
-    pub change: Change,
-    pub namespace: RawName,
-    pub key: RawName,
-    pub before: Option<Masked>,
-    pub after: Option<Masked>,
-}
-
-/// What may be shown of a value that may be a secret.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Masked {
-    pub value_type: ValueType,
-    /// In bytes as stored, of strings (with their NUL) and blobs.
-    pub size: Option<usize>,
-    /// Equal values have equal ones under one salt; or why the firmware cannot read the value.
-    pub fingerprint: Result<Fingerprint, EspError>,
+    pub differences: Vec<MaskedKey<'static>>,
 }
 
 /// Why a partition cannot be patched.
@@ -53,11 +33,11 @@ pub enum Error {
     #[error(transparent)]
     Values(#[from] provisioning::Error),
     #[error(
-        "a partition of one page can't be changed: no page would stay free, and the firmware's next start fails \
+        "a partition of one page cannot be changed: no page would stay free, and the firmware's next start would fail \
          (ESP_ERR_NVS_NO_FREE_PAGES)"
     )]
     OnePage,
-    /// The bytes are no NVS partition, of which the firmware would erase every page.
+    /// The bytes are no NVS partition: the firmware would erase every page.
     #[error(transparent)]
     NotNvs(#[from] NotNvs),
     /// The firmware would erase everything.
@@ -69,10 +49,10 @@ pub enum Error {
     /// The caller's meter stopped the work.
     #[error("the work on the partition was stopped before it was done")]
     Stopped,
-    /// Items that belong to no namespace would come to be in the new one, or the firmware's start would erase that much.
+    /// Items of no namespace would become items of the new one, or the firmware's start would erase too many.
     #[error(
-        "more than {NAMES_MAX} keys or a quarter of the partition would change: it is damaged, or it holds items of no \
-         namespace, which would come to be in the new one"
+        "more than {NAMES_MAX} keys or a quarter of the partition would change: the partition is damaged, or it holds items \
+         of no namespace, which would become items of the new one"
     )]
     TooManyChanges,
     #[error("the partition has no room: {cause}")]
@@ -84,14 +64,14 @@ pub enum Error {
     },
 }
 
-/// Sets the device's values in `image`, a whole partition as read from the chip: a multiple of 4096 bytes from 8192 to
-/// 16 MiB, encrypted under `keys` if there are any. An optional value that the device is not given is erased.
+/// Sets the values in `image`, a whole partition as read from the chip: a multiple of 4096 bytes from 8192 to 16 MiB,
+/// encrypted if `keys` is given. An optional value that is not set is erased.
 ///
 /// `salt` should be random and new for each call, so that nobody can try values against the fingerprints later. After an
 /// error the content of `image` is unspecified.
 ///
-/// `may_go_on` is called at each step of the work, in entries of the partition that were looked at since it was called last,
-/// and says whether to go on. [`steps`] bounds them.
+/// `may_go_on` is called often, with the number of entries that were read since the last call. It returns whether the work
+/// continues. [`steps`] is the most entries that are read.
 ///
 /// # Errors
 /// See [`Error`]. The rules for values are those of [`Values::encode_into`].
@@ -121,19 +101,19 @@ pub fn patch(
     })
 }
 
-/// Told of steps, and asked whether to go on.
+/// Counts the steps, and decides whether the work continues.
 type Meter<'a> = &'a mut dyn FnMut(usize) -> bool;
 
-/// Steps that work on a partition of this size takes at most, whatever it holds: several looks at each entry for each
-/// of those on its page.
+/// The most steps that the work on a partition of this size takes, whatever it holds: each entry is read several times for
+/// each entry of its page.
 #[must_use]
 pub fn steps(size: usize) -> usize {
     const EACH: usize = 8 * ENTRY_COUNT;
     (size / ENTRY_SIZE).saturating_mul(EACH)
 }
 
-/// Bytes of memory that [`patch`] takes at most for a partition of this size, beside the partition, whatever that holds. One
-/// smaller than a MiB may take some more.
+/// The most bytes of memory that [`patch`] needs for a partition of this size in addition to the partition, whatever it
+/// holds. A partition of less than a MiB may need some more.
 #[must_use]
 pub const fn memory(size: usize) -> usize {
     size.saturating_mul(8)

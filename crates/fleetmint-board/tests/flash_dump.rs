@@ -69,7 +69,7 @@ fn wanted<'a>(partition: Option<&'a str>, table_offset: Option<usize>) -> Wanted
 fn the_table_is_found_at_every_sector_boundary_of_the_first_128_kib() {
     for offset in (0x3000..SEARCHED).step_by(0x1000) {
         let located = locate(&flash(&[offset]), &Wanted::default()).unwrap();
-        assert_eq!(located.place, NVS.0..NVS.0 + NVS.1);
+        assert_eq!(located.range, NVS.0..NVS.0 + NVS.1);
         assert_eq!(located.flash.unwrap().table_offset, offset);
     }
     // Beyond that it has to be named.
@@ -87,7 +87,7 @@ fn of_several_tables_the_usual_one_is_taken_or_the_caller_chooses() {
     let error = locate(&flash(&[0x9000, 0x10000]), &Wanted::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a whole flash dump with no partition table at 0x8000, but at 0x9000, 0x10000: choose one"
+        "a dump of the whole flash, with no partition table at 0x8000, but at 0x9000, 0x10000: choose one"
     );
     let chosen = locate(&flash(&[0x9000, 0x10000]), &wanted(None, Some(0x10000))).unwrap();
     assert_eq!(chosen.flash.unwrap().table_offset, 0x10000);
@@ -137,7 +137,7 @@ fn a_partition_that_shares_bytes_with_another_is_refused() {
                 let error = located.unwrap_err().to_string();
                 assert!(error.contains(expected), "{error}");
             }
-            None => assert_eq!(located.unwrap().place, 0x9000..0xF000),
+            None => assert_eq!(located.unwrap().range, 0x9000..0xF000),
         }
     }
 }
@@ -185,7 +185,7 @@ fn a_dump_that_does_not_begin_with_the_flash_wherever_its_table_is() {
     ] {
         let mut whole = flash(&[table]);
         whole[NVS.0..][..NVS.1].copy_from_slice(&content);
-        assert_eq!(locate(&whole, &Wanted::default()).unwrap().place.start, NVS.0);
+        assert_eq!(locate(&whole, &Wanted::default()).unwrap().range.start, NVS.0);
         let dump = &whole[begin..];
         for table_offset in [None, Some(table - begin)] {
             let error = locate(dump, &wanted(None, table_offset)).unwrap_err();
@@ -205,7 +205,7 @@ fn a_dump_that_does_not_begin_with_the_flash_wherever_its_table_is() {
             force: true,
             ..Wanted::default()
         };
-        assert_eq!(locate(dump, &force).unwrap().place.start, NVS.0);
+        assert_eq!(locate(dump, &force).unwrap().range.start, NVS.0);
     }
     // Something else where the partition should be.
     let mut whole = flash(&[0x10000]);
@@ -215,7 +215,7 @@ fn a_dump_that_does_not_begin_with_the_flash_wherever_its_table_is() {
     // Pages that an older table had behind the partition, which is in use.
     let mut older = flash(&[0x10000]);
     older[0x2_9000..][..0x3000].copy_from_slice(&nvs(0x3000, None));
-    assert_eq!(locate(&older, &Wanted::default()).unwrap().place.start, NVS.0);
+    assert_eq!(locate(&older, &Wanted::default()).unwrap().range.start, NVS.0);
 }
 
 #[test]
@@ -276,13 +276,13 @@ fn a_partition_of_the_right_type_that_holds_something_else() {
     assert_eq!(
         error.to_string(),
         "partition \"nvs\" at offset 0x21000 is not an NVS partition: none of its 4 pages has a valid header; it seems to be \
-         zeros, which no erased flash holds: read the flash again"
+         zeros, which an erased flash does not hold: read the flash again"
     );
     let force = Wanted {
         force: true,
         ..Wanted::default()
     };
-    assert_eq!(locate(&flash, &force).unwrap().place, NVS.0..NVS.0 + NVS.1);
+    assert_eq!(locate(&flash, &force).unwrap().range, NVS.0..NVS.0 + NVS.1);
     flash[NVS.0..][..NVS.1].fill(0xFF);
     assert!(locate(&flash, &Wanted::default()).is_ok());
 }
@@ -301,7 +301,7 @@ fn a_partition_of_the_right_type_that_holds_nvs_and_something_else() {
     for (content, said) in [
         (
             [app, &pages].concat(),
-            format!("is not NVS from its beginning: what begins at offset 0x21000 of the flash {is}, and NVS pages begin at 0x22000 only: {advice}"),
+            format!("is not NVS from its beginning: what begins at offset 0x21000 of the flash {is}, and NVS pages begin only at 0x22000: {advice}"),
         ),
         (
             [&pages, app].concat(),
@@ -310,7 +310,7 @@ fn a_partition_of_the_right_type_that_holds_nvs_and_something_else() {
         (
             [&[0xFF; 0x1000], boot_loader.as_slice()].concat(),
             "is not an NVS partition: none of its 4 pages has a valid header; it seems to be an application image or a boot \
-             loader behind 0x1000 blank bytes: "
+             loader after 0x1000 blank bytes: "
                 .to_string()
                 + advice,
         ),
@@ -363,7 +363,7 @@ fn a_partition_that_begins_within_a_sector_is_refused() {
         force: true,
         ..wanted(Some("other"), None)
     };
-    assert_eq!(locate(&flash, &force).unwrap().place, 0xD800..0x1_0800);
+    assert_eq!(locate(&flash, &force).unwrap().range, 0xD800..0x1_0800);
 }
 
 #[test]
@@ -373,14 +373,14 @@ fn a_partition_without_a_name_can_be_chosen() {
     let error = locate(&flash, &Wanted::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a whole flash with several NVS partitions: choose one of \"\", \"a b\""
+        "a dump of the whole flash with several NVS partitions: choose one of \"\", \"a b\""
     );
     let error = locate(&flash, &wanted(Some("nvs"), None)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the partition table has no partition \"nvs\"; it has \"\", \"a b\""
     );
-    assert_eq!(locate(&flash, &wanted(Some(""), None)).unwrap().place, 0x9000..0xD000);
+    assert_eq!(locate(&flash, &wanted(Some(""), None)).unwrap().range, 0x9000..0xD000);
 }
 
 /// A linear congruential generator's high bytes.
@@ -443,7 +443,7 @@ fn what_a_file_seems_to_be() {
             ..Wanted::default()
         };
         if file.len().is_multiple_of(0x1000) {
-            assert_eq!(locate(&file, &force).unwrap().place, 0..file.len(), "{is:?}");
+            assert_eq!(locate(&file, &force).unwrap().range, 0..file.len(), "{is:?}");
         }
     }
     assert_eq!(check_nvs(&[0xFF; 0x3000]), Ok(()));
@@ -574,7 +574,7 @@ fn the_keys_of_the_same_flash() {
         flash[NVS.0..][..NVS.1].copy_from_slice(image);
         flash[KEYS..][..0x1000].copy_from_slice(key_partition);
         let located = locate(&flash, &Wanted::default()).unwrap();
-        find_keys(&flash, &located.flash.unwrap().table, &flash[located.place])
+        find_keys(&flash, &located.flash.unwrap().table, &flash[located.range])
     };
     let (plain, encrypted) = (nvs(NVS.1, None), nvs(NVS.1, Some(&keys)));
     let erased = vec![0xFF; 0x1000];

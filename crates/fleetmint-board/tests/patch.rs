@@ -9,15 +9,16 @@
 use std::fs;
 use std::path::Path;
 
-use fleetmint_board::patch::{Difference, Error, changed_sectors, patch, steps};
+use fleetmint_board::patch::{Error, changed_sectors, patch, steps};
 use fleetmint_board::provisioning::{self, Setting, Values};
+use fleetmint_board::report::{self, ChangedKey, MaskedKey};
 use fleetmint_nvs::crypt::Keys;
-use fleetmint_nvs::diff::{self, Change};
+use fleetmint_nvs::diff::diff;
 use fleetmint_nvs::entry::{Entry, Number};
 use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE, Version};
 use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
 use fleetmint_nvs::storage::{Mode, SliceFlash, Storage, Value, check_key};
-use fleetmint_nvs::{Key, Namespace, RawName};
+use fleetmint_nvs::{Key, Namespace};
 
 const SALT: &[u8] = b"salt";
 
@@ -75,12 +76,7 @@ fn values_come_in_and_everything_else_stays() {
         let before = image.clone();
         let first = patch(&mut image, keys, &values(), SALT, |_| true).unwrap();
         assert_eq!(first.changed_sectors, changed_sectors(&before, &image));
-        assert!(
-            first
-                .differences
-                .iter()
-                .all(|difference| difference.change == Change::Added)
-        );
+        assert!(first.differences.iter().all(|difference| difference.change == "added"));
         let entries = list(&image, keys);
         assert!(entries.contains(&("phy".into(), "cal_data".into(), vec![39; 100])));
         assert_eq!(entries.len(), 1 + 6);
@@ -100,14 +96,14 @@ fn values_come_in_and_everything_else_stays() {
         let changes: Vec<_> = second
             .differences
             .iter()
-            .map(|difference| (difference.change, difference.key.as_str().unwrap()))
+            .map(|difference| (difference.change, difference.name.key.as_deref().unwrap()))
             .collect();
         assert_eq!(
             changes,
             [
-                (Change::Changed, "client_secret"),
-                (Change::Added, "mqtt_url"),
-                (Change::Removed, "wifi_ssid")
+                ("changed", "client_secret"),
+                ("added", "mqtt_url"),
+                ("removed", "wifi_ssid")
             ]
         );
         assert!(!format!("{second:?}").contains("second secret"));
@@ -181,18 +177,15 @@ fn work_is_counted_and_stops_when_asked() {
 }
 
 /// The differences as two whole listings give them.
-fn plainly(before: &[u8], after: &[u8]) -> Vec<(Change, RawName, RawName)> {
+fn of_listings(before: &[u8], after: &[u8]) -> Vec<MaskedKey<'static>> {
     let list = |image: &[u8]| {
         let mut copy = image.to_vec();
         let mut storage = Storage::open(SliceFlash::new(&mut copy), Mode::ReadWrite, None).unwrap();
         storage.list().unwrap()
     };
     let (old, new) = (list(before), list(after));
-    let named = |difference: &diff::Difference<'_>| {
-        let entry = difference.entry().unwrap();
-        (difference.change(), entry.namespace, entry.key)
-    };
-    diff::diff(&old, &new).iter().map(named).collect()
+    let differences = report::masked(&diff(&old, &new), SALT);
+    differences.into_iter().map(ChangedKey::into_owned).collect()
 }
 
 /// A partition with items whose namespace is gone, two of them with keys of the device's.
@@ -222,14 +215,10 @@ fn the_differences_are_those_of_two_listings() {
         let Ok(patched) = patch(&mut after, None, &values(), SALT, |_| true) else {
             continue;
         };
-        let named = |difference: &Difference| (difference.change, difference.namespace, difference.key);
-        let differences: Vec<_> = patched.differences.iter().map(named).collect();
-        assert_eq!(differences, plainly(&before, &after));
+        assert_eq!(patched.differences, of_listings(&before, &after));
         compared += 1;
-        removed += differences
-            .iter()
-            .filter(|(change, ..)| *change == Change::Removed)
-            .count();
+        let is_removed = |difference: &&MaskedKey<'_>| difference.change == "removed";
+        removed += patched.differences.iter().filter(is_removed).count();
     }
     assert!(
         compared > 50 && removed >= 3,

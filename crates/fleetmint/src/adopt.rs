@@ -15,14 +15,14 @@ use crate::settings::SettingsArgs;
 use crate::standard_output;
 use crate::terminal;
 
-/// How much of a client's name is shown; Keycloak allows 255 characters.
-const SHOWN_MAX: usize = 255;
+/// Characters of a client's name that are shown. Keycloak allows 255.
+const CLIENT_ID_MAX: usize = 255;
 
-/// Find devices' clients in Keycloak that the server does not know, and make devices of them
+/// Find clients in Keycloak that belong to no device, and create devices for them
 ///
-/// Lists the clients of the realm whose names are iotdevice-<model code>-<device key> and that no device has; with
-/// --apply each becomes a device of its model, which must be there. The client keeps its secret. It works beside a running
-/// server.
+/// The command lists the clients of the realm whose names are iotdevice-<model code>-<device key> and that no device has. With
+/// --apply it creates a device for each of them; its model must exist. The client keeps its secret. The command also works
+/// while the server runs.
 #[derive(Debug, Args)]
 pub(crate) struct Adopt {
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(crate) struct Adopt {
     /// Only the clients of this model
     #[arg(long, value_name = "CODE")]
     model: Option<String>,
-    /// Make devices of them; without it they are only listed
+    /// Create the devices; without this option the clients are only listed
     #[arg(long)]
     apply: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) fn run(command: &Adopt) -> Result<(), Failure> {
     let (settings, _) = command.settings.load(Vec::new())?;
     let Provider::Keycloak(keycloak) = &settings.identity.provider else {
         return Err(Failure::unusable(
-            "identity.provider is not keycloak: the built-in provider's clients are never without their devices",
+            "identity.provider is not keycloak: every client of the built-in provider has its device",
         ));
     };
     let keycloak =
@@ -56,7 +56,7 @@ async fn go_through(command: &Adopt, database: &Database, keycloak: &Keycloak) -
     let (mut good, mut bad) = (0_u64, 0_u64);
     while let Some(page) = strays.next_page().await.map_err(Failure::no)? {
         for stray in page {
-            let client_id = terminal::shown(&stray.found.client_id, SHOWN_MAX);
+            let client_id = terminal::shown(&stray.found.client_id, CLIENT_ID_MAX);
             let outcome = match &stray.verdict {
                 Verdict::Obstacle(obstacle) => Err(obstacle.to_string()),
                 Verdict::Adoptable { .. } if !command.apply => Ok("can be adopted".to_owned()),
@@ -80,7 +80,7 @@ async fn go_through(command: &Adopt, database: &Database, keycloak: &Keycloak) -
     }
     if !command.apply {
         return terminal::print(&format!(
-            "{good} can be adopted, {bad} cannot; --apply makes devices of those that can\n"
+            "{good} can be adopted, {bad} cannot; --apply creates the devices\n"
         ));
     }
     terminal::print(&format!("{good} adopted, {bad} not\n"))?;

@@ -1,4 +1,4 @@
-//! `fleetmint completions`: what a shell needs to complete commands and options.
+//! `fleetmint completions`: scripts with which a shell completes commands and options.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -7,10 +7,10 @@ use crate::exit::Failure;
 use crate::terminal;
 
 /// Print the completions for a shell
+///
+/// With them, Tab completes commands, options and file names.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Prints the completions for a shell: with them, Tab completes commands, options and file names.",
-    after_long_help = "\
+#[command(after_long_help = "\
 Examples:
   source <(fleetmint completions bash)
   fleetmint completions bash \\
@@ -18,8 +18,7 @@ Examples:
   fleetmint completions zsh > ~/.zfunc/_fleetmint
   fleetmint completions fish > ~/.config/fish/completions/fleetmint.fish
 
-The first is for this session alone. zsh needs ~/.zfunc in $fpath."
-)]
+The first command is only for the current session. zsh needs ~/.zfunc in $fpath.")]
 pub(crate) struct Arguments {
     /// The shell
     shell: Shell,

@@ -2,16 +2,16 @@
 
 use std::fmt::Display;
 
-/// Why a subcommand did not do what it was asked: one line for standard error, and the exit code.
+/// Why a subcommand failed: one line for standard error, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// Empty if everything was said already.
+    /// Empty if the answer says everything.
     pub(crate) message: String,
     pub(crate) exit: u8,
 }
 
 impl Failure {
-    /// The input is sound, and the answer is no.
+    /// The input is usable, and the answer is no.
     pub(crate) fn no(message: impl Display) -> Self {
         Self {
             message: message.to_string(),

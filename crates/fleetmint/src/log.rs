@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::exit::Failure;
 
-/// Starts the log. `RUST_LOG` says what it holds: `debug`, or `fleetmint_server=debug,info`.
+/// Starts the log. `RUST_LOG` sets its levels: `debug`, or `fleetmint_server=debug,info`.
 pub(crate) fn start() -> Result<(), Failure> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => text
@@ -23,7 +23,7 @@ pub(crate) fn start() -> Result<(), Failure> {
     let format = tracing_subscriber::fmt::layer();
     let layer = if io::stderr().is_terminal() {
         format
-            .fmt_fields(seen_fields())
+            .fmt_fields(escaped_fields())
             .with_writer(io::stderr)
             .with_target(false)
             .boxed()
@@ -42,8 +42,8 @@ pub(crate) fn start() -> Result<(), Failure> {
         .map_err(Failure::unusable)
 }
 
-/// The message and `field=value`, callers' text among them as it can be seen: the colours around are the log's alone.
-fn seen_fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
+/// The message and `field=value`, with callers' text escaped: only the log itself adds colours.
+fn escaped_fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
     format::debug_fn(|writer, field, value| {
         let value = format!("{value:?}");
         match field.name() {
@@ -55,7 +55,7 @@ fn seen_fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
     .delimited(" ")
 }
 
-/// Where JSON goes with callers' text as it can be seen. A line comes in one piece.
+/// Writes JSON with callers' text escaped. A line comes in one piece.
 struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {
@@ -96,7 +96,7 @@ mod tests {
         let for_people = tracing_subscriber::registry().with(
             tracing_subscriber::fmt::layer()
                 .with_ansi(true)
-                .fmt_fields(seen_fields())
+                .fmt_fields(escaped_fields())
                 .with_writer(move || people.clone()),
         );
         tracing::subscriber::with_default(for_people, || tracing::info!(path = %text, "{text}"));

@@ -28,12 +28,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use fleetmint_board::escape;
 
-/// glibc gives the memory of each answer back to the system, and asks for it again with the next.
+/// glibc returns the memory of each answer to the system, and requests it again for the next answer.
 #[cfg(feature = "serve")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Gives every ESP32 in a fleet an identity of its own, and gets it onto the chip.
+/// Gives every ESP32 in a fleet its own identity, and writes it to the chip
 #[derive(Debug, Parser)]
 #[command(name = "fleetmint", version, propagate_version = true, max_term_width = 100)]
 struct Program {
@@ -45,7 +45,7 @@ struct Program {
 enum Command {
     #[cfg(feature = "serve")]
     Serve(serve::Serve),
-    /// Look after a server's data, also beside the running server
+    /// Maintain a server's data, also while the server runs
     #[cfg(feature = "serve")]
     #[command(subcommand)]
     Admin(admin::Command),
@@ -84,7 +84,7 @@ fn fail(failure: &exit::Failure) -> ExitCode {
     ExitCode::from(failure.exit)
 }
 
-/// Prints the help that was asked for, or what is wrong with the call: a file's name may be part of that.
+/// Prints the help, or the error of a call. An error may contain the name of a file, which is escaped.
 fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let outcome = standard_output::expect_open()
@@ -113,11 +113,11 @@ mod tests {
 
     use super::Program;
 
-    /// The narrowest terminal that help is written for.
+    /// The narrowest terminal that the help is written for.
     const COLUMNS: usize = 80;
 
-    /// clap wraps each line by itself: a paragraph that has line breaks of its own is wrapped a second time, and a table or an
-    /// example that is too wide loses its columns.
+    /// clap wraps each line separately: it wraps a paragraph with line breaks a second time, and breaks the columns of a table
+    /// or an example that is too wide.
     fn check(whose: &str, text: &str) {
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {

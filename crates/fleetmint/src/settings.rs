@@ -1,4 +1,4 @@
-//! Where the settings come from: the command line, the environment, a file.
+//! The sources of the settings: the command line, the environment, a file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use fleetmint_server::config::{Settings, Sources, Warning};
 use crate::exit::Failure;
 use crate::files;
 
-/// The settings file when none is named.
+/// The settings file if the command line names none.
 const DEFAULT_FILE: &str = "fleetmint.toml";
 
 #[derive(Debug, Args)]
 pub(crate) struct SettingsArgs {
-    /// The settings file [default: fleetmint.toml in the current folder, if it is there]
+    /// The settings file [default: fleetmint.toml in the current folder, if it exists]
     ///
-    /// Each key can also be set by an environment variable: `server.listen` by FLEETMINT_SERVER__LISTEN. Each secret
-    /// can be read from the file that such a variable with _FILE at its end names.
+    /// An environment variable can set each key: FLEETMINT_SERVER__LISTEN sets server.listen. A variable with _FILE at
+    /// its end names a file from which a secret is read.
     #[arg(
         long,
         value_name = "FILE",
@@ -28,7 +28,7 @@ pub(crate) struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    /// Reads the settings; `flags` are keys that the command line sets: key, flag, value.
+    /// Reads the settings. `flags` are the keys that options of the command line set: key, option, value.
     pub(crate) fn load(
         &self,
         flags: Vec<(&'static str, &'static str, String)>,
@@ -41,7 +41,7 @@ impl SettingsArgs {
         Settings::load(&sources).map_err(Failure::unusable)
     }
 
-    /// A file that was named must be there; the default one may be.
+    /// A file that the command line names must exist; the default one may be missing.
     fn file(&self) -> Result<Option<(PathBuf, String)>, Failure> {
         let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
         match bounded_file::read_text(path, bounded_file::SETTINGS_MAX) {
@@ -52,7 +52,7 @@ impl SettingsArgs {
     }
 }
 
-/// The environment's variables that could be settings. One that is no UTF-8 is refused by its name.
+/// The environment variables that can be settings. An error names a variable whose value is not UTF-8.
 fn environment() -> Result<Vec<(String, String)>, Failure> {
     let mut variables = Vec::new();
     for (name, value) in std::env::vars_os() {

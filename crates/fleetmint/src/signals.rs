@@ -1,13 +1,13 @@
-//! Which signals tell the program to end, and what its caller has said about them.
+//! The signals that end the program, and those that its caller ignores.
 
 use std::ffi::c_int;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// Those that end the program, which it watches to clean up first.
+/// The signals that end the program after it has cleaned up.
 const ENDING: [c_int; 3] = [SIGINT, SIGTERM, SIGHUP];
 
-/// Those that end the program and that the caller has not told it to ignore: `nohup`, a shell's job in the background.
+/// The signals that end the program, except those that its caller ignores: `nohup`, a job in the background of a shell.
 pub(crate) fn ending() -> impl Iterator<Item = c_int> {
     let ignored = ignored();
     ENDING
@@ -15,16 +15,16 @@ pub(crate) fn ending() -> impl Iterator<Item = c_int> {
         .filter(move |signal| ignored >> (signal - 1) & 1 == 0)
 }
 
-/// The same for a server: SIGHUP alone can be ignored (`nohup`). A shell has its background jobs ignore SIGINT, and a
-/// script still ends a server with it.
+/// The same for a server, where a caller can only ignore SIGHUP (`nohup`). A shell lets its background jobs ignore SIGINT,
+/// but a script ends a server with it.
 #[cfg(feature = "serve")]
 pub(crate) fn ending_a_server() -> impl Iterator<Item = c_int> {
     let ignored = ignored();
-    let heeded = move |signal: &c_int| *signal != SIGHUP || ignored >> (signal - 1) & 1 == 0;
-    ENDING.into_iter().filter(heeded)
+    let ends = move |signal: &c_int| *signal != SIGHUP || ignored >> (signal - 1) & 1 == 0;
+    ENDING.into_iter().filter(ends)
 }
 
-/// The signals that are ignored, as a set: bit n-1 is signal n. Only Linux tells it without `unsafe`.
+/// The ignored signals as a set: bit n-1 is signal n. Only Linux reports them without `unsafe`.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,8 +1,8 @@
-//! Standard output: whether anything can be written to it, and writing.
+//! Standard output: whether it can be written to, and writing.
 //!
-//! The standard library hides both ways in which it can be missing. A descriptor that is closed when the program starts
-//! it opens as /dev/null, so that no file takes its place; what is written to a descriptor that is open for reading alone
-//! it takes as written. A result would be lost and the exit code 0, so both are looked for here.
+//! The standard library hides two failures. If the descriptor is closed when the program starts, the library opens it as
+//! /dev/null, so that no file gets its number. If the descriptor is open only for reading, the library reports that every
+//! write succeeded. In both cases the result would be lost and the exit code would be 0, so this room checks for them.
 
 use std::io::{self, BufWriter, Write};
 #[cfg(unix)]
@@ -15,8 +15,8 @@ use crate::system_error::reason;
 #[cfg(unix)]
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Looks at it before the standard library does, which is before `main`: nobody can tell afterwards, since callers have
-/// reasons of their own for /dev/null. Nothing but this system call may happen here.
+/// Checks it before the standard library does, which is before `main`: afterwards nobody can tell, because a caller may use
+/// /dev/null on purpose. Nothing except this system call may happen here.
 #[cfg(unix)]
 #[ctor::ctor]
 fn look_before_main() {
@@ -24,7 +24,7 @@ fn look_before_main() {
     CLOSED.store(closed, Ordering::Relaxed);
 }
 
-/// Fails if nothing that is written would arrive.
+/// Fails if it cannot be written to.
 #[cfg(unix)]
 pub(crate) fn expect_open() -> io::Result<()> {
     use rustix::fs::OFlags;
@@ -33,30 +33,30 @@ pub(crate) fn expect_open() -> io::Result<()> {
     }
     let flags = rustix::fs::fcntl_getfl(rustix::stdio::stdout())?;
     if flags & OFlags::ACCMODE == OFlags::RDONLY {
-        return Err(io::Error::other("it is open for reading alone"));
+        return Err(io::Error::other("it is open only for reading"));
     }
     Ok(())
 }
 
-/// Fails if nothing that is written would arrive.
+/// Fails if it cannot be written to.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "on Unix it can be closed")]
 pub(crate) fn expect_open() -> io::Result<()> {
     Ok(())
 }
 
-/// The same for commands whose work can't be done again, before they do it.
+/// The same, for commands that cannot repeat their work: they check before they begin.
 #[cfg(feature = "serve")]
 pub(crate) fn expect() -> Result<(), Failure> {
     expect_open().map_err(|error| failed(&error))
 }
 
-/// Writes these bytes, all of them.
+/// Writes all these bytes.
 pub(crate) fn write_all(bytes: &[u8]) -> io::Result<()> {
     write_with(|out| out.write_all(bytes))
 }
 
-/// Has it written to piece by piece.
+/// Lets `write` write to it piece by piece.
 pub(crate) fn write_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     expect_open()?;
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
@@ -64,7 +64,7 @@ pub(crate) fn write_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     out.flush()
 }
 
-/// What became of an answer. Whoever closes the pipe early (`| head`) has enough of it.
+/// The outcome of an answer. A reader that closes the pipe early (`| head`) is no failure.
 pub(crate) fn answered(outcome: io::Result<()>) -> Result<(), Failure> {
     match outcome {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&error)),

@@ -1,7 +1,7 @@
-//! What tells a server to end: SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once, and so does a time
-//! limit, whatever is still running.
+//! How a server is told to end: by SIGINT, SIGTERM or SIGHUP. A second signal or a time limit ends the program at once,
+//! whatever is still running.
 //!
-//! The signals have a thread of their own: one that computes must not keep them from being seen.
+//! The signals have their own thread, so that a thread that computes cannot delay them.
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 #[cfg(unix)]
 use crate::signals;
 
-/// What the program may take to end beyond the time that requests under way are given.
+/// The time that the program may take to end, in addition to the time for requests in progress.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// Resolves when a signal asks the program to end.
@@ -56,14 +56,14 @@ pub(crate) fn asked_to_end() -> io::Result<impl Future<Output = ()> + Send + 'st
     })
 }
 
-/// Ends the program when it should have ended by itself long ago.
+/// Ends the program if it has not ended by itself in time.
 fn give_up_later() {
     let wait = || {
         std::thread::sleep(SHUTDOWN_TIMEOUT + GRACE);
-        tracing::warn!("something was still running, and is given up");
+        tracing::warn!("the time limit has passed: the server ends although something is still running");
         std::process::exit(0);
     };
     if let Err(error) = std::thread::Builder::new().name("deadline".to_owned()).spawn(wait) {
-        tracing::warn!(%error, "there is no time limit for the end");
+        tracing::warn!(%error, "no time limit for the end could be set");
     }
 }

@@ -1,7 +1,6 @@
-//! What people read: messages, tables, progress. Messages and progress go to standard error, so that standard output
-//! holds the answer alone.
+//! Messages, tables and progress. Messages and progress go to standard error, so that standard output holds only the answer.
 //!
-//! Everything passes `escape` on its way out, so that no command can forget it.
+//! This room escapes everything that it prints, so that no command can forget it.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -16,24 +15,24 @@ use unicode_width::UnicodeWidthStr;
 use crate::exit::Failure;
 use crate::standard_output::{answered, write_all, write_with};
 
-/// Says what was done.
+/// Reports what was done.
 pub(crate) fn say(message: impl Display) {
     let message = message.to_string();
-    // A closed standard error is no reason to fail.
+    // A closed standard error is not a failure.
     let _ = writeln!(io::stderr(), "{}", escape::line(&message));
 }
 
-/// Says what may not have been meant.
+/// Warns of what the caller may not have meant.
 pub(crate) fn warn(message: impl Display) {
     say(format_args!("warning: {message}"));
 }
 
-/// Prints an answer for people. What it shows of others' text within a line has passed `shown` or `escape::line`.
+/// Prints an answer for people. Foreign text within a line must have passed `shown` or `escape::line`.
 pub(crate) fn print(answer: &str) -> Result<(), Failure> {
     print_bytes(escape::lines(answer).as_bytes())
 }
 
-/// Prints data for programs as they are; on a terminal only what can be seen of them.
+/// Prints data for programs unchanged. On a terminal it is escaped.
 pub(crate) fn print_data(data: &[u8]) -> Result<(), Failure> {
     if io::stdout().is_terminal() {
         return print(&String::from_utf8_lossy(data));
@@ -41,7 +40,7 @@ pub(crate) fn print_data(data: &[u8]) -> Result<(), Failure> {
     print_bytes(data)
 }
 
-/// Prints an answer for people part by part, each one or several lines, so that a long answer is never in memory.
+/// Prints an answer for people in parts of one or several lines, so that a long answer is never in memory as a whole.
 pub(crate) fn print_parts(parts: impl IntoIterator<Item = String>) -> Result<(), Failure> {
     answered(write_with(|out| {
         for part in parts {
@@ -58,7 +57,7 @@ fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     answered(write_all(bytes))
 }
 
-/// Prints an array as JSON, one element a line, so that a long array is never in memory.
+/// Prints an array as JSON, one element per line, so that a long array is never in memory as a whole.
 pub(crate) fn print_json_lines<T: Serialize>(elements: impl IntoIterator<Item = T>) -> Result<(), Failure> {
     answered(write_with(|out| {
         let mut begin = "[\n ";
@@ -75,14 +74,14 @@ pub(crate) fn print_json_lines<T: Serialize>(elements: impl IntoIterator<Item = 
 /// Prints the answer as JSON, indented.
 pub(crate) fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(answer)
-        .map_err(|error| Failure::unusable(format_args!("the answer can't be written as JSON: {error}")))?;
+        .map_err(|error| Failure::unusable(format_args!("the answer cannot be written as JSON: {error}")))?;
     text.push('\n');
     print_bytes(escape::json(&text).as_bytes())
 }
 
-/// A table with a header, columns two blanks apart. Columns named in `right` are aligned to the right.
+/// A table with a header and two spaces between its columns. The columns in `right` are aligned to the right.
 ///
-/// The rows are gone through twice, first for the columns' widths, so that a long table is never in memory.
+/// `rows` is called twice, first for the widths of the columns, so that a long table is never in memory as a whole.
 pub(crate) fn table<const N: usize, R: Iterator<Item = [String; N]>>(
     header: [&str; N],
     right: &[usize],
@@ -114,7 +113,7 @@ pub(crate) fn table<const N: usize, R: Iterator<Item = [String; N]>>(
     iter::once(header.map(String::from)).chain(rows()).map(line)
 }
 
-/// A number with what it counts: `1 page`, `2 pages`, `2 entries`.
+/// A number and a noun: `1 page`, `2 pages`, `2 entries`.
 pub(crate) fn count(number: usize, one: &str) -> String {
     match (number, one.strip_suffix('y')) {
         (1, _) => format!("1 {one}"),
@@ -123,7 +122,7 @@ pub(crate) fn count(number: usize, one: &str) -> String {
     }
 }
 
-/// A part of a line: what is unseen is escaped, and there are at most `limit` characters.
+/// Foreign text in a line: invisible characters are escaped, and there are at most `limit` characters.
 pub(crate) fn shown(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     for (count, char) in text.chars().enumerate() {
@@ -136,7 +135,7 @@ pub(crate) fn shown(text: &str, limit: usize) -> String {
     shown
 }
 
-/// How far long work is: a bar on a terminal, a line now and then elsewhere. Short work shows nothing.
+/// The progress of long work: a bar on a terminal, a line every few seconds elsewhere. Short work shows nothing.
 pub(crate) struct Progress {
     what: &'static str,
     total: u64,
@@ -146,13 +145,13 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
 }
 
-/// Work that takes less shows no progress.
+/// Work that takes less time shows no progress.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// How often a line is written where there is no terminal.
+/// How often a line is written if standard error is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 impl Progress {
-    /// Begins work of `total` steps; `what` are they, in the plural.
+    /// Begins work of `total` steps. `what` names them, in the plural.
     pub(crate) fn new(what: &'static str, total: usize) -> Self {
         let now = Instant::now();
         Self {
@@ -201,7 +200,7 @@ impl Progress {
     }
 }
 
-/// What is to be shown of the progress.
+/// What is shown of the progress.
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
     Nothing,

@@ -1,4 +1,4 @@
-//! What bytes from a flash seem to be, by their first ones.
+//! What bytes from a flash seem to be, by their first bytes and by how they look.
 
 use std::fmt;
 
@@ -23,16 +23,16 @@ pub enum Content {
     },
     /// An image for the chip without a description: a boot loader, or an application of another framework.
     EspImage {
-        /// Where it begins, behind blank sectors.
+        /// Its offset, after blank sectors.
         offset: usize,
     },
-    /// A partition table by itself.
+    /// Only a partition table.
     PartitionTable,
     /// A key partition: keys of NVS encryption, and their CRC.
     KeyPartition,
-    /// Which application is to be started, `otadata`.
+    /// `otadata`: which application the boot loader starts.
     OtaData,
-    /// The radio's initial data, `phy_init`.
+    /// `phy_init`: the initial data of the radio.
     PhyInit,
     /// A program with its symbols, as the compiler writes it.
     Elf,
@@ -40,15 +40,15 @@ pub enum Content {
     Uf2,
     /// Text.
     Text,
-    /// Nothing.
+    /// No bytes.
     Empty,
     /// Zeros.
     Zeros,
-    /// Bytes of which all are equally frequent.
+    /// Random bytes: all byte values are equally frequent.
     Noise,
-    /// Pages whose state is right and whose checksum is not.
+    /// Pages with a valid state and an invalid checksum.
     DamagedPages,
-    /// None of all these.
+    /// None of these.
     Unknown,
 }
 
@@ -60,10 +60,7 @@ impl fmt::Display for Content {
             }
             Self::EspImage { offset: 0 } => "an application image or a boot loader",
             Self::EspImage { offset } => {
-                return write!(
-                    f,
-                    "an application image or a boot loader behind {offset:#x} blank bytes"
-                );
+                return write!(f, "an application image or a boot loader after {offset:#x} blank bytes");
             }
             Self::PartitionTable => "a partition table",
             Self::KeyPartition => "a key partition",
@@ -73,8 +70,8 @@ impl fmt::Display for Content {
             Self::Uf2 => "a UF2 file",
             Self::Text => "text",
             Self::Empty => "empty",
-            Self::Zeros => "zeros, which no erased flash holds",
-            Self::Noise => "noise, as flash encryption or a wrong offset gives it",
+            Self::Zeros => "zeros, which an erased flash does not hold",
+            Self::Noise => "random bytes, as with flash encryption or a wrong offset",
             Self::DamagedPages => "NVS pages with damaged headers, which the firmware would erase",
             Self::Unknown => "something else",
         })
@@ -82,27 +79,27 @@ impl fmt::Display for Content {
 }
 
 impl Content {
-    /// What to do instead of taking it for an NVS partition.
+    /// What to do instead.
     #[must_use]
     pub const fn advice(&self) -> &'static str {
         match self {
-            Self::KeyPartition => "give it as the keys, and the NVS partition as the image",
-            Self::Text => "a table has to be made an image first",
+            Self::KeyPartition => "pass it as the keys, and the NVS partition as the image",
+            Self::Text => "create an image from a table first",
             Self::Empty | Self::Zeros => "read it again",
-            Self::Noise => "read it at the right offset, and of a chip with flash encryption by the chip itself",
-            Self::DamagedPages => "read it again, to see whether they are so in the flash too",
-            _ => "read the NVS partition, at the offset that the partition table gives it",
+            Self::Noise => "read it at the right offset; if the chip has flash encryption, let the chip itself read it",
+            Self::DamagedPages => "read it again, to see whether the flash holds the same",
+            _ => "read the NVS partition, at its offset in the partition table",
         }
     }
 
-    /// What to do where it lies in a partition that the partition table calls NVS.
+    /// What to do if it is in a partition of type NVS.
     pub(super) const fn advice_in_flash(&self) -> &'static str {
         match self {
             Self::Empty | Self::Zeros => "read the flash again",
             Self::Noise => {
-                "if the chip has flash encryption, read the partition by the chip itself; else read the flash again"
+                "if the chip has flash encryption, let the chip itself read the partition; otherwise read the flash again"
             }
-            Self::DamagedPages => "read the flash again, to see whether they are so in the chip too",
+            Self::DamagedPages => "read the flash again, to see whether the chip holds the same",
             _ => {
                 "if the table is not the one that the firmware was built with, flash that one; if something was written to \
                   the wrong offset, erase the partition"
@@ -110,7 +107,7 @@ impl Content {
         }
     }
 
-    /// Whether the first bytes say so, and not only how all of them look.
+    /// Whether the first bytes prove it.
     pub(super) fn is_certain(&self) -> bool {
         !matches!(
             self,
@@ -119,7 +116,7 @@ impl Content {
     }
 }
 
-/// What the bytes seem to be, if not NVS.
+/// What the bytes seem to be, if they are not NVS.
 pub(super) fn identify(bytes: &[u8]) -> Content {
     if bytes.is_empty() {
         return Content::Empty;
@@ -146,7 +143,7 @@ pub(super) fn identify(bytes: &[u8]) -> Content {
     }
 }
 
-/// What a sector holds, where its first bytes leave no doubt. A damaged NVS page is never taken for one of these.
+/// What a sector holds, if its first bytes prove it. A damaged NVS page is never one of these.
 pub(super) fn certain(sector: &[u8]) -> Option<Content> {
     if is_esp_image(sector) {
         Some(application(sector).unwrap_or(Content::EspImage { offset: 0 }))
@@ -167,13 +164,13 @@ pub(super) fn certain(sector: &[u8]) -> Option<Content> {
     }
 }
 
-/// The header of every image that a boot loader starts, the boot loader included: E9, the number of segments, how the
-/// flash is connected. Source: `esp_image_header_t` of ESP-IDF, `components/bootloader_support/include/esp_app_format.h`.
+/// The header of every image that a boot loader starts, and of the boot loader itself: E9, the number of segments, the mode
+/// of the flash. Source: `esp_image_header_t` of ESP-IDF, `components/bootloader_support/include/esp_app_format.h`.
 pub(super) fn is_esp_image(bytes: &[u8]) -> bool {
     matches!(bytes, [0xE9, 1..=16, 0..=5, ..])
 }
 
-/// The description behind the headers of the image and of its first segment: `esp_app_desc_t`.
+/// The description after the headers of the image and of its first segment: `esp_app_desc_t`.
 fn application(bytes: &[u8]) -> Option<Content> {
     let description = bytes.get(0x20..0x120)?;
     if !description.starts_with(&[0x32, 0x54, 0xCD, 0xAB]) {
@@ -216,7 +213,7 @@ fn is_text(bytes: &[u8]) -> bool {
     let bytes = bytes.get(..SECTOR).unwrap_or(bytes);
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        // The cut may be within a character.
+        // The last character may be incomplete.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default()
         }
@@ -226,8 +223,8 @@ fn is_text(bytes: &[u8]) -> bool {
     !text.is_empty() && text.chars().all(is_written)
 }
 
-/// Whether every byte value is about equally frequent, blank sectors aside: the chi-squared statistic of 255 degrees
-/// of freedom, whose mean is 255 and whose deviation is 23.
+/// Whether all byte values are about equally frequent in the sectors that are not blank: the chi-squared statistic with 255
+/// degrees of freedom, whose mean is 255 and whose standard deviation is 23.
 fn is_noise(bytes: &[u8]) -> bool {
     const LEAST: u64 = 1024;
     const LIMIT: f64 = 500.0;

@@ -1,43 +1,43 @@
-//! Why a file, or a partition of a whole flash, is not taken for NVS.
+//! Why a file, or a partition in a dump of the whole flash, is refused.
 
 use super::{Content, SEARCHED};
 use crate::partition_table::{self, Misaligned, list};
 
-/// Why a file, or a part of it, is not taken for an NVS partition.
+/// Why bytes are not an NVS partition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotNvs {
-    /// No page is one of NVS.
+    /// No page has a valid header.
     #[error(
         "not an NVS partition: {}; it seems to be {content}: {}",
         no_header(*pages),
         content.advice()
     )]
     NoPage {
-        /// Whole pages that there are.
+        /// Number of whole pages.
         pages: usize,
         /// What it seems to be.
         content: Content,
     },
-    /// Something else, and then the pages of a partition.
+    /// NVS pages after other content.
     #[error(
-        "not an NVS partition alone: NVS pages begin at offset {nvs:#x}, and what begins at {offset:#x} seems to be \
+        "not only an NVS partition: NVS pages begin at offset {nvs:#x}, and what begins at {offset:#x} seems to be \
          {content}"
     )]
     Before {
-        /// Where the other content begins.
+        /// Offset of the other content.
         offset: usize,
         /// What it seems to be.
         content: Content,
-        /// Where the first NVS page is.
+        /// Offset of the first NVS page.
         nvs: usize,
     },
-    /// The pages of a partition, and then something else.
+    /// Other content after NVS pages.
     #[error(
         "longer than an NVS partition: what begins at offset {offset:#x} seems to be {content}; cut the file off \
          there, or read the partition alone"
     )]
     Longer {
-        /// Where the other content begins.
+        /// Offset of the other content.
         offset: usize,
         /// What it seems to be.
         content: Content,
@@ -53,79 +53,85 @@ impl NotNvs {
     }
 }
 
-/// Why there is no NVS partition to be taken of a file.
+/// Why no NVS partition is found in a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No table, or an unusable one, or no such partition.
+    /// No table, an unusable table, or no partition of this name.
     #[error("{error}{}", elsewhere(tables, *searched))]
     Table {
-        /// What is wrong.
+        /// The fault of the table.
         error: partition_table::Error,
-        /// Where tables are instead.
+        /// Offsets of tables elsewhere.
         tables: Vec<usize>,
-        /// Whether they were looked for.
+        /// Whether tables elsewhere were searched for.
         searched: bool,
     },
-    /// Several tables, none of them where it usually is.
+    /// Several tables, none of them at the usual offset.
     #[error(
-        "a whole flash dump with no partition table at {:#x}, but at {}: choose one",
+        "a dump of the whole flash, with no partition table at {:#x}, but at {}: choose one",
         partition_table::OFFSET,
         hex(tables)
     )]
     SeveralTables {
-        /// Where they are.
+        /// Their offsets.
         tables: Vec<usize>,
     },
-    /// What looks like a table, without the MD5 that would prove it.
+    /// Tables without an MD5 that proves them.
     #[error(
-        "seems to be a whole flash dump with a partition table at {}, which has no MD5 to prove it: choose it",
+        "seems to be a dump of the whole flash with a partition table at {}, which has no MD5 that proves it: choose it",
         hex(tables)
     )]
     UnprovenTable {
-        /// Where they are.
+        /// Their offsets.
         tables: Vec<usize>,
     },
-    /// The offsets of the table do not fit the dump.
+    /// The offsets in the table do not match the dump.
     #[error(
         "seems to be a dump that begins at offset {begin:#x} of the flash: its partition table is at {table:#x}, and \
-         what the table names is {begin:#x} bytes before its place; read the flash from offset 0"
+         the partitions in the table are {begin:#x} bytes before their offsets; read the flash from offset 0"
     )]
     NotFromStart {
-        /// Where the table is in the dump.
+        /// Offset of the table in the dump.
         table: usize,
-        /// Where the dump begins in the flash.
+        /// Offset of the dump in the flash.
         begin: usize,
     },
-    /// NVS pages lie beside the partition that should have them.
+    /// NVS pages are outside the partition that should have them.
     #[error(
         "seems to be a dump that does not begin at the flash's start: its partition table at {table:#x} has partition \
          {name:?} at offset {offset:#x}, but NVS pages that are in no NVS partition of the table begin at {nvs:#x}; read the \
          flash from offset 0"
     )]
     Shifted {
-        /// Where the table is in the dump.
+        /// Offset of the table in the dump.
         table: usize,
         /// The partition's name.
         name: String,
-        /// Where the table has it.
+        /// Its offset in the table.
         offset: usize,
-        /// Where the NVS pages are.
+        /// Offset of the NVS pages.
         nvs: usize,
     },
     /// The table has no NVS partition.
-    #[error("a whole flash without an NVS partition; the partitions are {}", list(names))]
+    #[error(
+        "a dump of the whole flash without an NVS partition; the partitions are {}",
+        list(names)
+    )]
     NoNvsPartition {
         /// The names of all partitions.
         names: Vec<String>,
     },
     /// The table has several NVS partitions, and none is named `nvs`.
-    #[error("a whole flash with several NVS partitions: choose one of {}", list(names))]
+    #[error(
+        "a dump of the whole flash with several NVS partitions: choose one of {}",
+        list(names)
+    )]
     SeveralNvsPartitions {
         /// Their names.
         names: Vec<String>,
     },
-    /// The partition is something else by its type.
+    /// The partition is of another type.
     #[error(
         "partition {name:?} is of type {type_name}, not NVS; {}",
         if nvs.is_empty() { "the flash has no NVS partition".to_string() }
@@ -139,7 +145,7 @@ pub enum Error {
         /// The names of the NVS partitions.
         nvs: Vec<String>,
     },
-    /// The flag `encrypted`.
+    /// The partition has the flag `encrypted`.
     #[error(
         "partition {name:?} has the flag encrypted, which an NVS partition must not have: NVS encrypts by itself, and the \
          firmware refuses the partition (ESP_ERR_NVS_WRONG_ENCRYPTION); remove the flag from the partition table"
@@ -148,7 +154,7 @@ pub enum Error {
         /// Its name.
         name: String,
     },
-    /// Another partition, or the table, has some of the same bytes.
+    /// Another partition, or the table, shares bytes with the partition.
     #[error(
         "partition {name:?} and {other} overlap in the partition table, from offset {from:#x} to {to:#x}: a change of one \
          would change the other; correct the table"
@@ -156,20 +162,20 @@ pub enum Error {
     Overlap {
         /// Its name.
         name: String,
-        /// The other one: a partition with its name, or the table.
+        /// The other one: a partition and its name, or the table.
         other: String,
-        /// Where the bytes of both begin.
+        /// Offset of the shared bytes.
         from: usize,
-        /// Where they end.
+        /// Offset of their end.
         to: usize,
     },
-    /// The partition does not begin at a sector's boundary.
+    /// The partition does not begin at the boundary of a sector.
     #[error("{0}; correct the table")]
     Misaligned(Misaligned),
     /// The partition has an impossible size.
     #[error("{}{cause}", partition.as_ref().map_or_else(String::new, |name| format!("partition {name:?}: ")))]
     Size {
-        /// Its name, in a whole flash.
+        /// Its name, in a dump of the whole flash.
         partition: Option<String>,
         /// The rule.
         cause: fleetmint_nvs::Error,
@@ -177,16 +183,16 @@ pub enum Error {
     /// The bytes are not NVS.
     #[error("{}", not_nvs(partition.as_deref(), *offset, cause))]
     NotNvs {
-        /// Its name, in a whole flash.
+        /// Its name, in a dump of the whole flash.
         partition: Option<String>,
-        /// Where it begins in the file.
+        /// Its offset in the file.
         offset: usize,
-        /// What it is. Offsets in it are from the beginning of the partition.
+        /// What it is instead. Its offsets start at the partition.
         cause: NotNvs,
     },
 }
 
-/// What is wrong with a file; or with a partition of a whole flash, whose table was found.
+/// What is wrong with a file, or with a partition in a dump whose table was found.
 fn not_nvs(partition: Option<&str>, begin: usize, cause: &NotNvs) -> String {
     let Some(name) = partition else {
         let may_be_flash = matches!(
@@ -199,7 +205,7 @@ fn not_nvs(partition: Option<&str>, begin: usize, cause: &NotNvs) -> String {
         );
         return match may_be_flash {
             true => format!(
-                "{cause}; of a whole flash the partition table is needed, which is not in the first {SEARCHED:#x} bytes"
+                "{cause}; a dump of the whole flash needs its partition table, which is not in the first {SEARCHED:#x} bytes"
             ),
             false => cause.to_string(),
         };
@@ -213,7 +219,7 @@ fn not_nvs(partition: Option<&str>, begin: usize, cause: &NotNvs) -> String {
         ),
         NotNvs::Before { offset, content, nvs } => format!(
             "{partition} is not NVS from its beginning: what begins at offset {:#x} of the flash seems to be {content}, and \
-             NVS pages begin at {:#x} only: {}",
+             NVS pages begin only at {:#x}: {}",
             begin.saturating_add(*offset),
             begin.saturating_add(*nvs),
             content.advice_in_flash()
@@ -241,7 +247,7 @@ fn hex(offsets: &[usize]) -> String {
 
 fn elsewhere(tables: &[usize], searched: bool) -> String {
     match tables {
-        [] if searched => format!("; there is none at another sector boundary of the first {SEARCHED:#x} bytes either"),
+        [] if searched => format!("; no other sector boundary of the first {SEARCHED:#x} bytes has one either"),
         [] => String::new(),
         tables => format!("; there is one at {}", hex(tables)),
     }

@@ -1,4 +1,4 @@
-//! The keys of an encrypted NVS partition, out of the same flash.
+//! The keys of an encrypted NVS partition, from the same flash.
 
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::layout::ENTRY_COUNT;
@@ -8,31 +8,31 @@ use fleetmint_nvs::storage::{self, check_key};
 use super::pages::is_nvs;
 use crate::partition_table::PartitionTable;
 
-/// What the partitions of type `nvs_keys` in a flash are to one of its NVS partitions.
+/// The keys in the partitions of type `nvs_keys` of a flash, for one of its NVS partitions.
 #[derive(Debug)]
 pub enum FlashKeys {
-    /// There are none, they are erased, or the NVS partition is not encrypted.
+    /// No keys exist, or the NVS partition is not encrypted.
     None,
-    /// The keys that the NVS partition is encrypted with. If it has no entry yet, nothing proves them.
+    /// The keys of the NVS partition. If it has no entry yet, nothing proves them.
     Fit {
         /// The name of the key partition.
         partition: String,
         /// The keys in it.
         keys: Keys,
     },
-    /// Keys, but not those of this NVS partition.
+    /// Keys of something else.
     DoNotFit {
         /// The name of the key partition.
         partition: String,
     },
-    /// The NVS partition seems encrypted, and the keys' checksum does not fit: flash encryption covers them.
+    /// The NVS partition seems encrypted, and the checksum of the keys does not match: flash encryption covers them.
     Unreadable {
         /// The name of the key partition.
         partition: String,
     },
 }
 
-/// Looks for the keys of `nvs`, an NVS partition of this flash.
+/// Finds the keys of `nvs`, an NVS partition of this flash.
 #[must_use]
 pub fn find_keys(flash: &[u8], table: &PartitionTable, nvs: &[u8]) -> FlashKeys {
     let plain = check_key(nvs, None).is_ok();

@@ -1,4 +1,4 @@
-//! Whether the pages of a partition are those of NVS.
+//! Whether the pages of a partition are NVS pages.
 
 use fleetmint_nvs::entry::crc_fits;
 use fleetmint_nvs::layout::{ENTRIES_OFFSET, ENTRY_SIZE, PAGE_SIZE};
@@ -7,14 +7,13 @@ use fleetmint_nvs::storage::{self, RawPage};
 
 use super::{Content, NotNvs, content};
 
-/// Bits that may be 0 in a page that was erased: what age and radiation flip is a few.
+/// Bits that may be 0 in an erased page: age and radiation flip a few.
 const FLIPPED_BITS: u32 = 32;
 
-/// Whether these bytes are an NVS partition: blank, or with a page that has a valid header, and without what can only
-/// lie outside of a partition.
+/// Whether these bytes are an NVS partition: blank, or with at least one valid page header and without foreign content.
 ///
-/// A single page that shows nothing of NVS may be an erasure that was cut short, and is left to the firmware's repair.
-/// Two or more, with nothing of NVS between them, are what lies beside the partition.
+/// A single page without any sign of NVS may come from an interrupted erasure. It is accepted, and the firmware repairs it.
+/// Two or more such pages in a row are foreign content.
 ///
 /// # Errors
 /// See [`NotNvs`].
@@ -36,7 +35,7 @@ pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
             Look::Strange => strange.push(page.offset),
         }
         if let [begin, .., _] = strange.as_slice() {
-            foreign = Some((*begin, content::identify(strange_part(partition, *begin))));
+            foreign = Some((*begin, content::identify(foreign_part(partition, *begin))));
         }
     }
     match (foreign, first) {
@@ -55,11 +54,11 @@ pub fn check_nvs(partition: &[u8]) -> Result<(), NotNvs> {
 enum Look {
     /// A page of NVS, damaged or not.
     Nvs,
-    /// An erased page, a few bits aside.
+    /// An erased page, except for a few bits.
     Erased,
-    /// Something else by its first bytes.
+    /// Other content, by its first bytes.
     Foreign(Content),
-    /// Nothing of NVS is to be seen in it.
+    /// A page without any sign of NVS.
     Strange,
 }
 
@@ -80,8 +79,8 @@ fn look(page: &RawPage, bytes: &[u8]) -> Look {
     }
 }
 
-/// Whether a page without a header has entries: one whose checksum fits, or, as those that are encrypted cannot be
-/// checked, a bitmap of which every bit agrees with what is blank.
+/// Whether a page without a header has entries: at least one entry with a valid checksum, or a bitmap that agrees with
+/// which entries are blank. The bitmap is for encrypted entries, whose checksum cannot be computed.
 fn has_entries(page: &RawPage, bytes: &[u8]) -> bool {
     let (entries, _) = bytes
         .get(ENTRIES_OFFSET..)
@@ -104,13 +103,13 @@ fn has_entries(page: &RawPage, bytes: &[u8]) -> bool {
             return true;
         }
     }
-    // Behind the bits of the last entry four stay as they were erased.
+    // The four bits after those of the last entry stay erased.
     let ends_erased = page.bitmap.to_bytes().last().is_some_and(|last| last >> 4 == 0xF);
     written > 0 && agrees && ends_erased
 }
 
-/// What begins here, up to where the flash is blank or a page of NVS comes again.
-fn strange_part(partition: &[u8], begin: usize) -> &[u8] {
+/// The bytes from here to the next page that is blank or NVS.
+fn foreign_part(partition: &[u8], begin: usize) -> &[u8] {
     let rest = partition.get(begin..).unwrap_or_default();
     let pages = storage::pages(rest).zip(rest.chunks_exact(PAGE_SIZE));
     let strange = pages.take_while(|(page, bytes)| !matches!(look(page, bytes), Look::Nvs | Look::Erased));
@@ -121,7 +120,7 @@ pub(super) fn has_nvs_page(sector: &[u8]) -> bool {
     storage::pages(sector).any(|page| is_nvs(&page))
 }
 
-/// Whether a page has a valid header: not blank, and its CRC fits.
+/// Whether a page has a valid header: it is not blank, and its CRC matches.
 pub(super) fn is_nvs(page: &RawPage) -> bool {
     page.state != Some(PageState::Uninitialized) && page.header.crc_fits()
 }

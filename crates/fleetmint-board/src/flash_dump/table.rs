@@ -1,10 +1,10 @@
-//! Where the partition table of a whole flash is, and whether the dump begins where the flash does.
+//! The partition table in a dump of the whole flash, and whether the dump begins at offset 0 of the flash.
 
 use super::pages::has_nvs_page;
 use super::{Error, SEARCHED, SECTOR, Wanted, content};
 use crate::partition_table::{self, Partition, PartitionTable};
 
-/// The partition table of a whole flash, and where it is; `None` where the file seems to be no whole flash.
+/// The partition table and its offset. `None` if the file seems to be no dump of the whole flash.
 pub(super) fn find_table(file: &[u8], wanted: &Wanted<'_>) -> Result<Option<(usize, PartitionTable)>, Error> {
     let asked = wanted.table_offset;
     let usual = asked.unwrap_or(partition_table::OFFSET);
@@ -27,7 +27,7 @@ pub(super) fn find_table(file: &[u8], wanted: &Wanted<'_>) -> Result<Option<(usi
         });
     }
     match tables.as_slice() {
-        // A table alone, as the build writes it.
+        // Only a table, as the build writes it.
         [0] if file.len() <= SECTOR && wanted.partition.is_none() => Ok(None),
         [offset] => {
             let table = found.into_iter().find(|(found, _)| found == offset);
@@ -42,7 +42,7 @@ pub(super) fn find_table(file: &[u8], wanted: &Wanted<'_>) -> Result<Option<(usi
         [_, _, ..] => Err(Error::SeveralTables { tables }),
         [] if wanted.force && wanted.partition.is_none() => Ok(None),
         [] => match proven(false) {
-            // No whole flash has its table before the boot loader: that is a table alone.
+            // A dump of the whole flash has its table after the boot loader: a table at offset 0 is only a table.
             unproven if unproven.iter().any(|offset| *offset > 0) => Err(Error::UnprovenTable { tables: unproven }),
             _ if wanted.partition.is_some() => Err(Error::Table {
                 error,
@@ -62,13 +62,13 @@ fn search(file: &[u8]) -> Vec<(usize, PartitionTable)> {
         .collect()
 }
 
-/// Where in the flash a dump begins that was not read from its first byte: what the table names is then not at its
-/// offset, but before it by as much as the table itself is before its usual place.
+/// The offset in the flash of a dump that does not begin at the first byte. In such a dump the table and the partitions are
+/// before their offsets by the same number of bytes.
 fn begins_at(file: &[u8], table_offset: usize, table: &PartitionTable) -> Option<usize> {
     let begin = partition_table::OFFSET
         .checked_sub(table_offset)
         .filter(|begin| *begin > 0)?;
-    // In front of the table there is the boot loader, always.
+    // The boot loader is always before the table.
     if table_offset == 0 {
         return Some(begin);
     }
@@ -88,7 +88,7 @@ fn begins_at(file: &[u8], table_offset: usize, table: &PartitionTable) -> Option
     table.partitions().iter().any(shifted).then_some(begin)
 }
 
-/// Whether what lies in the dump shows that its offsets are not those of the flash, wherever the table is.
+/// Checks that the contents of the dump do not contradict its offsets, wherever the table is.
 ///
 /// # Errors
 /// [`Error::Shifted`] and [`Error::NotFromStart`].
@@ -115,8 +115,8 @@ pub(super) fn check_offsets(
     }
 }
 
-/// The first NVS page that is in no NVS partition of the table, where the partition has none or the page is so close
-/// before it that a shift by less than the partition's size explains it.
+/// The first NVS page outside all NVS partitions of the table, if the partition has no NVS page, or if the page is so close
+/// before it that a shift by less than the size of the partition explains it.
 fn stray_nvs(file: &[u8], table: &PartitionTable, partition: &Partition) -> Option<usize> {
     let pages = || {
         let sectors = file.chunks_exact(SECTOR).enumerate();
@@ -138,7 +138,7 @@ fn stray_nvs(file: &[u8], table: &PartitionTable, partition: &Partition) -> Opti
     }
 }
 
-/// How much is missing in front of the dump, if an application is not at its place but before it.
+/// How many bytes are missing at the start of the dump, if an application is before its offset.
 fn shifted_app(file: &[u8], table_offset: usize, table: &PartitionTable) -> Option<usize> {
     let is_app = |offset: usize| file.get(offset..).is_some_and(content::is_esp_image);
     let apps = || table.partitions().iter().filter(|partition| partition.is_app());

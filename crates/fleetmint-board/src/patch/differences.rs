@@ -1,40 +1,40 @@
-//! What differs between two states of a partition, found in little memory.
+//! Finds the differences between two states of a partition with little memory.
 //!
 //! A partition of 16 MiB can hold half a million values, and a listing of them takes several times its size. So each state
-//! is read twice: first for a hash of each value, by which the names that differ are found, then for the values of those
-//! names alone.
+//! is read twice: first for a hash of each value, which shows the names that differ, then for the values of these names.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use fleetmint_nvs::crypt::Xts;
-use fleetmint_nvs::diff::{diff, fingerprint};
+use fleetmint_nvs::diff::diff;
 use fleetmint_nvs::layout::ENTRY_SIZE;
 use fleetmint_nvs::storage::{Listed, Metered, Mode, SliceFlash, Storage, Value};
 use zeroize::Zeroizing;
 
-use super::{Difference, Error, Masked, Meter, not_opened};
+use super::{Error, Meter, not_opened};
+use crate::report::{self, ChangedKey, MaskedKey};
 
-/// Names that may differ. A patch changes eight; more do where the firmware's start erases damaged values, or where items
-/// of no namespace come to be in the new one.
+/// The most names that may differ. A patch changes eight. More differ if the firmware's start erases damaged values, or if
+/// items of no namespace become items of the new one.
 pub(super) const NAMES_MAX: usize = 4096;
 
-/// Bytes that their values may have in one state: a quarter of the partition, and this in a small one.
+/// The most bytes that their values may have in one state: a quarter of the partition, or this if it is more.
 const VALUES_MIN: usize = 256 << 10;
 
-/// Reads states of one partition, one at a time.
+/// Reads the states of one partition, one after the other.
 pub(super) struct Reader<'a> {
     cipher: Option<Xts>,
     salt: &'a [u8],
-    /// Reading erases what cannot be read: it is done on a copy.
+    /// Reading erases what cannot be read, so it uses a copy.
     copy: Zeroizing<Vec<u8>>,
 }
 
-/// A name's hash, and that of one of its values.
+/// The hash of a name, and the hash of one of its values.
 type Row = (u64, u64);
 
 impl<'a> Reader<'a> {
-    /// For partitions of so many bytes.
+    /// For partitions of `size` bytes.
     pub(super) fn new(size: usize, cipher: Option<Xts>, salt: &'a [u8]) -> Self {
         Self {
             cipher,
@@ -49,23 +49,14 @@ impl<'a> Reader<'a> {
         before: &[u8],
         after: &[u8],
         meter: Meter<'_>,
-    ) -> Result<Vec<Difference>, Error> {
+    ) -> Result<Vec<MaskedKey<'static>>, Error> {
         let names = differing(&self.rows(before, meter)?, &self.rows(after, meter)?)?;
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let (old, new) = (self.values(before, &names, meter)?, self.values(after, &names, meter)?);
-        let differences = diff(&old, &new).into_iter().filter_map(|difference| {
-            let entry = difference.entry()?;
-            Some(Difference {
-                change: difference.change(),
-                namespace: entry.namespace,
-                key: entry.key,
-                before: difference.before.map(|listed| mask(listed, self.salt)),
-                after: difference.after.map(|listed| mask(listed, self.salt)),
-            })
-        });
-        Ok(differences.collect())
+        let differences = report::masked(&diff(&old, &new), self.salt);
+        Ok(differences.into_iter().map(ChangedKey::into_owned).collect())
     }
 
     /// A row for each value, sorted by name.
@@ -96,7 +87,8 @@ impl<'a> Reader<'a> {
         Ok(values)
     }
 
-    /// What the firmware lists, but for what its getters do not give as another of the same name and type comes first.
+    /// The values that the firmware lists, without those that its getters do not return because another value of the same
+    /// name and type comes first.
     fn visit(&mut self, image: &[u8], meter: Meter<'_>, mut with: impl FnMut(Listed<&[u8]>)) -> Result<(), Error> {
         self.copy.copy_from_slice(image);
         let flash = Metered::new(SliceFlash::new(&mut self.copy), meter);
@@ -113,7 +105,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The names whose values are not the same in both.
+/// The names whose values differ.
 fn differing(old: &[Row], new: &[Row]) -> Result<HashSet<u64>, Error> {
     fn same_name(a: &Row, b: &Row) -> bool {
         a.0 == b.0
@@ -137,7 +129,7 @@ fn differing(old: &[Row], new: &[Row]) -> Result<HashSet<u64>, Error> {
     }
 }
 
-/// A hash under the salt, so that nobody can make values that have the same.
+/// A hash under the salt, so that nobody can construct values with the same hash.
 fn hasher(salt: &[u8]) -> DefaultHasher {
     let mut hasher = DefaultHasher::new();
     salt.hash(&mut hasher);
@@ -150,7 +142,7 @@ fn name_hash(salt: &[u8], listed: &Listed<&[u8]>) -> u64 {
     hasher.finish()
 }
 
-/// Of all that [`diff`] compares.
+/// The hash of everything that [`diff`] compares.
 fn value_hash(salt: &[u8], listed: &Listed<&[u8]>) -> u64 {
     let mut hasher = hasher(salt);
     let index = (listed.orphan || listed.unreachable.is_some()).then_some(listed.ns_index);
@@ -169,15 +161,4 @@ fn value_len(listed: &Listed<&[u8]>) -> usize {
         Ok(Value::Number(_)) | Err(_) => 0,
     };
     len(&listed.value) + listed.unreachable.as_deref().map_or(0, len)
-}
-
-fn mask(listed: &Listed, salt: &[u8]) -> Masked {
-    Masked {
-        value_type: listed.value_type,
-        size: listed.size,
-        fingerprint: match &listed.value {
-            Ok(value) => Ok(fingerprint(salt, value)),
-            Err(error) => Err(*error),
-        },
-    }
 }

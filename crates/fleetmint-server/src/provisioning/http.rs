@@ -3,8 +3,9 @@ use std::fmt;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use fleetmint_board::patch::{Difference, Error as PatchError, Masked};
+use fleetmint_board::patch::Error as PatchError;
 use fleetmint_board::provisioning::Error as BoardError;
+use fleetmint_board::report::MaskedKey;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -212,7 +213,7 @@ struct PatchedProvisioning<'a> {
     /// The numbers of the 4096-byte sectors that differ from what was sent, from 0.
     changed_sectors: &'a [usize],
     /// The keys that differ, their values masked.
-    diff: Vec<ChangedKey>,
+    diff: Vec<MaskedKey<'static>>,
 }
 
 /// Bytes that are written in base64, piece by piece: the whole text is in the answer alone.
@@ -233,63 +234,6 @@ impl fmt::Display for Encoded<'_> {
 impl Serialize for Encoded<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-/// A key that differs.
-#[derive(Serialize, ToSchema)]
-struct ChangedKey {
-    /// `added`, `removed`, `changed` or `type-changed`.
-    change: &'static str,
-    namespace: String,
-    key: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<MaskedValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<MaskedValue>,
-}
-
-/// What is shown of a value.
-#[derive(Serialize, ToSchema)]
-struct MaskedValue {
-    /// One of u8 i8 u16 i16 u32 i32 u64 i64 float double str blob.
-    #[serde(rename = "type")]
-    value_type: &'static str,
-    /// The stored size in bytes of a string (with its NUL) or a blob.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<usize>,
-    /// Equal values of one answer have equal ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<String>,
-    /// Why the firmware cannot read the value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'static str>,
-}
-
-impl From<Difference> for ChangedKey {
-    fn from(difference: Difference) -> Self {
-        Self {
-            change: difference.change.name(),
-            namespace: difference.namespace.to_string_lossy().into_owned(),
-            key: difference.key.to_string_lossy().into_owned(),
-            before: difference.before.map(MaskedValue::from),
-            after: difference.after.map(MaskedValue::from),
-        }
-    }
-}
-
-impl From<Masked> for MaskedValue {
-    fn from(masked: Masked) -> Self {
-        let (fingerprint, error) = match masked.fingerprint {
-            Ok(fingerprint) => (Some(fingerprint.to_string()), None),
-            Err(error) => (None, Some(error.name())),
-        };
-        Self {
-            value_type: masked.value_type.name(),
-            size: masked.size,
-            fingerprint,
-            error,
-        }
     }
 }
 
@@ -324,7 +268,7 @@ pub(crate) async fn patch_provisioning(
     let answer = PatchedProvisioning {
         data: Encoded(image.as_ref()),
         changed_sectors: &patched.changed_sectors,
-        diff: patched.differences.into_iter().map(ChangedKey::from).collect(),
+        diff: patched.differences,
     };
     // Whatever of it moves while it grows is wiped.
     let mut json = Wiped::new(Vec::with_capacity(image.as_ref().len().div_ceil(3) * 4 + PATCH_FRAME));

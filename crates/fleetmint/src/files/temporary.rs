@@ -1,5 +1,5 @@
-//! Temporary files beside their targets. They hold what their targets will, secrets too: only the owner can read them,
-//! and they are deleted also when a signal ends the program.
+//! Temporary files beside the output files. They hold the same secrets: only their owner can read them, and they are also
+//! deleted when a signal ends the program.
 
 use std::fs;
 use std::io;
@@ -8,13 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
-/// The temporary files that there may be.
+/// The temporary files that may exist.
 static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// While this is held, no signal ends the program.
+/// While this value exists, no signal ends the program.
 pub(super) struct Undisturbed(MutexGuard<'static, Vec<PathBuf>>);
 
-/// Waits for a signal that is being handled, and holds back others.
+/// Waits until a signal in progress is handled, and delays the others.
 pub(super) fn undisturbed() -> Undisturbed {
     Undisturbed(TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -22,22 +22,22 @@ pub(super) fn undisturbed() -> Undisturbed {
 impl Undisturbed {
     /// A new temporary file in this folder, which only the owner can read.
     pub(super) fn create(&mut self, folder: &Path) -> io::Result<NamedTempFile> {
-        // Without permissions of its own the file is its owner's alone, and it is made with O_EXCL.
+        // By default only the owner can read the file, and it is created with O_EXCL.
         self.known(builder().tempfile_in(folder)?)
     }
 
-    /// The file `target` a second time, under a temporary name in its folder.
+    /// A second link to the file `target`, or a copy, under a temporary name in its folder.
     pub(super) fn keep(&mut self, target: &Path, folder: &Path) -> io::Result<NamedTempFile<()>> {
         let copy = |path: &Path| fs::hard_link(target, path).or_else(|_| fs::copy(target, path).map(drop));
         self.known(builder().make_in(folder, copy)?)
     }
 
-    /// This file is deleted too if a signal ends the program, until it is [left](Self::leave).
+    /// Also deletes this file if a signal ends the program, until [`leave`](Self::leave) is called for it.
     pub(super) fn delete(&mut self, path: &Path) {
         self.0.push(path.to_path_buf());
     }
 
-    /// The file stays, whatever ends the program.
+    /// The file stays if a signal ends the program.
     pub(super) fn leave(&mut self, path: &Path) {
         self.0.retain(|known| known != path);
     }
@@ -55,7 +55,7 @@ fn builder() -> Builder<'static, 'static> {
     builder
 }
 
-/// From the first temporary file on, SIGINT, SIGTERM and SIGHUP delete what there is before they end the program.
+/// After the first temporary file, SIGINT, SIGTERM and SIGHUP delete the temporary files before they end the program.
 #[cfg(unix)]
 fn watch_signals() -> io::Result<()> {
     use signal_hook::iterator::Signals;
@@ -69,7 +69,7 @@ fn watch_signals() -> io::Result<()> {
     let mut signals = Signals::new(crate::signals::ending())?;
     std::thread::Builder::new().name("signals".to_string()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            // Nothing is created or renamed any more.
+            // While the lock is held, nothing is created or renamed.
             let temporaries = TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner);
             for path in temporaries.iter() {
                 let _ = fs::remove_file(path);

@@ -12,23 +12,22 @@ use crate::exit::Failure;
 use crate::files;
 use crate::terminal::say;
 
-/// Make the plain image of an encrypted one
+/// Decrypt an image
+///
+/// Each entry is decrypted in its place. If no entry passes its checksum with these keys, they are the wrong ones: the exit
+/// code is 1, and nothing is written.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Decrypts an image, each entry at its own place. If no entry is sound under these keys, they are the wrong ones: \
-        exit code 1, and nothing is written.",
-    after_long_help = "\
+#[command(after_long_help = "\
 Example:
   fleetmint nvs decrypt device.bin keys/device-keys.bin plain.bin
 
-To read what an encrypted image holds, `fleetmint nvs dump --keys` needs no plain copy on disk."
-)]
+`fleetmint nvs dump --keys` shows the values of an encrypted image without a plain copy on disk.")]
 pub(crate) struct Arguments {
     /// The encrypted image; - is standard input
     #[arg(value_name = "IN.bin")]
     input: PathBuf,
 
-    /// The keys: a key partition, or the bare 64 bytes; - is standard input
+    /// The keys: a key partition, or only the 64 bytes of the keys; - is standard input
     #[arg(value_name = "KEYS.bin")]
     keys: PathBuf,
 
@@ -39,7 +38,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     outdir: Outdir,
 
-    /// Decrypt it even if it seems not to be NVS; replace a table or keys
+    /// Decrypt the file even if it seems not to be NVS; replace a table or keys
     #[arg(long)]
     force: bool,
 }

@@ -1,30 +1,33 @@
-//! `fleetmint nvs diff`: two images by namespace and key.
+//! `fleetmint nvs diff`: two images compared by namespace and key.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use fleetmint_board::report;
 use fleetmint_nvs::diff::diff;
 use fleetmint_nvs::storage::Listed;
 
-use super::arguments::image::{ImageFile, Partition, Taken, refusal};
+use super::arguments::image::{Acceptance, ImageFile, Partition, refusal};
 use super::arguments::opened_as::OpenAs;
 use super::differences::{self, Values};
 use crate::exit::Failure;
 use crate::terminal;
 
 /// Compare two images by namespace and key
+///
+/// The command compares the values that the firmware reads from the two images: added, removed, changed. It ignores where the
+/// values are stored and what was erased before.
+///
+/// Values are masked: a report shows their type, their size and a fingerprint, which is different in each report. --reveal
+/// shows the values.
+///
+/// Exit codes: 0 the same, 1 different, 2 one of the images is unusable.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Compares what the firmware reads from two images, by namespace and key: added, removed, changed. Where the values lie, \
-        and what was erased before, makes no difference.\n\n\
-        Values are masked: a type, a size and a fingerprint, which is another one in each report. --reveal shows them.\n\n\
-        Exit codes: 0 the same, 1 different, 2 one of the images is unusable.",
-    after_long_help = "\
+#[command(after_long_help = "\
 Examples:
   fleetmint nvs diff before.bin after.bin
   fleetmint nvs diff flash-a.bin flash-b.bin --partition nvs --reveal
-  fleetmint nvs diff plain.bin encrypted.bin --keys-b keys/device-keys.bin"
-)]
+  fleetmint nvs diff plain.bin encrypted.bin --keys-b keys/device-keys.bin")]
 pub(crate) struct Arguments {
     /// The first image: a partition, or a whole flash dump; - is standard input
     a: PathBuf,
@@ -43,15 +46,15 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     open_as: OpenAs,
 
-    /// Show values, secrets too
+    /// Show the values, secrets too
     #[arg(long)]
     reveal: bool,
 
-    /// Compare them even if one seems not to be NVS, or the firmware would erase everything
+    /// Compare the images even if one seems not to be NVS, or if the firmware would erase everything
     #[arg(long)]
     force: bool,
 
-    /// How to show it
+    /// Format of the output
     #[arg(long, default_value = "text")]
     format: Format,
 
@@ -77,7 +80,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     match arguments.format {
         Format::Text => terminal::print(&differences::text(&differences, &values))?,
-        Format::Json => terminal::print_json_lines(differences::json(&differences, &values))?,
+        Format::Json => match &values {
+            Values::Masked(salt) => terminal::print_json_lines(report::masked(&differences, salt))?,
+            Values::Revealed => terminal::print_json_lines(report::revealed(&differences))?,
+        },
     }
     if differences.is_empty() {
         Ok(())
@@ -86,15 +92,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// What the firmware lists of either side. Whatever keeps it from that makes the comparison impossible.
+/// The values that the firmware lists in the two images. Any failure makes the comparison impossible.
 fn lists(arguments: &Arguments) -> Result<(Vec<Listed>, Vec<Listed>), Failure> {
     let paths = [arguments.a.as_path(), &arguments.b];
     let keys = [arguments.keys_a.as_deref(), arguments.keys_b.as_deref()];
-    let taken = Taken {
+    let acceptance = Acceptance {
         readonly: arguments.open_as.is_readonly(),
-        ..Taken::read_write(arguments.force)
+        ..Acceptance::read_write(arguments.force)
     };
-    let [mut a, mut b] = arguments.partition.read_both(paths, keys, taken)?;
+    let [mut a, mut b] = arguments.partition.read_both(paths, keys, acceptance)?;
     Ok((list(&mut a, arguments)?, list(&mut b, arguments)?))
 }
 

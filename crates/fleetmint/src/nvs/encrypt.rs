@@ -1,23 +1,24 @@
-//! `fleetmint nvs encrypt`: an encrypted image of tables, as `nvs_partition_gen.py encrypt`.
+//! `fleetmint nvs encrypt`: an encrypted image from tables, as `nvs_partition_gen.py encrypt`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use fleetmint_nvs::crypt;
 
-use super::arguments::keys::{self, MadeKeys, NewKeys};
+use super::arguments::keys::{self, CreatedKeys, NewKeys};
 use super::arguments::tables::Tables;
 use crate::exit::Failure;
 use crate::files::{self, Output, OutputKind};
 use crate::terminal::{say, warn};
 
-/// Make an encrypted image of tables
+/// Create an encrypted image from tables
+///
+/// The image is that of generate, with each entry encrypted by AES-256-XTS. --keygen creates the keys, as generate-key does;
+/// --inputkey reads them from a file.
 #[derive(Debug, Args)]
 #[command(
     disable_version_flag = true,
     override_usage = "fleetmint nvs encrypt [OPTIONS] <IN.csv>... <OUT.bin> <SIZE> (--keygen | --inputkey <FILE>)",
-    long_about = "Makes an encrypted image of one table or more, as generate does a plain one: AES-256-XTS over each entry. The keys \
-        are made (--keygen), as generate-key makes them, or read (--inputkey).",
     after_long_help = "\
 Examples:
   fleetmint nvs encrypt device.csv device.bin 0x6000 --keygen \\
@@ -27,17 +28,17 @@ Examples:
   fleetmint nvs encrypt device.csv device.bin 0x6000 --keygen \\
     --key_protect_hmac --kp_hmac_keygen
 
-The image goes into a partition without the flag encrypted: NVS encrypts by itself."
+Write the image to a partition without the flag encrypted: NVS encrypts by itself."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
     tables: Tables,
 
-    /// Make new keys
+    /// Create new keys
     #[arg(long, required_unless_present = "inputkey", conflicts_with = "inputkey")]
     keygen: bool,
 
-    /// Take the keys from this file: a key partition, or the bare 64 bytes; - is standard input
+    /// Read the keys from this file: a key partition, or only the 64 bytes of the keys; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "key_protect_hmac")]
     inputkey: Option<PathBuf>,
 
@@ -47,29 +48,29 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut built = arguments.tables.build()?;
-    let (keys, made) = match &arguments.inputkey {
+    let (keys, created) = match &arguments.inputkey {
         Some(path) => {
             if arguments.new_keys.keyfile.is_some() {
-                warn("--keyfile is for keys that --keygen makes: nothing is written to it");
+                warn("--keyfile is for the keys that --keygen creates: nothing is written to it");
             }
             (keys::read(path)?, None)
         }
         None => {
-            let made = arguments.new_keys.make(&arguments.tables.outdir)?;
-            (made.keys.clone(), Some(made))
+            let created = arguments.new_keys.create(&arguments.tables.outdir)?;
+            (created.keys.clone(), Some(created))
         }
     };
     crypt::encrypt(&mut built.image, &keys).map_err(Failure::unusable)?;
-    // First the image: keys that are there are replaced only when what needs the new ones is in place.
+    // The image comes first: existing keys are replaced only after the image that needs the new ones exists.
     let mut outputs = vec![Output {
         path: &built.path,
         bytes: &built.image,
         kind: OutputKind::Image,
     }];
-    outputs.extend(made.iter().flat_map(MadeKeys::outputs));
+    outputs.extend(created.iter().flat_map(CreatedKeys::outputs));
     files::write_all(&outputs, arguments.tables.force)?;
-    if let Some(made) = &made {
-        made.announce();
+    if let Some(created) = &created {
+        created.announce();
     }
     say(format_args!(
         "{}: encrypted, {}",

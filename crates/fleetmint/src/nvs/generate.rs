@@ -1,4 +1,4 @@
-//! `fleetmint nvs generate`: an image of tables, as `nvs_partition_gen.py generate`.
+//! `fleetmint nvs generate`: an image from tables, as `nvs_partition_gen.py generate`.
 
 use clap::Args;
 
@@ -7,13 +7,14 @@ use crate::exit::Failure;
 use crate::files;
 use crate::terminal::say;
 
-/// Make an image of tables, as nvs_partition_gen.py does
+/// Create an image from tables, as nvs_partition_gen.py does
+///
+/// The image is byte for byte that of Espressif's generator. Where the generator silently writes a bad image, this command
+/// reports the error with its line, and writes nothing.
 #[derive(Debug, Args)]
 #[command(
     disable_version_flag = true,
     override_usage = "fleetmint nvs generate [OPTIONS] <IN.csv>... <OUT.bin> <SIZE>",
-    long_about = "Makes an image of one table or more, byte for byte as Espressif's nvs_partition_gen.py. Where that makes a bad \
-        image in silence, this says what is wrong, with its line, and writes nothing.",
     after_long_help = "\
 A table:
   key,type,encoding,value
@@ -22,15 +23,15 @@ A table:
   interval,data,u16,30
   ca,file,binary,certs/ca.der
 
-What follows a namespace belongs to it. The encodings: u8 i8 u16 i16 u32 i32 u64 i64 float double string \
+The rows after a namespace belong to it. The encodings are u8 i8 u16 i16 u32 i32 u64 i64 float double string \
 binary hex2bin base64 blob_fill(n;0xXX) blob_sz_fill(n;0xXX).
 
 Examples:
   fleetmint nvs generate device.csv device.bin 0x6000
   fleetmint nvs generate site.csv device.csv device.bin 24K --outdir out
 
-From 0x3000 bytes on one page stays free, which the firmware needs for writing. A smaller partition \
-can only be read, and the file then holds the pages used alone."
+From 0x3000 bytes on, one page stays free, because the firmware needs it for writing. The firmware can only read \
+a smaller partition, and its file has only the used pages."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]

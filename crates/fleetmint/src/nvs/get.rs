@@ -6,31 +6,32 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use fleetmint_board::escape;
+use fleetmint_board::report::EntryReport;
 use fleetmint_nvs::key::RawName;
 use fleetmint_nvs::storage::{Listed, Value};
 
-use super::arguments::image::{ImageKeys, Partition, Taken, refusal};
+use super::arguments::image::{Acceptance, ImageKeys, Partition, refusal};
 use super::arguments::opened_as::OpenAs;
-use super::json::Entry;
 use crate::exit::Failure;
 use crate::terminal;
 
 /// Print one value of an image
+///
+/// The value is printed as the firmware's getter returns it: the text of a string, the bytes of a blob, a number in decimal.
+/// Nothing is added, so that it can be piped. On a terminal a text ends its line, and a blob is shown in hexadecimal.
+///
+/// The image file is not changed. An image of one page is opened as a partition that the firmware can only read.
+///
+/// Exit codes: 0 printed, 1 the value does not exist or cannot be read, 2 unusable input.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Prints one value as the firmware's getter gives it: a string's text, a blob's bytes, a number in decimal. Nothing is \
-        added to it, so that it can be piped; on a terminal a text ends its line and a blob is shown in hexadecimal.\n\n\
-        The image stays as it is. An image of one page is opened as a partition that is only read.\n\n\
-        Exit codes: 0 printed, 1 there is no such value or it can't be read, 2 unusable input.",
-    after_long_help = "\
+#[command(after_long_help = "\
 Examples:
   fleetmint nvs get device.bin prov client_id
   fleetmint nvs get flash.bin prov client_secret --keys keys/device-keys.bin
   fleetmint nvs get device.bin phy cal_data > cal_data.bin
   fleetmint nvs get device.bin app boot_count --format json
 
-JSON is the object that dump has for the value."
-)]
+JSON is the object of the value in the output of dump.")]
 pub(crate) struct Arguments {
     /// The image: a partition, or a whole flash dump; - is standard input
     image: PathBuf,
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
     /// The key
     key: String,
 
-    /// The type, where the key has values of several: u8 i8 u16 i16 u32 i32 u64 i64 float double str blob
+    /// The type, if the key has values of several types: u8 i8 u16 i16 u32 i32 u64 i64 float double str blob
     #[arg(long = "type", value_name = "TYPE", hide_possible_values = true, value_parser = TYPES)]
     value_type: Option<String>,
 
@@ -51,11 +52,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     open_as: OpenAs,
 
-    /// Open it even if it seems not to be NVS, or the firmware would erase everything
+    /// Open the image even if it seems not to be NVS, or if the firmware would erase everything
     #[arg(long)]
     force: bool,
 
-    /// How to print it
+    /// Format of the output
     #[arg(long, default_value = "raw")]
     format: Format,
 
@@ -63,26 +64,26 @@ pub(crate) struct Arguments {
     partition: Partition,
 }
 
-/// What dump calls the types.
+/// The names of the types, as in `dump`.
 const TYPES: [&str; 12] = [
     "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "float", "double", "str", "blob",
 ];
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// The value alone
+    /// Only the value
     Raw,
     /// For programs
     Json,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let taken = Taken {
+    let acceptance = Acceptance {
         readonly: arguments.open_as.is_readonly(),
-        ..Taken::read_write(arguments.force)
+        ..Acceptance::read_write(arguments.force)
     };
     let keys = arguments.keys.keys.as_deref();
-    let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
+    let mut image = arguments.partition.read(&arguments.image, keys, acceptance)?;
     let name = image.name().to_string();
     let mode = arguments.open_as.mode_to_read(&image);
     let mut storage = image.open_to_read(mode, arguments.force)?;
@@ -93,10 +94,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         NotFound::Missing => Failure::no(format_args!("{name}: {}", missing(&entries, &namespaces, arguments))),
     })?;
     match (arguments.format, &found.value) {
-        (Format::Json, _) => terminal::print_json(&Entry::from(found)),
+        (Format::Json, _) => terminal::print_json(&EntryReport::from(found)),
         (Format::Raw, Ok(value)) => print(value),
         (Format::Raw, Err(error)) => Err(Failure::no(format_args!(
-            "{name}: the firmware can't read \"{}\" of \"{}\" ({error})",
+            "{name}: the firmware cannot read \"{}\" of \"{}\" ({error})",
             arguments.key, arguments.namespace
         ))),
     }
@@ -109,12 +110,12 @@ enum NotFound {
     Missing,
 }
 
-/// Whether a getter reaches the value.
+/// Whether a getter returns the value.
 fn is_reached(one: &Listed) -> bool {
     !one.orphan && !one.repeat && one.unreachable.is_none()
 }
 
-/// The value that the getter of this name gives.
+/// The value that the getter of this name returns.
 fn find<'a>(entries: &'a [Listed], arguments: &Arguments) -> Result<&'a Listed, NotFound> {
     let Arguments {
         namespace,
@@ -134,14 +135,14 @@ fn find<'a>(entries: &'a [Listed], arguments: &Arguments) -> Result<&'a Listed, 
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (Some(one), Some(other)) => Err(NotFound::Ambiguous(format!(
-            "\"{key}\" of \"{namespace}\" is there as {} and as {}: choose with --type",
+            "\"{key}\" of \"{namespace}\" exists as {} and as {}: choose one with --type",
             one.value_type, other.value_type
         ))),
         (None, _) => Err(NotFound::Missing),
     }
 }
 
-/// Which part of the name is not there, and what is there instead.
+/// Which part of the name does not exist, and which names do.
 fn missing(entries: &[Listed], namespaces: &[RawName], arguments: &Arguments) -> String {
     let Arguments {
         namespace,
@@ -162,7 +163,7 @@ fn missing(entries: &[Listed], namespaces: &[RawName], arguments: &Arguments) ->
     match (value_type, types.next()) {
         (Some(value_type), Some(first)) => {
             let types = types.fold(first.to_owned(), |all, one| format!("{all} and as {one}"));
-            format!("namespace \"{namespace}\" has no key \"{key}\" of type {value_type}; it is there as {types}")
+            format!("namespace \"{namespace}\" has no key \"{key}\" of type {value_type}; it exists as {types}")
         }
         _ => {
             let there = listing(entries.iter().filter(of_namespace).map(|one| one.key));
@@ -171,7 +172,7 @@ fn missing(entries: &[Listed], namespaces: &[RawName], arguments: &Arguments) ->
     }
 }
 
-/// The names that are there, as many as fit into a message.
+/// The existing names, as many as a message may have.
 fn listing(names: impl Iterator<Item = RawName>) -> String {
     /// An image can have 254 namespaces, and thousands of keys.
     const LISTED_MAX: usize = 20;

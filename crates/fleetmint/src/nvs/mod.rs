@@ -1,4 +1,4 @@
-//! `fleetmint nvs`: one file per subcommand; `arguments` holds what several of them take.
+//! `fleetmint nvs`: one file per subcommand; `arguments` has the arguments that several of them share.
 
 mod arguments;
 mod check;
@@ -10,7 +10,6 @@ mod encrypt;
 mod generate;
 mod generate_key;
 mod get;
-mod json;
 mod patch;
 mod repair;
 
@@ -18,16 +17,18 @@ use clap::Subcommand;
 
 use crate::exit::Failure;
 
-/// Make, read, check, repair and change NVS partition images
+/// Create, read, check, repair and change images of NVS partitions
+///
+/// NVS is the partition in which ESP-IDF firmware stores its settings. These commands need no server.
+///
+/// generate, generate-key, encrypt and decrypt take the arguments of Espressif's nvs_partition_gen.py and write the same
+/// bytes. The other commands read and write an image exactly as the firmware's NVS library does.
+///
+/// In place of a file, - is standard input or standard output; a file of that name is ./-. An output is never one of the
+/// inputs, and only its owner can read it.
+///
+/// Exit codes: 0 done, 1 the answer is no, 2 the input or the call is unusable.
 #[derive(Debug, Subcommand)]
-#[command(
-    long_about = "Makes, reads, checks, repairs and changes images of ESP-IDF's NVS partitions, without a server.\n\n\
-        generate, generate-key, encrypt and decrypt take the arguments of Espressif's nvs_partition_gen.py and write the \
-        same bytes. The others see an image as the firmware's own NVS library does.\n\n\
-        Where a file is named, - is standard input or standard output; a file of that name is ./-. An output never is one of \
-        the inputs, and only its owner can read it.\n\n\
-        Exit codes: 0 done, 1 the answer is no, 2 the input or the call is unusable."
-)]
 pub(crate) enum Command {
     Generate(generate::Arguments),
     GenerateKey(generate_key::Arguments),

@@ -1,9 +1,10 @@
-//! `fleetmint nvs patch`: the image as the firmware would leave it after some calls.
+//! `fleetmint nvs patch`: the image as the firmware would leave it after a list of calls.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use fleetmint_board::patch::changed_sectors;
+use fleetmint_board::report::{self, MaskedKey};
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::csv;
 use fleetmint_nvs::diff::diff;
@@ -12,24 +13,24 @@ use fleetmint_nvs::storage::{Listed, Mode, PatchError, PatchFault, SliceFlash, S
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::arguments::image::{ImageKeys, Partition, Taken};
+use super::arguments::image::{Acceptance, ImageKeys, Partition};
 use super::arguments::tables::{read_file, read_table};
-use super::differences::{self, Changed, Values};
+use super::differences::{self, Values, salt};
 use crate::exit::Failure;
 use crate::files;
 use crate::terminal::{self, count, say};
 
 /// Change values and keep everything else, as the firmware would
+///
+/// The output is, bit for bit, what the firmware's library would leave in the flash after the calls in the list of changes.
+/// Wi-Fi settings, calibration and the values of other software stay.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Changes what a list of changes says and leaves all else as it is: the image is, bit for bit, what the firmware's \
-        library would leave in the flash after the same calls. Wi-Fi settings, calibration, other software's values stay.",
-    after_long_help = "\
-A list of changes has the columns of generate's tables; its rows are calls, in order:
+#[command(after_long_help = "\
+A list of changes has the columns of a table for generate. Its rows are calls, in order:
   key,type,encoding,value
-  prov,namespace,,                 nvs_open: what follows belongs to it
-  client_secret,data,string,n3w    nvs_set_…: as all rows of generate
-  old_setting,delete,,             nvs_erase_key; no error if it is not there
+  prov,namespace,,                 nvs_open: the rows after it belong to it
+  client_secret,data,string,n3w    nvs_set_…: as the rows of generate
+  old_setting,delete,,             nvs_erase_key; a missing key is no error
   ,delete-all,,                    nvs_erase_all
 
 Examples:
@@ -37,12 +38,11 @@ Examples:
   fleetmint nvs patch flash.bin changes.csv patched.bin --partition nvs
   fleetmint nvs patch device.bin changes.csv --dry-run
 
-Of a whole flash dump the whole is written, with the partition changed. --dry-run shows what would \
-change, values masked, and how many sectors would have to be written.
+For a dump of the whole flash, the output is the whole flash with the partition changed. --dry-run shows what \
+would change, with masked values, and how many sectors would have to be written.
 
-A call that the firmware would refuse ends it, with the row and the firmware's error: exit code 1, and \
-nothing is written."
-)]
+If the firmware would refuse a call, the command fails with the row and the firmware's error: the exit code is 1, \
+and nothing is written.")]
 pub(crate) struct Arguments {
     /// The image: a partition, or a whole flash dump; - is standard input
     image: PathBuf,
@@ -55,19 +55,19 @@ pub(crate) struct Arguments {
     #[arg(value_name = "OUT", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
 
-    /// Write nothing: show what would change, and how many sectors
+    /// Write nothing, and show what would change
     #[arg(long)]
     dry_run: bool,
 
-    /// How to report what changed
+    /// Format of the report
     #[arg(long, default_value = "text")]
     format: Format,
 
     #[command(flatten)]
     keys: ImageKeys,
 
-    /// Change it even if it seems not to be NVS, or the firmware would erase everything first or only reads it; replace a
-    /// table or keys
+    /// Change the image even if it seems not to be NVS, or if the firmware would erase everything or only reads it; replace
+    /// a table or keys
     #[arg(long)]
     force: bool,
 
@@ -86,28 +86,28 @@ enum Format {
 #[derive(Serialize)]
 struct Report<'a> {
     rows: usize,
-    /// delete rows whose key was not there.
+    /// Rows that delete a key which does not exist.
     absent: usize,
-    /// What the firmware's start repaired before.
+    /// Repairs of the firmware's start, before the first row.
     repairs: usize,
-    /// Where the partition begins in the file.
+    /// Offset of the partition in the file.
     partition_offset: usize,
     sectors: usize,
     changed_sectors: Vec<usize>,
-    /// By the firmware's start and the rows together.
+    /// Of the firmware's start and the rows together.
     writes: usize,
     erases: usize,
-    diff: Vec<Changed<'a>>,
+    diff: Vec<MaskedKey<'a>>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.out.as_deref().is_some_and(files::is_standard) && matches!(arguments.format, Format::Json) {
         return Err(Failure::unusable(
-            "standard output can't be both the image (OUT is -) and the report (--format json)",
+            "standard output cannot be both the image (OUT is -) and the report (--format json)",
         ));
     }
-    let (keys, taken) = (arguments.keys.keys.as_deref(), Taken::read_write(arguments.force));
-    let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
+    let (keys, acceptance) = (arguments.keys.keys.as_deref(), Acceptance::read_write(arguments.force));
+    let mut image = arguments.partition.read(&arguments.image, keys, acceptance)?;
     image.expect_writable(arguments.force)?;
     let path = image.name().to_string();
     let changes = files::input_name(&arguments.changes);
@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|error| Failure::unusable(format_args!("{changes}: {error}")))?;
     if image.bytes().len() == PAGE_SIZE {
         return Err(Failure::no(format_args!(
-            "{path}: a partition of one page can't be changed: no page would stay free, and the firmware's next start fails \
+            "{path}: a partition of one page cannot be changed: no page would stay free, and the firmware's next start would fail \
              (ESP_ERR_NVS_NO_FREE_PAGES)"
         )));
     }
@@ -135,7 +135,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         count(before.len() / PAGE_SIZE, "sector")
     );
 
-    // Before the report, which says that it is there.
+    // The output is written before the report that names it.
     if let Some(out) = arguments.out.as_ref().filter(|_| !arguments.dry_run) {
         files::write(out, image.content(), arguments.force)?;
         say(format_args!("{}: {summary}", files::created(out)));
@@ -145,10 +145,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let (old, new) = (list(&before, image.keys())?, list(image.bytes(), image.keys())?);
     let differences = diff(&old, &new);
-    let values = Values::masked()?;
+    let salt = salt()?;
     match arguments.format {
         Format::Text => {
-            let lines = differences::text(&differences, &values);
+            let lines = differences::text(&differences, &Values::Masked(salt));
             terminal::print(&format!("{lines}{summary}; nothing is written\n"))
         }
         Format::Json => terminal::print_json(&Report {
@@ -160,12 +160,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             changed_sectors: sectors,
             writes: ops.writes,
             erases: ops.erases,
-            diff: differences::json(&differences, &values),
+            diff: report::masked(&differences, &salt),
         }),
     }
 }
 
-/// What the firmware lists, of a copy: reading erases what it can't read.
+/// The values that the firmware lists. It reads a copy, because the firmware erases what it cannot read.
 fn list(image: &[u8], keys: Option<&Keys>) -> Result<Vec<Listed>, Failure> {
     let mut copy = Zeroizing::new(image.to_vec());
     Storage::open_as_firmware(SliceFlash::new(&mut copy), Mode::ReadWrite, keys.map(Keys::xts))
@@ -173,7 +173,7 @@ fn list(image: &[u8], keys: Option<&Keys>) -> Result<Vec<Listed>, Failure> {
         .map_err(Failure::no)
 }
 
-/// What the row asks for can't be done (the answer is no), or makes no sense.
+/// The firmware refuses the call of a row (the answer is no), or the row is unusable.
 fn failed(changes: &impl std::fmt::Display, error: &PatchError) -> Failure {
     let message = format!("{changes}: {error}");
     match error.cause {

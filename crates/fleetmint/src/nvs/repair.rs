@@ -1,29 +1,29 @@
-//! `fleetmint nvs repair`: the image as the firmware's own start leaves it.
+//! `fleetmint nvs repair`: the image as the firmware would leave it after its start.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use fleetmint_nvs::storage::{Mode, Repair, RepairKind};
 
-use super::arguments::image::{ImageKeys, Partition, Taken};
+use super::arguments::image::{Acceptance, ImageKeys, Partition};
 use crate::exit::Failure;
 use crate::files;
 use crate::terminal::{count, say, shown};
 
-/// Write the image as the firmware's own start would leave it
+/// Write the image as the firmware would leave it after its start
+///
+/// The output is, bit for bit, the image after the firmware's start (nvs_flash_init). Each repair is reported. This command
+/// never repairs more than the firmware would: what the firmware loses is lost here too, so keep the original.
+///
+/// If the firmware's start would fail, this command fails with the same error, and nothing is written.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Writes the image as the firmware's start (nvs_flash_init) would leave it, bit for bit, and says what that repaired. \
-        It never repairs more than the firmware would: what the firmware loses is lost here too, so keep the original.\n\n\
-        Where the firmware's start fails, so does this, with its error, and nothing is written.",
-    after_long_help = "\
+#[command(after_long_help = "\
 Examples:
   fleetmint nvs repair device.bin repaired.bin
   fleetmint nvs repair flash.bin repaired.bin --partition nvs --keys keys.bin
 
-Of a whole flash dump the whole is written, with the partition repaired. `fleetmint nvs check` says \
-beforehand what would be repaired, `fleetmint nvs diff` afterwards what was lost."
-)]
+For a dump of the whole flash, the output is the whole flash with the partition repaired. `fleetmint nvs check` shows \
+before a repair what would change, and `fleetmint nvs diff` shows afterwards which values were lost.")]
 pub(crate) struct Arguments {
     /// The image: a partition, or a whole flash dump; - is standard input
     image: PathBuf,
@@ -35,8 +35,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     keys: ImageKeys,
 
-    /// Repair it even if it seems not to be NVS, or the firmware would erase everything or only reads it; replace a table or
-    /// keys
+    /// Repair the image even if it seems not to be NVS, or if the firmware would erase everything or only reads it; replace
+    /// a table or keys
     #[arg(long)]
     force: bool,
 
@@ -45,8 +45,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (keys, taken) = (arguments.keys.keys.as_deref(), Taken::read_write(arguments.force));
-    let mut image = arguments.partition.read(&arguments.image, keys, taken)?;
+    let (keys, acceptance) = (arguments.keys.keys.as_deref(), Acceptance::read_write(arguments.force));
+    let mut image = arguments.partition.read(&arguments.image, keys, acceptance)?;
     image.expect_writable(arguments.force)?;
     let storage = image.open(Mode::ReadWrite, arguments.force)?;
     let repairs: Vec<String> = storage.repairs().iter().map(line).collect();
@@ -63,12 +63,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where, and what was wrong.
+/// The place of a repair and the fault, in one line.
 fn line(repair: &Repair) -> String {
     let Some(entry) = repair.entry else {
         return format!("repaired page {}: {}", repair.page, repair.kind);
     };
-    // Of a damaged entry the key is what the bytes look like, which may be a piece of a value.
+    // A damaged entry may have a piece of a value in place of its key.
     let key = match repair.kind {
         RepairKind::Damaged(_) | RepairKind::HalfWritten | RepairKind::IllegalState => String::new(),
         _ => format!(", key \"{}\"", shown(&repair.name.to_string(), 60)),

@@ -88,7 +88,7 @@ fn devices_come_back_after_the_database_was_lost() {
         assert!(listed.contains(&format!("{name}: can be adopted\n")), "{listed}");
     }
     assert!(
-        listed.ends_with("3 can be adopted, 0 cannot; --apply makes devices of those that can\n"),
+        listed.ends_with("3 can be adopted, 0 cannot; --apply creates the devices\n"),
         "{listed}"
     );
     assert_eq!(again.get("/api/devices/1", &secret), 404, "only listed");
@@ -112,6 +112,6 @@ fn devices_come_back_after_the_database_was_lost() {
     }
     assert_eq!(
         adopt("").done().stdout,
-        "0 can be adopted, 0 cannot; --apply makes devices of those that can\n"
+        "0 can be adopted, 0 cannot; --apply creates the devices\n"
     );
 }

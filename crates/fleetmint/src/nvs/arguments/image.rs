@@ -1,4 +1,4 @@
-//! The image that a subcommand looks at: a partition by itself, or a part of a whole flash dump.
+//! The image that a subcommand reads: the file of a partition, or a partition in a dump of the whole flash.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,36 +18,37 @@ use crate::terminal::{say, warn};
 
 #[derive(Debug, Args)]
 pub(crate) struct Partition {
-    /// Of a whole flash dump: the partition to take, found by the partition table [default: nvs, or the one of type nvs]
+    /// In a dump of the whole flash: the name of the partition [default: nvs, or the only partition of type nvs]
     #[arg(long, value_name = "NAME")]
     partition: Option<String>,
 
-    /// Where the partition table of a whole flash dump is [default: 0x8000, or where one is found in the first 128 KiB]
+    /// In a dump of the whole flash: the offset of the partition table [default: 0x8000, or where one is found in the first
+    /// 128 KiB]
     #[arg(long, value_name = "OFFSET", value_parser = size::parse)]
     partition_table_offset: Option<usize>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ImageKeys {
-    /// The keys of an encrypted image: a key partition, or the bare 64 bytes; - is standard input [default: of a whole
-    /// flash dump, its own partition nvs_keys]
+    /// The keys of an encrypted image: a key partition, or only the 64 bytes of the keys; - is standard input [default: in a
+    /// dump of the whole flash, its partition nvs_keys]
     #[arg(long, value_name = "KEYS.bin")]
     pub(crate) keys: Option<PathBuf>,
 }
 
-/// How the caller wants an image to be taken.
+/// Which files the caller accepts as an image.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    /// As NVS, whatever the bytes seem to be; and opened even if the firmware would erase everything.
+pub(crate) struct Acceptance {
+    /// Any bytes are accepted as NVS, also if the firmware would erase all of them.
     pub(crate) force: bool,
-    /// As a partition that the firmware may only read, which erases nothing: its start fails instead.
+    /// The partition is one that the firmware may only read. It then erases nothing: its start fails instead.
     pub(crate) readonly: bool,
-    /// For looking at its bytes alone, so that what it seems to be is said and does no harm.
+    /// The command only shows the bytes: a file that seems not to be NVS is a warning.
     pub(crate) raw: bool,
 }
 
-impl Taken {
-    /// For reading and writing, as the firmware takes it by default.
+impl Acceptance {
+    /// A partition for reading and writing, the firmware's default.
     pub(crate) const fn read_write(force: bool) -> Self {
         Self {
             force,
@@ -57,18 +58,18 @@ impl Taken {
     }
 }
 
-/// An image as read from its file, and its keys.
+/// An image read from its file, and its keys.
 pub(crate) struct ImageFile {
     name: String,
     content: Zeroizing<Vec<u8>>,
-    place: Range<usize>,
+    range: Range<usize>,
     flash: Option<InFlash>,
     keys: Option<Keys>,
-    /// What names the file of its keys on the command line.
+    /// The option of the command line that names the file of its keys.
     keys_option: &'static str,
 }
 
-/// The file of an image's keys, if one was named, and the option that names it.
+/// The file of an image's keys, if the command line names one, and the option that names it.
 #[derive(Clone, Copy)]
 struct KeyFile<'a> {
     path: Option<&'a Path>,
@@ -76,33 +77,35 @@ struct KeyFile<'a> {
 }
 
 impl Partition {
-    /// Reads an image, and its keys from the file `keys` or from the same flash. A partition can be named of a whole
-    /// flash dump alone.
-    pub(crate) fn read(&self, path: &Path, keys: Option<&Path>, taken: Taken) -> Result<ImageFile, Failure> {
+    /// Reads an image, and its keys from the file `keys` or from the same flash. Only in a dump of the whole flash can a
+    /// partition be named.
+    pub(crate) fn read(&self, path: &Path, keys: Option<&Path>, acceptance: Acceptance) -> Result<ImageFile, Failure> {
         let content = files::read(path)?;
-        let wanted = self.wanted(taken);
+        let wanted = self.wanted(acceptance);
         let keys = KeyFile {
             path: keys,
             option: "--keys",
         };
-        ImageFile::locate(path, content, keys, &wanted, taken)
+        ImageFile::locate(path, content, keys, &wanted, acceptance)
     }
 
-    /// Reads two images with the keys of `--keys-a` and `--keys-b`, of which one may be a whole flash dump and the other a partition by itself.
+    /// Reads two images with the keys of `--keys-a` and `--keys-b`. One may be a dump of the whole flash, and the other the
+    /// file of a partition.
     pub(crate) fn read_both(
         &self,
         paths: [&Path; 2],
         keys: [Option<&Path>; 2],
-        taken: Taken,
+        acceptance: Acceptance,
     ) -> Result<[ImageFile; 2], Failure> {
         let [a, b] = paths;
         let contents = [files::read(a)?, files::read(b)?];
-        let wanted = self.wanted(taken);
+        let wanted = self.wanted(acceptance);
         let alone = Wanted {
-            force: taken.force,
+            force: acceptance.force,
             ..Wanted::default()
         };
-        // What names a place in a whole flash is not for a partition by itself; but it has to be for one of the two.
+        // The options for a dump of the whole flash do not apply to the file of a partition, but one of the images must be a
+        // dump if they are given.
         let is_alone = contents
             .each_ref()
             .map(|content| flash_dump::locate(content, &alone).is_ok_and(|located| located.flash.is_none()));
@@ -123,16 +126,16 @@ impl Partition {
             option: "--keys-b",
         };
         Ok([
-            ImageFile::locate(a, content_a, keys_a, &wanted_of(is_alone_a), taken)?,
-            ImageFile::locate(b, content_b, keys_b, &wanted_of(is_alone_b), taken)?,
+            ImageFile::locate(a, content_a, keys_a, &wanted_of(is_alone_a), acceptance)?,
+            ImageFile::locate(b, content_b, keys_b, &wanted_of(is_alone_b), acceptance)?,
         ])
     }
 
-    fn wanted(&self, taken: Taken) -> Wanted<'_> {
+    fn wanted(&self, acceptance: Acceptance) -> Wanted<'_> {
         Wanted {
             partition: self.partition.as_deref(),
             table_offset: self.partition_table_offset,
-            force: taken.force,
+            force: acceptance.force,
         }
     }
 }
@@ -143,22 +146,22 @@ impl ImageFile {
         content: Zeroizing<Vec<u8>>,
         keys: KeyFile<'_>,
         wanted: &Wanted<'_>,
-        taken: Taken,
+        acceptance: Acceptance,
     ) -> Result<Self, Failure> {
         let name = files::input_name(path);
         let located = match flash_dump::locate(&content, wanted) {
-            Err(error @ flash_dump::Error::NotNvs { .. }) if taken.raw => {
+            Err(error @ flash_dump::Error::NotNvs { .. }) if acceptance.raw => {
                 warn(format_args!("{name}: {error}"));
                 let force = true;
                 flash_dump::locate(&content, &Wanted { force, ..*wanted })
             }
             located => located,
         };
-        let Located { place, flash } = located.map_err(|error| refused(&name, &content, &error, taken))?;
+        let Located { range, flash } = located.map_err(|error| refused(&name, &content, &error, acceptance))?;
         let mut image = Self {
             name,
             content,
-            place,
+            range,
             flash,
             keys: None,
             keys_option: keys.option,
@@ -195,7 +198,7 @@ impl ImageFile {
         Ok(image)
     }
 
-    /// The keys that the same flash holds.
+    /// The keys in the same flash.
     fn own_keys(&self) -> Option<Keys> {
         let flash = self.flash.as_ref()?;
         let name = &self.name;
@@ -218,8 +221,8 @@ impl ImageFile {
             }
             FlashKeys::Unreadable { partition } => {
                 say(format_args!(
-                    "{name}: the keys of the partition {} can't be read, as flash encryption covers them: give the keys with \
-                     {}",
+                    "{name}: the keys of the partition {} cannot be read, because flash encryption covers them: give the keys \
+                     with {}",
                     quoted_name(&partition),
                     self.keys_option
                 ));
@@ -228,7 +231,7 @@ impl ImageFile {
         }
     }
 
-    /// How messages name the file.
+    /// The name of the file in messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -243,12 +246,12 @@ impl ImageFile {
         self.flash.as_ref().is_some_and(|flash| flash.partition.readonly)
     }
 
-    /// Refuses a partition that the firmware never writes to, since nothing would be as the firmware leaves it.
+    /// Refuses a partition that the firmware never writes to: no change would be one that the firmware makes.
     pub(crate) fn expect_writable(&self, force: bool) -> Result<(), Failure> {
         match &self.flash {
             Some(flash) if flash.partition.readonly && !force => Err(Failure::no(format_args!(
                 "{}: partition {:?} has the flag readonly in the partition table: the firmware never writes to it \
-                 (ESP_ERR_NOT_ALLOWED); --force changes it all the same",
+                 (ESP_ERR_NOT_ALLOWED); --force changes it anyway",
                 self.name(),
                 flash.partition.name
             ))),
@@ -256,37 +259,41 @@ impl ImageFile {
         }
     }
 
-    /// The partition's bytes.
+    /// The bytes of the partition.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.content.get(self.place.clone()).unwrap_or_default()
+        self.content.get(self.range.clone()).unwrap_or_default()
     }
 
-    /// Where the partition begins in its file.
+    /// Offset of the partition in its file.
     pub(crate) fn offset(&self) -> usize {
-        self.place.start
+        self.range.start
     }
 
-    /// The file as a whole: what it was, with the partition as it is now.
+    /// All bytes of the file, with the partition as it is now.
     pub(crate) fn content(&self) -> &[u8] {
         &self.content
     }
 
-    /// Opens the partition as the firmware does. Where the keys seem wrong or missing it would erase everything: that is
-    /// refused unless `force`.
+    /// Opens the partition as the firmware does. If the keys seem wrong or missing, the firmware would erase everything: this
+    /// is refused without `force`.
     pub(crate) fn open(&mut self, mode: Mode, force: bool) -> Result<Storage<SliceFlash<'_>>, Failure> {
         self.open_with(mode, force, "")
     }
 
-    /// The same for a command that takes `--as`.
+    /// The same for a command with the option `--as`.
     pub(crate) fn open_to_read(&mut self, mode: Mode, force: bool) -> Result<Storage<SliceFlash<'_>>, Failure> {
-        self.open_with(mode, force, "; --as readonly opens it as a partition that is only read")
+        self.open_with(
+            mode,
+            force,
+            "; --as readonly opens it as a partition that the firmware only reads",
+        )
     }
 
-    /// `advice` is for where no page is free.
+    /// `advice` is what to do if no page is free.
     fn open_with(&mut self, mode: Mode, force: bool, advice: &str) -> Result<Storage<SliceFlash<'_>>, Failure> {
         let cipher = self.keys.as_ref().map(Keys::xts);
         let name = &self.name;
-        let bytes = self.content.get_mut(self.place.clone()).unwrap_or_default();
+        let bytes = self.content.get_mut(self.range.clone()).unwrap_or_default();
         let wrong_key = storage::check_key(bytes, cipher.as_ref()).err();
         let option = self.keys_option;
         let wrong_key = wrong_key.map(|error| match error {
@@ -303,7 +310,7 @@ impl ImageFile {
             _ => {}
         }
         Storage::open_as_firmware(SliceFlash::new(bytes), mode, cipher).map_err(|error| match wrong_key {
-            // Read-only the firmware erases nothing, its start fails.
+            // A read-only start erases nothing: it fails.
             Some(reason) => Failure::no(format_args!("{name}: {error}; {reason}")),
             None if matches!(error, Error::NoFreePages { .. }) => Failure::no(format_args!("{name}: {error}{advice}")),
             None => refusal(name, &error),
@@ -311,7 +318,7 @@ impl ImageFile {
     }
 }
 
-/// Reads an image that is a partition by itself.
+/// Reads the file of a partition.
 pub(crate) fn read_alone(path: &Path, force: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let content = files::read(path)?;
     let name = files::input_name(path);
@@ -321,19 +328,19 @@ pub(crate) fn read_alone(path: &Path, force: bool) -> Result<Zeroizing<Vec<u8>>,
     };
     match flash_dump::locate(&content, &wanted) {
         Ok(Located { flash: Some(flash), .. }) if !force => Err(Failure::unusable(format_args!(
-            "{name}: a whole flash dump, of which the partition {} is {:#x} bytes at offset {:#x}: cut it out, or read the \
-             dump as it is with `fleetmint nvs dump --keys`",
+            "{name}: a dump of the whole flash; its partition {} is {:#x} bytes at offset {:#x}: cut it out, or read the dump \
+             with `fleetmint nvs dump --keys`",
             quoted_name(&flash.partition.name),
             flash.partition.size,
             flash.partition.offset
         ))),
         Ok(_) => Ok(content),
-        Err(error) => Err(refused(&name, &content, &error, Taken::read_write(force))),
+        Err(error) => Err(refused(&name, &content, &error, Acceptance::read_write(force))),
     }
 }
 
-/// Why the file is not taken, and what the caller can do about it.
-fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) -> Failure {
+/// Why the file is refused, and what the caller can do about it.
+fn refused(name: &str, content: &[u8], error: &flash_dump::Error, acceptance: Acceptance) -> Failure {
     use flash_dump::Error as Reason;
     let advice = match error {
         Reason::SeveralTables { .. } | Reason::UnprovenTable { .. } => " with --partition-table-offset",
@@ -343,13 +350,13 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) 
             partition: None,
             cause: NotNvs::Before { .. },
             ..
-        } => " (--partition-table-offset); --force treats it all as NVS",
+        } => " (--partition-table-offset); --force treats all of it as NVS",
         Reason::NotNvs { .. } => "; --force treats it as NVS",
-        Reason::Overlap { .. } | Reason::Misaligned(_) => ", or --force takes it as it is",
-        Reason::NotFromStart { .. } | Reason::Shifted { .. } => ", or --force takes the offsets as they are",
+        Reason::Overlap { .. } | Reason::Misaligned(_) => ", or use --force to accept it",
+        Reason::NotFromStart { .. } | Reason::Shifted { .. } => ", or use --force to accept the offsets",
         _ => "",
     };
-    // Of noise the firmware itself says no, where it may not erase it.
+    // The firmware cannot open noise read-only, because it may not erase it.
     if let Reason::NotNvs {
         partition: None,
         cause: NotNvs::NoPage {
@@ -358,7 +365,7 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) 
         },
         ..
     } = error
-        && taken.readonly
+        && acceptance.readonly
         && let Err(start) = Storage::open(ReadOnlySlice::new(content), Mode::ReadOnly, None)
     {
         return Failure::no(format_args!("{name}: {start}; {error}"));
@@ -366,7 +373,7 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, taken: Taken) 
     Failure::unusable(format_args!("{name}: {error}{advice}"))
 }
 
-/// The firmware's start fails.
+/// The firmware's start fails with this error.
 pub(crate) fn refusal(name: &str, error: &Error) -> Failure {
     Failure::no(format_args!("{name}: {error}"))
 }

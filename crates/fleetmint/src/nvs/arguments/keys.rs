@@ -1,4 +1,4 @@
-//! Encryption keys: read from files, or made.
+//! Encryption keys: read from files, or created.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use crate::exit::Failure;
 use crate::files::{self, Beginning, Output, OutputKind};
 use crate::terminal::say;
 
-/// The most bytes that are read of a file of keys: a key partition has 4096, and a larger one holds them at its start.
+/// The most bytes that a file of keys may have: a key partition has 4096, and a larger one holds the keys at its start.
 const KEYS_MAX: u64 = 64 << 10;
 
-/// The keys in a key partition's file.
+/// Reads the keys from the file of a key partition.
 pub(crate) fn read(path: &Path) -> Result<Keys, Failure> {
     let Beginning { content, is_cut } = files::read_beginning(path, KEYS_MAX)?;
     let name = files::input_name(path);
@@ -26,7 +26,7 @@ pub(crate) fn read(path: &Path) -> Result<Keys, Failure> {
     }
     decoded.map_err(|error| {
         let advice = if content.len() == HMAC_KEY_SIZE {
-            "; `fleetmint nvs generate-key --key_protect_hmac --kp_hmac_inputkey FILE` makes a file of the keys"
+            "; `fleetmint nvs generate-key --key_protect_hmac --kp_hmac_inputkey FILE` creates a file with the keys"
         } else if content.len() >= PAGE_SIZE && check_nvs(&content).is_ok() {
             "; it is an NVS image: the image and the keys seem to be swapped"
         } else if is_cut {
@@ -45,22 +45,22 @@ fn too_long(name: &str) -> Failure {
     ))
 }
 
-/// The HMAC key in a file.
+/// Reads an HMAC key from a file.
 fn read_hmac_key(path: &Path) -> Result<HmacKey, Failure> {
-    // A longer file is no HMAC key, and its beginning says whether it holds keys.
+    // A longer file is no HMAC key. Its beginning shows whether it holds encryption keys.
     let content = files::read_beginning(path, KEY_PARTITION_SIZE as u64)?.content;
     let name = files::input_name(path);
     HmacKey::decode(&content).map_err(|error| {
         let advice = match Keys::decode(&content) {
-            Ok(_) => "; encrypt takes them with --inputkey, the reading commands with --keys",
+            Ok(_) => "; pass them with --inputkey to encrypt, with --keys to the commands that read an image",
             Err(_) => "",
         };
         Failure::unusable(format_args!("{name}: {error}{advice}"))
     })
 }
 
-/// Keys are in files that only their owner can read.
-const TO_A_FILE: &str = "- is standard output, and keys go to files alone";
+/// Keys are only written to files, which only their owner can read.
+const TO_A_FILE: &str = "- is standard output, and keys are only written to files";
 
 #[derive(Debug, Args)]
 pub(crate) struct NewKeys {
@@ -68,11 +68,12 @@ pub(crate) struct NewKeys {
     #[arg(long, value_name = "FILE", value_parser = files::named(TO_A_FILE))]
     pub(crate) keyfile: Option<PathBuf>,
 
-    /// Derive the keys from an HMAC key in the chip's eFuse, instead of a key partition that flash encryption protects
+    /// Derive the keys from an HMAC key in the chip's eFuse, instead of storing them in a key partition that flash
+    /// encryption protects
     #[arg(long = "key_protect_hmac", requires = "hmac_key")]
     key_protect_hmac: bool,
 
-    /// Make a new HMAC key
+    /// Create a new HMAC key
     #[arg(long = "kp_hmac_keygen", group = "hmac_key", requires = "key_protect_hmac")]
     kp_hmac_keygen: bool,
 
@@ -85,7 +86,7 @@ pub(crate) struct NewKeys {
     )]
     kp_hmac_keyfile: Option<PathBuf>,
 
-    /// Take the HMAC key from this file of 32 bytes; - is standard input
+    /// Read the HMAC key from this file of 32 bytes; - is standard input
     #[arg(
         long = "kp_hmac_inputkey",
         value_name = "FILE",
@@ -95,8 +96,8 @@ pub(crate) struct NewKeys {
     kp_hmac_inputkey: Option<PathBuf>,
 }
 
-/// Keys that were made, and their files, which are not written yet.
-pub(crate) struct MadeKeys {
+/// New keys, and their files, which are not written yet.
+pub(crate) struct CreatedKeys {
     pub(crate) keys: Keys,
     files: Vec<KeyFile>,
 }
@@ -107,8 +108,8 @@ struct KeyFile {
     purpose: &'static str,
 }
 
-impl MadeKeys {
-    /// The files, to be written after what needs them.
+impl CreatedKeys {
+    /// The files, which are written after the image that needs them.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
         self.files.iter().map(|file| Output {
             path: &file.path,
@@ -117,7 +118,7 @@ impl MadeKeys {
         })
     }
 
-    /// Says that the files are there, and what they are for.
+    /// Reports that the files exist, and what they are for.
     pub(crate) fn announce(&self) {
         for file in &self.files {
             say(format_args!("created {}: {}", file.path.display(), file.purpose));
@@ -126,8 +127,8 @@ impl MadeKeys {
 }
 
 impl NewKeys {
-    /// Makes the keys.
-    pub(crate) fn make(&self, outdir: &Outdir) -> Result<MadeKeys, Failure> {
+    /// Creates the keys.
+    pub(crate) fn create(&self, outdir: &Outdir) -> Result<CreatedKeys, Failure> {
         let mut files = Vec::new();
         let keyfile = match &self.keyfile {
             Some(file) => outdir.place_keys(file),
@@ -162,12 +163,12 @@ impl NewKeys {
                 None => "encryption keys, for the partition nvs_keys, to be flashed with flash encryption",
             },
         });
-        Ok(MadeKeys { keys, files })
+        Ok(CreatedKeys { keys, files })
     }
 }
 
 fn no_randomness(error: getrandom::Error) -> Failure {
-    Failure::unusable(format_args!("the operating system gives no randomness: {error}"))
+    Failure::unusable(format_args!("the operating system gives no random bytes: {error}"))
 }
 
 /// `hmac-` and the name of the key file, in its folder.
@@ -177,12 +178,12 @@ fn beside(keyfile: &Path) -> PathBuf {
     keyfile.with_file_name(name)
 }
 
-/// The generator's default name, `keys-<month-day_hour-minute>.bin`. Keys that are there already are never replaced: what
-/// was encrypted with them would be lost. So a second one in the same minute gets a number.
+/// The generator's default name, `keys-<month-day_hour-minute>.bin`. Existing keys are never replaced, because what was
+/// encrypted with them would be lost: a second file in the same minute gets a number.
 fn unused(outdir: &Outdir) -> Result<PathBuf, Failure> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the program is where the clock is read; the time names a file alone"
+        reason = "the program is where the clock is read; the time only names a file"
     )]
     let now = jiff::ZonedDateTime::now().strftime("%m-%d_%H-%M").to_string();
     for number in 1..1000 {

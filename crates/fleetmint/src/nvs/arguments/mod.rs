@@ -1,4 +1,4 @@
-//! What several subcommands take.
+//! The arguments that several subcommands share.
 
 pub(super) mod image;
 pub(super) mod keys;

@@ -1,4 +1,4 @@
-//! What a partition is to the firmware that opens it.
+//! How the firmware opens a partition.
 
 use clap::{Args, ValueEnum};
 use fleetmint_nvs::layout::PAGE_SIZE;
@@ -9,33 +9,34 @@ use crate::terminal::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct OpenAs {
-    /// Open the partition as this [default: as its partition table says in a whole flash dump, else read-write]
+    /// How the firmware opens the partition [default: as the partition table says in a dump of the whole flash, else
+    /// read-write]
     #[arg(long = "as", value_name = "MODE")]
     mode: Option<OpenedAs>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OpenedAs {
-    /// As a partition that the firmware may write to
+    /// For reading and writing
     ReadWrite,
-    /// As a partition with the flag readonly
+    /// Only for reading, as a partition with the flag readonly
     Readonly,
 }
 
 impl OpenAs {
-    /// Whether the caller asks for a partition that is only read.
+    /// Whether the caller wants it opened read-only.
     pub(crate) const fn is_readonly(&self) -> bool {
         matches!(self.mode, Some(OpenedAs::Readonly))
     }
 
-    /// How this image is opened: as the caller says, else as its partition table says.
+    /// The mode for this image: the one that the caller wants, else the one in its partition table.
     pub(crate) fn mode(&self, image: &ImageFile) -> Mode {
         match self.mode {
             Some(OpenedAs::ReadWrite) => Mode::ReadWrite,
             Some(OpenedAs::Readonly) => Mode::ReadOnly,
             None if image.is_readonly() => {
                 say(format_args!(
-                    "{}: opened as readonly, as the partition table says",
+                    "{}: opened read-only, because of the flag readonly in the partition table",
                     image.name()
                 ));
                 Mode::ReadOnly
@@ -44,7 +45,7 @@ impl OpenAs {
         }
     }
 
-    /// The same for reading alone: a single page is no partition that could be written to.
+    /// The same for a command that only reads: a single page is opened read-only, because no page is free.
     pub(crate) fn mode_to_read(&self, image: &ImageFile) -> Mode {
         if self.mode.is_none() && !image.is_readonly() && image.bytes().len() == PAGE_SIZE {
             return Mode::ReadOnly;

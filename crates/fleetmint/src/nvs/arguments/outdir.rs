@@ -1,4 +1,4 @@
-//! Where output files go: as Espressif's generator places them.
+//! Paths of output files, as Espressif's generator places them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,18 +9,18 @@ use crate::terminal::warn;
 
 #[derive(Debug, Args)]
 pub(crate) struct Outdir {
-    /// Folder for the files that are made [default: the current folder]
+    /// Folder for the output files [default: the current folder]
     #[arg(long, value_name = "DIR")]
     outdir: Option<PathBuf>,
 }
 
 impl Outdir {
-    /// Where the file goes that the caller gave this name.
+    /// The path of an output file of this name.
     pub(crate) fn place(&self, file: &Path) -> PathBuf {
         match &self.outdir {
             Some(folder) if file.is_absolute() => {
                 warn(format_args!(
-                    "{}: is absolute, so --outdir {} does not apply to it",
+                    "{}: the path is absolute, so --outdir {} does not apply to it",
                     file.display(),
                     folder.display()
                 ));
@@ -31,7 +31,7 @@ impl Outdir {
         }
     }
 
-    /// Where a file of keys goes: into the folder `keys`. A name without an extension gets `.bin`.
+    /// The path of a file of keys: in the folder `keys`. A name without an extension gets `.bin`.
     pub(crate) fn place_keys(&self, file: &Path) -> PathBuf {
         let mut file = file.to_path_buf();
         if file.extension().is_none() {

@@ -1,6 +1,6 @@
-//! Sizes and offsets as people write them.
+//! Sizes and offsets on the command line.
 
-/// Decimal or 0x…, with single underscores between digits; K and M as in a partition table's CSV.
+/// Parses a decimal number or 0x…, with single underscores between digits and the units K and M of a partition table's CSV.
 pub(crate) fn parse(text: &str) -> Result<usize, String> {
     let (digits, unit) = match text.strip_suffix(['k', 'K']) {
         Some(digits) => (digits, 1 << 10),
@@ -19,7 +19,7 @@ pub(crate) fn parse(text: &str) -> Result<usize, String> {
         .then(|| usize::from_str_radix(&digits.replace('_', ""), radix).ok())
         .flatten()
         .and_then(|number| number.checked_mul(unit))
-        .ok_or_else(|| format!("{text:?} is no number of bytes: write 24576, 0x6000 or 24K"))
+        .ok_or_else(|| format!("{text:?} is not a number of bytes: write 24576, 0x6000 or 24K"))
 }
 
 #[cfg(test)]

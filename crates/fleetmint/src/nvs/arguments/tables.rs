@@ -1,4 +1,4 @@
-//! Tables and the image that they make: `IN.csv… OUT.bin SIZE`.
+//! Tables and the image that is created from them: `IN.csv… OUT.bin SIZE`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,17 +14,17 @@ use crate::exit::Failure;
 use crate::files;
 use crate::terminal::{Progress, warn};
 
-/// How the positional arguments read in the help.
+/// The positional arguments in the help.
 pub(crate) const FILES: [&str; 3] = ["IN.csv", "OUT.bin", "SIZE"];
 
 #[derive(Debug, Args)]
 pub(crate) struct Tables {
-    /// One table or more (columns key, type, encoding, value), the image to write, and the partition's size in bytes: a
-    /// multiple of 4096, as 0x6000, 24576 or 24K; - is standard input as a table, standard output as the image
+    /// One or more tables (columns key, type, encoding, value), the image to write, and the partition's size in bytes: a
+    /// multiple of 4096, such as 0x6000, 24576 or 24K; - is standard input for a table, standard output for the image
     #[arg(required = true, num_args = 3.., value_names = FILES)]
     files: Vec<PathBuf>,
 
-    /// Version of the page format: 2 has blobs over several pages, 1 keeps each in one item of at most 1984 bytes
+    /// Version of the page format: 2 stores a blob on several pages, 1 stores it as one item of at most 1984 bytes
     #[arg(long = "version", value_name = "VERSION", default_value = "2")]
     format: Format,
 
@@ -44,19 +44,19 @@ enum Format {
     V2,
 }
 
-/// An image, not written yet.
+/// An image that is not written yet.
 #[derive(Debug)]
 pub(crate) struct Built {
-    /// Where it goes; `-` is standard output.
+    /// The output; `-` is standard output.
     pub(crate) path: PathBuf,
-    /// What goes there.
+    /// The bytes of the output.
     pub(crate) image: Zeroizing<Vec<u8>>,
     /// One line on how full it is.
     pub(crate) summary: String,
 }
 
 impl Tables {
-    /// Makes the image.
+    /// Creates the image.
     pub(crate) fn build(&self) -> Result<Built, Failure> {
         let [tables @ .., out, size_text] = self.files.as_slice() else {
             return Err(Failure::unusable("tables, an image and a size are needed"));
@@ -65,7 +65,7 @@ impl Tables {
         image::check_size(size).map_err(Failure::unusable)?;
         if size < READ_WRITE_MIN {
             warn(format_args!(
-                "below {READ_WRITE_MIN:#x} bytes the firmware can only read: the partition needs the flag readonly, or must be larger"
+                "the firmware can only read a partition of less than {READ_WRITE_MIN:#x} bytes: give it the flag readonly, or make it larger"
             ));
         }
         let version = match self.format {
@@ -97,15 +97,16 @@ impl Tables {
     }
 }
 
-/// The most bytes of a table: twice what the largest partition takes in hexadecimal.
+/// The most bytes that a table may have: twice the largest partition in hexadecimal.
 const TABLE_MAX: u64 = 64 << 20;
 
-/// A table, or a list of changes.
+/// Reads a table or a list of changes.
 pub(crate) fn read_table(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     files::read_up_to(path, TABLE_MAX)
 }
 
-/// The file of a `file` row, which can be as long as the text of a `data` row; relative paths count from the current folder.
+/// Reads the file of a `file` row, which may be as long as the text of a `data` row. Relative paths start at the current
+/// folder.
 pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, String> {
     // The row's error names the path already.
     let content = files::read_file(Path::new(path), ROW_MAX as u64);

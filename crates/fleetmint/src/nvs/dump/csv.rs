@@ -1,4 +1,4 @@
-//! The listing as a table that `generate` takes back.
+//! The listing as a table for `generate`.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -13,27 +13,27 @@ use zeroize::Zeroizing;
 use crate::exit::Failure;
 use crate::terminal::warn;
 
-/// A table with the values, sorted as `entries` are; namespaces without any come last.
+/// A table with the values in the order of `entries`. Namespaces without values come last.
 ///
-/// What a table can't carry is an error, or with `partial` left out with a warning.
+/// What a table cannot express is an error. With `partial` it is left out, with a warning.
 pub(super) fn listing(
     path: &str,
     entries: &[&Listed],
     namespaces: impl Iterator<Item = (RawName, u8)>,
     partial: bool,
 ) -> Result<String, Failure> {
-    // The error of the writer names the key or the namespace.
+    // The writer's error names the key or the namespace.
     let cannot = |reason: &dyn Display| {
         if partial {
             warn(format_args!("{path}: {reason}; it is left out"));
             return Ok(());
         }
         Err(Failure::no(format_args!(
-            "{path}: {reason}; --format json shows it, --partial makes a table without it"
+            "{path}: {reason}; --format json shows it, --partial creates a table without it"
         )))
     };
     let mut table = Writer::new();
-    // One key follows another where there are several types of it.
+    // The values of one key with several types follow each other.
     let mut last = None;
     let mut written = BTreeSet::new();
     let namespaces: Vec<(RawName, u8)> = namespaces.collect();
@@ -48,7 +48,7 @@ pub(super) fn listing(
         if entry.repeat {
             continue;
         }
-        match carried(entry, last) {
+        match expressed(entry, last) {
             Ok(value) => match table.item(entry.namespace, entry.key, value) {
                 Ok(()) => {
                     last = Some((entry.namespace, entry.key));
@@ -68,30 +68,30 @@ pub(super) fn listing(
     }
     if written.is_empty() {
         return Err(Failure::no(format_args!(
-            "{path}: the partition is empty, and generate takes no table without rows; an erased partition (0xFF bytes) is the same"
+            "{path}: the partition is empty, and generate accepts no table without rows; an erased partition (0xFF bytes) is the same"
         )));
     }
     Ok(table.finish())
 }
 
-/// Warns if `generate` cannot make an image of the partition's size from the table: the firmware may have packed the values
-/// closer, since it also uses what is left in older pages.
+/// Warns if `generate` cannot create an image of the partition's size from the table: the firmware may have packed the values
+/// closer, because it also uses the space that is left in older pages.
 pub(super) fn warn_if_too_small(path: &str, table: &str, size: usize) {
     let Err(Misfit) = used(table, size) else { return };
     match used(table, PARTITION_MAX) {
         Ok(used) => warn(format_args!(
-            "{path}: a partition of its size, {size:#x} bytes, is too small for generate to make an image of this table; it \
-             takes {:#x} bytes",
+            "{path}: a partition of its size, {size:#x} bytes, is too small for generate to create an image from this table; it \
+             needs {:#x} bytes",
             used + PAGE_SIZE
         )),
-        Err(Misfit) => warn(format_args!("{path}: this table fits into no partition")),
+        Err(Misfit) => warn(format_args!("{path}: no partition is large enough for this table")),
     }
 }
 
-/// A table does not fit into an image.
+/// A table does not fit in an image.
 struct Misfit;
 
-/// The bytes in use in an image of this size with the values of the table.
+/// Bytes in use in an image of this size that holds the values of the table.
 fn used(table: &str, size: usize) -> Result<usize, Misfit> {
     let mut image = Zeroizing::new(vec![0; size]);
     let mut generator = Generator::new(&mut image, Version::V2).map_err(|_| Misfit)?;
@@ -100,25 +100,27 @@ fn used(table: &str, size: usize) -> Result<usize, Misfit> {
     Ok(generator.finish())
 }
 
-/// Why a table can't carry what a namespace holds whose name another one has.
+/// Why a table cannot express the values of a namespace whose name another namespace has.
 fn twin(entry: &Listed, namespaces: &[(RawName, u8)]) -> String {
     let first = namespaces.iter().find(|(name, _)| *name == entry.namespace);
     let first = first.map_or(entry.ns_index, |(_, index)| *index);
     format!(
-        "a table can't carry namespace \"{}\": it is there twice (index {first} and {}), and a table would make one of both",
+        "a table cannot express namespace \"{}\": it exists twice (index {first} and {}), and a table would merge the two",
         entry.namespace, entry.ns_index
     )
 }
 
-/// The value as a table has it, or why none can.
-fn carried(entry: &Listed, last: Option<(RawName, RawName)>) -> Result<image::Value<'_>, String> {
+/// The value in a table, or why a table cannot express it.
+fn expressed(entry: &Listed, last: Option<(RawName, RawName)>) -> Result<image::Value<'_>, String> {
     let (namespace, key) = (entry.namespace, entry.key);
-    let cannot = |reason: &dyn Display| Err(format!("a table can't carry \"{key}\": {reason}"));
+    let cannot = |reason: &dyn Display| Err(format!("a table cannot express \"{key}\": {reason}"));
     if entry.orphan {
         return cannot(&format_args!("no namespace has its index {}", entry.ns_index));
     }
     if last == Some((namespace, key)) {
-        return cannot(&format_args!("namespace \"{namespace}\" has it in several types"));
+        return cannot(&format_args!(
+            "namespace \"{namespace}\" has values of several types for it"
+        ));
     }
     match &entry.value {
         Ok(Value::Number(number)) => Ok(image::Value::Number(*number)),
@@ -127,6 +129,6 @@ fn carried(entry: &Listed, last: Option<(RawName, RawName)>) -> Result<image::Va
             Err(_) => cannot(&"its text is not UTF-8"),
         },
         Ok(Value::Blob(bytes)) => Ok(image::Value::Blob(bytes)),
-        Err(error) => cannot(&format_args!("the firmware can't read it ({error})")),
+        Err(error) => cannot(&format_args!("the firmware cannot read it ({error})")),
     }
 }

@@ -1,19 +1,19 @@
-//! Every slot of every page, for looking at what the firmware doesn't show.
+//! Every slot of every page, also those that the firmware does not show.
 
+use fleetmint_board::report::ValueReport;
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::entry::{Entry, EntryFault, ItemType, Number};
 use fleetmint_nvs::page::{EntryState, PageState};
 use fleetmint_nvs::storage::{self, PageFault, RawPage, RawSlot, SlotContent};
 use serde::Serialize;
 
-use super::super::json::Shown;
 use crate::terminal::shown;
 
 #[derive(Serialize)]
 struct Page {
     page: usize,
     offset: usize,
-    /// `null`: the state word names none.
+    /// `null` if the state word is no known state.
     state: Option<&'static str>,
     state_word: String,
     sequence: u32,
@@ -31,7 +31,7 @@ struct Slot {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<Item>,
-    /// The entry whose data this is.
+    /// The entry that the data belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     data_of: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,15 +41,15 @@ struct Slot {
 #[derive(Serialize)]
 struct Item {
     ns_index: u8,
-    /// By name, or the byte where none is known.
+    /// Its name, or the byte if it is unknown.
     #[serde(rename = "type")]
     item_type: String,
     span: u8,
     chunk: u8,
     key: String,
-    /// Of a number.
+    /// Only of a number.
     #[serde(flatten)]
-    shown: Shown,
+    value: ValueReport<'static>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
 }
@@ -103,13 +103,13 @@ impl Item {
             span: entry.span,
             chunk: entry.chunk,
             key: entry.name().to_string(),
-            shown: number(entry, fault).map(Shown::from).unwrap_or_default(),
+            value: number(entry, fault).map(ValueReport::from).unwrap_or_default(),
             fault: fault.map(|fault| fault.to_string()),
         }
     }
 }
 
-/// Page by page, a line for each slot; blank ones in a row take one line.
+/// Page by page, one line for each slot, and one line for consecutive blank slots.
 pub(super) fn text<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item = String> + 'a {
     let mut slots = storage::slots(image, cipher).peekable();
     storage::pages(image).map(move |page| {
@@ -182,7 +182,7 @@ fn slot_line(slot: &RawSlot, last: usize) -> String {
     )
 }
 
-/// The number that an entry holds, if it is sound.
+/// The number that an entry holds, if the entry has no fault.
 fn number(entry: &Entry, fault: Option<EntryFault>) -> Option<Number> {
     let item_type = entry.item_type().filter(|_| fault.is_none() && entry.ns_index != 0)?;
     Number::from_data(item_type, entry.data)
@@ -210,9 +210,9 @@ const fn entry_state(state: EntryState) -> &'static str {
 
 const fn page_fault(fault: PageFault) -> &'static str {
     match fault {
-        PageFault::HeaderCrc => "the header's CRC does not fit",
-        PageFault::State => "no known state",
-        PageFault::NotBlank => "the header is blank, but not the page",
-        PageFault::Version => "a newer version than the firmware knows",
+        PageFault::HeaderCrc => "the header's CRC does not match",
+        PageFault::State => "unknown state",
+        PageFault::NotBlank => "the header is blank, but the page is not",
+        PageFault::Version => "a newer version than the firmware supports",
     }
 }

@@ -1,4 +1,4 @@
-//! The listing for people.
+//! The listing as a table for people.
 
 use std::iter;
 
@@ -6,19 +6,19 @@ use fleetmint_nvs::storage::{Listed, Stats, Value};
 
 use crate::terminal::{count, shown, table};
 
-/// Characters of a value that are shown: enough for a URL or a certificate's beginning.
-const SHOWN: usize = 160;
+/// Characters of a value that are shown: enough for a URL or the beginning of a certificate.
+const VALUE_MAX: usize = 160;
 
-/// A table, and how full the partition is.
+/// The table, and how full the partition is.
 pub(super) fn listing(entries: &[&Listed], stats: &Stats) -> impl Iterator<Item = String> {
     let row = |entry: &&Listed| {
         [
             if entry.orphan {
                 format!("(index {})", entry.ns_index)
             } else {
-                shown(&entry.namespace.to_string(), SHOWN)
+                shown(&entry.namespace.to_string(), VALUE_MAX)
             },
-            shown(&entry.key.to_string(), SHOWN),
+            shown(&entry.key.to_string(), VALUE_MAX),
             entry.value_type.name().to_string(),
             entry.stored_size().map_or_else(String::new, |size| size.to_string()),
             format!("{}{}", value(entry), remark(entry)),
@@ -46,10 +46,10 @@ fn value(entry: &Listed) -> String {
     match entry.stored() {
         Ok(Value::Number(number)) => number.to_string(),
         Ok(Value::Str(bytes)) => match std::str::from_utf8(bytes) {
-            Ok(text) => shown(text, SHOWN),
-            Err(_) => shown(&bytes.escape_ascii().to_string(), SHOWN),
+            Ok(text) => shown(text, VALUE_MAX),
+            Err(_) => shown(&bytes.escape_ascii().to_string(), VALUE_MAX),
         },
-        Ok(Value::Blob(bytes)) => shown(&hex::encode(bytes), SHOWN),
+        Ok(Value::Blob(bytes)) => shown(&hex::encode(bytes), VALUE_MAX),
         Err(error) => error.name().to_string(),
     }
 }

@@ -84,7 +84,7 @@ fn an_empty_partition_has_an_empty_listing() {
     assert!(text.starts_with("no values\n"), "{text}");
     let line = folder.line("fleetmint nvs dump blank.bin --format csv").refused(1);
     assert!(
-        line.contains("the partition is empty, and generate takes no table without rows"),
+        line.contains("the partition is empty, and generate accepts no table without rows"),
         "{line}"
     );
 }
@@ -140,7 +140,7 @@ fn csv_of_every_reference_image_comes_back() {
                 continue;
             }
             assert!(
-                line.contains("--partial makes a table without it") || line.contains("the partition is empty"),
+                line.contains("--partial creates a table without it") || line.contains("the partition is empty"),
                 "{name}: {line}"
             );
             refused += 1;
@@ -177,7 +177,7 @@ fn a_table_that_needs_a_larger_partition_is_warned_of() {
             continue;
         }
         let size = std::fs::metadata(&image).unwrap().len() as usize;
-        let said = csv.stderr.lines().find_map(|line| line.split_once("; it takes "));
+        let said = csv.stderr.lines().find_map(|line| line.split_once("; it needs "));
         let needed = said.map_or(size, |(_, bytes)| {
             let hex = bytes.trim_start_matches("0x").trim_end_matches(" bytes");
             usize::from_str_radix(hex, 16).unwrap()
@@ -198,8 +198,8 @@ fn a_table_that_needs_a_larger_partition_is_warned_of() {
     let csv = test
         .run(["nvs", "dump", full.to_str().unwrap(), "--format", "csv"])
         .done();
-    let warning = "full_3.bin: a partition of its size, 0x3000 bytes, is too small for generate to make an image of this table; \
-                   it takes 0x4000 bytes\n";
+    let warning = "full_3.bin: a partition of its size, 0x3000 bytes, is too small for generate to create an image from this table; \
+                   it needs 0x4000 bytes\n";
     assert!(csv.stderr.ends_with(warning), "{}", csv.stderr);
 }
 
@@ -211,7 +211,7 @@ fn a_table_without_what_it_cannot_carry() {
     let line = test.run(["nvs", "dump", image, "--format", "csv"]).refused(1);
     assert!(
         line.contains(
-            "a table can't carry \"badcont\": its text is not UTF-8; --format json shows it, --partial makes"
+            "a table cannot express \"badcont\": its text is not UTF-8; --format json shows it, --partial creates"
         ),
         "{line}"
     );
@@ -329,7 +329,9 @@ fn raw_never_stops_at_what_the_firmware_would() {
         for format in ["text", "json"] {
             let run = Folder::new().run(["nvs", "dump", &image, "--raw", "--format", format]);
             let said = match case.name.as_str() {
-                "random_bytes" => "not an NVS partition: none of its 3 pages has a valid header; it seems to be noise",
+                "random_bytes" => {
+                    "not an NVS partition: none of its 3 pages has a valid header; it seems to be random bytes"
+                }
                 _ => "",
             };
             let run = run.done();
@@ -435,7 +437,7 @@ fn what_no_getter_reaches_is_shown_as_such() {
     assert!(text.contains("office  (unreachable: "), "{text}");
     let line = folder.line("fleetmint nvs dump image.bin --format csv").refused(1);
     assert!(
-        line.contains("namespace \"wifi\": it is there twice (index 1 and 3)"),
+        line.contains("namespace \"wifi\": it exists twice (index 1 and 3)"),
         "{line}"
     );
 }

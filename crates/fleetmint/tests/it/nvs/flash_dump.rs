@@ -108,8 +108,7 @@ fn partitions_that_are_not_there() {
         ),
         (
             "alone.bin --partition nvs",
-            "there is no partition table at offset 0x8000: the first row would begin with AA 50; there is none at another \
-             sector boundary of the first 0x20000 bytes either",
+            "there is no partition table at offset 0x8000: the first row would begin with AA 50; no other sector boundary of the first 0x20000 bytes has one either",
         ),
     ] {
         let line = folder.line(&format!("fleetmint nvs dump {arguments}")).refused(2);
@@ -158,7 +157,7 @@ fn partitions_off_the_boundaries_of_the_flash_and_without_a_name() {
     let line = dump(&["--partition", "within"]).refused(2);
     assert!(
         line.contains("partition \"within\" begins at offset 0x15800")
-            && line.ends_with("correct the table, or --force takes it as it is"),
+            && line.ends_with("correct the table, or use --force to accept it"),
         "{line}"
     );
     let run = dump(&["--partition", "within", "--force"]).done();
@@ -256,8 +255,8 @@ fn tables_that_leave_a_choice_or_are_not_there() {
             ),
             (
                 "none.bin",
-                "not an NVS partition alone: NVS pages begin at offset 0x21000, and what begins at 0x0 seems to be an application image or \
-                 a boot loader; of a whole flash the partition table is needed, which is not in the first 0x20000 bytes \
+                "not only an NVS partition: NVS pages begin at offset 0x21000, and what begins at 0x0 seems to be an application image or \
+                 a boot loader; a dump of the whole flash needs its partition table, which is not in the first 0x20000 bytes \
                  (--partition-table-offset)",
             ),
             ("far.bin", "NVS pages begin at offset 0x21000"),
@@ -369,7 +368,7 @@ fn the_keys_in_the_same_flash_are_taken_and_that_is_said() {
     for (keys, said) in [
         (
             vec![0xA7; 0x1000],
-            "the keys of the partition nvs_keys can't be read, as flash encryption covers them: give the keys with --keys",
+            "the keys of the partition nvs_keys cannot be read, because flash encryption covers them: give the keys with --keys",
         ),
         (
             folder.read("keys/other.bin"),
@@ -417,7 +416,8 @@ fn a_partition_with_the_flag_readonly_is_opened_as_such() {
     ] {
         let run = folder.line(&format!("fleetmint nvs {command} --partition info")).done();
         assert!(
-            run.stderr.contains("opened as readonly, as the partition table says"),
+            run.stderr
+                .contains("opened read-only, because of the flag readonly in the partition table"),
             "{}",
             run.stderr
         );

@@ -236,7 +236,7 @@ fn what_is_wrong_is_said_with_its_line_and_nothing_is_written() {
 fn sizes_that_no_partition_has() {
     let folder = folder();
     for (size, said) in [
-        ("abc", "\"abc\" is no number of bytes"),
+        ("abc", "\"abc\" is not a number of bytes"),
         (
             "0x3001",
             "a partition of 12289 bytes: the size must be a multiple of 4096",
@@ -254,7 +254,7 @@ fn sizes_that_no_partition_has() {
     assert!(
         small
             .stderr
-            .contains("warning: below 0x3000 bytes the firmware can only read"),
+            .contains("warning: the firmware can only read a partition of less than 0x3000 bytes"),
         "{}",
         small.stderr
     );
@@ -335,7 +335,8 @@ fn an_absolute_output_stands_above_outdir() {
         ])
         .done();
     assert!(
-        run.stderr.contains("is absolute, so --outdir elsewhere does not apply"),
+        run.stderr
+            .contains("the path is absolute, so --outdir elsewhere does not apply"),
         "{}",
         run.stderr
     );

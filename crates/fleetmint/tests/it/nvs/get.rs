@@ -77,7 +77,7 @@ fn what_is_not_there_is_no() {
         ),
         (
             "app boots --type u8",
-            "namespace \"app\" has no key \"boots\" of type u8; it is there as i32",
+            "namespace \"app\" has no key \"boots\" of type u8; it exists as i32",
         ),
     ] {
         let line = folder

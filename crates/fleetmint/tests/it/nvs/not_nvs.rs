@@ -39,17 +39,14 @@ const FILES: [(&str, &str); 6] = [
     ),
     (
         "noise.bin",
-        "it seems to be noise, as flash encryption or a wrong offset gives it",
+        "it seems to be random bytes, as with flash encryption or a wrong offset",
     ),
-    ("zeros.bin", "it seems to be zeros, which no erased flash holds"),
+    ("zeros.bin", "it seems to be zeros, which an erased flash does not hold"),
     (
         "keys/k.bin",
         "its only page has no valid header; it seems to be a key partition",
     ),
-    (
-        "changes.csv",
-        "it seems to be text: a table has to be made an image first",
-    ),
+    ("changes.csv", "it seems to be text: create an image from a table first"),
     (
         "longer.bin",
         "longer than an NVS partition: what begins at offset 0x3000 seems to be an application image",

@@ -439,7 +439,7 @@ fn a_hyphen_means_one_thing() {
     for (line, said) in [
         ("diff - -", "standard input (-) can be only one input"),
         ("patch - - out.bin", "standard input (-) can be only one input"),
-        ("patch - changes.csv - --format json", "standard output can't be both"),
+        ("patch - changes.csv - --format json", "standard output cannot be both"),
         ("dump - --keys -", "standard input (-) can be only one input"),
         ("dump -", "standard input: a partition of 0 bytes"),
     ] {
@@ -452,15 +452,15 @@ fn a_hyphen_means_one_thing() {
     for (line, said) in [
         (
             "nvs generate-key --keyfile -",
-            "'--keyfile <FILE>': - is standard output, and keys go to files alone",
+            "'--keyfile <FILE>': - is standard output, and keys are only written to files",
         ),
         (
             "nvs generate-key --key_protect_hmac --kp_hmac_keygen --kp_hmac_keyfile -",
-            "'--kp_hmac_keyfile <FILE>': - is standard output, and keys go to files alone",
+            "'--kp_hmac_keyfile <FILE>': - is standard output, and keys are only written to files",
         ),
         (
             "nvs encrypt device.csv out.bin 0x3000 --keygen --keyfile -",
-            "'--keyfile <FILE>': - is standard output, and keys go to files alone",
+            "'--keyfile <FILE>': - is standard output, and keys are only written to files",
         ),
     ] {
         let (exit, stdout, stderr) = piped(&folder, line, b"");
@@ -515,7 +515,7 @@ fn an_answer_that_cannot_be_written_is_an_error() {
     ] {
         for (standard_output, reason) in [
             (">&-", "it is closed"),
-            ("1</dev/null", "it is open for reading alone"),
+            ("1</dev/null", "it is open only for reading"),
             #[cfg(target_os = "linux")]
             (">/dev/full", "no space left on device"),
         ] {

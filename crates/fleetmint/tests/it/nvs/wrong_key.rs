@@ -100,7 +100,7 @@ fn one_kind_of_key_for_the_other() {
     test.write("hmac.bin", [7; 32]);
     test.line("fleetmint nvs generate changes.csv plain.bin 0x3000").done();
     let hmac = "hmac.bin: not a file of NVS keys: it has the 32 bytes of an HMAC key, from which a chip derives the keys (offset \
-                0x20); `fleetmint nvs generate-key --key_protect_hmac --kp_hmac_inputkey FILE` makes a file of the keys";
+                0x20); `fleetmint nvs generate-key --key_protect_hmac --kp_hmac_inputkey FILE` creates a file with the keys";
     for (command, said) in [
         ("dump a.bin --keys hmac.bin", hmac),
         ("diff a.bin a.bin --keys-a hmac.bin", hmac),
@@ -109,7 +109,7 @@ fn one_kind_of_key_for_the_other() {
         (
             "generate-key --key_protect_hmac --kp_hmac_inputkey other.bin",
             "other.bin: not a file of an HMAC key: it holds NVS keys; those can't be turned back into the HMAC key that they may \
-             be derived from; encrypt takes them with --inputkey, the reading commands with --keys",
+             be derived from; pass them with --inputkey to encrypt, with --keys to the commands that read an image",
         ),
         (
             "decrypt other.bin a.bin out.bin",
@@ -118,7 +118,7 @@ fn one_kind_of_key_for_the_other() {
         ),
         (
             "dump other.bin",
-            "it seems to be a key partition: give it as the keys, and the NVS partition as the image",
+            "it seems to be a key partition: pass it as the keys, and the NVS partition as the image",
         ),
     ] {
         let line = test.line(&format!("fleetmint nvs {command}")).refused(2);

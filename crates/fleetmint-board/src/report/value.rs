@@ -1,0 +1,77 @@
+//! A value, or why the firmware cannot read it.
+
+use std::borrow::Cow;
+
+use fleetmint_nvs::EspError;
+use fleetmint_nvs::entry::Number;
+use fleetmint_nvs::storage::Value;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// A value as the firmware's getter gives it: `value`, or `value_hex` for a string that is not UTF-8, or the getter's
+/// `error`. A float or a double also has its `bits`. It may hold a secret.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ValueReport<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Json<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_hex: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+}
+
+/// A value in JSON. A number has the digits that it has in every other output.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum Json<'a> {
+    Text(Cow<'a, str>),
+    Number(Box<RawValue>),
+}
+
+impl<'a> From<&'a Result<Value, EspError>> for ValueReport<'a> {
+    fn from(value: &'a Result<Value, EspError>) -> Self {
+        match value {
+            Ok(Value::Number(number)) => Self::from(*number),
+            Ok(Value::Str(bytes)) => match std::str::from_utf8(bytes) {
+                Ok(text) => Self::of(Json::Text(text.into())),
+                Err(_) => Self {
+                    value_hex: Some(hex::encode(bytes)),
+                    ..Self::default()
+                },
+            },
+            Ok(Value::Blob(bytes)) => Self::of(Json::Text(hex::encode(bytes).into())),
+            Err(error) => Self {
+                error: Some(error.name()),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+impl<'a> ValueReport<'a> {
+    fn of(value: Json<'a>) -> Self {
+        Self {
+            value: Some(value),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Number> for ValueReport<'_> {
+    fn from(number: Number) -> Self {
+        let bits = match number {
+            Number::Float(n) => Some(format!("{:08x}", n.to_bits())),
+            Number::Double(n) => Some(format!("{:016x}", n.to_bits())),
+            _ => None,
+        };
+        let text = number.to_string();
+        // JSON has no infinities and no NaN: these are texts.
+        let value = RawValue::from_string(text.clone()).map_or_else(|_| Json::Text(text.into()), Json::Number);
+        Self {
+            bits,
+            ..Self::of(value)
+        }
+    }
+}
