@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use self::differences::{NAMES_MAX, Reader};
 use crate::flash_dump::{NotNvs, check_nvs};
-use crate::provisioning::{self, NAMESPACE, Setting, Values};
+use crate::provisioning::{self, Checked, NAMESPACE, Setting, Values};
 use crate::report::MaskedKey;
 
 /// What has changed. It holds no value.
@@ -119,12 +119,7 @@ pub const fn memory(size: usize) -> usize {
     size.saturating_mul(8)
 }
 
-fn set(
-    image: &mut [u8],
-    cipher: Option<Xts>,
-    values: [(Setting, Option<&str>); 8],
-    meter: Meter<'_>,
-) -> Result<(), Error> {
+fn set(image: &mut [u8], cipher: Option<Xts>, values: Checked<'_>, meter: Meter<'_>) -> Result<(), Error> {
     let flash = Metered::new(SliceFlash::new(image), meter);
     let mut storage = Storage::open(flash, Mode::ReadWrite, cipher).map_err(not_opened)?;
     let namespace = Namespace::new(NAMESPACE).map_err(Error::Open)?;

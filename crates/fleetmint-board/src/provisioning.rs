@@ -47,6 +47,14 @@ pub fn check_partition_size(size: usize) -> Result<(), Error> {
 }
 
 /// One value of the namespace.
+///
+/// Everything that is known about a setting stands in [`Setting::facts`]; the server takes its keys, columns, JSON members
+/// and rules from there. A new setting touches three files:
+///
+/// 1. this one: a variant, its places in [`Setting::ALL`] and [`Setting::OVERRIDABLE`], and its facts (and a line in the
+///    table above);
+/// 2. the server's `database/schema.rs`: its column in `device_models`, in `devices` and in `overrides_columns!`;
+/// 3. a migration that adds the column to both tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Setting {
     DeviceKey,
@@ -57,6 +65,43 @@ pub enum Setting {
     MqttUrl,
     WifiSsid,
     WifiPassword,
+}
+
+/// What kind of value a setting has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Created for the device; nobody sets it.
+    Identity,
+    /// An http or https URL without user name and password.
+    WebUrl,
+    /// An mqtt, mqtts, ws or wss URL. A user name and password in it are secret.
+    BrokerUrl,
+    /// A text that may be shown.
+    Text {
+        /// Its longest length in bytes.
+        max: usize,
+    },
+    /// A text that is never shown.
+    Secret {
+        /// Its rule in words.
+        rule: &'static str,
+        /// Its rule as a regular expression that also takes the empty text. It counts characters where the rule counts
+        /// bytes.
+        pattern: &'static str,
+    },
+}
+
+/// What is known about a setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// The key in the image, and the setting's name everywhere else.
+    pub key: &'static str,
+    /// Whether no image is made without it.
+    pub is_required: bool,
+    pub kind: Kind,
+    /// What it is, as the start of a sentence.
+    pub about: &'static str,
+    pub example: Option<&'static str>,
 }
 
 impl Setting {
@@ -72,32 +117,80 @@ impl Setting {
         Self::WifiPassword,
     ];
 
+    /// Those that the settings give and that models and devices override, in the order in which they are listed.
+    pub const OVERRIDABLE: [Self; 5] = [
+        Self::BaseUrl,
+        Self::TokenUrl,
+        Self::MqttUrl,
+        Self::WifiSsid,
+        Self::WifiPassword,
+    ];
+
+    /// What is known about it.
+    #[must_use]
+    pub const fn facts(self) -> Facts {
+        match self {
+            Self::DeviceKey => Facts::identity("device_key", "The device's own name"),
+            Self::ClientId => Facts::identity("client_id", "The device's OAuth2 client"),
+            Self::ClientSecret => Facts::identity("client_secret", "The client's secret"),
+            Self::TokenUrl => Facts {
+                key: "token_url",
+                is_required: true,
+                kind: Kind::WebUrl,
+                about: "Where devices get their tokens",
+                example: Some("https://id.example/oauth2/token"),
+            },
+            Self::BaseUrl => Facts {
+                key: "base_url",
+                is_required: true,
+                kind: Kind::WebUrl,
+                about: "The service that devices talk to",
+                example: Some("https://api.example"),
+            },
+            Self::MqttUrl => Facts {
+                key: "mqtt_url",
+                is_required: false,
+                kind: Kind::BrokerUrl,
+                about: "The MQTT broker",
+                example: Some("mqtts://broker.example"),
+            },
+            Self::WifiSsid => Facts {
+                key: "wifi_ssid",
+                is_required: false,
+                kind: Kind::Text { max: WIFI_SSID_MAX },
+                about: "The Wi-Fi network",
+                example: Some("workshop"),
+            },
+            Self::WifiPassword => Facts {
+                key: "wifi_password",
+                is_required: false,
+                kind: Kind::Secret {
+                    rule: "8 to 63 bytes of UTF-8, or 64 hexadecimal digits",
+                    pattern: r"^(?:[^\u0000]{8,63}|[0-9A-Fa-f]{64})?$",
+                },
+                about: "The Wi-Fi network's password",
+                example: None,
+            },
+        }
+    }
+
     /// The key in the image.
     #[must_use]
     pub const fn key(self) -> &'static str {
-        match self {
-            Self::DeviceKey => "device_key",
-            Self::ClientId => "client_id",
-            Self::ClientSecret => "client_secret",
-            Self::TokenUrl => "token_url",
-            Self::BaseUrl => "base_url",
-            Self::MqttUrl => "mqtt_url",
-            Self::WifiSsid => "wifi_ssid",
-            Self::WifiPassword => "wifi_password",
-        }
+        self.facts().key
     }
 
     /// Whether no image is made without it.
     #[must_use]
     pub const fn is_required(self) -> bool {
-        !matches!(self, Self::MqttUrl | Self::WifiSsid | Self::WifiPassword)
+        self.facts().is_required
     }
 
-    /// Whether a value may stand for this setting: its length, its characters, and for Wi-Fi the radio's own rules.
-    /// An empty value passes; whether one may be empty is asked by [`Values::encode_into`].
+    /// Checks a value of this setting: its length, its characters, and for Wi-Fi the radio's own rules. An empty value
+    /// passes; whether one may be empty is checked by [`Values::encode_into`]. Whether a URL is one is not checked.
     ///
     /// # Errors
-    /// [`Error::TooLong`], [`Error::HasNul`], [`Error::WifiSsid`], [`Error::WifiPassword`].
+    /// [`Error::TooLong`], [`Error::HasNul`], [`Error::OverLimit`], [`Error::WifiPassword`].
     pub fn check(self, value: &str) -> Result<(), Error> {
         if value.len() > VALUE_MAX {
             return Err(Error::TooLong {
@@ -109,10 +202,26 @@ impl Setting {
         if let Some(offset) = value.bytes().position(|byte| byte == 0) {
             return Err(Error::HasNul { setting: self, offset });
         }
-        match self {
-            Self::WifiSsid if value.len() > WIFI_SSID_MAX => Err(Error::WifiSsid { size: value.len() }),
-            Self::WifiPassword if !is_wifi_password(value) => Err(Error::WifiPassword { size: value.len() }),
+        match (self, self.facts().kind) {
+            (Self::WifiPassword, _) if !is_wifi_password(value) => Err(Error::WifiPassword { size: value.len() }),
+            (_, Kind::Text { max }) if value.len() > max => Err(Error::OverLimit {
+                setting: self,
+                size: value.len(),
+                limit: max,
+            }),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Facts {
+    const fn identity(key: &'static str, about: &'static str) -> Self {
+        Self {
+            key,
+            is_required: true,
+            kind: Kind::Identity,
+            about,
+            example: None,
         }
     }
 }
@@ -145,8 +254,12 @@ pub enum Error {
     },
     #[error("{setting} holds a NUL byte at offset {offset}, which would end it there")]
     HasNul { setting: Setting, offset: usize },
-    #[error("wifi_ssid has {size} bytes, at most {WIFI_SSID_MAX} are allowed")]
-    WifiSsid { size: usize },
+    #[error("{setting} has {size} bytes, at most {limit} are allowed")]
+    OverLimit {
+        setting: Setting,
+        size: usize,
+        limit: usize,
+    },
     #[error(
         "wifi_password has {size} bytes: it must be {WIFI_PASSWORD_MIN} to {WIFI_PASSWORD_MAX} bytes of UTF-8, \
          or {WIFI_KEY_DIGITS} hexadecimal digits"
@@ -174,8 +287,8 @@ impl Error {
             Self::Required { setting, .. }
             | Self::TooLong { setting, .. }
             | Self::HasNul { setting, .. }
+            | Self::OverLimit { setting, .. }
             | Self::DoesNotFit { setting, .. } => Some(*setting),
-            Self::WifiSsid { .. } => Some(Setting::WifiSsid),
             Self::WifiPassword { .. } => Some(Setting::WifiPassword),
             Self::Image(_) => None,
         }
@@ -200,18 +313,48 @@ impl fmt::Display for Lack {
     }
 }
 
+/// One `T` for each setting. `Debug` shows none of them: some are secret.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct BySetting<T>([T; Setting::ALL.len()]);
+
+impl<T> fmt::Debug for BySetting<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BySetting").finish_non_exhaustive()
+    }
+}
+
+impl<T> BySetting<T> {
+    /// Each setting's value from a function.
+    pub fn from_fn(value: impl FnMut(Setting) -> T) -> Self {
+        Self(Setting::ALL.map(value))
+    }
+
+    pub const fn get(&self, setting: Setting) -> &T {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "there is a place for each setting: see the assertion below"
+        )]
+        &self.0[setting as usize]
+    }
+
+    pub const fn get_mut(&mut self, setting: Setting) -> &mut T {
+        #[expect(clippy::indexing_slicing, reason = "as in get")]
+        &mut self.0[setting as usize]
+    }
+}
+
+// The order of `ALL` is that of the variants, which `BySetting` relies on.
+const _: () = {
+    let (mut rest, mut place) = (Setting::ALL.as_slice(), 0);
+    while let [setting, after @ ..] = rest {
+        assert!(*setting as usize == place);
+        (rest, place) = (after, place + 1);
+    }
+};
+
 /// What one device is given. `Debug` shows no value.
 #[derive(Clone, Copy, Default)]
-pub struct Values<'a> {
-    pub device_key: Option<&'a str>,
-    pub client_id: Option<&'a str>,
-    pub client_secret: Option<&'a str>,
-    pub token_url: Option<&'a str>,
-    pub base_url: Option<&'a str>,
-    pub mqtt_url: Option<&'a str>,
-    pub wifi_ssid: Option<&'a str>,
-    pub wifi_password: Option<&'a str>,
-}
+pub struct Values<'a>(BySetting<Option<&'a str>>);
 
 impl fmt::Debug for Values<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -221,18 +364,25 @@ impl fmt::Debug for Values<'_> {
     }
 }
 
+impl<'a> From<BySetting<Option<&'a str>>> for Values<'a> {
+    fn from(values: BySetting<Option<&'a str>>) -> Self {
+        Self(values)
+    }
+}
+
+/// Each setting with the value that goes into the image, in its order; `None` for an optional one that stays out of it.
+pub(crate) type Checked<'a> = [(Setting, Option<&'a str>); Setting::ALL.len()];
+
 impl<'a> Values<'a> {
+    /// These values with another one for a setting.
+    #[must_use]
+    pub const fn with(mut self, setting: Setting, value: Option<&'a str>) -> Self {
+        *self.0.get_mut(setting) = value;
+        self
+    }
+
     const fn get(&self, setting: Setting) -> Option<&'a str> {
-        match setting {
-            Setting::DeviceKey => self.device_key,
-            Setting::ClientId => self.client_id,
-            Setting::ClientSecret => self.client_secret,
-            Setting::TokenUrl => self.token_url,
-            Setting::BaseUrl => self.base_url,
-            Setting::MqttUrl => self.mqtt_url,
-            Setting::WifiSsid => self.wifi_ssid,
-            Setting::WifiPassword => self.wifi_password,
-        }
+        *self.0.get(setting)
     }
 
     /// The value that goes into the image; `None` for an optional one that stays out of it.
@@ -251,7 +401,7 @@ impl<'a> Values<'a> {
     }
 
     /// All values in the order of the image.
-    pub(crate) fn checked_all(&self) -> Result<[(Setting, Option<&'a str>); Setting::ALL.len()], Error> {
+    pub(crate) fn checked_all(&self) -> Result<Checked<'a>, Error> {
         let mut values = Setting::ALL.map(|setting| (setting, None));
         for (setting, value) in &mut values {
             *value = self.checked(*setting)?;

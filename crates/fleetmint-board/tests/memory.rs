@@ -7,7 +7,7 @@
 )]
 
 use fleetmint_board::patch::{Error, memory, patch, steps};
-use fleetmint_board::provisioning::Values;
+use fleetmint_board::provisioning::{Setting, Values};
 use fleetmint_nvs::entry::{Entry, Number};
 use fleetmint_nvs::layout::{BITMAP_OFFSET, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE, Version};
 use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
@@ -101,14 +101,12 @@ fn it_is_bounded_whatever_the_partition_holds() {
         }),
         ("items of no namespace", &|page, index| number(1, page, index)),
     ];
-    let values = Values {
-        device_key: Some("abcd1234"),
-        client_id: Some("iotdevice-m-abcd1234"),
-        client_secret: Some("first secret"),
-        token_url: Some("https://id.example/token"),
-        base_url: Some("https://api.example"),
-        ..Values::default()
-    };
+    let values = Values::default()
+        .with(Setting::DeviceKey, Some("abcd1234"))
+        .with(Setting::ClientId, Some("iotdevice-m-abcd1234"))
+        .with(Setting::ClientSecret, Some("first secret"))
+        .with(Setting::TokenUrl, Some("https://id.example/token"))
+        .with(Setting::BaseUrl, Some("https://api.example"));
     for (kind, item) in kinds {
         let mut image = full(size, item);
         let (before, mut taken) = (ALLOCATOR.current_usage(), 0);

@@ -23,15 +23,13 @@ use fleetmint_nvs::{Key, Namespace};
 const SALT: &[u8] = b"salt";
 
 fn values<'a>() -> Values<'a> {
-    Values {
-        device_key: Some("abcd1234"),
-        client_id: Some("iotdevice-m-abcd1234"),
-        client_secret: Some("first secret"),
-        token_url: Some("https://id.example/token"),
-        base_url: Some("https://api.example"),
-        wifi_ssid: Some("Home"),
-        ..Values::default()
-    }
+    Values::default()
+        .with(Setting::DeviceKey, Some("abcd1234"))
+        .with(Setting::ClientId, Some("iotdevice-m-abcd1234"))
+        .with(Setting::ClientSecret, Some("first secret"))
+        .with(Setting::TokenUrl, Some("https://id.example/token"))
+        .with(Setting::BaseUrl, Some("https://api.example"))
+        .with(Setting::WifiSsid, Some("Home"))
 }
 
 /// A partition with somebody else's values in it, as the firmware would have written them.
@@ -86,12 +84,10 @@ fn values_come_in_and_everything_else_stays() {
         let again = patch(&mut image, keys, &values(), SALT, |_| true).unwrap();
         assert!((again.changed_sectors.is_empty() && again.differences.is_empty()) && image == same);
 
-        let new = Values {
-            client_secret: Some("second secret"),
-            wifi_ssid: None,
-            mqtt_url: Some("mqtts://broker.example"),
-            ..values()
-        };
+        let new = values()
+            .with(Setting::ClientSecret, Some("second secret"))
+            .with(Setting::WifiSsid, None)
+            .with(Setting::MqttUrl, Some("mqtts://broker.example"));
         let second = patch(&mut image, keys, &new, SALT, |_| true).unwrap();
         let changes: Vec<_> = second
             .differences
@@ -130,10 +126,7 @@ fn what_cannot_be_patched_says_why() {
     let odd = patch(&mut [0xFF; 0x1800], None, &values(), SALT, |_| true).unwrap_err();
     assert!(matches!(odd, Error::Values(provisioning::Error::Image(_))), "{odd}");
 
-    let missing = Values {
-        base_url: None,
-        ..values()
-    };
+    let missing = values().with(Setting::BaseUrl, None);
     let missing = patch(&mut in_use(3, None), None, &missing, SALT, |_| true).unwrap_err();
     assert!(
         matches!(
@@ -147,12 +140,10 @@ fn what_cannot_be_patched_says_why() {
     );
 
     let long = "x".repeat(3999);
-    let full = Values {
-        mqtt_url: Some(&long),
-        base_url: Some(&long),
-        token_url: Some(&long),
-        ..values()
-    };
+    let full = values()
+        .with(Setting::MqttUrl, Some(&long))
+        .with(Setting::BaseUrl, Some(&long))
+        .with(Setting::TokenUrl, Some(&long));
     let full = patch(&mut in_use(3, None), None, &full, SALT, |_| true).unwrap_err();
     assert!(matches!(full, Error::DoesNotFit { .. }), "{full}");
 }

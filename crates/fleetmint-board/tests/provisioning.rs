@@ -2,21 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use fleetmint_board::provisioning::{Error, Lack, Setting, VALUE_MAX, Values};
+use fleetmint_board::provisioning::{Error, Kind, Lack, Setting, VALUE_MAX, Values};
 use fleetmint_nvs::image::{self, Item};
 use fleetmint_nvs::{Key, Namespace};
 
 fn values() -> Values<'static> {
-    Values {
-        device_key: Some("k1234567"),
-        client_id: Some("iotdevice-tempsensor-k1234567"),
-        client_secret: Some("c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"),
-        token_url: Some("https://id.example/oauth2/token"),
-        base_url: Some("https://api.example"),
-        mqtt_url: Some("mqtts://broker.example"),
-        wifi_ssid: Some("Werkstatt-Süd"),
-        wifi_password: Some("größer als acht"),
-    }
+    Values::default()
+        .with(Setting::DeviceKey, Some("k1234567"))
+        .with(Setting::ClientId, Some("iotdevice-tempsensor-k1234567"))
+        .with(
+            Setting::ClientSecret,
+            Some("c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"),
+        )
+        .with(Setting::TokenUrl, Some("https://id.example/oauth2/token"))
+        .with(Setting::BaseUrl, Some("https://api.example"))
+        .with(Setting::MqttUrl, Some("mqtts://broker.example"))
+        .with(Setting::WifiSsid, Some("Werkstatt-Süd"))
+        .with(Setting::WifiPassword, Some("größer als acht"))
 }
 
 fn encode(values: &Values<'_>, size: usize) -> Result<Vec<u8>, Error> {
@@ -60,12 +62,8 @@ fn the_image_holds_every_value_in_order() {
 fn an_optional_value_that_is_not_set_or_empty_has_no_key() {
     for absent in 0..OPTIONAL.len() {
         for lack in [None, Some("")] {
-            let mut values = values();
-            match absent {
-                0 => values.mqtt_url = lack,
-                1 => values.wifi_ssid = lack,
-                _ => values.wifi_password = lack,
-            }
+            let optional = [Setting::MqttUrl, Setting::WifiSsid, Setting::WifiPassword];
+            let values = values().with(optional[absent], lack);
             let mut keys = REQUIRED.to_vec();
             keys.extend(
                 OPTIONAL
@@ -85,22 +83,20 @@ fn an_optional_value_that_is_not_set_or_empty_has_no_key() {
 
 #[test]
 fn each_required_value_is_asked_for_by_name() {
-    type Set = fn(&mut Values<'static>, Option<&'static str>);
-    let required: [(Setting, Set); 5] = [
-        (Setting::DeviceKey, |values, value| values.device_key = value),
-        (Setting::ClientId, |values, value| values.client_id = value),
-        (Setting::ClientSecret, |values, value| values.client_secret = value),
-        (Setting::TokenUrl, |values, value| values.token_url = value),
-        (Setting::BaseUrl, |values, value| values.base_url = value),
+    let required = [
+        Setting::DeviceKey,
+        Setting::ClientId,
+        Setting::ClientSecret,
+        Setting::TokenUrl,
+        Setting::BaseUrl,
     ];
-    for (setting, set) in required {
+    for setting in required {
         for (value, lack) in [
             (None, Lack::Absent),
             (Some(""), Lack::Empty),
             (Some(" \t"), Lack::Blank),
         ] {
-            let mut values = values();
-            set(&mut values, value);
+            let values = values().with(setting, value);
             assert_eq!(encode(&values, 0x1000), Err(Error::Required { setting, lack }));
         }
     }
@@ -109,8 +105,7 @@ fn each_required_value_is_asked_for_by_name() {
 #[test]
 fn four_thousand_bytes_with_nul_pass_and_one_more_is_too_long() {
     let longest = "x".repeat(VALUE_MAX);
-    let mut values = values();
-    values.mqtt_url = Some(&longest);
+    let values = values().with(Setting::MqttUrl, Some(&longest));
     assert!(encode(&values, 0x6000).is_ok());
     assert!(matches!(
         encode(&values, 0x1000),
@@ -123,7 +118,7 @@ fn four_thousand_bytes_with_nul_pass_and_one_more_is_too_long() {
     ));
 
     let longer = "x".repeat(VALUE_MAX + 1);
-    values.mqtt_url = Some(&longer);
+    let values = values.with(Setting::MqttUrl, Some(&longer));
     let too_long = Err(Error::TooLong {
         setting: Setting::MqttUrl,
         size: 4001,
@@ -138,10 +133,15 @@ fn four_thousand_bytes_with_nul_pass_and_one_more_is_too_long() {
 #[test]
 fn wifi_follows_the_rules_of_the_radio() {
     let ssid = |value: &str| Setting::WifiSsid.check(value);
+    let over_limit = Err(Error::OverLimit {
+        setting: Setting::WifiSsid,
+        size: 33,
+        limit: 32,
+    });
     assert_eq!(ssid(&"x".repeat(32)), Ok(()));
     assert_eq!(ssid(&"ü".repeat(16)), Ok(()));
-    assert_eq!(ssid(&"x".repeat(33)), Err(Error::WifiSsid { size: 33 }));
-    assert_eq!(ssid(&format!("{}x", "ü".repeat(16))), Err(Error::WifiSsid { size: 33 }));
+    assert_eq!(ssid(&"x".repeat(33)), over_limit);
+    assert_eq!(ssid(&format!("{}x", "ü".repeat(16))), over_limit);
 
     let password = |value: &str| Setting::WifiPassword.check(value);
     assert_eq!(password("1234567"), Err(Error::WifiPassword { size: 7 }));
@@ -169,9 +169,23 @@ fn no_error_and_no_debug_output_shows_a_value() {
         format!("{:?}", values()),
         "{DeviceKey, ClientId, ClientSecret, TokenUrl, BaseUrl, MqttUrl, WifiSsid, WifiPassword}"
     );
+    let error = Setting::WifiSsid.check(&"x".repeat(33)).unwrap_err();
+    assert_eq!(error.to_string(), "wifi_ssid has 33 bytes, at most 32 are allowed");
     let error = Setting::WifiPassword.check("hunter2").unwrap_err();
     assert_eq!(
         error.to_string(),
         "wifi_password has 7 bytes: it must be 8 to 63 bytes of UTF-8, or 64 hexadecimal digits"
     );
+}
+
+#[test]
+fn a_setting_that_nobody_is_created_with_can_be_overridden() {
+    let mut overridable: Vec<Setting> = Setting::ALL
+        .into_iter()
+        .filter(|setting| setting.facts().kind != Kind::Identity)
+        .collect();
+    let mut listed = Setting::OVERRIDABLE.to_vec();
+    overridable.sort_by_key(|setting| setting.key());
+    listed.sort_by_key(|setting| setting.key());
+    assert_eq!(listed, overridable);
 }

@@ -1,19 +1,20 @@
-//! One member of a change: left as it is, or set, which includes setting it to nothing.
+//! What a JSON merge patch does to one field: it keeps the field, sets it, or removes it.
 
 use serde::{Deserialize, Deserializer};
 
 use crate::violation::Violation;
 
-/// A member of a merge patch (RFC 7396). Use it with `#[serde(default)]`: what is absent is kept, `null` removes.
+/// The change of one field by a merge patch (RFC 7396). Use it with `#[serde(default)]`: an absent member keeps the field,
+/// `null` removes its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Change<T> {
+pub enum FieldChange<T> {
     #[default]
     Keep,
     Set(Option<T>),
 }
 
-impl<T> Change<T> {
-    /// The new value, where one is set that is not nothing.
+impl<T> FieldChange<T> {
+    /// The new value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Set(Some(value)) => Some(value),
@@ -21,7 +22,7 @@ impl<T> Change<T> {
         }
     }
 
-    /// Adds a violation where what cannot be changed is given another value than the one that it has.
+    /// Adds a violation if a field that never changes is given another value than `now`.
     pub(crate) fn check_fixed(&self, pointer: &str, now: &T, violations: &mut Vec<Violation>)
     where
         T: PartialEq,
@@ -35,15 +36,15 @@ impl<T> Change<T> {
         }
     }
 
-    /// The same change of something made of it.
-    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Change<U> {
+    /// The same change, with the new value converted.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> FieldChange<U> {
         match self {
-            Self::Keep => Change::Keep,
-            Self::Set(value) => Change::Set(value.map(make)),
+            Self::Keep => FieldChange::Keep,
+            Self::Set(value) => FieldChange::Set(value.map(make)),
         }
     }
 
-    /// What becomes of a value that is `now`.
+    /// The value after the change; `now` is the one before.
     pub fn apply(self, now: Option<T>) -> Option<T> {
         match self {
             Self::Keep => now,
@@ -52,7 +53,7 @@ impl<T> Change<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for FieldChange<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(Self::Set)
     }

@@ -28,6 +28,7 @@ pub mod models;
 mod name;
 pub mod operation;
 pub mod os_user;
+pub mod overrides;
 mod private_file;
 pub mod provisioning;
 pub mod random;

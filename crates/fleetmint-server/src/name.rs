@@ -3,7 +3,7 @@
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, WhiteSpace};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-use crate::change::Change;
+use crate::change::FieldChange;
 use crate::violation::Violation;
 
 /// The longest name in characters.
@@ -51,11 +51,11 @@ fn is_visible(character: char) -> bool {
 }
 
 /// A name may be changed, and not removed.
-pub(crate) fn check_change(name: &Change<String>, violations: &mut Vec<Violation>) {
+pub(crate) fn check_change(name: &FieldChange<String>, violations: &mut Vec<Violation>) {
     match name {
-        Change::Keep => {}
-        Change::Set(None) => violations.push(Violation::new("/name", "the name cannot be removed")),
-        Change::Set(Some(name)) => check(name, violations),
+        FieldChange::Keep => {}
+        FieldChange::Set(None) => violations.push(Violation::new("/name", "the name cannot be removed")),
+        FieldChange::Set(Some(name)) => check(name, violations),
     }
 }
 

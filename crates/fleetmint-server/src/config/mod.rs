@@ -8,7 +8,7 @@ mod access;
 mod data;
 mod identity;
 mod keycloak;
-mod provisioning;
+pub(crate) mod provisioning;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -28,15 +28,19 @@ pub use values::Origin;
 
 use values::Values;
 
-/// The keys that can also come from a file that `…_FILE` names, and that no error and no `Debug` shows.
+/// The keys outside `[provisioning]` that can also come from a file that `…_FILE` names, and that no error and no `Debug`
+/// shows.
 const SECRETS: &[&str] = &[
     "access.bootstrap_token",
     "data.database_url",
     "data.master_key",
     "identity.keycloak.client_secret",
-    "provisioning.mqtt_url",
-    "provisioning.wifi_password",
 ];
+
+/// All secrets: [`SECRETS`], and those among the provisioning settings.
+fn secrets() -> impl Iterator<Item = &'static str> {
+    SECRETS.iter().copied().chain(provisioning::secrets())
+}
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]

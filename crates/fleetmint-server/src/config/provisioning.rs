@@ -1,58 +1,83 @@
-//! `[provisioning]`: what every device is given, unless its model or the device itself overrides it.
+//! `[provisioning]`: what every device is given, unless its model or the device itself overrides it. Its keys and their
+//! rules come from `fleetmint-board`'s table of settings.
 
-use fleetmint_board::provisioning::{Setting, VALUE_MAX};
+use std::sync::LazyLock;
+
+use fleetmint_board::provisioning::{BySetting, Kind, Setting, VALUE_MAX};
 
 use super::url::Target;
 use super::values::Values;
 use super::{Error, Warning, url};
 use crate::secret::Secret;
 
-#[derive(Clone, Debug)]
-pub struct Provisioning {
-    /// Where devices reach the site's service; `server.public_url` if it is not set. It may be one that a device
-    /// cannot be given (empty, blank, too long): provisioning says so then.
-    pub base_url: Option<String>,
-    /// Where devices get their tokens; the identity provider's endpoint if it is not set. As `base_url`.
-    pub token_url: Option<String>,
-    /// Empty is as good as not set, for this and the next two. It may hold a user name and a password.
-    pub mqtt_url: Option<Secret>,
-    pub wifi_ssid: Option<String>,
-    pub wifi_password: Option<Secret>,
-}
+/// The values of the section. A web URL may be one that no device can be given (empty, blank, too long): provisioning
+/// reports it. Any other empty value counts as not set.
+#[derive(Clone, Debug, Default)]
+pub struct Provisioning(BySetting<Option<Secret>>);
 
 impl Provisioning {
+    /// The value of a setting, which may be a secret.
+    pub fn get(&self, setting: Setting) -> Option<&str> {
+        self.0.get(setting).as_ref().map(Secret::expose)
+    }
+
     pub(super) fn take(values: &mut Values) -> Result<Self, Error> {
-        Ok(Self {
-            base_url: device_url(values, "provisioning.base_url")?,
-            token_url: device_url(values, "provisioning.token_url")?,
-            mqtt_url: values
-                .secret("provisioning.mqtt_url", |secret| {
-                    check(Setting::MqttUrl, secret.expose()).map(Secret::new)
-                })?
-                .filter(|secret| !secret.expose().is_empty()),
-            wifi_ssid: values
-                .text("provisioning.wifi_ssid", |text| check(Setting::WifiSsid, text))?
-                .filter(|text| !text.is_empty()),
-            wifi_password: values
-                .secret("provisioning.wifi_password", |secret| {
-                    check(Setting::WifiPassword, secret.expose()).map(Secret::new)
-                })?
-                .filter(|secret| !secret.expose().is_empty()),
-        })
+        let mut taken = Self::default();
+        for setting in Setting::OVERRIDABLE {
+            *taken.0.get_mut(setting) = take(values, setting)?;
+        }
+        Ok(taken)
+    }
+}
+
+fn take(values: &mut Values, setting: Setting) -> Result<Option<Secret>, Error> {
+    let key = key(setting);
+    let value = match setting.facts().kind {
+        Kind::Identity => return Ok(None),
+        Kind::WebUrl => return Ok(device_url(values, key)?.map(Secret::new)),
+        Kind::Text { .. } => values.text(key, |text| check(setting, text))?,
+        Kind::BrokerUrl | Kind::Secret { .. } => values.secret(key, |secret| check(setting, secret.expose()))?,
+    };
+    Ok(value.filter(|value| !value.expose().is_empty()))
+}
+
+/// The key of a setting, such as `provisioning.base_url`.
+pub(crate) fn key(setting: Setting) -> &'static str {
+    static KEYS: LazyLock<BySetting<String>> =
+        LazyLock::new(|| BySetting::from_fn(|setting| format!("provisioning.{setting}")));
+    KEYS.get(setting)
+}
+
+/// The keys of this section that can also come from a file.
+pub(super) fn secrets() -> impl Iterator<Item = &'static str> {
+    Setting::OVERRIDABLE
+        .into_iter()
+        .filter(|setting| matches!(setting.facts().kind, Kind::BrokerUrl | Kind::Secret { .. }))
+        .map(key)
+}
+
+/// What the URL of a setting leads to; `None` for a setting that is not a URL.
+pub(crate) const fn target(setting: Setting) -> Option<Target> {
+    match setting.facts().kind {
+        Kind::WebUrl => Some(Target::Web),
+        Kind::BrokerUrl => Some(Target::Broker),
+        Kind::Identity | Kind::Text { .. } | Kind::Secret { .. } => None,
     }
 }
 
 /// The board's rules; a URL must also parse.
-fn check(setting: Setting, text: &str) -> Result<String, String> {
+fn check(setting: Setting, text: &str) -> Result<Secret, String> {
     setting.check(text).map_err(|error| error.to_string())?;
-    if setting == Setting::MqttUrl && !text.is_empty() {
-        url::check(text, Target::Broker)?;
+    if let Some(target) = target(setting)
+        && !text.is_empty()
+    {
+        url::check(text, target)?;
     }
-    Ok(text.to_owned())
+    Ok(Secret::new(text.to_owned()))
 }
 
-/// A URL that devices need. What is no http or https URL, or names a user, stops the start; what is empty, blank or too
-/// long does not: models and devices may override it, and provisioning says so where it is needed.
+/// A URL that devices need. What is not an http or https URL, or names a user, stops the start. What is empty, blank or
+/// too long does not: models and devices may override it, and provisioning reports it where it is needed.
 pub(super) fn device_url(values: &mut Values, key: &'static str) -> Result<Option<String>, Error> {
     let origin = values.origin(key);
     let Some((text, fault)) = values.text(key, |text| {

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use fleetmint_board::provisioning::Setting;
+
 use super::{Error, Provider, Settings, Sources, Warning};
 
 fn sources(file: &str, environment: &[(&str, &str)]) -> Sources {
@@ -323,11 +325,14 @@ fn each_secret_can_come_from_a_file() {
     let name = path.to_str().unwrap();
     std::fs::write(&path, "correct horse\r\n").unwrap();
     let file = &[("FLEETMINT_PROVISIONING__WIFI_PASSWORD_FILE", name)];
-    let password = |file_text: &str| load(file_text, file).unwrap().0.provisioning.wifi_password.unwrap();
-    assert_eq!(password("").expose(), "correct horse");
+    let password = |file_text: &str| {
+        let settings = load(file_text, file).unwrap().0;
+        settings.provisioning.get(Setting::WifiPassword).unwrap().to_owned()
+    };
+    assert_eq!(password(""), "correct horse");
     // The environment is stronger than the settings file.
     assert_eq!(
-        password("provisioning.wifi_password = 'battery staple'").expose(),
+        password("provisioning.wifi_password = 'battery staple'"),
         "correct horse"
     );
 
@@ -346,7 +351,7 @@ fn each_secret_can_come_from_a_file() {
 
     std::fs::remove_file(&path).unwrap();
     assert!(refusal("", file).contains(name));
-    for secret in super::SECRETS {
+    for secret in super::secrets() {
         let variable = format!("FLEETMINT_{}_FILE", secret.replace('.', "__").to_uppercase());
         let text = refusal("", &[(&variable, name)]);
         assert!(text.starts_with(&format!("{variable}: {secret}: the file ")), "{text}");
@@ -384,9 +389,9 @@ fn urls_for_devices_that_are_no_use_are_warnings() {
 fn empty_optional_values_are_as_good_as_unset() {
     let (settings, warnings) = load("[provisioning]\nmqtt_url=''\nwifi_ssid=''\nwifi_password=''", &[]).unwrap();
     assert_eq!(warnings, []);
-    assert!(settings.provisioning.mqtt_url.is_none());
-    assert!(settings.provisioning.wifi_ssid.is_none());
-    assert!(settings.provisioning.wifi_password.is_none());
+    assert!(settings.provisioning.get(Setting::MqttUrl).is_none());
+    assert!(settings.provisioning.get(Setting::WifiSsid).is_none());
+    assert!(settings.provisioning.get(Setting::WifiPassword).is_none());
 }
 
 #[test]
@@ -474,7 +479,7 @@ fn the_public_url_follows_the_listener() {
     let (given, warnings) = given.listening("0.0.0.0:8080".parse().unwrap());
     assert_eq!(warnings, []);
     assert_eq!(given.server.public_url.as_deref(), Some("https://example.com"));
-    assert_eq!(given.provisioning.base_url.as_deref(), Some(""));
+    assert_eq!(given.provisioning.get(Setting::BaseUrl), Some(""));
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl Values {
             .join(".");
         match key.strip_suffix("_file") {
             // No section takes `identity.keycloak.ca` and so on as a secret, so `CA_FILE` stays what it is.
-            Some(secret) if super::SECRETS.contains(&secret) => {
+            Some(secret) if super::secrets().any(|known| known == secret) => {
                 self.secret_files
                     .insert(secret.to_owned(), (name.to_owned(), value.to_owned()));
             }

@@ -108,3 +108,16 @@ diesel::table! {
 diesel::joinable!(devices -> device_models (device_model_id));
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::allow_tables_to_appear_in_same_query!(devices, device_models, clients, client_secrets);
+
+/// The columns of `device_models` and `devices` that override the provisioning settings. Hands a table's name and these
+/// columns to the macro `$with`.
+macro_rules! overrides_columns {
+    ($with:ident, $table:ident) => {
+        $with! {
+            $table,
+            text: [base_url, token_url, mqtt_url, wifi_ssid],
+            sealed: [mqtt_userinfo, wifi_password]
+        }
+    };
+}
+pub(crate) use overrides_columns;

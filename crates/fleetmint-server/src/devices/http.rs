@@ -8,15 +8,15 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use super::{ChangeDevice, Error, Filter, Sort, serial};
 use crate::access::Caller;
 use crate::app::App;
-use crate::change::Change;
+use crate::change::FieldChange;
 use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, tagged};
 use crate::http::extract::{Id, IdParameter, MergePatch, Object, Query, parse_id};
 use crate::http::page::{ListParameters, Page, listing};
 use crate::http::problem::{self, Problem};
 use crate::http::schema;
 use crate::http::time::Time;
-use crate::models::ChangeOverrides;
-use crate::models::overrides::Shown;
+use crate::overrides::ChangeOverrides;
+use crate::overrides::http::Overrides;
 use crate::violation::Violation;
 
 /// A device with its identity.
@@ -37,7 +37,7 @@ pub(crate) struct Device {
     serial: Option<String>,
     #[schema(schema_with = schema::id)]
     device_model_id: i64,
-    provisioning: Shown,
+    provisioning: Overrides,
     #[schema(schema_with = schema::time)]
     created_at: Time,
     #[schema(schema_with = schema::time)]
@@ -68,32 +68,32 @@ impl From<super::Device> for Device {
 pub(crate) struct ChangeMembers {
     #[schema(schema_with = schema::fixed_id)]
     #[serde(default)]
-    id: Change<i64>,
+    id: FieldChange<i64>,
     #[schema(schema_with = schema::fixed_text)]
     #[serde(default)]
-    key: Change<String>,
+    key: FieldChange<String>,
     #[schema(schema_with = schema::fixed_text)]
     #[serde(default)]
-    client_id: Change<String>,
+    client_id: FieldChange<String>,
     // The client id names the model.
     #[schema(schema_with = schema::fixed_id)]
     #[serde(default)]
-    device_model_id: Change<i64>,
+    device_model_id: FieldChange<i64>,
     #[schema(schema_with = schema::name)]
     #[serde(default)]
-    name: Change<String>,
+    name: FieldChange<String>,
     #[schema(schema_with = serial_schema)]
     #[serde(default)]
-    serial: Change<String>,
+    serial: FieldChange<String>,
     #[schema(value_type = Option<ChangeOverrides>)]
     #[serde(default)]
-    provisioning: Change<Object<ChangeOverrides>>,
+    provisioning: FieldChange<Object<ChangeOverrides>>,
     #[schema(schema_with = schema::fixed_time)]
     #[serde(default)]
-    created_at: Change<Timestamp>,
+    created_at: FieldChange<Timestamp>,
     #[schema(schema_with = schema::fixed_time)]
     #[serde(default)]
-    updated_at: Change<Timestamp>,
+    updated_at: FieldChange<Timestamp>,
 }
 
 /// What the maker or owner of a device knows it by.

@@ -9,15 +9,14 @@ use jiff::Timestamp;
 use crate::access::Caller;
 use crate::app::App;
 use crate::audit::{self, Reason};
-use crate::change::Change;
+use crate::change::FieldChange;
 use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection};
 use crate::identity::Client;
-use crate::models::overrides::MQTT_USERINFO;
-use crate::models::{ChangeOverrides, Overrides};
 use crate::name;
 use crate::operation::Operation;
+use crate::overrides::{ChangeOverrides, MQTT_USERINFO, Overrides};
 use crate::seal::{Place, Seal};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
@@ -44,14 +43,14 @@ pub struct Device {
 /// What may be changed of a device; what never changes may only be named as it is, so that an answer can be sent back.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeDevice {
-    pub id: Change<i64>,
-    pub created_at: Change<Timestamp>,
-    pub updated_at: Change<Timestamp>,
-    pub key: Change<String>,
-    pub client_id: Change<String>,
-    pub device_model_id: Change<i64>,
-    pub name: Change<String>,
-    pub serial: Change<String>,
+    pub id: FieldChange<i64>,
+    pub created_at: FieldChange<Timestamp>,
+    pub updated_at: FieldChange<Timestamp>,
+    pub key: FieldChange<String>,
+    pub client_id: FieldChange<String>,
+    pub device_model_id: FieldChange<i64>,
+    pub name: FieldChange<String>,
+    pub serial: FieldChange<String>,
     pub overrides: ChangeOverrides,
     /// The states in which it may be changed.
     pub expected: Expected,

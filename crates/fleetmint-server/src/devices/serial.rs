@@ -1,6 +1,6 @@
 //! The number that a device's maker or owner knows it by.
 
-use crate::change::Change;
+use crate::change::FieldChange;
 use crate::violation::Violation;
 
 /// The longest serial in characters.
@@ -21,7 +21,7 @@ pub(crate) fn check(serial: &str, violations: &mut Vec<Violation>) {
 }
 
 /// A serial may be changed and removed.
-pub(crate) fn check_change(serial: &Change<String>, violations: &mut Vec<Violation>) {
+pub(crate) fn check_change(serial: &FieldChange<String>, violations: &mut Vec<Violation>) {
     if let Some(serial) = serial.value() {
         check(serial, violations);
     }

@@ -1,57 +1,18 @@
 use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
 
 use super::{Device, Filter, Sort};
 use crate::database::folding::fold;
 use crate::database::keyset::{After, Listing, keyset};
-use crate::database::schema::devices::dsl;
+use crate::database::schema::devices::{self, dsl};
 use crate::database::{self, Connection, timestamp};
-use crate::models::Overrides;
+use crate::overrides;
 
 /// The state of a row that readers see.
 pub(crate) const ACTIVE: &str = "active";
 
-type OverridesColumns = (
-    dsl::base_url,
-    dsl::token_url,
-    dsl::mqtt_url,
-    dsl::mqtt_userinfo,
-    dsl::wifi_ssid,
-    dsl::wifi_password,
-);
-type Columns = (
-    dsl::id,
-    dsl::key,
-    dsl::device_model_id,
-    dsl::name,
-    dsl::serial,
-    dsl::client_id,
-    dsl::provider_ref,
-    OverridesColumns,
-    dsl::created_at,
-    dsl::updated_at,
-);
-
-pub(crate) const COLUMNS: Columns = (
-    dsl::id,
-    dsl::key,
-    dsl::device_model_id,
-    dsl::name,
-    dsl::serial,
-    dsl::client_id,
-    dsl::provider_ref,
-    (
-        dsl::base_url,
-        dsl::token_url,
-        dsl::mqtt_url,
-        dsl::mqtt_userinfo,
-        dsl::wifi_ssid,
-        dsl::wifi_password,
-    ),
-    dsl::created_at,
-    dsl::updated_at,
-);
-
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = devices, check_for_backend(Sqlite))]
 pub(crate) struct Row {
     id: i64,
     key: String,
@@ -60,7 +21,8 @@ pub(crate) struct Row {
     serial: Option<String>,
     client_id: String,
     provider_ref: Option<String>,
-    overrides: Overrides,
+    #[diesel(embed)]
+    overrides: overrides::store::devices::Row,
     created_at: i64,
     updated_at: i64,
 }
@@ -75,7 +37,7 @@ impl From<Row> for Device {
             serial: row.serial,
             client_id: row.client_id,
             provider_ref: row.provider_ref,
-            overrides: row.overrides,
+            overrides: row.overrides.into(),
             created_at: timestamp(row.created_at),
             updated_at: timestamp(row.updated_at),
         }
@@ -83,7 +45,10 @@ impl From<Row> for Device {
 }
 
 pub(crate) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device>, database::Error> {
-    let query = dsl::devices.find(id).filter(dsl::state.eq(ACTIVE)).select(COLUMNS);
+    let query = dsl::devices
+        .find(id)
+        .filter(dsl::state.eq(ACTIVE))
+        .select(Row::as_select());
     Ok(query.get_result::<Row>(connection).optional()?.map(Device::from))
 }
 
@@ -105,7 +70,7 @@ pub(super) fn list(
 ) -> Result<Vec<Device>, database::Error> {
     let mut query = dsl::devices
         .filter(dsl::state.eq(ACTIVE))
-        .select(COLUMNS)
+        .select(Row::as_select())
         .limit(listing.fetch())
         .into_boxed();
     if let Some(model) = filter.device_model_id {
@@ -140,12 +105,7 @@ pub(super) fn update(connection: &mut Connection, device: &Device) -> Result<(),
             dsl::name.eq(&device.name),
             dsl::name_folded.eq(fold(&device.name)),
             dsl::serial.eq(&device.serial),
-            dsl::base_url.eq(&device.overrides.base_url),
-            dsl::token_url.eq(&device.overrides.token_url),
-            dsl::mqtt_url.eq(&device.overrides.mqtt_url),
-            dsl::mqtt_userinfo.eq(&device.overrides.mqtt_userinfo),
-            dsl::wifi_ssid.eq(&device.overrides.wifi_ssid),
-            dsl::wifi_password.eq(&device.overrides.wifi_password),
+            overrides::store::devices::Row::from(&device.overrides),
             dsl::updated_at.eq(device.updated_at.as_microsecond()),
         ))
         .execute(connection)?;

@@ -7,8 +7,8 @@ use crate::database::{self, Connection, Database};
 use crate::devices::Device;
 use crate::identity::keycloak::{self, Found, Keycloak};
 use crate::identity::{self, Client};
-use crate::models::Overrides;
 use crate::operation::Operation;
+use crate::overrides::Overrides;
 use crate::violation::Violation;
 use crate::{models, name};
 

@@ -18,8 +18,8 @@ use crate::http::schema;
 use crate::idempotency::Answer;
 use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
 use crate::identity::Repair;
-use crate::models::ChangeOverrides;
 use crate::operation::Operation;
+use crate::overrides::ChangeOverrides;
 
 /// A new device. Its key, its client and the client's secret are made for it.
 #[derive(Deserialize, ToSchema)]

@@ -7,10 +7,10 @@ use super::Error;
 use crate::database::folding::fold;
 use crate::database::schema::devices::dsl;
 use crate::database::{self, Connection};
-use crate::devices::store::{ACTIVE, COLUMNS, Row};
+use crate::devices::store::{ACTIVE, Row};
 use crate::devices::{self, Device};
 use crate::idempotency;
-use crate::models::Overrides;
+use crate::overrides::{self, Overrides};
 
 /// The state of a row whose client is being made,
 pub(super) const CREATING: &str = "creating";
@@ -65,20 +65,13 @@ pub(super) fn insert(
                 dsl::lease_owner.eq(lease.map(|lease| &lease.owner)),
                 dsl::lease_until.eq(lease.map(|lease| lease.until.as_microsecond())),
             ),
-            (
-                dsl::base_url.eq(&row.overrides.base_url),
-                dsl::token_url.eq(&row.overrides.token_url),
-                dsl::mqtt_url.eq(&row.overrides.mqtt_url),
-                dsl::mqtt_userinfo.eq(&row.overrides.mqtt_userinfo),
-                dsl::wifi_ssid.eq(&row.overrides.wifi_ssid),
-                dsl::wifi_password.eq(&row.overrides.wifi_password),
-            ),
+            overrides::store::devices::Row::from(&row.overrides),
             (
                 dsl::created_at.eq(row.now.as_microsecond()),
                 dsl::updated_at.eq(row.now.as_microsecond()),
             ),
         ))
-        .returning(COLUMNS)
+        .returning(Row::as_returning())
         .get_result::<Row>(connection)?;
     Ok(device.into())
 }
@@ -139,7 +132,7 @@ pub(super) fn active(connection: &mut Connection, id: i64) -> Result<Option<Devi
 pub(super) fn claim(connection: &mut Connection, id: i64, lease: &Lease, deleting: bool) -> Result<Device, Error> {
     let found = dsl::devices
         .find(id)
-        .select((dsl::state, dsl::lease_until, COLUMNS))
+        .select((dsl::state, dsl::lease_until, Row::as_select()))
         .get_result::<(String, Option<i64>, Row)>(connection)
         .optional()
         .map_err(database::Error::from)?;
@@ -174,7 +167,7 @@ pub(super) fn claim_stale(
         .filter(dsl::id.gt(after).and(unsettled).and(free.assume_not_null()))
         .order(dsl::id)
         .limit(1)
-        .select((COLUMNS, dsl::state))
+        .select((Row::as_select(), dsl::state))
         .get_result::<(Row, String)>(connection)
         .optional()?;
     let Some((row, state)) = found else { return Ok(None) };

@@ -5,11 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::overrides::Shown;
-use super::{ChangeDeviceModel, ChangeOverrides, Error, NewDeviceModel, Sort};
+use super::{ChangeDeviceModel, Error, NewDeviceModel, Sort};
 use crate::access::Caller;
 use crate::app::App;
-use crate::change::Change;
+use crate::change::FieldChange;
 use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, etag, tagged};
 use crate::http::extract::{Id, IdParameter, MergePatch, Object, Query};
 use crate::http::page::{ListParameters, Page, only_listing};
@@ -19,6 +18,8 @@ use crate::http::time::Time;
 use crate::idempotency::Answer;
 use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
 use crate::operation::Operation;
+use crate::overrides::ChangeOverrides;
+use crate::overrides::http::Overrides;
 use crate::violation::Violation;
 
 /// A type of device.
@@ -31,7 +32,7 @@ pub(crate) struct DeviceModel {
     code: String,
     #[schema(example = "Temperature sensor")]
     name: String,
-    provisioning: Shown,
+    provisioning: Overrides,
     #[schema(schema_with = schema::time)]
     created_at: Time,
     #[schema(schema_with = schema::time)]
@@ -75,22 +76,22 @@ pub(crate) struct New {
 pub(crate) struct ChangeModel {
     #[schema(schema_with = schema::fixed_id)]
     #[serde(default)]
-    id: Change<i64>,
+    id: FieldChange<i64>,
     #[schema(schema_with = schema::fixed_text)]
     #[serde(default)]
-    code: Change<String>,
+    code: FieldChange<String>,
     #[schema(schema_with = schema::name)]
     #[serde(default)]
-    name: Change<String>,
+    name: FieldChange<String>,
     #[schema(value_type = Option<ChangeOverrides>)]
     #[serde(default)]
-    provisioning: Change<Object<ChangeOverrides>>,
+    provisioning: FieldChange<Object<ChangeOverrides>>,
     #[schema(schema_with = schema::fixed_time)]
     #[serde(default)]
-    created_at: Change<Timestamp>,
+    created_at: FieldChange<Timestamp>,
     #[schema(schema_with = schema::fixed_time)]
     #[serde(default)]
-    updated_at: Change<Timestamp>,
+    updated_at: FieldChange<Timestamp>,
 }
 
 /// Makes a device model.

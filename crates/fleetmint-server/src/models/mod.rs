@@ -1,23 +1,20 @@
 //! What a device type requires.
 
 pub(crate) mod http;
-pub(crate) mod overrides;
 pub(crate) mod store;
 
 use jiff::Timestamp;
 
-use overrides::MQTT_USERINFO;
-pub use overrides::{ChangeOverrides, Overrides, PasswordState};
-
 use crate::access::Caller;
 use crate::app::App;
 use crate::audit::{self, Reason};
-use crate::change::Change;
+use crate::change::FieldChange;
 use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection};
 use crate::idempotency::{Once, Outcome};
 use crate::operation::Operation;
+use crate::overrides::{ChangeOverrides, MQTT_USERINFO, Overrides};
 use crate::seal::{Place, Seal};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
@@ -49,11 +46,11 @@ pub struct NewDeviceModel {
 /// What may be changed of a model; what never changes may only be named as it is, so that an answer can be sent back.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeDeviceModel {
-    pub id: Change<i64>,
-    pub created_at: Change<Timestamp>,
-    pub updated_at: Change<Timestamp>,
-    pub code: Change<String>,
-    pub name: Change<String>,
+    pub id: FieldChange<i64>,
+    pub created_at: FieldChange<Timestamp>,
+    pub updated_at: FieldChange<Timestamp>,
+    pub code: FieldChange<String>,
+    pub name: FieldChange<String>,
     pub overrides: ChangeOverrides,
     /// The states in which it may be changed.
     pub expected: Expected,

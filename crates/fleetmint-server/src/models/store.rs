@@ -1,50 +1,22 @@
 use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
 use jiff::Timestamp;
 
-use super::{DeviceModel, Error, Overrides, Sort};
+use super::{DeviceModel, Error, Sort};
 use crate::database::folding::fold;
 use crate::database::keyset::{After, Listing, keyset};
 use crate::database::schema::device_models::{self, dsl};
 use crate::database::{self, Connection, timestamp};
+use crate::overrides::{self, Overrides};
 
-type OverridesColumns = (
-    dsl::base_url,
-    dsl::token_url,
-    dsl::mqtt_url,
-    dsl::mqtt_userinfo,
-    dsl::wifi_ssid,
-    dsl::wifi_password,
-);
-type Columns = (
-    dsl::id,
-    dsl::code,
-    dsl::name,
-    OverridesColumns,
-    dsl::created_at,
-    dsl::updated_at,
-);
-const COLUMNS: Columns = (
-    dsl::id,
-    dsl::code,
-    dsl::name,
-    (
-        dsl::base_url,
-        dsl::token_url,
-        dsl::mqtt_url,
-        dsl::mqtt_userinfo,
-        dsl::wifi_ssid,
-        dsl::wifi_password,
-    ),
-    dsl::created_at,
-    dsl::updated_at,
-);
-
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = device_models, check_for_backend(Sqlite))]
 struct Row {
     id: i64,
     code: String,
     name: String,
-    overrides: Overrides,
+    #[diesel(embed)]
+    overrides: overrides::store::device_models::Row,
     created_at: i64,
     updated_at: i64,
 }
@@ -55,7 +27,7 @@ impl From<Row> for DeviceModel {
             id: row.id,
             code: row.code,
             name: row.name,
-            overrides: row.overrides,
+            overrides: row.overrides.into(),
             created_at: timestamp(row.created_at),
             updated_at: timestamp(row.updated_at),
         }
@@ -72,20 +44,13 @@ pub(super) fn insert(
     diesel::insert_into(device_models::table)
         .values((
             (dsl::code.eq(code), dsl::name.eq(name), dsl::name_folded.eq(fold(name))),
-            (
-                dsl::base_url.eq(&overrides.base_url),
-                dsl::token_url.eq(&overrides.token_url),
-                dsl::mqtt_url.eq(&overrides.mqtt_url),
-                dsl::mqtt_userinfo.eq(&overrides.mqtt_userinfo),
-                dsl::wifi_ssid.eq(&overrides.wifi_ssid),
-                dsl::wifi_password.eq(&overrides.wifi_password),
-            ),
+            overrides::store::device_models::Row::from(overrides),
             (
                 dsl::created_at.eq(now.as_microsecond()),
                 dsl::updated_at.eq(now.as_microsecond()),
             ),
         ))
-        .returning(COLUMNS)
+        .returning(Row::as_returning())
         .get_result::<Row>(connection)
         .map(DeviceModel::from)
         .map_err(|error| match database::Error::from(error) {
@@ -97,7 +62,7 @@ pub(super) fn insert(
 pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<DeviceModel>, database::Error> {
     let row = dsl::device_models
         .find(id)
-        .select(COLUMNS)
+        .select(Row::as_select())
         .get_result::<Row>(connection)
         .optional()?;
     Ok(row.map(DeviceModel::from))
@@ -120,7 +85,10 @@ pub(super) fn with_code(connection: &mut Connection, code: &str) -> Result<Optio
 }
 
 pub(super) fn list(connection: &mut Connection, listing: &Listing<Sort>) -> Result<Vec<DeviceModel>, database::Error> {
-    let mut query = dsl::device_models.select(COLUMNS).limit(listing.fetch()).into_boxed();
+    let mut query = dsl::device_models
+        .select(Row::as_select())
+        .limit(listing.fetch())
+        .into_boxed();
     if let Some(pattern) = listing.pattern() {
         query = query.filter(
             dsl::code
@@ -148,12 +116,7 @@ pub(super) fn update(connection: &mut Connection, model: &DeviceModel) -> Result
         .set((
             dsl::name.eq(&model.name),
             dsl::name_folded.eq(fold(&model.name)),
-            dsl::base_url.eq(&model.overrides.base_url),
-            dsl::token_url.eq(&model.overrides.token_url),
-            dsl::mqtt_url.eq(&model.overrides.mqtt_url),
-            dsl::mqtt_userinfo.eq(&model.overrides.mqtt_userinfo),
-            dsl::wifi_ssid.eq(&model.overrides.wifi_ssid),
-            dsl::wifi_password.eq(&model.overrides.wifi_password),
+            overrides::store::device_models::Row::from(&model.overrides),
             dsl::updated_at.eq(model.updated_at.as_microsecond()),
         ))
         .execute(connection)?;

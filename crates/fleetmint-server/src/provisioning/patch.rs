@@ -7,7 +7,7 @@ use fleetmint_board::patch::{self as board, Keys, Patched};
 use fleetmint_board::provisioning::check_partition_size;
 
 use super::store::Material;
-use super::{Chosen, Error, attempt, secret, value_error};
+use super::{Chosen, Error, attempt, material, value_error};
 use crate::access::Caller;
 use crate::app::App;
 use crate::operation::Operation;
@@ -54,9 +54,9 @@ pub async fn patch<R: Send + 'static>(
     room: R,
 ) -> Result<(Wiped, Patched, R), Error> {
     let mut record = caller.record(app.clock.now(), Operation::PatchProvisioning).device(id);
-    let (material, reference) = super::material(app, &mut record).await?;
+    let (material, reference) = material::read(app, &mut record).await?;
     attempt(app, record, async {
-        let secret = secret(app, &material, &reference).await?;
+        let secret = material::secret(app, &material, &reference).await?;
         let worker = app.clone();
         let waiting = Waiting::default();
         let wanted = waiting.wanted();

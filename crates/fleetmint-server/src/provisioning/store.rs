@@ -1,20 +1,25 @@
 use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
 
 use crate::database::schema::{client_secrets, device_models, devices};
 use crate::database::{self, Connection};
 use crate::devices::store::ACTIVE;
 use crate::identity::Client;
 use crate::identity::builtin::SecretRow;
-use crate::models::Overrides;
+use crate::overrides::Overrides;
+use crate::overrides::store::device_models::Row as ModelOverrides;
+use crate::overrides::store::devices::Row as DeviceOverrides;
 
 /// What the rows say about one device: all of it in one read, since every provisioning makes it.
 #[derive(Queryable)]
 pub(super) struct Material {
     pub(super) device_key: String,
     pub(super) client_id: String,
+    #[diesel(deserialize_as = DeviceOverrides)]
     pub(super) device: Overrides,
     pub(super) model_id: i64,
     pub(super) model_code: String,
+    #[diesel(deserialize_as = ModelOverrides)]
     pub(super) model: Overrides,
 }
 
@@ -54,59 +59,33 @@ pub(super) fn prove(
     Ok(())
 }
 
-/// What is read of a device and its model.
+/// The columns of [`Material`].
 type Columns = (
     devices::key,
     devices::client_id,
-    (
-        devices::base_url,
-        devices::token_url,
-        devices::mqtt_url,
-        devices::mqtt_userinfo,
-        devices::wifi_ssid,
-        devices::wifi_password,
-    ),
+    <DeviceOverrides as Selectable<Sqlite>>::SelectExpression,
     devices::device_model_id,
     device_models::code,
-    (
-        device_models::base_url,
-        device_models::token_url,
-        device_models::mqtt_url,
-        device_models::mqtt_userinfo,
-        device_models::wifi_ssid,
-        device_models::wifi_password,
-    ),
+    <ModelOverrides as Selectable<Sqlite>>::SelectExpression,
 );
 
-const COLUMNS: Columns = (
-    devices::key,
-    devices::client_id,
+fn columns() -> Columns {
     (
-        devices::base_url,
-        devices::token_url,
-        devices::mqtt_url,
-        devices::mqtt_userinfo,
-        devices::wifi_ssid,
-        devices::wifi_password,
-    ),
-    devices::device_model_id,
-    device_models::code,
-    (
-        device_models::base_url,
-        device_models::token_url,
-        device_models::mqtt_url,
-        device_models::mqtt_userinfo,
-        device_models::wifi_ssid,
-        device_models::wifi_password,
-    ),
-);
+        devices::key,
+        devices::client_id,
+        <DeviceOverrides as Selectable<Sqlite>>::construct_selection(),
+        devices::device_model_id,
+        device_models::code,
+        <ModelOverrides as Selectable<Sqlite>>::construct_selection(),
+    )
+}
 
 /// What an image is made of, but for the secret, and which client at an outside provider has that.
 pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<(Material, Reference)>, database::Error> {
     let query = devices::table
         .inner_join(device_models::table)
         .filter(devices::id.eq(id).and(devices::state.eq(ACTIVE)))
-        .select((COLUMNS, (devices::provider_ref, devices::provider_proof)));
+        .select((columns(), (devices::provider_ref, devices::provider_proof)));
     Ok(query.get_result(connection).optional()?)
 }
 
@@ -123,6 +102,6 @@ pub(super) fn find_with_secret(
         .left_join(secrets)
         .filter(devices::id.eq(id).and(devices::state.eq(ACTIVE)))
         .order((client_secrets::created_at.desc(), client_secrets::id.desc()))
-        .select((COLUMNS, SecretRow::COLUMNS.nullable()));
+        .select((columns(), SecretRow::COLUMNS.nullable()));
     Ok(query.load(connection)?.into_iter().next())
 }
