@@ -1,4 +1,4 @@
-//! What people call a model or a device.
+//! Names of models and devices.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, WhiteSpace};
 use icu_properties::{CodePointMapData, CodePointSetData};
@@ -19,7 +19,7 @@ pub(crate) const PATTERN: &str = concat!(
     r"[^\u0000-\u001f\u007f-\u009f]*$"
 );
 
-/// A name has a character that can be seen, no control characters, and at most [`MAX`] characters.
+/// Checks a name: at least one visible character, no control characters, at most [`MAX`] characters.
 pub(crate) fn check(name: &str, violations: &mut Vec<Violation>) {
     let rule = if name.chars().any(char::is_control) {
         "the name must have no control characters".to_owned()
@@ -36,9 +36,9 @@ pub(crate) fn check(name: &str, violations: &mut Vec<Violation>) {
     violations.push(Violation::new("/name", rule));
 }
 
-/// Whether a character leaves a mark: blanks, fillers, joiners and marks of direction do not.
+/// Whether a character is visible: blanks, fillers, joiners and direction marks are not.
 fn is_visible(character: char) -> bool {
-    /// A braille cell without dots is a symbol for Unicode, and blank on every screen.
+    /// A braille cell without dots is a symbol in Unicode, and blank on every screen.
     const BRAILLE_BLANK: char = '\u{2800}';
     let category = CodePointMapData::<GeneralCategory>::new().get(character);
     let unseen = GeneralCategoryGroup::Separator
@@ -50,7 +50,7 @@ fn is_visible(character: char) -> bool {
         && character != BRAILLE_BLANK
 }
 
-/// A name may be changed, and not removed.
+/// Checks a change: a name may be changed, not removed.
 pub(crate) fn check_change(name: &FieldChange<String>, violations: &mut Vec<Violation>) {
     match name {
         FieldChange::Keep => {}

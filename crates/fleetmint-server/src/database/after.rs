@@ -9,19 +9,3 @@ pub enum After {
     Number(i64, i64),
     Text(String, i64),
 }
-
-impl After {
-    pub(crate) fn number(after: Option<&Self>) -> Option<(i64, i64)> {
-        match after {
-            Some(Self::Number(value, id)) => Some((*value, *id)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn text(after: Option<&Self>) -> Option<(String, i64)> {
-        match after {
-            Some(Self::Text(value, id)) => Some((value.clone(), *id)),
-            _ => None,
-        }
-    }
-}

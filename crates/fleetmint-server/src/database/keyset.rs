@@ -1,5 +1,11 @@
-//! Lists by keyset: each page begins where the one before ended, so that it costs the same at any depth, and rows that
-//! come or go meanwhile shift nothing.
+//! Lists by keyset: each page begins where the one before ended, so it costs the same at any depth, and rows that are
+//! added or deleted between two pages shift nothing.
+
+use diesel::dsl::{And, Asc, Desc, Eq, Gt, Lt, Or, SqlTypeOf};
+use diesel::expression::{AsExpression, Expression};
+use diesel::query_dsl::methods::{FilterDsl, OrderDsl};
+use diesel::sql_types::{BigInt, Bool, SingleValue, SqlType, Text};
+use diesel::{BoolExpressionMethods as _, ExpressionMethods};
 
 pub use super::after::After;
 use super::folding::fold;
@@ -18,12 +24,12 @@ pub struct Listing<S> {
 }
 
 impl<S> Listing<S> {
-    /// What a query asks for: one row more says that there is a next page.
+    /// How many rows a query reads: one more than the page has shows that there is a next page.
     pub(crate) fn fetch(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
-    /// The pattern of a `LIKE … ESCAPE '\'` that finds the text anywhere in a folded one, or in one of ASCII.
+    /// The pattern for `LIKE … ESCAPE '\'` that finds the text anywhere in a folded or an ASCII column.
     pub(crate) fn pattern(&self) -> Option<String> {
         let q = self.q.as_ref()?;
         let mut pattern = String::from("%");
@@ -46,24 +52,79 @@ pub trait SortKey: Copy + PartialEq + 'static {
     /// The name as callers write it.
     fn name(self) -> &'static str;
 
+    /// Whether the column holds numbers; otherwise it holds texts.
+    fn is_number(self) -> bool;
+
     /// Whether a place is one in this order.
-    fn matches(self, after: &After) -> bool;
+    fn matches(self, after: &After) -> bool {
+        matches!(after, After::Number(..)) == self.is_number()
+    }
 }
 
-/// Orders and bounds a boxed query by one column and the id.
-macro_rules! keyset {
-    ($query:expr, $column:expr, $id:expr, $descending:expr, $after:expr) => {{
-        let query = $query;
-        match ($descending, $after) {
-            (false, None) => query.order(($column.asc(), $id.asc())),
-            (true, None) => query.order(($column.desc(), $id.desc())),
-            (false, Some((value, id))) => query
-                .filter($column.gt(value.clone()).or($column.eq(value).and($id.gt(id))))
-                .order(($column.asc(), $id.asc())),
-            (true, Some((value, id))) => query
-                .filter($column.lt(value.clone()).or($column.eq(value).and($id.lt(id))))
-                .order(($column.desc(), $id.desc())),
-        }
-    }};
+/// A type of columns that lists can be sorted by.
+pub(crate) trait Sortable: SqlType + SingleValue + Sized {
+    type Value: AsExpression<Self> + Clone;
+
+    /// The value and the id of a place, if it is one in a column of this type.
+    fn of(after: &After) -> Option<(Self::Value, i64)>;
 }
-pub(crate) use keyset;
+
+impl Sortable for BigInt {
+    type Value = i64;
+
+    fn of(after: &After) -> Option<(i64, i64)> {
+        match after {
+            After::Number(value, id) => Some((*value, *id)),
+            After::Text(..) => None,
+        }
+    }
+}
+
+impl Sortable for Text {
+    type Value = String;
+
+    fn of(after: &After) -> Option<(String, i64)> {
+        match after {
+            After::Text(value, id) => Some((value.clone(), *id)),
+            After::Number(..) => None,
+        }
+    }
+}
+
+/// A value of a column's type.
+type Value<C> = <SqlTypeOf<C> as Sortable>::Value;
+
+/// What comes after a place: a greater value (`G`) in the column, or the same value and a greater id (`H`).
+type Beyond<G, C, H> = Or<G, And<Eq<C, Value<C>>, H>>;
+
+/// Sorts a boxed query by a column and then by the id, and begins it after the listing's place.
+pub(crate) fn page<Q, C, I, S>(query: Q, column: C, id: I, listing: &Listing<S>) -> Q
+where
+    C: ExpressionMethods + Copy,
+    SqlTypeOf<C>: Sortable,
+    I: Expression<SqlType = BigInt> + Copy,
+    Eq<C, Value<C>>: Expression<SqlType = Bool>,
+    Gt<C, Value<C>>: Expression<SqlType = Bool>,
+    Lt<C, Value<C>>: Expression<SqlType = Bool>,
+    Q: OrderDsl<(Asc<C>, Asc<I>), Output = Q>
+        + OrderDsl<(Desc<C>, Desc<I>), Output = Q>
+        + FilterDsl<Beyond<Gt<C, Value<C>>, C, Gt<I, i64>>, Output = Q>
+        + FilterDsl<Beyond<Lt<C, Value<C>>, C, Lt<I, i64>>, Output = Q>,
+{
+    let after = listing.after.as_ref().and_then(SqlTypeOf::<C>::of);
+    let query = match (after, listing.descending) {
+        (None, _) => query,
+        (Some((value, last)), false) => {
+            let ties = column.eq(value.clone()).and(id.gt(last));
+            FilterDsl::filter(query, column.gt(value).or(ties))
+        }
+        (Some((value, last)), true) => {
+            let ties = column.eq(value.clone()).and(id.lt(last));
+            FilterDsl::filter(query, column.lt(value).or(ties))
+        }
+    };
+    match listing.descending {
+        false => OrderDsl::order(query, (column.asc(), id.asc())),
+        true => OrderDsl::order(query, (column.desc(), id.desc())),
+    }
+}

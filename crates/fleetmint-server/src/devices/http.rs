@@ -32,7 +32,7 @@ pub(crate) struct Device {
     client_id: String,
     #[schema(example = "Kitchen")]
     name: String,
-    /// What its maker or owner knows it by.
+    /// The maker's or owner's own number for it.
     #[schema(required, example = "SN-2026-000042")]
     serial: Option<String>,
     #[schema(schema_with = schema::id)]
@@ -60,8 +60,8 @@ impl From<super::Device> for Device {
     }
 }
 
-/// What is to be changed of a device: a JSON merge patch. What never changes may be sent as it is, so that an answer can
-/// be sent back.
+/// A change of a device: a JSON merge patch. Fields that never change are accepted with their current value, so that an
+/// answer can be sent back.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = ChangeDevice)]
 #[serde(deny_unknown_fields)]
@@ -96,7 +96,7 @@ pub(crate) struct ChangeMembers {
     updated_at: FieldChange<Timestamp>,
 }
 
-/// What the maker or owner of a device knows it by.
+/// A device's serial.
 pub(crate) fn serial_schema() -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
@@ -104,15 +104,15 @@ pub(crate) fn serial_schema() -> Schema {
         .max_length(Some(serial::MAX))
         .pattern(Some(serial::PATTERN))
         .description(Some(
-            "What its maker or owner knows it by: 1 to 64 printable ASCII characters without blanks at the ends. No two \
-             devices have the same.",
+            "The maker's or owner's own number for it: 1 to 64 printable ASCII characters without blanks at the ends. No \
+             two devices have the same.",
         ))
         .examples(["SN-2026-000042"])
         .into()
 }
 
 schema::parameter!(
-    /// A serial in a query. Any text may be looked for.
+    /// A serial in a query, which may be any text.
     SerialInQuery,
     schema::text().into()
 );

@@ -1,4 +1,4 @@
-//! What exists.
+//! Devices: the boards that have an identity.
 
 pub(crate) mod http;
 pub(crate) mod serial;
@@ -21,7 +21,7 @@ use crate::seal::{Place, Seal};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
 
-/// A device that has its identity. One whose client is being made or removed is not seen.
+/// A device that has its identity. A device whose client is being created or deleted is not visible.
 #[derive(Clone, Debug)]
 pub struct Device {
     pub id: i64,
@@ -29,7 +29,7 @@ pub struct Device {
     pub key: String,
     pub device_model_id: i64,
     pub name: String,
-    /// What its maker or owner knows it by.
+    /// The maker's or owner's own number for it.
     pub serial: Option<String>,
     /// `iotdevice-<model code>-<key>`; it never changes.
     pub client_id: String,
@@ -40,7 +40,8 @@ pub struct Device {
     pub updated_at: Timestamp,
 }
 
-/// What may be changed of a device; what never changes may only be named as it is, so that an answer can be sent back.
+/// A change of a device. Fields that never change are accepted with their current value, so that an answer can be sent
+/// back.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeDevice {
     pub id: FieldChange<i64>,
@@ -52,11 +53,11 @@ pub struct ChangeDevice {
     pub name: FieldChange<String>,
     pub serial: FieldChange<String>,
     pub overrides: ChangeOverrides,
-    /// The states in which it may be changed.
+    /// The versions in which it may be changed.
     pub expected: Expected,
 }
 
-/// Why an operation on a device failed. Nothing of it was done.
+/// Why an operation on a device failed. It changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("there is no such device")]
@@ -67,7 +68,7 @@ pub enum Error {
     Changed(#[from] Changed),
     #[error("there is a device with this serial already")]
     SerialTaken,
-    /// Whose client is being created or deleted: whether the serial is free is known after that.
+    /// Only when that has ended is it known whether the serial is free.
     #[error("a device with this serial is being created or deleted")]
     SerialInDoubt,
     #[error(transparent)]
@@ -87,14 +88,14 @@ impl Reason for Error {
     }
 }
 
-/// Which devices a list holds.
+/// Which devices to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub device_model_id: Option<i64>,
     pub serial: Option<String>,
 }
 
-/// What devices can be listed by.
+/// What a list of devices can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
     Id,
@@ -116,8 +117,8 @@ impl SortKey for Sort {
         }
     }
 
-    fn matches(self, after: &After) -> bool {
-        matches!(after, After::Number(..)) == matches!(self, Self::Id | Self::CreatedAt)
+    fn is_number(self) -> bool {
+        matches!(self, Self::Id | Self::CreatedAt)
     }
 }
 
@@ -131,7 +132,7 @@ impl Device {
         }
     }
 
-    /// Its state: every change of it is another one.
+    /// Its state: each change makes another version.
     pub fn version(&self) -> Version {
         let digest = Version::digest().number(self.id).text(&self.key).text(&self.client_id);
         let digest = digest.number(self.device_model_id).text(&self.name);
@@ -142,7 +143,7 @@ impl Device {
             .finish()
     }
 
-    /// Its place in a list.
+    /// Its place in a list that is sorted this way.
     pub fn place(&self, sort: Sort) -> After {
         match sort {
             Sort::Id => After::Number(self.id, self.id),
@@ -163,7 +164,7 @@ pub async fn get(app: &App, id: i64) -> Result<Device, Error> {
         .await
 }
 
-/// Part of the devices, and one more than asked for if there is one.
+/// One page of devices, and one device more if there is a next page.
 ///
 /// # Errors
 /// Only the database's.
@@ -214,7 +215,7 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
         device.overrides = change.overrides.apply(device.overrides, |column, secret| {
             service.seal.seal(place(key, column), secret.as_bytes())
         });
-        // What changes nothing can be sent again and again: the row, its time included, stays as it is.
+        // A change that changes nothing leaves the row as it is, its time included.
         if device.version() != before {
             device.updated_at = record.at;
             store::update(connection, &device)?;
@@ -224,7 +225,7 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
     .await
 }
 
-/// Makes sure that no other device has this serial, in the transaction that gives it to one.
+/// Checks that no other device has this serial, in the transaction that assigns it.
 ///
 /// # Errors
 /// [`Error::SerialTaken`], [`Error::SerialInDoubt`].
@@ -241,7 +242,7 @@ pub(crate) fn check_serial_is_free(
     }
 }
 
-/// Where a secret of a device is sealed.
+/// The place that a device's secret is sealed for.
 pub(crate) const fn place<'a>(key: &'a str, column: &'static str) -> Place<'a> {
     Place {
         table: "devices",
@@ -250,7 +251,7 @@ pub(crate) const fn place<'a>(key: &'a str, column: &'static str) -> Place<'a> {
     }
 }
 
-/// Seals the brokers' user names and passwords that an earlier version kept as they are.
+/// Seals the user names and passwords of brokers that an earlier version stored as plain text.
 pub(crate) fn seal_userinfo(connection: &mut Connection, seal: &Seal) -> Result<(), Error> {
     for (id, key, url) in store::urls_with_userinfo(connection)? {
         if let Some((masked, userinfo)) = url::split_userinfo(&url) {

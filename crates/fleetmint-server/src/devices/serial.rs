@@ -1,4 +1,4 @@
-//! The number that a device's maker or owner knows it by.
+//! Serials: the maker's or owner's own number for a device.
 
 use crate::change::FieldChange;
 use crate::violation::Violation;
@@ -6,10 +6,10 @@ use crate::violation::Violation;
 /// The longest serial in characters.
 pub(crate) const MAX: usize = 64;
 
-/// What the OpenAPI document says of it.
+/// The rule as a regular expression, for the OpenAPI document.
 pub(crate) const PATTERN: &str = "^[!-~]([ -~]{0,62}[!-~])?$";
 
-/// 1 to [`MAX`] printable ASCII characters: what can be read off a label, with no blank at either end.
+/// Checks a serial: 1 to [`MAX`] printable ASCII characters, as on a label, with no blank at either end.
 pub(crate) fn check(serial: &str, violations: &mut Vec<Violation>) {
     let printable = serial.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if serial.is_empty() || serial.len() > MAX || !printable || serial.trim() != serial {
@@ -20,7 +20,7 @@ pub(crate) fn check(serial: &str, violations: &mut Vec<Violation>) {
     }
 }
 
-/// A serial may be changed and removed.
+/// Checks a change: a serial may be changed and removed.
 pub(crate) fn check_change(serial: &FieldChange<String>, violations: &mut Vec<Violation>) {
     if let Some(serial) = serial.value() {
         check(serial, violations);

@@ -3,12 +3,12 @@ use diesel::sqlite::Sqlite;
 
 use super::{Device, Filter, Sort};
 use crate::database::folding::fold;
-use crate::database::keyset::{After, Listing, keyset};
+use crate::database::keyset::{self, Listing};
 use crate::database::schema::devices::{self, dsl};
 use crate::database::{self, Connection, timestamp};
 use crate::overrides;
 
-/// The state of a row that readers see.
+/// The state of a row that readers can see.
 pub(crate) const ACTIVE: &str = "active";
 
 #[derive(Queryable, Selectable)]
@@ -52,7 +52,7 @@ pub(crate) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device
     Ok(query.get_result::<Row>(connection).optional()?.map(Device::from))
 }
 
-/// Which device has this serial, and in which state its row is.
+/// The id and the state of the row that has this serial.
 pub(super) fn state_of_serial(
     connection: &mut Connection,
     serial: &str,
@@ -89,12 +89,11 @@ pub(super) fn list(
                 .or(dsl::serial.like(pattern).escape('\\')),
         );
     }
-    let (after, down) = (listing.after.as_ref(), listing.descending);
     query = match listing.sort {
-        Sort::Id => keyset!(query, dsl::id, dsl::id, down, After::number(after)),
-        Sort::Key => keyset!(query, dsl::key, dsl::id, down, After::text(after)),
-        Sort::Name => keyset!(query, dsl::name, dsl::id, down, After::text(after)),
-        Sort::CreatedAt => keyset!(query, dsl::created_at, dsl::id, down, After::number(after)),
+        Sort::Id => keyset::page(query, dsl::id, dsl::id, listing),
+        Sort::Key => keyset::page(query, dsl::key, dsl::id, listing),
+        Sort::Name => keyset::page(query, dsl::name, dsl::id, listing),
+        Sort::CreatedAt => keyset::page(query, dsl::created_at, dsl::id, listing),
     };
     Ok(query.load::<Row>(connection)?.into_iter().map(Device::from).collect())
 }
@@ -112,7 +111,7 @@ pub(super) fn update(connection: &mut Connection, device: &Device) -> Result<(),
     Ok(())
 }
 
-/// The URLs whose user name and password are not sealed, with the row's id and key.
+/// The brokers' URLs whose user name and password are not sealed, with the row's id and key.
 pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64, String, String)>, database::Error> {
     Ok(dsl::devices
         .filter(dsl::mqtt_url.like("%://%@%").and(dsl::mqtt_userinfo.is_null()))

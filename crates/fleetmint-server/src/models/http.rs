@@ -67,8 +67,8 @@ pub(crate) struct New {
     provisioning: Option<Object<ChangeOverrides>>,
 }
 
-/// What is to be changed of a model: a JSON merge patch. What never changes may be sent as it is, so that an answer can
-/// be sent back.
+/// A change of a model: a JSON merge patch. Fields that never change are accepted with their current value, so that an
+/// answer can be sent back.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ChangeDeviceModel)]
 #[serde(deny_unknown_fields)]
@@ -94,7 +94,7 @@ pub(crate) struct ChangeModel {
     updated_at: FieldChange<Timestamp>,
 }
 
-/// Makes a device model.
+/// Creates a device model.
 #[utoipa::path(
     post, path = "/api/device-models", tag = "device models", params(IdempotencyKeyParameter), request_body = New,
     responses(
@@ -219,7 +219,7 @@ pub(crate) async fn update_device_model(
 #[utoipa::path(
     delete, path = "/api/device-models/{id}", tag = "device models", params(IdParameter, IfMatchParameter),
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "It is deleted"),
         (status = 400, description = "`If-Match` cannot be read"),
         (status = 409, description = "There are devices of this model"),
         (status = 412, description = "It is not in a state that `If-Match` names"),

@@ -1,4 +1,4 @@
-//! What a device type requires.
+//! Device models: the types of devices, each with its own provisioning values.
 
 pub(crate) mod http;
 pub(crate) mod store;
@@ -35,7 +35,7 @@ pub struct DeviceModel {
     pub updated_at: Timestamp,
 }
 
-/// What a new model is made of.
+/// The values of a new model.
 #[derive(Clone, Debug)]
 pub struct NewDeviceModel {
     pub code: String,
@@ -43,7 +43,7 @@ pub struct NewDeviceModel {
     pub overrides: ChangeOverrides,
 }
 
-/// What may be changed of a model; what never changes may only be named as it is, so that an answer can be sent back.
+/// A change of a model. Fields that never change are accepted with their current value, so that an answer can be sent back.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeDeviceModel {
     pub id: FieldChange<i64>,
@@ -52,11 +52,11 @@ pub struct ChangeDeviceModel {
     pub code: FieldChange<String>,
     pub name: FieldChange<String>,
     pub overrides: ChangeOverrides,
-    /// The states in which it may be changed.
+    /// The versions in which it may be changed.
     pub expected: Expected,
 }
 
-/// Why an operation on a model failed. Nothing of it was done.
+/// Why an operation on a model failed. It changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("there is no such device model")]
@@ -89,7 +89,7 @@ impl Reason for Error {
     }
 }
 
-/// What models can be listed by.
+/// What a list of models can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
     Id,
@@ -111,13 +111,13 @@ impl SortKey for Sort {
         }
     }
 
-    fn matches(self, after: &After) -> bool {
-        matches!(after, After::Number(..)) == matches!(self, Self::Id | Self::CreatedAt)
+    fn is_number(self) -> bool {
+        matches!(self, Self::Id | Self::CreatedAt)
     }
 }
 
 impl DeviceModel {
-    /// Its state: every change of it is another one.
+    /// Its state: each change makes another version.
     pub fn version(&self) -> Version {
         let digest = Version::digest().number(self.id).text(&self.code).text(&self.name);
         self.overrides
@@ -127,7 +127,7 @@ impl DeviceModel {
             .finish()
     }
 
-    /// Its place in a list.
+    /// Its place in a list that is sorted this way.
     pub fn place(&self, sort: Sort) -> After {
         match sort {
             Sort::Id => After::Number(self.id, self.id),
@@ -156,7 +156,7 @@ pub async fn create(
             Some(once) => idempotency::earlier(connection, &once.call),
             None => Ok(None),
         };
-        // What is answered again changes nothing.
+        // Repeating the first answer changes nothing.
         if let Ok(Some(answer)) = earlier {
             return Ok(Ok(Outcome::Repeated(answer)));
         }
@@ -194,7 +194,7 @@ pub async fn get(app: &App, id: i64) -> Result<DeviceModel, Error> {
         .await
 }
 
-/// Part of the models, and one more than asked for if there is one.
+/// One page of models, and one model more if there is a next page.
 ///
 /// # Errors
 /// Only the database's.
@@ -234,7 +234,7 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
         model.overrides = change.overrides.apply(model.overrides, |column, secret| {
             service.seal.seal(place(code, column), secret.as_bytes())
         });
-        // What changes nothing can be sent again and again: the row, its time included, stays as it is.
+        // A change that changes nothing leaves the row as it is, its time included.
         if model.version() != before {
             model.updated_at = record.at;
             store::update(connection, &model)?;
@@ -258,7 +258,7 @@ pub async fn delete(app: &App, caller: &Caller, id: i64, expected: Expected) -> 
     .await
 }
 
-/// The code of a model, by which a new device's client is named.
+/// The code of a model, which is part of the names of its devices' clients.
 pub(crate) fn code(connection: &mut Connection, id: i64) -> Result<Option<String>, database::Error> {
     store::code(connection, id)
 }
@@ -280,7 +280,7 @@ fn check_code(code: &str, violations: &mut Vec<Violation>) {
     }
 }
 
-/// Where a secret of a model is sealed.
+/// The place that a model's secret is sealed for.
 pub(crate) const fn place<'a>(code: &'a str, column: &'static str) -> Place<'a> {
     Place {
         table: "device_models",
@@ -289,7 +289,7 @@ pub(crate) const fn place<'a>(code: &'a str, column: &'static str) -> Place<'a> 
     }
 }
 
-/// Seals the brokers' user names and passwords that an earlier version kept as they are.
+/// Seals the user names and passwords of brokers that an earlier version stored as plain text.
 pub(crate) fn seal_userinfo(connection: &mut Connection, seal: &Seal) -> Result<(), Error> {
     for (id, code, url) in store::urls_with_userinfo(connection)? {
         if let Some((masked, userinfo)) = url::split_userinfo(&url) {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{DeviceModel, Error, Sort};
 use crate::database::folding::fold;
-use crate::database::keyset::{After, Listing, keyset};
+use crate::database::keyset::{self, Listing};
 use crate::database::schema::device_models::{self, dsl};
 use crate::database::{self, Connection, timestamp};
 use crate::overrides::{self, Overrides};
@@ -97,12 +97,11 @@ pub(super) fn list(connection: &mut Connection, listing: &Listing<Sort>) -> Resu
                 .or(dsl::name_folded.like(pattern).escape('\\')),
         );
     }
-    let (after, down) = (listing.after.as_ref(), listing.descending);
     query = match listing.sort {
-        Sort::Id => keyset!(query, dsl::id, dsl::id, down, After::number(after)),
-        Sort::Code => keyset!(query, dsl::code, dsl::id, down, After::text(after)),
-        Sort::Name => keyset!(query, dsl::name, dsl::id, down, After::text(after)),
-        Sort::CreatedAt => keyset!(query, dsl::created_at, dsl::id, down, After::number(after)),
+        Sort::Id => keyset::page(query, dsl::id, dsl::id, listing),
+        Sort::Code => keyset::page(query, dsl::code, dsl::id, listing),
+        Sort::Name => keyset::page(query, dsl::name, dsl::id, listing),
+        Sort::CreatedAt => keyset::page(query, dsl::created_at, dsl::id, listing),
     };
     Ok(query
         .load::<Row>(connection)?
@@ -133,7 +132,7 @@ pub(super) fn delete(connection: &mut Connection, id: i64) -> Result<(), Error> 
     }
 }
 
-/// The URLs whose user name and password are not sealed, with the row's id and code.
+/// The brokers' URLs whose user name and password are not sealed, with the row's id and code.
 pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64, String, String)>, database::Error> {
     Ok(dsl::device_models
         .filter(dsl::mqtt_url.like("%://%@%").and(dsl::mqtt_userinfo.is_null()))

@@ -29,10 +29,10 @@ use crate::violation::Violation;
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 
-/// How many headers an image is answered with, and some.
+/// How many headers the answer with an image has, with some to spare.
 const HEADERS: usize = 12;
 
-/// What an answer adds around the base64, and some.
+/// How many bytes an answer has around the base64, with some to spare.
 const FRAME: usize = 64;
 
 /// The image of a device's NVS partition.
@@ -41,7 +41,7 @@ struct Provisioning<'a> {
     /// The partition's name.
     #[schema(example = "nvs")]
     partition: &'static str,
-    /// The image's size in bytes, which is the partition's.
+    /// The size of the image and of the partition in bytes.
     #[schema(example = 4096)]
     size: usize,
     /// The image in standard padded base64; unused bytes are 0xFF.
@@ -55,15 +55,15 @@ struct Provisioning<'a> {
 #[expect(dead_code, reason = "documents a body that is no JSON")]
 pub(crate) struct RawImage(Vec<u8>);
 
-/// How large the image is.
+/// The size of the image.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents the parameter, which is read by parse_size")]
 pub(crate) struct PartitionSize {
     /// The size of the device's NVS partition in bytes, as a partition table has it (24576, 0x6000, 24K, 1M): a multiple
     /// of 4096 from 4096 to 16 MiB. From 0x3000 up at least one page stays free, as the firmware needs for writing.
-    /// Without it the image is one page of 4096 bytes, which belongs at the start of an *erased* partition; the
-    /// partition's real size is always right.
+    /// The default is one page of 4096 bytes, which belongs at the start of an *erased* partition. The partition's real
+    /// size is always right.
     #[param(value_type = SizeInQuery, inline, required = false, example = "0x6000")]
     partition_size: String,
 }
@@ -94,7 +94,7 @@ fn partition_size_schema() -> Schema {
 
 /// The image that gives a device its identity and its settings.
 ///
-/// It holds the device's secret. The answer comes only when its audit record is on the disk, and is not to be cached.
+/// It holds the device's secret. The answer is sent only after its audit record is on the disk, and must not be cached.
 #[utoipa::path(
     get, path = "/api/devices/{id}/provisioning", tag = "provisioning",
     params(
@@ -121,7 +121,7 @@ pub(crate) async fn get_provisioning(
     let media_type = negotiate(&headers, &[JSON, BYTES])?;
     let size = query.parse("partition_size", parse_size).unwrap_or(SIZE_DEFAULT);
     query.finish()?;
-    // In JSON the image is there twice for a moment.
+    // For JSON the image is in memory twice for a moment.
     let under_way = if media_type == BYTES { size } else { size * 7 / 3 };
     let room = app.large_bodies.room(under_way).await?;
     let (image, room) = super::get(&app, &caller, id, size, room).await?;
@@ -131,15 +131,15 @@ pub(crate) async fn get_provisioning(
 /// The largest body of a patch in bytes: 16 MiB in base64, a key partition, and the JSON around them.
 const PATCH_BODY_MAX: usize = (16 << 20) / 3 * 4 + (64 << 10);
 
-/// What a patch's answer adds around the base64 when few keys differ.
+/// How many bytes a patch's answer has around the base64 when few keys differ.
 const PATCH_FRAME: usize = 4096;
 
-/// Bytes of memory that a patch takes at most, by the size of its body: for that and the answer, and for the work between.
+/// The most memory in bytes that a patch takes for a body of this size: the body, the answer, and the work between.
 fn patch_memory(body: usize) -> usize {
     body * 2 + fleetmint_board::patch::memory(body / 4 * 3)
 }
 
-/// A patch's body, and the room for it and the work on it.
+/// The body of a patch, with the memory reserved for it and for the work on it.
 pub(crate) struct PatchBody(PatchProvisioning, Room);
 
 impl FromRequest<App> for PatchBody {
@@ -165,7 +165,7 @@ pub(crate) struct PatchProvisioning {
     nvs_keys: Option<Base64>,
 }
 
-/// What a text in base64 holds; `None` where it is not base64.
+/// The bytes of a text in base64; `None` if it is not base64.
 struct Base64(Option<Wiped>);
 
 impl<'de> Deserialize<'de> for Base64 {
@@ -204,19 +204,19 @@ impl PatchProvisioning {
     }
 }
 
-/// The partition as it is to be written to the chip.
+/// The partition to write to the chip.
 #[derive(Serialize, ToSchema)]
 struct PatchedProvisioning<'a> {
     /// The whole partition in standard padded base64.
     #[schema(value_type = String, format = Byte)]
     data: Encoded<'a>,
-    /// The numbers of the 4096-byte sectors that differ from what was sent, from 0.
+    /// The numbers of the 4096-byte sectors that differ from what was sent, counted from 0.
     changed_sectors: &'a [usize],
     /// The keys that differ, their values masked.
     diff: Vec<MaskedKey<'static>>,
 }
 
-/// Bytes that are written in base64, piece by piece: the whole text is in the answer alone.
+/// Bytes that are written as base64 piece by piece, so that only the answer holds the whole text.
 struct Encoded<'a>(&'a [u8]);
 
 impl fmt::Display for Encoded<'_> {
@@ -237,11 +237,11 @@ impl Serialize for Encoded<'_> {
     }
 }
 
-/// Puts the device's identity and settings into its partition as it was read from the chip.
+/// Writes the device's identity and settings into its partition as it was read from the chip.
 ///
 /// Everything else in it stays, as the firmware itself would leave it: Wi-Fi settings, calibration, other software's
-/// values. An optional value that the device is not given is erased. What is sent is never kept nor logged. The answer
-/// holds the device's secret; it comes only when its audit record is on the disk, and is not to be cached.
+/// values. An optional value that the device is not given is erased. What is sent is never stored or logged. The answer
+/// holds the device's secret; it is sent only after its audit record is on the disk, and must not be cached.
 #[utoipa::path(
     post, path = "/api/devices/{id}/provisioning/patch", tag = "provisioning",
     params(IdParameter),
@@ -270,7 +270,7 @@ pub(crate) async fn patch_provisioning(
         changed_sectors: &patched.changed_sectors,
         diff: patched.differences,
     };
-    // Whatever of it moves while it grows is wiped.
+    // If it grows, the memory that it leaves is wiped.
     let mut json = Wiped::new(Vec::with_capacity(image.as_ref().len().div_ceil(3) * 4 + PATCH_FRAME));
     serde_json::to_writer(&mut json, &answer).map_err(|error| Problem::internal(&error))?;
     let headers = [
@@ -282,7 +282,7 @@ pub(crate) async fn patch_provisioning(
 }
 
 fn render(image: Image, media_type: &'static str, room: Room) -> Response {
-    // Room for these, and for those that every answer gets: growing a table of headers costs more than filling it.
+    // Space for these headers and for those that every answer gets: growing the table costs more than filling it.
     let mut headers = HeaderMap::with_capacity(HEADERS);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));

@@ -1,4 +1,4 @@
-//! Model, device and secret become an image.
+//! The image that gives a device its identity and its settings.
 
 mod chosen;
 pub(crate) mod http;
@@ -22,10 +22,10 @@ use crate::secret::Wiped;
 use chosen::Chosen;
 pub use chosen::Level;
 
-/// The size of an image when the caller does not say: one page, which belongs at the start of an erased partition.
+/// The default size of an image: one page, which belongs at the start of an erased partition.
 pub const SIZE_DEFAULT: usize = 4096;
 
-/// What goes onto the chip.
+/// The image for a device's NVS partition.
 #[derive(Debug)]
 pub struct Image {
     pub device_key: String,
@@ -38,10 +38,10 @@ pub struct Image {
 pub enum Error {
     #[error("there is no such device")]
     NotFound,
-    /// A value is missing, breaks a rule, or there is no room for it.
+    /// A value is missing, breaks a rule, or does not fit.
     #[error("{cause}")]
     Value { cause: board::Error, level: Option<Level> },
-    /// A URL that an earlier version took, and that breaks today's rule.
+    /// A URL that an earlier version accepted breaks today's rule.
     #[error("{setting} {rule}")]
     Url {
         setting: Setting,
@@ -85,11 +85,11 @@ impl Reason for Error {
     }
 }
 
-/// Makes the image of a device's NVS partition: `size` bytes, a multiple of 4096 from 4096 to 16 MiB.
+/// The image of a device's NVS partition: `size` bytes, a multiple of 4096 from 4096 to 16 MiB.
 ///
-/// It discloses the device's secret, so it returns only when the audit record of that is on the disk.
+/// It discloses the device's secret, so it returns only after the audit record of that is on the disk.
 ///
-/// `room` is given back with the image, or dropped when the work has ended, be that after its caller has gone.
+/// `room` is returned with the image, or dropped when the work has ended, even if the caller has gone before.
 ///
 /// # Errors
 /// See [`Error`].
@@ -123,8 +123,8 @@ pub async fn get<R: Send + 'static>(
     }
 }
 
-/// Does what ends in a disclosure while the record of the attempt becomes durable; both are done before this returns. The
-/// record of the outcome follows.
+/// Runs work that ends in a disclosure while the record of the attempt becomes durable, and returns when both are done.
+/// The record of the outcome follows.
 async fn attempt<T>(app: &App, record: Entry, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut attempt = app.audit.begin(record)?;
     let result = work.await;
@@ -164,7 +164,7 @@ fn value_error(cause: board::Error, chosen: &Chosen<'_>, material: &store::Mater
 }
 
 impl Error {
-    /// What is wrong with a value, where it comes from, and which setting stands behind it.
+    /// What is wrong with a value, where the value comes from, and the key of its setting.
     pub(crate) fn explain(cause: &board::Error, level: Option<Level>) -> String {
         let (Some(level), Some(setting)) = (level, cause.setting()) else {
             return cause.to_string();

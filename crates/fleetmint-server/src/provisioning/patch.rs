@@ -1,4 +1,4 @@
-//! A device's values put into its partition as it was read from the chip: everything else in it stays.
+//! A patch: writes a device's values into its partition as it was read from the chip. Everything else in it stays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use crate::operation::Operation;
 use crate::secret::{Secret, Wiped};
 use crate::violation::Violation;
 
-/// A partition as it was read from the chip. It is other software's, secrets included: it is never kept nor printed.
+/// A partition as it was read from the chip. It holds other software's secrets, so it is never stored or printed.
 #[derive(Debug)]
 pub struct Partition {
     bytes: Wiped,
@@ -23,7 +23,7 @@ pub struct Partition {
 
 impl Partition {
     /// # Errors
-    /// No partition has this size, or what should be its key partition is none: a violation for each.
+    /// The size is not one of a partition, or the key partition cannot be read: a violation for each.
     pub fn new(bytes: Wiped, nvs_keys: Option<&[u8]>) -> Result<Self, Vec<Violation>> {
         let size = check_partition_size(bytes.as_ref().len());
         let keys = nvs_keys.map(Keys::decode).transpose();
@@ -38,11 +38,11 @@ impl Partition {
     }
 }
 
-/// Makes the partition that a chip is to have: the device's values in it, everything else as it was. Also what changed.
+/// The partition to write to the chip, with the device's values in it and everything else as it was, and what changed.
 ///
-/// It discloses the device's secret, so it returns only when the audit record of that is on the disk.
+/// It discloses the device's secret, so it returns only after the audit record of that is on the disk.
 ///
-/// `room` is given back with the result, or dropped when the work has ended, be that after its caller has gone.
+/// `room` is returned with the result, or dropped when the work has ended, even if the caller has gone before.
 ///
 /// # Errors
 /// See [`Error`].
@@ -60,7 +60,7 @@ pub async fn patch<R: Send + 'static>(
         let worker = app.clone();
         let waiting = Waiting::default();
         let wanted = waiting.wanted();
-        // Sixteen megabytes take a while.
+        // Sixteen megabytes take too long for this thread.
         let work = move || {
             let changed = change(&worker, &material, &secret, partition, &wanted);
             if let Err(Error::Partition(board::Error::Stopped)) = &changed
@@ -77,8 +77,8 @@ pub async fn patch<R: Send + 'static>(
     .await
 }
 
-/// Somebody waits for the work on another thread. When this goes, with the caller that hung up or at the end of the
-/// service, the work stops.
+/// Held while a caller waits for work on another thread. The work stops when this is dropped: the caller has hung up, or
+/// the service ends.
 #[derive(Default)]
 struct Waiting {
     over: Arc<AtomicBool>,

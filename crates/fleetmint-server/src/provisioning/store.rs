@@ -10,7 +10,7 @@ use crate::overrides::Overrides;
 use crate::overrides::store::device_models::Row as ModelOverrides;
 use crate::overrides::store::devices::Row as DeviceOverrides;
 
-/// What the rows say about one device: all of it in one read, since every provisioning makes it.
+/// What the image of a device is made of, but for the secret. It is read for each image, so by one statement.
 #[derive(Queryable)]
 pub(super) struct Material {
     pub(super) device_key: String,
@@ -24,7 +24,7 @@ pub(super) struct Material {
 }
 
 impl Material {
-    /// The device's client, as an outside identity provider is asked for it.
+    /// The device's client at an outside identity provider.
     pub(super) fn client<'a>(&'a self, reference: &'a Reference) -> Client<'a> {
         Client {
             client_id: &self.client_id,
@@ -34,14 +34,14 @@ impl Material {
     }
 }
 
-/// Which client of an outside identity provider is the device's, as its row says.
+/// The device's client at an outside identity provider, as its row names it.
 #[derive(Queryable)]
 pub(super) struct Reference {
     pub(super) provider_ref: Option<String>,
     pub(super) provider_proof: Option<Vec<u8>>,
 }
 
-/// Stores which client is the device's, and the proof of it, unless the row names another than `known` meanwhile.
+/// Stores which client is the device's, and the proof of it, if the row still names `known`.
 pub(super) fn prove(
     connection: &mut Connection,
     device_key: &str,
@@ -80,7 +80,7 @@ fn columns() -> Columns {
     )
 }
 
-/// What an image is made of, but for the secret, and which client at an outside provider has that.
+/// The device's values, and which client at an outside provider has the secret.
 pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<(Material, Reference)>, database::Error> {
     let query = devices::table
         .inner_join(device_models::table)
@@ -89,9 +89,8 @@ pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<(Mater
     Ok(query.get_result(connection).optional()?)
 }
 
-/// What an image is made of, with the newest secret that the built-in provider has of the client: one read instead of two,
-/// and both of the same moment. Each column costs about a hundredth of an answer, so those of outside providers are left
-/// out.
+/// The device's values, and the newest secret of its client at the built-in provider: one statement, so that both are of the
+/// same moment. Each column costs about a hundredth of an answer, so the columns for outside providers are not read.
 pub(super) fn find_with_secret(
     connection: &mut Connection,
     id: i64,
