@@ -130,7 +130,7 @@ impl Service {
         };
         let (access, token) = Access::start(store, bootstrap_token)?;
         let control = Control::listen(&folder, &access);
-        let audit = Audit::start(database.clone(), Arc::clone(&clock));
+        let audit = Audit::start(&database, Arc::clone(&clock));
         let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute));
         let gate = Gate::new(access, identity.clone(), Arc::clone(&refusals), Arc::clone(&clock));
         let app = App::new(Parts {

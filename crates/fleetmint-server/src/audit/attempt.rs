@@ -1,26 +1,12 @@
 //! An operation whose record is made in two parts: that it began, and how it ended.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::oneshot;
 
-use super::work::{End, Start};
+use super::job::{AttemptId, Job};
 use super::{Audit, Entry, Error, Outcome};
-
-/// The id of an attempt's record, once that is on the disk.
-#[derive(Debug, Default)]
-pub(super) struct AttemptId(AtomicI64);
-
-impl AttemptId {
-    pub(super) fn get(&self) -> Option<i64> {
-        Some(self.0.load(Ordering::Acquire)).filter(|id| *id != 0)
-    }
-
-    pub(super) fn set(&self, id: i64) {
-        self.0.store(id, Ordering::Release);
-    }
-}
+use crate::database::UnderWay;
 
 /// An operation that has begun. Dropped without [`Attempt::ended`], as when the caller hangs up, it was canceled.
 #[derive(Debug)]
@@ -28,33 +14,41 @@ impl AttemptId {
 pub struct Attempt {
     audit: Audit,
     /// `None` after the end.
-    entry: Option<Entry>,
+    begun: Option<Begun>,
+    recorded: oneshot::Receiver<Result<(), Error>>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    entry: Entry,
     id: Arc<AttemptId>,
-    durable: oneshot::Receiver<Result<(), Error>>,
+    _under_way: UnderWay,
 }
 
 impl Audit {
-    /// Begins to make the record of an attempt while something else is done, such as the call whose answer it allows to
-    /// disclose. It is on the disk when [`Attempt::durable`] returns.
+    /// Begins to record an attempt while something else is done, such as the call whose answer it allows to disclose.
+    /// The record is on the disk when [`Attempt::durable`] returns.
     ///
     /// # Errors
-    /// It will not be made.
+    /// It will not be recorded.
     pub fn begin(&self, entry: Entry) -> Result<Attempt, Error> {
-        let (answer, durable) = oneshot::channel();
+        let (durable, recorded) = oneshot::channel();
         let id = Arc::new(AttemptId::default());
-        let start = Start {
+        let under_way = self.commits.submit_ahead(Job::Start {
             entry: entry.clone(),
-            id: Arc::clone(&id),
-            answer,
-        };
-        let attempt = Attempt {
-            audit: self.clone(),
-            entry: Some(entry),
-            id,
+            attempt: Arc::clone(&id),
+            written: None,
             durable,
-        };
-        self.begun(start)?;
-        Ok(attempt)
+        })?;
+        Ok(Attempt {
+            audit: self.clone(),
+            begun: Some(Begun {
+                entry,
+                id,
+                _under_way: under_way,
+            }),
+            recorded,
+        })
     }
 }
 
@@ -64,30 +58,32 @@ impl Attempt {
     /// # Errors
     /// It is not, and what it was to allow must not happen.
     pub async fn durable(&mut self) -> Result<(), Error> {
-        match self.durable.try_recv() {
+        match self.recorded.try_recv() {
             Ok(result) => result,
             Err(oneshot::error::TryRecvError::Empty) => {
-                self.audit.hurry()?;
-                (&mut self.durable).await.map_err(|_| Error::abandoned())?
+                self.audit.commits.hurry()?;
+                (&mut self.recorded).await.map_err(|_| Error::abandoned())?
             }
             Err(oneshot::error::TryRecvError::Closed) => Err(Error::abandoned()),
         }
     }
 
-    /// Has the record of the outcome made, soon.
+    /// Records the outcome soon.
     pub fn ended(mut self, outcome: Outcome) {
         self.end(outcome);
     }
 
     fn end(&mut self, outcome: Outcome) {
-        let Some(entry) = self.entry.take() else { return };
-        let end = End {
+        let Some(Begun { entry, id, .. }) = self.begun.take() else {
+            return;
+        };
+        let end = Job::End {
             entry,
             outcome,
-            at: self.audit.clock().now(),
-            attempt: Arc::clone(&self.id),
+            at: self.audit.clock.now(),
+            attempt: id,
         };
-        if self.audit.ended(end).is_err() {
+        if self.audit.commits.submit_late(end).is_err() {
             tracing::error!("the outcome of an operation could not be recorded");
         }
     }

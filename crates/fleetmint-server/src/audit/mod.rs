@@ -14,10 +14,10 @@
 //! A `started` row without a second one is an operation that a crash cut short.
 
 mod attempt;
-mod committer;
 pub(crate) mod http;
+mod job;
+mod recorder;
 mod store;
-mod work;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use attempt::Attempt;
-pub use committer::Audit;
+pub use recorder::Audit;
 pub(crate) use store::{end, insert, last_open, start};
 
 use crate::caller::Caller;
@@ -35,7 +35,7 @@ use crate::operation::Operation;
 /// Who acts when nobody has asked for it: the server at its start, the reconciler.
 pub(crate) const SYSTEM: &str = "system";
 
-/// A record to be made: who did what to which device or model, when, and from where.
+/// What to record: who did what to which device or model, when, and from where.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub at: Timestamp,
@@ -162,7 +162,7 @@ pub struct Record {
     pub reason: Option<String>,
 }
 
-/// Why a record was not made. What it was to allow must not happen.
+/// Why an operation was not recorded. What it was to allow must not happen.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("no audit record could be made: {0}")]
 pub struct Error(pub(crate) Arc<database::Error>);
@@ -172,6 +172,12 @@ impl Error {
         Self(Arc::new(database::Error::Other(
             "the audit's committer ended abnormally".to_owned(),
         )))
+    }
+}
+
+impl From<database::Ended> for Error {
+    fn from(_: database::Ended) -> Self {
+        Self::abandoned()
     }
 }
 

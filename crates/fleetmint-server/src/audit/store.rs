@@ -7,12 +7,6 @@ use super::{Entry, Filter, Listed, Outcome, Record, SYSTEM};
 use crate::database::schema::audit::dsl;
 use crate::database::{self, Connection, timestamp};
 
-#[diesel::declare_sql_function]
-extern "SQL" {
-    /// SQLite's own: the id of the row that this connection inserted last.
-    fn last_insert_rowid() -> BigInt;
-}
-
 /// A row to be written.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
@@ -72,7 +66,16 @@ type MoreValues = (
     diesel::dsl::Eq<dsl::reason, Option<&'static str>>,
 );
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    pub(super) fn of(entry: &'a Entry, outcome: Outcome) -> Self {
+        Self {
+            entry,
+            at: entry.at,
+            outcome,
+            attempt: None,
+        }
+    }
+
     fn has_more(self) -> bool {
         self.attempt.is_some() || self.outcome.reason().is_some()
     }
@@ -100,22 +103,17 @@ impl Row<'_> {
 
 /// Creates a record in the transaction of the change that it describes.
 pub(crate) fn insert(connection: &mut Connection, entry: &Entry, outcome: Outcome) -> Result<(), database::Error> {
-    let row = Row {
-        entry,
-        at: entry.at,
-        outcome,
-        attempt: None,
-    };
-    insert_row(connection, row)
+    insert_row(connection, Row::of(entry, outcome))
 }
 
-/// Makes the record of an attempt, and gives its id.
+/// Creates the record of an attempt, and returns its id.
 pub(crate) fn start(connection: &mut Connection, entry: &Entry) -> Result<i64, database::Error> {
-    insert(connection, entry, Outcome::Started)?;
-    last_id(connection)
+    let values = Row::of(entry, Outcome::Started).values();
+    let insert = diesel::insert_into(dsl::audit).values(values).returning(dsl::id);
+    Ok(insert.get_result(connection)?)
 }
 
-/// Makes the record of how an attempt ended, and when. `entry` is the attempt's.
+/// Creates the record of how an attempt ended, and when. `entry` is the attempt's.
 pub(crate) fn end(
     connection: &mut Connection,
     entry: &Entry,
@@ -132,10 +130,8 @@ pub(crate) fn end(
     insert_row(connection, row)
 }
 
-/// Makes many records, whose ids follow each other.
-///
-/// By several rows in a statement, of which SQLite then looks for the last id once; in groups of few sizes, so that the
-/// statements are kept prepared.
+/// Creates many records, by several rows in a statement: SQLite then looks for the last id once, and other databases
+/// answer once. In groups of few sizes, so that the statements stay prepared.
 pub(super) fn insert_all(connection: &mut Connection, rows: &[Row<'_>]) -> Result<(), database::Error> {
     let rows = insert_groups::<32>(connection, rows)?;
     let rows = insert_groups::<8>(connection, rows)?;
@@ -143,7 +139,7 @@ pub(super) fn insert_all(connection: &mut Connection, rows: &[Row<'_>]) -> Resul
     rows.iter().try_for_each(|row| insert_row(connection, *row))
 }
 
-/// Makes those that fill groups of `N`, and gives the rest.
+/// Inserts those that fill groups of `N`, and returns the rest.
 fn insert_groups<'r, 'e, const N: usize>(
     connection: &mut Connection,
     rows: &'r [Row<'e>],
@@ -167,9 +163,30 @@ fn insert_row(connection: &mut Connection, row: Row<'_>) -> Result<(), database:
     Ok(())
 }
 
-/// The id of the record that was made last in this transaction.
-pub(super) fn last_id(connection: &mut Connection) -> Result<i64, database::Error> {
-    Ok(diesel::select(last_insert_rowid()).get_result(connection)?)
+/// Creates the records of many attempts, as [`insert_all`] does, and returns their ids in the same order.
+pub(super) fn start_all(connection: &mut Connection, rows: &[Row<'_>]) -> Result<Vec<i64>, database::Error> {
+    let mut ids = Vec::with_capacity(rows.len());
+    let rows = start_groups::<32>(connection, rows, &mut ids)?;
+    let rows = start_groups::<8>(connection, rows, &mut ids)?;
+    let rows = start_groups::<2>(connection, rows, &mut ids)?;
+    start_groups::<1>(connection, rows, &mut ids)?;
+    Ok(ids)
+}
+
+fn start_groups<'r, 'e, const N: usize>(
+    connection: &mut Connection,
+    rows: &'r [Row<'e>],
+    ids: &mut Vec<i64>,
+) -> Result<&'r [Row<'e>], database::Error> {
+    let (groups, rest) = rows.as_chunks::<N>();
+    for group in groups {
+        let insert = diesel::insert_into(dsl::audit).values(group.map(Row::values));
+        let mut inserted: Vec<i64> = insert.returning(dsl::id).get_results(connection)?;
+        // Rows get their ids in the order of the statement; in which order they are returned is not promised.
+        inserted.sort_unstable();
+        ids.append(&mut inserted);
+    }
+    Ok(rest)
 }
 
 /// The service's own last attempt to do this to the device, if it has no outcome yet and nothing happened since.

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+
+use super::Constraint;
 
 /// Why a query or a transaction failed. Nothing of it was kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,19 +11,19 @@ pub enum Error {
     /// The query asked for exactly one row, and there is none.
     #[error("no such row")]
     NotFound,
-    /// A unique column holds this value already. `columns` is `table.column[, …]`.
-    #[error("{columns} is taken")]
-    Taken { columns: String },
+    /// Another row has these values already.
+    #[error("{0} is taken")]
+    Taken(Constraint),
     /// A row is still referred to, or refers to a row that is not there.
     #[error("a reference between rows would break")]
     Referenced,
     /// No room on the disk.
     #[error("the disk is full")]
     Full,
-    /// Another process held the database for too long.
+    /// Another process held the database for too long, or changed the same row first. The same write may succeed now.
     #[error("the database is busy")]
     Busy,
-    /// The file or its log is no longer at its path: what is written would be gone with the next start.
+    /// The file or its log is no longer at its path: what is written would be lost at the next start.
     #[error("{0}")]
     Gone(&'static str),
     #[error("{0}")]
@@ -32,13 +34,10 @@ impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::NotFound => Self::NotFound,
-            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
-                // "UNIQUE constraint failed: devices.key": SQLite names the columns in its text alone.
-                let message = info.message();
-                Self::Taken {
-                    columns: message.rsplit(": ").next().unwrap_or(message).to_owned(),
-                }
-            }
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, ref info) => match violated(&**info) {
+                Some(constraint) => Self::Taken(constraint),
+                None => Self::Other(error.to_string()),
+            },
             DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::Referenced,
             DieselError::DatabaseError(_, ref info) => match info.message() {
                 "database or disk is full" => Self::Full,
@@ -48,6 +47,14 @@ impl From<DieselError> for Error {
             other => Self::Other(other.to_string()),
         }
     }
+}
+
+/// Which unique constraint refused a row. SQLite has no names for them, and says their columns in its text alone: "UNIQUE
+/// constraint failed: devices.key".
+fn violated(info: &(dyn DatabaseErrorInformation + Send + Sync)) -> Option<Constraint> {
+    let message = info.message();
+    let columns = message.rsplit(": ").next().unwrap_or(message);
+    Constraint::of_name(info.constraint_name().unwrap_or(columns))
 }
 
 /// Why a database could not be opened.

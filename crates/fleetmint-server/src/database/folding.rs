@@ -1,14 +1,11 @@
 //! Text as a search compares it: upper and lower case are one, in any script, and so are a letter with its accent in one
 //! character and in two.
 //!
-//! SQLite folds ASCII alone. What is searched is stored folded beside the text, so that a search costs no more than
-//! before, on any database.
+//! Databases fold differently (SQLite only ASCII). So what is searched is stored folded beside the text, which also makes
+//! the search cheap.
 
-use diesel::QueryResult;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use unicase::UniCase;
-
-use super::Connection;
 
 /// The text, folded: Unicode's default caseless matching (ß is ss), in the composed form.
 pub(crate) fn fold(text: &str) -> String {
@@ -18,18 +15,6 @@ pub(crate) fn fold(text: &str) -> String {
     let compose = ComposingNormalizerBorrowed::new_nfc();
     let folded = UniCase::unicode(compose.normalize(text)).to_folded_case();
     compose.normalize(&folded).into_owned()
-}
-
-#[diesel::declare_sql_function]
-extern "SQL" {
-    /// [`fold`], for the migration that folded what was there before.
-    #[sql_name = "fold"]
-    fn sql_fold(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
-}
-
-/// Lets this connection's SQL call `fold`.
-pub(super) fn register(connection: &mut Connection) -> QueryResult<()> {
-    sql_fold_utils::register_impl(connection, |text: String| fold(&text))
 }
 
 #[cfg(test)]

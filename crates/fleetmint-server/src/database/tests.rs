@@ -3,7 +3,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 
 use super::schema::instance;
-use super::{Database, Error, OpenError};
+use super::{Constraint, Database, Error, OpenError};
 
 fn database(folder: &tempfile::TempDir) -> Database {
     Database::open(&folder.path().join("fleetmint.db")).unwrap()
@@ -110,11 +110,7 @@ fn errors_say_what_a_caller_can_act_on() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder);
     put(&database, "a").unwrap();
-    let taken = put(&database, "a");
-    assert!(
-        matches!(&taken, Err(Error::Taken { columns }) if columns == "instance.name"),
-        "{taken:?}"
-    );
+    assert_eq!(put(&database, "a"), Err(Error::Taken(Constraint::InstanceName)));
 
     let dangling: Result<(), Error> = database.write_blocking(|connection| {
         Ok(connection.batch_execute(
@@ -138,6 +134,73 @@ fn errors_say_what_a_caller_can_act_on() {
     assert!(matches!(full, Err(Error::Full)), "{full:?}");
     assert_eq!(count(&database), 1);
     put(&database, "after the disk was full").unwrap();
+}
+
+/// Each row is inserted twice, as it is and with what else is unique in it replaced.
+#[test]
+fn each_unique_constraint_is_told_by_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(&folder);
+    let execute = |sql: &str| database.write_blocking::<_, Error>(|connection| Ok(connection.batch_execute(sql)?));
+    let model = "INSERT INTO device_models (id, code, name, created_at, updated_at, name_folded) VALUES";
+    let device = "INSERT INTO devices (id, key, device_model_id, name, client_id, state, created_at, updated_at, serial, \
+                  name_folded) VALUES";
+    let client = "INSERT INTO clients (client_id, device_key, enabled, created_at) VALUES";
+    let secret = "INSERT INTO client_secrets (id, client_id, secret, created_at) VALUES";
+    let signing_key = "INSERT INTO signing_keys (kid, secret, created_at) VALUES";
+    let idempotency_key = "INSERT INTO idempotency_keys (caller, key, fingerprint, created_at) VALUES";
+    for row in [
+        "INSERT INTO instance (name, value) VALUES ('n', x'00')".to_owned(),
+        format!("{model} (1, 'm', '', 0, 0, '')"),
+        format!("{device} (1, 'k', 1, '', 'c', 'active', 0, 0, 's', '')"),
+        format!("{client} ('c', 'k', 1, 0)"),
+        format!("{secret} ('i', 'c', x'00', 0)"),
+        format!("{signing_key} ('k', x'00', 0)"),
+        format!("{idempotency_key} ('a', 'k', x'00', 0)"),
+    ] {
+        execute(&row).unwrap();
+    }
+    let again = |constraint| match constraint {
+        Constraint::InstanceName => "INSERT INTO instance (name, value) VALUES ('n', x'01')".to_owned(),
+        Constraint::DeviceModelCode => format!("{model} (2, 'm', '', 0, 0, '')"),
+        Constraint::DeviceKey => format!("{device} (2, 'k', 1, '', 'd', 'active', 0, 0, 't', '')"),
+        Constraint::DeviceClientId => format!("{device} (2, 'l', 1, '', 'c', 'active', 0, 0, 't', '')"),
+        Constraint::DeviceSerial => format!("{device} (2, 'l', 1, '', 'd', 'active', 0, 0, 's', '')"),
+        Constraint::ClientId => format!("{client} ('c', 'l', 1, 0)"),
+        Constraint::ClientDeviceKey => format!("{client} ('d', 'k', 1, 0)"),
+        Constraint::ClientSecretId => format!("{secret} ('i', 'c', x'01', 0)"),
+        Constraint::SigningKeyId => format!("{signing_key} ('k', x'01', 0)"),
+        Constraint::IdempotencyKey => format!("{idempotency_key} ('a', 'k', x'01', 0)"),
+    };
+    for constraint in Constraint::ALL {
+        assert_eq!(execute(&again(constraint)), Err(Error::Taken(constraint)));
+    }
+}
+
+#[test]
+fn every_unique_constraint_of_the_schema_has_a_name() {
+    #[derive(QueryableByName)]
+    struct Unique {
+        #[diesel(sql_type = Text)]
+        columns: String,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let found: Vec<Unique> = database(&folder)
+        .read_blocking::<_, Error>(|connection| {
+            Ok(diesel::sql_query(
+                "SELECT group_concat(t.name || '.' || c.name, ', ') AS columns
+                 FROM sqlite_schema t, pragma_index_list(t.name) i, pragma_index_info(i.name) c
+                 WHERE t.type = 'table' AND i.\"unique\" AND t.name NOT LIKE '\\_\\_%' ESCAPE '\\'
+                 GROUP BY i.name",
+            )
+            .load(connection)?)
+        })
+        .unwrap();
+    let mut found: Vec<String> = found.into_iter().map(|unique| unique.columns).collect();
+    let mut known = Constraint::ALL.map(|constraint| constraint.name().to_owned());
+    found.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(found, known);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{key, store};
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::clock::Clock;
-use crate::database::{self, Connection, Database};
+use crate::database::{self, Connection, Constraint, Database};
 use crate::devices::Device;
 use crate::identity::keycloak::{self, Found, Keycloak};
 use crate::identity::{self, Client};
@@ -232,7 +232,7 @@ async fn claim_and_insert(
         })
         .await;
     made.map_err(|error| match error {
-        database::Error::Taken { .. } => Obstacle::KeyTaken.into(),
+        database::Error::Taken(Constraint::DeviceKey | Constraint::DeviceClientId) => Obstacle::KeyTaken.into(),
         other => other.into(),
     })
 }

@@ -12,14 +12,15 @@ mod store;
 use crate::access::Caller;
 use crate::app::App;
 use crate::audit::Reason;
+use crate::database::{self, Constraint};
 use crate::devices::{self, Device, serial};
 use crate::idempotency::{self, Once, Outcome};
 use crate::identity::{self, Identity};
+use crate::name;
 use crate::operation::Operation;
 use crate::overrides::{ChangeOverrides, Overrides};
 use crate::version::{Changed, Expected};
 use crate::violation::Violation;
-use crate::{database, name};
 use keycloak::Work;
 pub(crate) use store::count_by_state;
 
@@ -101,8 +102,7 @@ pub async fn create_device(
         attempt += 1;
         let key = key::new(&*app.random);
         match create_with_key(app, caller, new.clone(), once.clone(), key).await {
-            Err(Error::Database(database::Error::Taken { columns }))
-                if attempt < KEY_ATTEMPTS && columns == "devices.key" => {}
+            Err(Error::Database(database::Error::Taken(Constraint::DeviceKey))) if attempt < KEY_ATTEMPTS => {}
             result => return result,
         }
     }

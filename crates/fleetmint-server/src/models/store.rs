@@ -6,7 +6,7 @@ use super::{DeviceModel, Error, Sort};
 use crate::database::folding::fold;
 use crate::database::keyset::{self, Listing};
 use crate::database::schema::device_models::{self, dsl};
-use crate::database::{self, Connection, timestamp};
+use crate::database::{self, Connection, Constraint, timestamp};
 use crate::overrides::{self, Overrides};
 
 #[derive(Queryable, Selectable)]
@@ -54,7 +54,7 @@ pub(super) fn insert(
         .get_result::<Row>(connection)
         .map(DeviceModel::from)
         .map_err(|error| match database::Error::from(error) {
-            database::Error::Taken { .. } => Error::CodeTaken { code: code.to_owned() },
+            database::Error::Taken(Constraint::DeviceModelCode) => Error::CodeTaken { code: code.to_owned() },
             other => other.into(),
         })
 }

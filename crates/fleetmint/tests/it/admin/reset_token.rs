@@ -128,7 +128,7 @@ fn where_no_server_ever_ran_there_is_nothing_to_reset() {
     let line = folder.line("fleetmint admin reset-token").refused(1);
     assert_eq!(
         line,
-        "fleetmint: fleetmint-data/fleetmint.db: there is no database; the server makes it at its first start"
+        "fleetmint: fleetmint-data/fleetmint.db: there is no database; the server creates it at its first start"
     );
     assert_eq!(folder.names(), [""; 0]);
 }

@@ -2,7 +2,8 @@ use diesel::migration::{Migration, MigrationSource};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Connection, OpenError};
+use super::functions;
+use crate::database::{Connection, OpenError};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -20,7 +21,7 @@ pub(super) fn check(connection: &mut Connection) -> Result<(), OpenError> {
 pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Migration(error.to_string());
     refuse_newer(connection)?;
-    super::folding::register(connection).map_err(|error| failed(error.into()))?;
+    functions::register(connection).map_err(|error| failed(error.into()))?;
     for version in connection.run_pending_migrations(MIGRATIONS).map_err(failed)? {
         tracing::info!(%version, "applied a migration of the database");
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use jiff::Timestamp;
@@ -5,7 +7,7 @@ use jiff::Timestamp;
 use super::super::{Attempt, Filter, Record, store};
 use super::*;
 use crate::clock::SystemClock;
-use crate::database::Connection;
+use crate::database;
 use crate::operation::Operation;
 
 fn entry(device: i64) -> Entry {
@@ -70,7 +72,7 @@ async fn done(audit: &Audit, device: i64) {
 #[tokio::test]
 async fn what_could_not_be_read_is_recorded_as_failed_and_spoils_no_others() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     let all = (0..20).map(|device| {
         audit.disclose(entry(device), move |_, entry| {
             entry.model_id = Some(device + 100);
@@ -99,7 +101,7 @@ async fn what_could_not_be_read_is_recorded_as_failed_and_spoils_no_others() {
 #[tokio::test]
 async fn a_panic_ends_one_commit_and_not_the_committer() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     let panics = audit.disclose(entry(1), |_, _| -> Result<(), Error> { panic!("as the test wants it") });
     let (beside, panicked) = tokio::join!(audit.record(entry(2), Outcome::Succeeded), panics);
     assert!(panicked.is_err());
@@ -114,7 +116,7 @@ async fn a_panic_ends_one_commit_and_not_the_committer() {
 #[tokio::test]
 async fn what_nobody_waits_for_waits_for_more_of_its_kind() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     // One alone, and a good part of what is under way, are committed though nobody waits.
     let mut one = audit.begin(entry(1)).unwrap();
     until_recorded(&database, "started", &[1]).await;
@@ -142,7 +144,7 @@ async fn what_nobody_waits_for_waits_for_more_of_its_kind() {
 #[tokio::test]
 async fn an_outcome_names_its_attempt_however_it_ended() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     // Some that fill several statements, so that the ids of attempts among them are counted rightly.
     let attempts: Vec<Attempt> = (0..21).map(|device| audit.begin(entry(device)).unwrap()).collect();
     for (device, mut attempt) in (0..21).zip(attempts) {
@@ -179,7 +181,7 @@ async fn an_outcome_names_its_attempt_however_it_ended() {
 #[tokio::test]
 async fn an_outcome_is_recorded_soon_though_nobody_waits() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     let mut attempt = audit.begin(entry(1)).unwrap();
     attempt.durable().await.unwrap();
     attempt.ended(Outcome::Succeeded);
@@ -189,7 +191,7 @@ async fn an_outcome_is_recorded_soon_though_nobody_waits() {
 #[tokio::test]
 async fn an_attempt_that_could_not_be_recorded_has_no_outcome() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     execute(
         &database,
         "CREATE TRIGGER no_room BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END",
@@ -205,7 +207,7 @@ async fn an_attempt_that_could_not_be_recorded_has_no_outcome() {
 #[tokio::test]
 async fn an_outcome_that_could_not_be_committed_is_tried_again() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     let mut attempt = audit.begin(entry(1)).unwrap();
     attempt.durable().await.unwrap();
     execute(
@@ -222,7 +224,7 @@ async fn an_outcome_that_could_not_be_committed_is_tried_again() {
 #[tokio::test]
 async fn what_was_begun_is_made_when_the_service_ends() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     let made: Vec<Attempt> = (0..4).map(|device| audit.begin(entry(device)).unwrap()).collect();
     until_recorded(&database, "started", &[0, 1, 2, 3]).await;
     drop(audit.begin(entry(4)).unwrap());
@@ -233,7 +235,7 @@ async fn what_was_begun_is_made_when_the_service_ends() {
 #[tokio::test]
 async fn ids_are_never_used_again() {
     let (_root, database) = database();
-    let audit = Audit::start(database.clone(), Arc::new(SystemClock));
+    let audit = Audit::start(&database, Arc::new(SystemClock));
     join_all((0..30).map(|device| done(&audit, device))).await;
     let last = records(&database).last().unwrap().id;
     execute(&database, "DELETE FROM audit");

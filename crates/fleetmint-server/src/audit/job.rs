@@ -1,0 +1,223 @@
+//! What the audit trail has in a group's commit: disclosures, which read in its transaction, and records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::store::{self, Row};
+use super::{Entry, Error, Outcome, Reason};
+use crate::database::{self, Connection};
+
+/// One part of a commit.
+pub(super) enum Job {
+    Disclosure(Disclosure),
+    /// The record of an operation that is over.
+    Record {
+        entry: Entry,
+        outcome: Outcome,
+        durable: Durable,
+    },
+    /// The record of an attempt.
+    Start {
+        entry: Entry,
+        attempt: Arc<AttemptId>,
+        /// The record's id, while it is not known whether its transaction is committed.
+        written: Option<i64>,
+        durable: Durable,
+    },
+    /// The record of an attempt's outcome.
+    End {
+        entry: Entry,
+        outcome: Outcome,
+        /// When the outcome was known; it may be on the disk much later.
+        at: Timestamp,
+        attempt: Arc<AttemptId>,
+    },
+    /// Everything that came before.
+    Flush(oneshot::Sender<()>),
+}
+
+/// Who waits until a record is on the disk.
+pub(super) type Durable = oneshot::Sender<Result<(), Error>>;
+
+/// The id of an attempt's record, once that is on the disk.
+#[derive(Debug, Default)]
+pub(super) struct AttemptId(AtomicI64);
+
+impl AttemptId {
+    fn get(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Acquire)).filter(|id| *id != 0)
+    }
+
+    fn set(&self, id: i64) {
+        self.0.store(id, Ordering::Release);
+    }
+}
+
+/// What reads what is to be disclosed, and how that ended.
+type Read = Box<dyn FnOnce(&mut Connection, &mut Entry) -> (Outcome, Reply) + Send>;
+
+/// What gives the caller what was read, if its record is on the disk.
+type Reply = Box<dyn FnOnce(&Result<(), Error>) + Send>;
+
+pub(super) struct Disclosure {
+    entry: Entry,
+    progress: Progress,
+}
+
+enum Progress {
+    Unread(Read),
+    Read(Outcome, Reply),
+    /// Between the two, or where reading panicked.
+    Reading,
+}
+
+impl Disclosure {
+    pub(super) fn new<T, E>(
+        entry: Entry,
+        read: impl FnOnce(&mut Connection, &mut Entry) -> Result<T, E> + Send + 'static,
+        answer: oneshot::Sender<Result<T, E>>,
+    ) -> Self
+    where
+        T: Send + 'static,
+        E: Reason + From<Error> + Send + 'static,
+    {
+        let read: Read = Box::new(move |connection, entry| {
+            let result = read(connection, entry);
+            let outcome = Outcome::of(&result);
+            let reply: Reply = Box::new(move |committed| {
+                // What could not be read discloses nothing: its own error says more than that it was not recorded.
+                let result = result.and_then(|value| match committed {
+                    Ok(()) => Ok(value),
+                    Err(error) => Err(error.clone().into()),
+                });
+                // A caller that has hung up does not wait any more.
+                let _ = answer.send(result);
+            });
+            (outcome, reply)
+        });
+        Self {
+            entry,
+            progress: Progress::Unread(read),
+        }
+    }
+
+    fn read(&mut self, connection: &mut Connection) {
+        if let Progress::Unread(read) = std::mem::replace(&mut self.progress, Progress::Reading) {
+            let (outcome, reply) = read(connection, &mut self.entry);
+            self.progress = Progress::Read(outcome, reply);
+        }
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match self.progress {
+            Progress::Read(outcome, _) => Some(outcome),
+            Progress::Unread(_) | Progress::Reading => None,
+        }
+    }
+
+    fn reply(self, committed: &Result<(), Error>) {
+        if let Progress::Read(_, reply) = self.progress {
+            reply(committed);
+        }
+    }
+}
+
+impl database::Job for Job {
+    const NAME: &'static str = "audit records";
+
+    fn read(&mut self, connection: &mut Connection) {
+        if let Self::Disclosure(disclosure) = self {
+            disclosure.read(connection);
+        }
+    }
+
+    /// Attempts come first: one that ended before it was on the disk has its outcome in the same group.
+    fn write(group: &mut [Self], connection: &mut Connection) -> Result<(), database::Error> {
+        write_starts(group, connection)?;
+        let group = &*group;
+        let rows: Vec<Row<'_>> = group.iter().filter_map(|job| job.row(group)).collect();
+        store::insert_all(connection, &rows)
+    }
+
+    fn finish(self, committed: &Result<(), database::Error>) -> Option<Self> {
+        let recorded = committed.clone().map_err(|error| Error(Arc::new(error)));
+        match self {
+            Self::Disclosure(disclosure) => disclosure.reply(&recorded),
+            Self::Record { durable, .. } => {
+                let _ = durable.send(recorded);
+            }
+            Self::Start {
+                attempt,
+                written,
+                durable,
+                ..
+            } => {
+                if let (Some(id), Ok(())) = (written, &recorded) {
+                    attempt.set(id);
+                }
+                let _ = durable.send(recorded);
+            }
+            // The attempt stands in the trail, and so must its outcome.
+            Self::End { ref attempt, .. } if recorded.is_err() && attempt.get().is_some() => return Some(self),
+            Self::End { .. } => {}
+            Self::Flush(done) => {
+                let _ = done.send(());
+            }
+        }
+        None
+    }
+}
+
+/// Inserts the records of attempts, and notes their ids.
+fn write_starts(group: &mut [Job], connection: &mut Connection) -> Result<(), database::Error> {
+    let rows: Vec<Row<'_>> = group
+        .iter()
+        .filter_map(|job| match job {
+            Job::Start { entry, .. } => Some(Row::of(entry, Outcome::Started)),
+            _ => None,
+        })
+        .collect();
+    let ids = store::start_all(connection, &rows)?;
+    let starts = group.iter_mut().filter_map(|job| match job {
+        Job::Start { written, .. } => Some(written),
+        _ => None,
+    });
+    for (written, id) in starts.zip(ids) {
+        *written = Some(id);
+    }
+    Ok(())
+}
+
+impl Job {
+    /// What is to be recorded once the attempts of the group are.
+    fn row(&self, group: &[Self]) -> Option<Row<'_>> {
+        match self {
+            Self::Disclosure(disclosure) => Some(Row::of(&disclosure.entry, disclosure.outcome()?)),
+            Self::Record { entry, outcome, .. } => Some(Row::of(entry, *outcome)),
+            Self::End {
+                entry,
+                outcome,
+                at,
+                attempt,
+            } => Some(Row {
+                entry,
+                at: *at,
+                outcome: *outcome,
+                // An attempt that could not be recorded has no outcome.
+                attempt: Some(attempt.get().or_else(|| written_in(group, attempt))?),
+            }),
+            Self::Start { .. } | Self::Flush(_) => None,
+        }
+    }
+}
+
+/// The id of the record of an attempt that began in this group.
+fn written_in(group: &[Job], wanted: &Arc<AttemptId>) -> Option<i64> {
+    group.iter().find_map(|job| match job {
+        Job::Start { attempt, written, .. } if Arc::ptr_eq(attempt, wanted) => *written,
+        _ => None,
+    })
+}

@@ -1,0 +1,56 @@
+/// The unique constraints of the schema. A test finds one for each that a database has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Constraint {
+    InstanceName,
+    DeviceModelCode,
+    DeviceKey,
+    DeviceClientId,
+    DeviceSerial,
+    ClientId,
+    ClientDeviceKey,
+    ClientSecretId,
+    SigningKeyId,
+    IdempotencyKey,
+}
+
+impl Constraint {
+    pub(super) const ALL: [Self; 10] = [
+        Self::InstanceName,
+        Self::DeviceModelCode,
+        Self::DeviceKey,
+        Self::DeviceClientId,
+        Self::DeviceSerial,
+        Self::ClientId,
+        Self::ClientDeviceKey,
+        Self::ClientSecretId,
+        Self::SigningKeyId,
+        Self::IdempotencyKey,
+    ];
+
+    /// `table.column[, table.column …]`: what SQLite has in its errors, and what to name the constraint where a database
+    /// has names for them.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::InstanceName => "instance.name",
+            Self::DeviceModelCode => "device_models.code",
+            Self::DeviceKey => "devices.key",
+            Self::DeviceClientId => "devices.client_id",
+            Self::DeviceSerial => "devices.serial",
+            Self::ClientId => "clients.client_id",
+            Self::ClientDeviceKey => "clients.device_key",
+            Self::ClientSecretId => "client_secrets.id",
+            Self::SigningKeyId => "signing_keys.kid",
+            Self::IdempotencyKey => "idempotency_keys.caller, idempotency_keys.key",
+        }
+    }
+
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|constraint| constraint.name() == name)
+    }
+}
+
+impl std::fmt::Display for Constraint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
