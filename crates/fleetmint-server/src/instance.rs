@@ -1,6 +1,8 @@
 //! Facts about a database itself: whose key its secrets are sealed with, who its administrator is.
 
+use diesel::dsl::case_when;
 use diesel::prelude::*;
+use diesel::sql_types::Binary;
 
 use crate::database::schema::instance::dsl;
 use crate::database::{self, Connection};
@@ -45,14 +47,27 @@ pub(crate) fn delete(connection: &mut Connection, name: &str) -> Result<(), data
     Ok(())
 }
 
+/// Inserts a fact, unless there is one of this name. Says whether there was none.
+fn put_first(connection: &mut Connection, name: &str, value: &[u8]) -> Result<bool, database::Error> {
+    let inserted = diesel::insert_into(dsl::instance)
+        .values((dsl::name.eq(name), dsl::value.eq(value)))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    Ok(inserted == 1)
+}
+
 /// Writes a row that means nothing, to see whether one can be written: another value each time, since SQLite writes no
 /// page that stays as it is.
 pub(crate) fn write_probe(connection: &mut Connection) -> Result<(), database::Error> {
-    let next = match get(connection, PROBE)?.as_deref() {
-        Some([last]) => last.wrapping_add(1),
-        _ => 0,
-    };
-    put(connection, PROBE, &[next])
+    let [even, odd] = [&[0_u8][..], &[1][..]];
+    let other = case_when(dsl::value.eq(even), odd.into_sql::<Binary>()).otherwise(even.into_sql::<Binary>());
+    diesel::insert_into(dsl::instance)
+        .values((dsl::name.eq(PROBE), dsl::value.eq(even)))
+        .on_conflict(dsl::name)
+        .do_update()
+        .set(dsl::value.eq(other))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// Whether this database was sealed under a master key before.
@@ -71,16 +86,39 @@ pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: 
         row: KEY_CHECK,
         column: "value",
     };
-    match get(connection, KEY_CHECK)? {
-        None => {
-            put(connection, KEY_CHECK, &seal.seal(place, KEY_CHECK_TEXT))?;
-            Ok(true)
+    // Of two that start on a new database with different keys, one is told that its key is wrong.
+    if put_first(connection, KEY_CHECK, &seal.seal(place, KEY_CHECK_TEXT))? {
+        return Ok(true);
+    }
+    let wrong = || KeyError::Wrong {
+        given: given.to_owned(),
+    };
+    let sealed = get(connection, KEY_CHECK)?.ok_or_else(wrong)?;
+    match seal.open(place, &sealed) {
+        Ok(text) if *text == KEY_CHECK_TEXT => Ok(false),
+        Ok(_) | Err(OpenError::OtherKey { .. } | OpenError::Damaged { .. }) => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::race::Race;
+
+    #[test]
+    fn of_those_who_put_a_fact_first_one_does() {
+        let race = Race::new("");
+        for name in 0..20 {
+            race.has_one_winner(|connection| put_first(connection, &name.to_string(), b"value").unwrap());
         }
-        Some(sealed) => match seal.open(place, &sealed) {
-            Ok(text) if *text == KEY_CHECK_TEXT => Ok(false),
-            Ok(_) | Err(OpenError::OtherKey { .. } | OpenError::Damaged { .. }) => Err(KeyError::Wrong {
-                given: given.to_owned(),
-            }),
-        },
+    }
+
+    #[test]
+    fn each_probe_writes_another_value() {
+        let race = Race::new("");
+        race.run(|connection| write_probe(connection).unwrap());
+        let probed = race.run(|connection| get(connection, PROBE).unwrap().unwrap());
+        // Eight writers: the first inserted a 0, and seven changed it.
+        assert!(probed.iter().all(|value| *value == [1]), "{probed:?}");
     }
 }

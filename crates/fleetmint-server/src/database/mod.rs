@@ -9,6 +9,8 @@ mod constraint;
 mod error;
 pub(crate) mod folding;
 pub mod keyset;
+#[cfg(test)]
+pub(crate) mod race;
 pub(crate) mod schema;
 pub(crate) mod sqlite;
 #[cfg(test)]
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use diesel::Connection as _;
 use diesel::SqliteConnection;
 use diesel::result::Error as DieselError;
+use jiff::{SignedDuration, Timestamp};
 
 pub use constraint::Constraint;
 pub use error::{Error, OpenError};
@@ -185,6 +188,12 @@ pub(crate) fn nested<T, E: From<Error>>(
 }
 
 /// A time as the tables have it: microseconds since the epoch. What no program of ours wrote becomes the epoch.
-pub(crate) fn timestamp(microseconds: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_microsecond(microseconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+pub(crate) fn timestamp(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// When a row is changed: each time is later than the one before, so that it tells the states of a row apart.
+pub(crate) fn time_of_change(now: Timestamp, before: Timestamp) -> Timestamp {
+    let next = before.checked_add(SignedDuration::from_micros(1));
+    next.map_or(now, |next| now.max(next))
 }

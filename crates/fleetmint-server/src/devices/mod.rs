@@ -2,9 +2,11 @@
 
 pub(crate) mod http;
 pub(crate) mod serial;
+mod state;
 pub(crate) mod store;
 
 use jiff::Timestamp;
+pub(crate) use state::State;
 
 use crate::access::Caller;
 use crate::app::App;
@@ -12,7 +14,7 @@ use crate::audit::{self, Reason};
 use crate::change::FieldChange;
 use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
-use crate::database::{self, Connection};
+use crate::database::{self, Connection, Constraint, time_of_change};
 use crate::identity::Client;
 use crate::name;
 use crate::operation::Operation;
@@ -217,8 +219,13 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
         });
         // A change that changes nothing leaves the row as it is, its time included.
         if device.version() != before {
-            device.updated_at = record.at;
-            store::update(connection, &device)?;
+            let read = device.updated_at;
+            device.updated_at = time_of_change(record.at, read);
+            store::update(connection, &device, read).map_err(|error| match error {
+                // Another device got it since it was looked for.
+                database::Error::Taken(Constraint::DeviceSerial) => Error::SerialTaken,
+                other => other.into(),
+            })?;
         }
         Ok(device)
     })
@@ -236,8 +243,8 @@ pub(crate) fn check_serial_is_free(
 ) -> Result<(), Error> {
     match store::state_of_serial(connection, serial)? {
         Some((holder, _)) if device_id == Some(holder) => Ok(()),
-        Some((_, state)) if state == store::ACTIVE => Err(Error::SerialTaken),
-        Some(_) => Err(Error::SerialInDoubt),
+        Some((_, State::Active)) => Err(Error::SerialTaken),
+        Some((_, State::Creating | State::Deleting)) => Err(Error::SerialInDoubt),
         None => Ok(()),
     }
 }

@@ -1,15 +1,13 @@
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
+use jiff::Timestamp;
 
-use super::{Device, Filter, Sort};
+use super::{Device, Filter, Sort, State};
 use crate::database::folding::fold;
 use crate::database::keyset::{self, Listing};
 use crate::database::schema::devices::{self, dsl};
 use crate::database::{self, Connection, timestamp};
 use crate::overrides;
-
-/// The state of a row that readers can see.
-pub(crate) const ACTIVE: &str = "active";
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = devices, check_for_backend(Sqlite))]
@@ -47,7 +45,7 @@ impl From<Row> for Device {
 pub(crate) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device>, database::Error> {
     let query = dsl::devices
         .find(id)
-        .filter(dsl::state.eq(ACTIVE))
+        .filter(dsl::state.eq(State::Active))
         .select(Row::as_select());
     Ok(query.get_result::<Row>(connection).optional()?.map(Device::from))
 }
@@ -56,7 +54,7 @@ pub(crate) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device
 pub(super) fn state_of_serial(
     connection: &mut Connection,
     serial: &str,
-) -> Result<Option<(i64, String)>, database::Error> {
+) -> Result<Option<(i64, State)>, database::Error> {
     let query = dsl::devices
         .filter(dsl::serial.eq(serial))
         .select((dsl::id, dsl::state));
@@ -69,7 +67,7 @@ pub(super) fn list(
     listing: &Listing<Sort>,
 ) -> Result<Vec<Device>, database::Error> {
     let mut query = dsl::devices
-        .filter(dsl::state.eq(ACTIVE))
+        .filter(dsl::state.eq(State::Active))
         .select(Row::as_select())
         .limit(listing.fetch())
         .into_boxed();
@@ -98,8 +96,15 @@ pub(super) fn list(
     Ok(query.load::<Row>(connection)?.into_iter().map(Device::from).collect())
 }
 
-pub(super) fn update(connection: &mut Connection, device: &Device) -> Result<(), database::Error> {
-    diesel::update(dsl::devices.find(device.id))
+/// Changes an active device that is still as it was read: no two states of a row have the same `updated_at`.
+///
+/// # Errors
+/// [`database::Error::Busy`] if another change came first; [`database::Error::Taken`] if another device got the serial.
+pub(super) fn update(connection: &mut Connection, device: &Device, read: Timestamp) -> Result<(), database::Error> {
+    let unchanged = dsl::state
+        .eq(State::Active)
+        .and(dsl::updated_at.eq(read.as_microsecond()));
+    let changed = diesel::update(dsl::devices.find(device.id).filter(unchanged))
         .set((
             dsl::name.eq(&device.name),
             dsl::name_folded.eq(fold(&device.name)),
@@ -108,7 +113,10 @@ pub(super) fn update(connection: &mut Connection, device: &Device) -> Result<(),
             dsl::updated_at.eq(device.updated_at.as_microsecond()),
         ))
         .execute(connection)?;
-    Ok(())
+    match changed {
+        1 => Ok(()),
+        _ => Err(database::Error::Busy),
+    }
 }
 
 /// The brokers' URLs whose user name and password are not sealed, with the row's id and key.
@@ -119,14 +127,46 @@ pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64
         .load(connection)?)
 }
 
+/// Stores a URL and what was taken out of it, unless that was done before.
 pub(super) fn set_mqtt_url(
     connection: &mut Connection,
     id: i64,
     masked: &str,
     userinfo: &[u8],
 ) -> Result<(), database::Error> {
-    diesel::update(dsl::devices.find(id))
+    diesel::update(dsl::devices.find(id).filter(dsl::mqtt_userinfo.is_null()))
         .set((dsl::mqtt_url.eq(masked), dsl::mqtt_userinfo.eq(userinfo)))
         .execute(connection)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::race::Race;
+    use crate::database::time_of_change;
+
+    #[test]
+    fn of_changes_of_one_state_one_is_made() {
+        let race = Race::new(
+            "INSERT INTO device_models (id, code, name, created_at, updated_at, name_folded)
+             VALUES (1, 'm', '', 0, 0, '');
+             INSERT INTO devices (id, key, device_model_id, name, client_id, state, created_at, updated_at, name_folded)
+             VALUES (1, 'k', 1, '', 'c', 'active', 0, 0, '')",
+        );
+        for n in 0..20 {
+            let read = race.run(|connection| find(connection, 1).unwrap().unwrap()).remove(0);
+            race.has_one_winner(|connection| {
+                let mut device = read.clone();
+                device.name = n.to_string();
+                // The clock stands.
+                device.updated_at = time_of_change(Timestamp::UNIX_EPOCH, read.updated_at);
+                match update(connection, &device, read.updated_at) {
+                    Ok(()) => true,
+                    Err(database::Error::Busy) => false,
+                    Err(other) => panic!("{other}"),
+                }
+            });
+        }
+    }
 }

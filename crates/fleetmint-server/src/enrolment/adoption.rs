@@ -1,9 +1,10 @@
 //! Clients of Keycloak that no row knows: after a database was lost, or from a time before Fleetmint.
 
-use super::{key, store};
+use super::store::{self, Beginning};
+use super::{self as enrolment, key};
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::clock::Clock;
-use crate::database::{self, Connection, Constraint, Database};
+use crate::database::{self, Connection, Database};
 use crate::devices::Device;
 use crate::identity::keycloak::{self, Found, Keycloak};
 use crate::identity::{self, Client};
@@ -22,7 +23,7 @@ pub struct Stray {
     pub verdict: Verdict,
 }
 
-/// What can be made of a stray client.
+/// What a stray client can become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A device of this model, with this key.
@@ -46,7 +47,7 @@ pub enum Obstacle {
     KeyTaken,
 }
 
-/// Why a client was not adopted. The realm may say whose it is; no row was made.
+/// Why a client was not adopted. The realm may say whose it is; no row was inserted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -147,8 +148,8 @@ fn judge(connection: &mut Connection, found: &Found) -> Result<Verdict, database
     }
 }
 
-/// Makes a device of a stray client: marks the client as that device's, then makes the row. Cut short between the two,
-/// the client is found again as a stray that says whose it is.
+/// Creates a device from a stray client: marks the client as that device's, then inserts the row. Cut short between the
+/// two, the client is found again as a stray that says whose it is.
 ///
 /// # Errors
 /// See [`Error`].
@@ -223,16 +224,20 @@ async fn claim_and_insert(
         overrides: Overrides::default(),
         now,
     };
+    let code = key::parse_client_id(&found.client_id).map_or_else(String::new, |(code, _)| code.to_owned());
     let record = record.clone();
     let made = database
         .write(move |connection| {
-            let device = store::adopt(connection, &row, &found.client_id, &found.provider_ref)?;
+            let provider_ref = Some(found.provider_ref.as_str());
+            let device = store::insert(connection, &row, &found.client_id, Beginning::Active { provider_ref })?;
             audit::end(connection, &record.device(device.id), attempt, Outcome::Succeeded, now)?;
-            Ok::<_, database::Error>(device)
+            Ok::<_, super::Error>(device)
         })
         .await;
     made.map_err(|error| match error {
-        database::Error::Taken(Constraint::DeviceKey | Constraint::DeviceClientId) => Obstacle::KeyTaken.into(),
-        other => other.into(),
+        enrolment::Error::Database(database::Error::Taken(_)) => Obstacle::KeyTaken.into(),
+        enrolment::Error::Database(error) => error.into(),
+        // The one rule that it can break by now is that its model exists.
+        _ => Obstacle::NoModel { code }.into(),
     })
 }

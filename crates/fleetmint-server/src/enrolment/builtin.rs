@@ -1,12 +1,12 @@
 //! With the built-in provider: its clients are rows too, so device, client and audit record change in one transaction.
 
-use super::{Error, key, no_such_model, store};
+use super::store::{self, Beginning};
+use super::{Error, key, no_such_model};
 use crate::access::Caller;
 use crate::app::App;
 use crate::audit::{self, Entry};
-use crate::database::Connection;
+use crate::database::{self, Connection};
 use crate::devices::Device;
-use crate::devices::store::ACTIVE;
 use crate::failpoint::{Step, reach};
 use crate::idempotency::{self, Once, Outcome};
 use crate::identity::builtin::Builtin;
@@ -40,8 +40,9 @@ pub(super) async fn create(
         audit::within(connection, record, |connection, record| {
             earlier?;
             let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
-            row.check_serial(connection)?;
-            let device = store::insert(connection, &row, &key::client_id(&code, &row.key), ACTIVE, None)?;
+            let client_id = key::client_id(&code, &row.key);
+            let active = Beginning::Active { provider_ref: None };
+            let device = store::insert(connection, &row, &client_id, active)?;
             record.device_id = Some(device.id);
             reach(Step::BuiltinCreateRow);
             builtin.create(connection, device.client(), &secret, row.now)?;
@@ -70,9 +71,11 @@ pub(super) async fn delete(
         let device = store::active(connection, id)?.ok_or(Error::NotFound)?;
         record.model_id = Some(device.device_model_id);
         expected.check(&device.version())?;
-        let client_id = store::delete(connection, id)?.ok_or(Error::NotFound)?;
+        if !store::delete(connection, &device)? {
+            return Err(database::Error::Busy.into());
+        }
         reach(Step::BuiltinDeleteRow);
-        builtin.delete(connection, &client_id)?;
+        builtin.delete(connection, &device.client_id)?;
         reach(Step::BuiltinDeleteClient);
         Ok::<_, Error>(())
     };

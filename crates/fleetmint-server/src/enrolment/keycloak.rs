@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use super::store::{self, Lease};
+use super::store::{self, Beginning, Lease, Purpose};
 use super::{Error, key, no_such_model};
 use crate::access::Caller;
 use crate::app::App;
@@ -84,68 +84,90 @@ impl Work {
         once: Option<Once<Device>>,
     ) -> Result<Outcome<Device>, Error> {
         to_the_end(async move {
-            let lease = lease(&self.app, &self.keycloak);
-            let record = self
-                .caller
-                .record(row.now, Operation::CreateDevice)
-                .model(row.device_model_id);
-            let call = once.as_ref().map(|once| once.call.clone());
-            let begun = self
-                .start(record, move |connection, record| {
-                    if let Some(call) = &call
-                        && let Some(answer) = idempotency::earlier(connection, call)?
-                    {
-                        return Ok(Outcome::Repeated(answer));
-                    }
-                    let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
-                    row.check_serial(connection)?;
-                    let client_id = key::client_id(&code, &row.key);
-                    let device = store::insert(connection, &row, &client_id, store::CREATING, Some(&lease))?;
-                    if let Some(call) = &call {
-                        idempotency::take(connection, call, device.id)?;
-                    }
-                    Ok(Outcome::Created(Started::new(connection, record, device, lease)?))
-                })
-                .await?;
-            let started = match begun {
+            let started = match self.begin_creation(row, once.as_ref()).await? {
                 Outcome::Created(started) => started,
                 Outcome::Repeated(answer) => return Ok(Outcome::Repeated(answer)),
             };
             reach(Step::KeycloakCreateIntent);
-            let id = started.device.id;
-            let provider_ref = match self.keycloak.create(started.client(), &secret).await {
-                Ok(provider_ref) => provider_ref,
-                Err(foreign @ identity::Error::ForeignClient { .. }) => {
-                    // Nothing of ours was made, and nothing of theirs may be touched.
-                    let removed = self.failed(started, foreign.reason(), move |connection, owner| {
-                        Ok(store::remove(connection, id, owner)?)
-                    });
-                    removed.await?;
-                    return Err(foreign.into());
-                }
-                Err(error) => {
-                    // The client may be made even now: the row waits for the reconciler.
-                    self.failed(started, error.reason(), |_, _| Ok(())).await?;
-                    return Err(error.into());
-                }
-            };
+            let created = self.keycloak.create(started.client(), &secret).await;
+            let (started, provider_ref) = self.undone_on_error(started, created).await?;
             reach(Step::KeycloakCreateClient);
-            let mut created = started.device.clone();
-            created.provider_ref = Some(provider_ref);
-            let device = created.clone();
-            let seal = self.app.seal.clone();
-            self.succeeded(started, move |connection, owner| {
-                settle(connection, &created, owner, &seal)?;
-                if let Some(once) = &once {
-                    once.store(connection, &created)?;
-                }
-                Ok(())
-            })
-            .await?;
+            let device = self.finish_creation(started, provider_ref, once).await?;
             reach(Step::KeycloakCreateDone);
             Ok(Outcome::Created(device))
         })
         .await
+    }
+
+    /// Inserts the row of a device whose client is to be created, unless the same call did so before.
+    async fn begin_creation(&self, row: store::NewRow, once: Option<&Once<Device>>) -> Result<Outcome<Started>, Error> {
+        let lease = lease(&self.app, &self.keycloak);
+        let record = self
+            .caller
+            .record(row.now, Operation::CreateDevice)
+            .model(row.device_model_id);
+        let call = once.map(|once| once.call.clone());
+        self.start(record, move |connection, record| {
+            if let Some(call) = &call
+                && let Some(answer) = idempotency::earlier(connection, call)?
+            {
+                return Ok(Outcome::Repeated(answer));
+            }
+            let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
+            let client_id = key::client_id(&code, &row.key);
+            let device = store::insert(connection, &row, &client_id, Beginning::Creating(&lease))?;
+            if let Some(call) = &call {
+                idempotency::take(connection, call, device.id)?;
+            }
+            Ok(Outcome::Created(Started::new(connection, record, device, lease)?))
+        })
+        .await
+    }
+
+    /// Deletes the row again if the client is not ours. After another error the client may be created even now, and the
+    /// row waits for the reconciler.
+    async fn undone_on_error(
+        &self,
+        started: Started,
+        created: Result<String, identity::Error>,
+    ) -> Result<(Started, String), Error> {
+        let error = match created {
+            Ok(provider_ref) => return Ok((started, provider_ref)),
+            Err(error) => error,
+        };
+        let id = started.device.id;
+        let is_foreign = matches!(error, identity::Error::ForeignClient { .. });
+        self.failed(started, error.reason(), move |connection, owner| {
+            if is_foreign {
+                store::remove(connection, id, owner)?;
+            }
+            Ok(())
+        })
+        .await?;
+        Err(error.into())
+    }
+
+    /// Sets the row active, and stores the answer to the call.
+    async fn finish_creation(
+        &self,
+        started: Started,
+        provider_ref: String,
+        once: Option<Once<Device>>,
+    ) -> Result<Device, Error> {
+        let device = Device {
+            provider_ref: Some(provider_ref),
+            ..started.device.clone()
+        };
+        let (created, seal) = (device.clone(), self.app.seal.clone());
+        self.succeeded(started, move |connection, owner| {
+            settle(connection, &created, owner, &seal)?;
+            if let Some(once) = &once {
+                once.store(connection, &created)?;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(device)
     }
 
     pub(super) async fn delete(self, id: i64, expected: Expected) -> Result<(), Error> {
@@ -156,7 +178,9 @@ impl Work {
             let (started, ()) = self.released_on_error(started, deleted).await?;
             reach(Step::KeycloakDeleteClient);
             self.succeeded(started, move |connection, owner| {
-                Ok(store::remove(connection, id, owner)?)
+                // If the lease has run out, the reconciler deletes the row, or has done so.
+                store::remove(connection, id, owner)?;
+                Ok(())
             })
             .await?;
             reach(Step::KeycloakDeleteDone);
@@ -203,20 +227,24 @@ impl Work {
         .await
     }
 
-    /// Takes the lease of a row.
+    /// Claims the lease of a row.
     async fn claim(&self, id: i64, operation: Operation, expected: Expected) -> Result<Started, Error> {
+        let purpose = match operation {
+            Operation::DeleteDevice => Purpose::Deletion,
+            _ => Purpose::Change,
+        };
         let lease = lease(&self.app, &self.keycloak);
         let record = self.caller.record(lease.now, operation).device(id);
         self.start(record, move |connection, record| {
-            let device = store::claim(connection, id, &lease, operation == Operation::DeleteDevice)?;
+            let device = store::claim(connection, id, &lease, purpose)?;
             expected.check(&device.version())?;
             Ok(Started::new(connection, record, device, lease)?)
         })
         .await
     }
 
-    /// Takes or makes a row, and records who does what: Keycloak is changed only after that is durable. What fails here is
-    /// a record of its own.
+    /// Claims or inserts a row, and records who does what: Keycloak is changed only after that is durable. What fails here
+    /// has a record of its own.
     async fn start<T: Send + 'static>(
         &self,
         record: Entry,

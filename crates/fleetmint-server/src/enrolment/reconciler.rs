@@ -8,8 +8,7 @@ use super::{Error, keycloak, store};
 use crate::app::App;
 use crate::audit::{self, Entry, Outcome};
 use crate::database::{self, Connection};
-use crate::devices::Device;
-use crate::devices::store::ACTIVE;
+use crate::devices::{Device, State};
 use crate::identity::keycloak::Keycloak;
 use crate::identity::{self, Identity};
 use crate::operation::Operation;
@@ -48,7 +47,7 @@ pub async fn round(app: &App) -> Result<usize, Error> {
                 let Some((device, state)) = store::claim_stale(connection, last, &lease)? else {
                     return Ok(None);
                 };
-                let attempt = Attempt::of(connection, &device, &state, lease.now)?;
+                let attempt = Attempt::of(connection, &device, state, lease.now)?;
                 Ok(Some((device, state, attempt)))
             })
             .await?;
@@ -56,10 +55,14 @@ pub async fn round(app: &App) -> Result<usize, Error> {
             return Ok(completed);
         };
         last = device.id;
-        match complete(app, provider, &device, &state, &owner, attempt).await {
+        match complete(app, provider, &device, state, &owner, attempt).await {
             Ok(()) => {
                 completed += 1;
-                tracing::info!(device = device.id, state, "completed an interrupted change");
+                tracing::info!(
+                    device = device.id,
+                    state = state.name(),
+                    "completed an interrupted change"
+                );
             }
             Err(error @ Error::Identity(identity::Error::Unreachable(_) | identity::Error::Timeout { .. })) => {
                 keycloak::release(app, device.id, owner).await;
@@ -67,7 +70,7 @@ pub async fn round(app: &App) -> Result<usize, Error> {
             }
             Err(error) => {
                 keycloak::release(app, device.id, owner).await;
-                tracing::warn!(device = device.id, state, %error, "an interrupted change could not be completed yet");
+                tracing::warn!(device = device.id, state = state.name(), %error, "an interrupted change could not be completed yet");
             }
         }
     }
@@ -84,13 +87,14 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn of(connection: &mut Connection, device: &Device, state: &str, at: Timestamp) -> Result<Self, database::Error> {
+    /// In the transaction that claimed the row's lease: nobody else looks for the row's open attempt at the same time.
+    fn of(connection: &mut Connection, device: &Device, state: State, at: Timestamp) -> Result<Self, database::Error> {
         let entry = Entry {
             at,
             actor: audit::SYSTEM.into(),
             action: match state {
-                ACTIVE => Operation::SyncIdentity,
-                _ => Operation::DeleteDevice,
+                State::Active => Operation::SyncIdentity,
+                State::Creating | State::Deleting => Operation::DeleteDevice,
             },
             device_id: Some(device.id),
             model_id: Some(device.device_model_id),
@@ -112,19 +116,21 @@ async fn complete(
     app: &App,
     provider: &Keycloak,
     device: &Device,
-    state: &str,
+    state: State,
     owner: &str,
     attempt: Attempt,
 ) -> Result<(), Error> {
     let (id, owner) = (device.id, owner.to_owned());
-    if state == ACTIVE {
+    if state == State::Active {
         // Its client may have been created again, under another id. What else was to be repaired stays as it is: whoever
         // asked for it got no answer that it was done.
         let found = provider.locate(device.client()).await?.or(device.provider_ref.clone());
         let at = app.clock.now();
         let settle = move |connection: &mut Connection| {
             // Without a proof: the image's reader looks the client up once more, and stores one.
-            store::settle(connection, id, &owner, found.as_deref(), None)?;
+            if !store::settle(connection, id, &owner, found.as_deref(), None)? {
+                return Err(Error::Busy);
+            }
             Ok(attempt.succeeded(connection, at)?)
         };
         app.database.write::<_, Error>(settle).await?;
@@ -133,7 +139,9 @@ async fn complete(
         let at = app.clock.now();
         app.database
             .write::<_, Error>(move |connection| {
-                store::remove(connection, id, &owner)?;
+                if !store::remove(connection, id, &owner)? {
+                    return Err(Error::Busy);
+                }
                 Ok(attempt.succeeded(connection, at)?)
             })
             .await?;

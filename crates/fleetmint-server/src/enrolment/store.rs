@@ -1,21 +1,21 @@
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
-use super::Error;
+use super::{Error, no_such_model};
 use crate::database::folding::fold;
 use crate::database::schema::devices::dsl;
-use crate::database::{self, Connection};
-use crate::devices::store::{ACTIVE, Row};
-use crate::devices::{self, Device};
+use crate::database::{self, Connection, Constraint};
+use crate::devices::store::Row;
+use crate::devices::{self, Device, State};
 use crate::idempotency;
 use crate::overrides::{self, Overrides};
-
-/// The state of a row whose client is being made,
-pub(super) const CREATING: &str = "creating";
-/// and of one whose client is being deleted.
-const DELETING: &str = "deleting";
 
 /// The right to work on a row's client, which runs out.
 #[derive(Clone, Debug)]
@@ -23,6 +23,12 @@ pub(super) struct Lease {
     pub(super) owner: String,
     pub(super) now: Timestamp,
     pub(super) until: Timestamp,
+}
+
+impl Lease {
+    fn now(&self) -> i64 {
+        self.now.as_microsecond()
+    }
 }
 
 /// What a device's row is made of.
@@ -35,24 +41,27 @@ pub(super) struct NewRow {
     pub(super) now: Timestamp,
 }
 
-impl NewRow {
-    /// Makes sure that the serial is free, in the transaction that inserts the row.
-    pub(super) fn check_serial(&self, connection: &mut Connection) -> Result<(), Error> {
-        match &self.serial {
-            Some(serial) => Ok(devices::check_serial_is_free(connection, serial, None)?),
-            None => Ok(()),
-        }
-    }
+/// What a new row begins as.
+#[derive(Clone, Copy)]
+pub(super) enum Beginning<'a> {
+    /// Its client is yet to be created, by the lease's owner.
+    Creating(&'a Lease),
+    /// Its client is there, with this id at an outside provider.
+    Active { provider_ref: Option<&'a str> },
 }
 
+/// Inserts a row, unless it would collide with another one.
 pub(super) fn insert(
     connection: &mut Connection,
     row: &NewRow,
     client_id: &str,
-    state: &str,
-    lease: Option<&Lease>,
-) -> Result<Device, database::Error> {
-    let device = diesel::insert_into(dsl::devices)
+    beginning: Beginning<'_>,
+) -> Result<Device, Error> {
+    let (state, lease, provider_ref) = match beginning {
+        Beginning::Creating(lease) => (State::Creating, Some(lease), None),
+        Beginning::Active { provider_ref } => (State::Active, None, provider_ref),
+    };
+    let inserted = diesel::insert_into(dsl::devices)
         .values((
             (
                 dsl::key.eq(&row.key),
@@ -61,6 +70,7 @@ pub(super) fn insert(
                 dsl::name_folded.eq(fold(&row.name)),
                 dsl::serial.eq(&row.serial),
                 dsl::client_id.eq(client_id),
+                dsl::provider_ref.eq(provider_ref),
                 dsl::state.eq(state),
                 dsl::lease_owner.eq(lease.map(|lease| &lease.owner)),
                 dsl::lease_until.eq(lease.map(|lease| lease.until.as_microsecond())),
@@ -71,26 +81,29 @@ pub(super) fn insert(
                 dsl::updated_at.eq(row.now.as_microsecond()),
             ),
         ))
+        .on_conflict_do_nothing()
         .returning(Row::as_returning())
-        .get_result::<Row>(connection)?;
-    Ok(device.into())
+        .get_result::<Row>(connection)
+        .optional();
+    match inserted.map_err(database::Error::from) {
+        Ok(Some(inserted)) => Ok(inserted.into()),
+        Ok(None) => Err(collision(connection, row)?),
+        // The model was deleted since its code was read.
+        Err(database::Error::Referenced) => Err(no_such_model()),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Makes an active row for a client that is there already.
-pub(super) fn adopt(
-    connection: &mut Connection,
-    row: &NewRow,
-    client_id: &str,
-    provider_ref: &str,
-) -> Result<Device, database::Error> {
-    let device = insert(connection, row, client_id, ACTIVE, None)?;
-    diesel::update(dsl::devices.find(device.id))
-        .set(dsl::provider_ref.eq(provider_ref))
-        .execute(connection)?;
-    Ok(Device {
-        provider_ref: Some(provider_ref.to_owned()),
-        ..device
-    })
+/// What a row that could not be inserted has in common with another one.
+fn collision(connection: &mut Connection, row: &NewRow) -> Result<Error, database::Error> {
+    let free = match &row.serial {
+        Some(serial) => devices::check_serial_is_free(connection, serial, None),
+        None => Ok(()),
+    };
+    match free {
+        Ok(()) => Ok(database::Error::Taken(Constraint::DeviceKey).into()),
+        Err(taken) => Ok(taken.into()),
+    }
 }
 
 /// Those of these clients that have a row, in whatever state.
@@ -115,78 +128,115 @@ pub(super) fn has_key(connection: &mut Connection, key: &str) -> Result<bool, da
     Ok(found.is_some())
 }
 
-/// Deletes an active row, and says which client was its.
-pub(super) fn delete(connection: &mut Connection, id: i64) -> Result<Option<String>, database::Error> {
-    let deleted = diesel::delete(dsl::devices.find(id).filter(dsl::state.eq(ACTIVE)))
-        .returning(dsl::client_id)
-        .get_result(connection);
-    Ok(deleted.optional()?)
+/// Deletes an active row that is still as it was read. Says whether it was.
+pub(super) fn delete(connection: &mut Connection, device: &Device) -> Result<bool, database::Error> {
+    let unchanged = dsl::state
+        .eq(State::Active)
+        .and(dsl::updated_at.eq(device.updated_at.as_microsecond()));
+    let deleted = diesel::delete(dsl::devices.find(device.id).filter(unchanged)).execute(connection)?;
+    Ok(deleted == 1)
 }
 
-/// The device with this id, unless its client is being made or deleted.
+/// The device with this id, unless its client is being created or deleted.
 pub(super) fn active(connection: &mut Connection, id: i64) -> Result<Option<Device>, database::Error> {
     devices::store::find(connection, id)
 }
 
-/// Takes the lease of a row; with `deleting` its device is not seen from then on.
-pub(super) fn claim(connection: &mut Connection, id: i64, lease: &Lease, deleting: bool) -> Result<Device, Error> {
-    let found = dsl::devices
-        .find(id)
-        .select((dsl::state, dsl::lease_until, Row::as_select()))
-        .get_result::<(String, Option<i64>, Row)>(connection)
-        .optional()
-        .map_err(database::Error::from)?;
-    let (state, lease_until, row) = found.ok_or(Error::NotFound)?;
-    if state == CREATING || (state == DELETING && !deleting) {
-        return Err(Error::NotFound);
-    }
-    if lease_until.is_some_and(|until| lease.now.as_microsecond() < until) {
-        return Err(Error::Busy);
-    }
-    let state = if deleting { DELETING } else { ACTIVE };
-    take(connection, id, lease)?;
-    diesel::update(dsl::devices.find(id))
-        .set(dsl::state.eq(state))
-        .execute(connection)
-        .map_err(database::Error::from)?;
-    Ok(row.into())
+/// What a lease is claimed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Change,
+    /// The device is not seen from then on. A deletion that was begun before can be claimed again.
+    Deletion,
 }
 
-/// Takes the lease of the next row after this id that was cut short: its lease has run out, or was given back before the
-/// end. Gives its state too.
+impl Purpose {
+    /// The states that a row may be in.
+    const fn from(self) -> &'static [State] {
+        match self {
+            Self::Change => &[State::Active],
+            Self::Deletion => &[State::Active, State::Deleting],
+        }
+    }
+
+    /// The state that it is in then.
+    const fn to(self) -> State {
+        match self {
+            Self::Change => State::Active,
+            Self::Deletion => State::Deleting,
+        }
+    }
+}
+
+/// Claims the lease of a row.
+pub(super) fn claim(connection: &mut Connection, id: i64, lease: &Lease, purpose: Purpose) -> Result<Device, Error> {
+    let row = dsl::devices.find(id);
+    let claimed = diesel::update(
+        row.filter(dsl::state.eq_any(purpose.from()))
+            .filter(is_free(lease.now())),
+    )
+    .set((
+        dsl::state.eq(purpose.to()),
+        dsl::lease_owner.eq(&lease.owner),
+        dsl::lease_until.eq(lease.until.as_microsecond()),
+    ))
+    .returning(Row::as_returning())
+    .get_result::<Row>(connection)
+    .optional()
+    .map_err(database::Error::from)?;
+    if let Some(claimed) = claimed {
+        return Ok(claimed.into());
+    }
+    let state = row.select(dsl::state).get_result::<State>(connection).optional();
+    match state.map_err(database::Error::from)? {
+        Some(state) if purpose.from().contains(&state) => Err(Error::Busy),
+        Some(_) | None => Err(Error::NotFound),
+    }
+}
+
+/// Claims the lease of the next row after this id that was cut short: its lease has run out, or was given back before
+/// the end. Returns its state too.
 pub(super) fn claim_stale(
     connection: &mut Connection,
     after: i64,
     lease: &Lease,
-) -> Result<Option<(Device, String)>, database::Error> {
-    let unsettled = dsl::state.ne(ACTIVE).or(dsl::lease_owner.is_not_null());
-    let free = dsl::lease_until
-        .is_null()
-        .or(dsl::lease_until.le(lease.now.as_microsecond()));
-    let found = dsl::devices
-        .filter(dsl::id.gt(after).and(unsettled).and(free.assume_not_null()))
-        .order(dsl::id)
-        .limit(1)
-        .select((Row::as_select(), dsl::state))
-        .get_result::<(Row, String)>(connection)
-        .optional()?;
-    let Some((row, state)) = found else { return Ok(None) };
-    let device = Device::from(row);
-    take(connection, device.id, lease)?;
-    Ok(Some((device, state)))
+) -> Result<Option<(Device, State)>, database::Error> {
+    let mut after = after;
+    loop {
+        let stale = dsl::devices.filter(unsettled()).filter(is_free(lease.now()));
+        let next = stale.filter(dsl::id.gt(after)).order(dsl::id).select(dsl::id);
+        let Some(id) = next.first::<i64>(connection).optional()? else {
+            return Ok(None);
+        };
+        let claimed = diesel::update(dsl::devices.find(id).filter(unsettled()).filter(is_free(lease.now())))
+            .set((
+                dsl::lease_owner.eq(&lease.owner),
+                dsl::lease_until.eq(lease.until.as_microsecond()),
+            ))
+            .returning((Row::as_returning(), dsl::state))
+            .get_result::<(Row, State)>(connection)
+            .optional()?;
+        if let Some((row, state)) = claimed {
+            return Ok(Some((row.into(), state)));
+        }
+        // Somebody else has claimed or settled it since it was found.
+        after = id;
+    }
 }
 
-fn take(connection: &mut Connection, id: i64, lease: &Lease) -> Result<(), database::Error> {
-    diesel::update(dsl::devices.find(id))
-        .set((
-            dsl::lease_owner.eq(&lease.owner),
-            dsl::lease_until.eq(lease.until.as_microsecond()),
-        ))
-        .execute(connection)?;
-    Ok(())
+/// Whether nobody has the lease of a row.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_free(now: i64) -> _ {
+    dsl::lease_until.is_null().or(dsl::lease_until.le(now))
 }
 
-/// Makes a row active and gives its lease back, if it is still the owner's. Says whether it was. Without a proof the
+/// Whether something is to be done with a row's client. This is the condition of the index `devices_unsettled`, with the
+/// literal that lets SQLite see that.
+fn unsettled() -> SqlLiteral<Bool> {
+    diesel::dsl::sql("(state <> 'active' OR lease_owner IS NOT NULL)")
+}
+
+/// Sets a row active and gives its lease back, if it is still the owner's. Says whether it was. Without a proof the
 /// provider is asked whose the client is before its secret is read.
 pub(super) fn settle(
     connection: &mut Connection,
@@ -197,7 +247,7 @@ pub(super) fn settle(
 ) -> Result<bool, database::Error> {
     let settled = diesel::update(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner)))
         .set((
-            dsl::state.eq(ACTIVE),
+            dsl::state.eq(State::Active),
             dsl::provider_ref.eq(provider_ref),
             dsl::provider_proof.eq(proof),
             dsl::lease_owner.eq(None::<String>),
@@ -215,28 +265,27 @@ pub(super) fn release(connection: &mut Connection, id: i64, owner: &str) -> Resu
     Ok(())
 }
 
-/// Removes a row, if its lease is still the owner's, and frees the key of the call that began to create it.
-pub(super) fn remove(connection: &mut Connection, id: i64, owner: &str) -> Result<(), database::Error> {
+/// Deletes a row, if its lease is still the owner's, and frees the key of the call that began to create it. Says whether
+/// it was.
+pub(super) fn remove(connection: &mut Connection, id: i64, owner: &str) -> Result<bool, database::Error> {
     let removed = diesel::delete(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner))).execute(connection)?;
     if removed == 1 {
         idempotency::free(connection, id)?;
     }
-    Ok(())
+    Ok(removed == 1)
 }
 
 /// How many devices there are in each state. The active ones are not looked at one by one: they are all others.
 pub(crate) fn count_by_state(connection: &mut Connection) -> Result<Vec<(&'static str, i64)>, database::Error> {
     let all: i64 = dsl::devices.count().get_result(connection)?;
-    // As the index `devices_unsettled` has it, with the literal that lets SQLite see that.
-    let unsettled = diesel::dsl::sql::<diesel::sql_types::Bool>("(state <> 'active' OR lease_owner IS NOT NULL)");
-    let mut count = |state| -> Result<i64, database::Error> {
-        let one = dsl::devices.filter(unsettled.clone()).filter(dsl::state.eq(state));
+    let mut count = |state: State| -> Result<i64, database::Error> {
+        let one = dsl::devices.filter(unsettled()).filter(dsl::state.eq(state));
         Ok(one.count().get_result(connection)?)
     };
-    let (creating, deleting) = (count(CREATING)?, count(DELETING)?);
+    let (creating, deleting) = (count(State::Creating)?, count(State::Deleting)?);
     Ok(vec![
-        (ACTIVE, all - creating - deleting),
-        (CREATING, creating),
-        (DELETING, deleting),
+        (State::Active.name(), all - creating - deleting),
+        (State::Creating.name(), creating),
+        (State::Deleting.name(), deleting),
     ])
 }

@@ -77,8 +77,14 @@ impl<T> Clone for Once<T> {
 
 impl<T> Once<T> {
     /// Stores the answer, in the transaction that completes the creation.
-    pub(crate) fn store(&self, connection: &mut Connection, created: &T) -> Result<(), database::Error> {
-        store::put(connection, &self.call, &(self.render)(created))
+    ///
+    /// # Errors
+    /// [`Error::UnderWay`] if the same call was answered meanwhile: then this creation must be undone.
+    pub(crate) fn store(&self, connection: &mut Connection, created: &T) -> Result<(), Error> {
+        match store::put(connection, &self.call, &(self.render)(created))? {
+            true => Ok(()),
+            false => Err(Error::UnderWay),
+        }
     }
 }
 
@@ -111,7 +117,8 @@ impl Reason for Error {
     }
 }
 
-/// The answer to the same call, if it was made before: to be asked in the transaction that creates.
+/// The answer to the same call, if it was made before. To be asked in the transaction that creates; whether the key is
+/// still free then, [`take`] and [`Once::store`] find out.
 pub(crate) fn earlier(connection: &mut Connection, call: &Call) -> Result<Option<Answer>, Error> {
     store::sweep(connection, expired_at(call.at))?;
     match store::find(connection, call)? {
@@ -123,8 +130,14 @@ pub(crate) fn earlier(connection: &mut Connection, call: &Call) -> Result<Option
 }
 
 /// Takes the key for a device whose client is yet to be created, in the transaction of its intent.
-pub(crate) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> Result<(), database::Error> {
-    store::take(connection, call, device_id)
+///
+/// # Errors
+/// [`Error::UnderWay`] if another call took it meanwhile: then the intent must be undone.
+pub(crate) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> Result<(), Error> {
+    match store::take(connection, call, device_id)? {
+        true => Ok(()),
+        false => Err(Error::UnderWay),
+    }
 }
 
 /// Frees the key of a creation that is taken back, in the transaction that deletes the device's row. An answer that was

@@ -32,8 +32,9 @@ pub(super) fn find(connection: &mut Connection, call: &Call) -> Result<Option<Kn
     }))
 }
 
-pub(super) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> Result<(), database::Error> {
-    diesel::insert_into(dsl::idempotency_keys)
+/// Inserts a row that has no answer yet, unless the key is taken. Says whether it was free.
+pub(super) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> Result<bool, database::Error> {
+    let taken = diesel::insert_into(dsl::idempotency_keys)
         .values((
             dsl::caller.eq(&call.caller),
             dsl::key.eq(&call.key),
@@ -41,18 +42,21 @@ pub(super) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> 
             dsl::created_at.eq(call.at.as_microsecond()),
             dsl::device_id.eq(device_id),
         ))
+        .on_conflict_do_nothing()
         .execute(connection)?;
-    Ok(())
+    Ok(taken == 1)
 }
 
-pub(super) fn put(connection: &mut Connection, call: &Call, answer: &Answer) -> Result<(), database::Error> {
+/// Stores the answer to a call, in a row of its own or in the one that waits for it. Says whether it did: not where
+/// the key has an answer, or belongs to another call.
+pub(super) fn put(connection: &mut Connection, call: &Call, answer: &Answer) -> Result<bool, database::Error> {
     let columns = (
         dsl::status.eq(i32::from(answer.status)),
         dsl::location.eq(&answer.location),
         dsl::etag.eq(&answer.etag),
         dsl::body.eq(&answer.body),
     );
-    diesel::insert_into(dsl::idempotency_keys)
+    let insert = diesel::insert_into(dsl::idempotency_keys)
         .values((
             dsl::caller.eq(&call.caller),
             dsl::key.eq(&call.key),
@@ -62,9 +66,12 @@ pub(super) fn put(connection: &mut Connection, call: &Call, answer: &Answer) -> 
         ))
         .on_conflict((dsl::caller, dsl::key))
         .do_update()
-        .set(columns)
-        .execute(connection)?;
-    Ok(())
+        .set(columns);
+    let waits = dsl::status
+        .is_null()
+        .and(dsl::fingerprint.eq(call.fingerprint.as_slice()));
+    let stored = diesel::query_dsl::methods::FilterDsl::filter(insert, waits).execute(connection)?;
+    Ok(stored == 1)
 }
 
 pub(super) fn free(connection: &mut Connection, device_id: i64) -> Result<(), database::Error> {
@@ -77,4 +84,42 @@ pub(super) fn sweep(connection: &mut Connection, expired: Timestamp) -> Result<(
     let old = dsl::created_at.le(expired.as_microsecond());
     diesel::delete(dsl::idempotency_keys.filter(old)).execute(connection)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::race::Race;
+
+    fn call(key: i32) -> Call {
+        Call {
+            caller: "administrator".to_owned(),
+            key: key.to_string(),
+            fingerprint: [7; 32],
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_key_is_taken_once_and_answered_once() {
+        let answer = Answer {
+            status: 201,
+            location: "/api/devices/1".to_owned(),
+            etag: "\"1\"".to_owned(),
+            body: b"{}".to_vec(),
+        };
+        let other = Call {
+            fingerprint: [8; 32],
+            ..call(1)
+        };
+        let race = Race::new("");
+        for key in 0..20 {
+            race.has_one_winner(|connection| take(connection, &call(key), 1).unwrap());
+            race.has_one_winner(|connection| put(connection, &call(key), &answer).unwrap());
+            // Without an intent before it.
+            race.has_one_winner(|connection| put(connection, &call(100 + key), &answer).unwrap());
+        }
+        let answered = race.run(|connection| put(connection, &other, &answer).unwrap());
+        assert!(answered.iter().all(|answered| !answered));
+    }
 }

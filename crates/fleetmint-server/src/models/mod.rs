@@ -11,7 +11,7 @@ use crate::audit::{self, Reason};
 use crate::change::FieldChange;
 use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
-use crate::database::{self, Connection};
+use crate::database::{self, Connection, time_of_change};
 use crate::idempotency::{Once, Outcome};
 use crate::operation::Operation;
 use crate::overrides::{ChangeOverrides, MQTT_USERINFO, Overrides};
@@ -236,8 +236,9 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
         });
         // A change that changes nothing leaves the row as it is, its time included.
         if model.version() != before {
-            model.updated_at = record.at;
-            store::update(connection, &model)?;
+            let read = model.updated_at;
+            model.updated_at = time_of_change(record.at, read);
+            store::update(connection, &model, read)?;
         }
         Ok(model)
     })
@@ -253,7 +254,7 @@ pub async fn delete(app: &App, caller: &Caller, id: i64, expected: Expected) -> 
     audit::change(&app.database, record, move |connection, _| {
         let model = store::find(connection, id)?.ok_or(Error::NotFound)?;
         expected.check(&model.version())?;
-        store::delete(connection, id)
+        store::delete(connection, &model)
     })
     .await
 }

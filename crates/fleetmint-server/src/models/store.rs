@@ -1,3 +1,4 @@
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 use jiff::Timestamp;
@@ -6,7 +7,8 @@ use super::{DeviceModel, Error, Sort};
 use crate::database::folding::fold;
 use crate::database::keyset::{self, Listing};
 use crate::database::schema::device_models::{self, dsl};
-use crate::database::{self, Connection, Constraint, timestamp};
+use crate::database::schema::devices;
+use crate::database::{self, Connection, timestamp};
 use crate::overrides::{self, Overrides};
 
 #[derive(Queryable, Selectable)]
@@ -34,6 +36,7 @@ impl From<Row> for DeviceModel {
     }
 }
 
+/// Inserts a model, unless another one has its code.
 pub(super) fn insert(
     connection: &mut Connection,
     code: &str,
@@ -50,13 +53,13 @@ pub(super) fn insert(
                 dsl::updated_at.eq(now.as_microsecond()),
             ),
         ))
+        .on_conflict_do_nothing()
         .returning(Row::as_returning())
         .get_result::<Row>(connection)
+        .optional()
+        .map_err(database::Error::from)?
         .map(DeviceModel::from)
-        .map_err(|error| match database::Error::from(error) {
-            database::Error::Taken(Constraint::DeviceModelCode) => Error::CodeTaken { code: code.to_owned() },
-            other => other.into(),
-        })
+        .ok_or_else(|| Error::CodeTaken { code: code.to_owned() })
 }
 
 pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<DeviceModel>, database::Error> {
@@ -110,8 +113,13 @@ pub(super) fn list(connection: &mut Connection, listing: &Listing<Sort>) -> Resu
         .collect())
 }
 
-pub(super) fn update(connection: &mut Connection, model: &DeviceModel) -> Result<(), database::Error> {
-    diesel::update(dsl::device_models.find(model.id))
+/// Changes a model that is still as it was read: no two states of a row have the same `updated_at`.
+///
+/// # Errors
+/// [`database::Error::Busy`] if another change came first.
+pub(super) fn update(connection: &mut Connection, model: &DeviceModel, read: Timestamp) -> Result<(), database::Error> {
+    let unchanged = dsl::updated_at.eq(read.as_microsecond());
+    let changed = diesel::update(dsl::device_models.find(model.id).filter(unchanged))
         .set((
             dsl::name.eq(&model.name),
             dsl::name_folded.eq(fold(&model.name)),
@@ -119,14 +127,25 @@ pub(super) fn update(connection: &mut Connection, model: &DeviceModel) -> Result
             dsl::updated_at.eq(model.updated_at.as_microsecond()),
         ))
         .execute(connection)?;
-    Ok(())
+    match changed {
+        1 => Ok(()),
+        _ => Err(database::Error::Busy),
+    }
 }
 
-pub(super) fn delete(connection: &mut Connection, id: i64) -> Result<(), Error> {
-    let deleted = diesel::delete(dsl::device_models.find(id)).execute(connection);
+/// Deletes a model that no device has, and that is still as it was read.
+pub(super) fn delete(connection: &mut Connection, model: &DeviceModel) -> Result<(), Error> {
+    let its_devices = devices::table.filter(devices::device_model_id.eq(model.id));
+    let unchanged = dsl::updated_at.eq(model.updated_at.as_microsecond());
+    let deletable = unchanged.and(not(exists(its_devices)));
+    let deleted = diesel::delete(dsl::device_models.find(model.id).filter(deletable)).execute(connection);
     match deleted.map_err(database::Error::from) {
-        Ok(0) => Err(Error::NotFound),
-        Ok(_) => Ok(()),
+        Ok(1) => Ok(()),
+        Ok(_) => match diesel::select(exists(its_devices)).get_result(connection) {
+            Ok(true) => Err(Error::InUse),
+            Ok(false) => Err(database::Error::Busy.into()),
+            Err(error) => Err(database::Error::from(error).into()),
+        },
         Err(database::Error::Referenced) => Err(Error::InUse),
         Err(other) => Err(other.into()),
     }
@@ -140,14 +159,68 @@ pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64
         .load(connection)?)
 }
 
+/// Stores a URL and what was taken out of it, unless that was done before.
 pub(super) fn set_mqtt_url(
     connection: &mut Connection,
     id: i64,
     masked: &str,
     userinfo: &[u8],
 ) -> Result<(), database::Error> {
-    diesel::update(dsl::device_models.find(id))
+    diesel::update(dsl::device_models.find(id).filter(dsl::mqtt_userinfo.is_null()))
         .set((dsl::mqtt_url.eq(masked), dsl::mqtt_userinfo.eq(userinfo)))
         .execute(connection)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::race::Race;
+    use crate::database::time_of_change;
+
+    #[test]
+    fn of_changes_of_one_state_one_is_made() {
+        let race = Race::new(
+            "INSERT INTO device_models (id, code, name, created_at, updated_at, name_folded)
+             VALUES (1, 'm', '', 0, 0, '')",
+        );
+        for n in 0..20 {
+            let read = race.run(|connection| find(connection, 1).unwrap().unwrap()).remove(0);
+            race.has_one_winner(|connection| {
+                let mut model = read.clone();
+                model.name = n.to_string();
+                // The clock stands.
+                model.updated_at = time_of_change(Timestamp::UNIX_EPOCH, read.updated_at);
+                match update(connection, &model, read.updated_at) {
+                    Ok(()) => true,
+                    Err(database::Error::Busy) => false,
+                    Err(other) => panic!("{other}"),
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_model_is_created_once_and_deleted_once() {
+        let race = Race::new("");
+        for n in 0..20 {
+            race.has_one_winner(|connection| {
+                let (code, overrides) = (n.to_string(), Overrides::default());
+                match insert(connection, &code, "", &overrides, Timestamp::UNIX_EPOCH) {
+                    Ok(_) => true,
+                    Err(Error::CodeTaken { .. }) => false,
+                    Err(other) => panic!("{other}"),
+                }
+            });
+            let id = race.run(|connection| with_code(connection, &n.to_string()).unwrap().unwrap());
+            let model = race
+                .run(|connection| find(connection, id[0]).unwrap().unwrap())
+                .remove(0);
+            race.has_one_winner(|connection| match delete(connection, &model) {
+                Ok(()) => true,
+                Err(Error::Database(database::Error::Busy)) => false,
+                Err(other) => panic!("{other}"),
+            });
+        }
+    }
 }

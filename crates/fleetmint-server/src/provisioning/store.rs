@@ -3,7 +3,7 @@ use diesel::sqlite::Sqlite;
 
 use crate::database::schema::{client_secrets, device_models, devices};
 use crate::database::{self, Connection};
-use crate::devices::store::ACTIVE;
+use crate::devices::State;
 use crate::identity::Client;
 use crate::identity::builtin::SecretRow;
 use crate::overrides::Overrides;
@@ -84,7 +84,7 @@ fn columns() -> Columns {
 pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<(Material, Reference)>, database::Error> {
     let query = devices::table
         .inner_join(device_models::table)
-        .filter(devices::id.eq(id).and(devices::state.eq(ACTIVE)))
+        .filter(devices::id.eq(id).and(devices::state.eq(State::Active)))
         .select((columns(), (devices::provider_ref, devices::provider_proof)));
     Ok(query.get_result(connection).optional()?)
 }
@@ -99,7 +99,7 @@ pub(super) fn find_with_secret(
     let query = devices::table
         .inner_join(device_models::table)
         .left_join(secrets)
-        .filter(devices::id.eq(id).and(devices::state.eq(ACTIVE)))
+        .filter(devices::id.eq(id).and(devices::state.eq(State::Active)))
         .order((client_secrets::created_at.desc(), client_secrets::id.desc()))
         .select((columns(), SecretRow::COLUMNS.nullable()));
     Ok(query.load(connection)?.into_iter().next())

@@ -81,10 +81,9 @@ impl Builtin {
         secret: &Secret,
         now: Timestamp,
     ) -> Result<(), Error> {
-        if store::find(connection, client.client_id)?.is_some() {
+        if !store::insert(connection, client, now)? {
             return Err(foreign(client.client_id));
         }
-        store::insert(connection, client, now)?;
         self.add_secret(connection, client.client_id, secret, now)
     }
 

@@ -44,16 +44,19 @@ pub(super) fn find(connection: &mut Connection, client_id: &str) -> Result<Optio
     Ok(query.get_result(connection).optional()?)
 }
 
-pub(super) fn insert(connection: &mut Connection, client: Client<'_>, now: Timestamp) -> Result<(), database::Error> {
-    diesel::insert_into(clients::table)
+/// Inserts a client, unless there is one of this name. Says whether there was none.
+pub(super) fn insert(connection: &mut Connection, client: Client<'_>, now: Timestamp) -> Result<bool, database::Error> {
+    let inserted = diesel::insert_into(clients::table)
         .values((
             clients::client_id.eq(client.client_id),
             clients::device_key.eq(client.device_key),
             clients::enabled.eq(true),
             clients::created_at.eq(now.as_microsecond()),
         ))
+        .on_conflict(clients::client_id)
+        .do_nothing()
         .execute(connection)?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 /// Its secrets go with it.
@@ -123,4 +126,25 @@ pub(super) fn insert_signing_key(
         ))
         .execute(connection)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::race::Race;
+
+    #[test]
+    fn a_client_is_created_once() {
+        let race = Race::new("");
+        for n in 0..20 {
+            race.has_one_winner(|connection| {
+                let client = Client {
+                    client_id: &format!("c{n}"),
+                    device_key: &format!("k{n}"),
+                    provider_ref: None,
+                };
+                insert(connection, client, Timestamp::UNIX_EPOCH).unwrap()
+            });
+        }
+    }
 }
