@@ -1,9 +1,9 @@
 //! Facts about a database itself: whose key its secrets are sealed with, who its administrator is.
 
 use diesel::dsl::case_when;
-use diesel::prelude::*;
 use diesel::sql_types::Binary;
 
+use crate::database::prelude::*;
 use crate::database::schema::instance::dsl;
 use crate::database::{self, Connection};
 use crate::seal::{OpenError, Place, Seal};
@@ -75,8 +75,8 @@ pub(crate) fn has_master_key(connection: &mut Connection) -> Result<bool, databa
     Ok(get(connection, KEY_CHECK)?.is_some())
 }
 
-/// Makes sure that this is the master key that the database's secrets are sealed with; a new database takes any.
-/// `given` says where the key comes from. Whether the database is new.
+/// Checks that this is the master key that the database's secrets are sealed with; a new database takes any. `given`
+/// says where the key comes from. Returns whether the database is new.
 ///
 /// # Errors
 /// [`KeyError::Wrong`].
@@ -86,7 +86,7 @@ pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: 
         row: KEY_CHECK,
         column: "value",
     };
-    // Of two that start on a new database with different keys, one is told that its key is wrong.
+    // Of two that start on a new database with different keys, one learns that its key is wrong.
     if put_first(connection, KEY_CHECK, &seal.seal(place, KEY_CHECK_TEXT))? {
         return Ok(true);
     }

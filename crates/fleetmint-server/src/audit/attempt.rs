@@ -1,4 +1,4 @@
-//! An operation whose record is made in two parts: that it began, and how it ended.
+//! An operation that is recorded in two parts: that it began, and how it ended.
 
 use std::sync::Arc;
 

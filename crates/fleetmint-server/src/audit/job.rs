@@ -134,11 +134,23 @@ impl database::Job for Job {
         }
     }
 
-    /// Attempts come first: one that ended before it was on the disk has its outcome in the same group.
+    /// In the order in which they came, but for the outcomes of attempts that are in the same group.
     fn write(group: &mut [Self], connection: &mut Connection) -> Result<(), database::Error> {
-        write_starts(group, connection)?;
-        let group = &*group;
-        let rows: Vec<Row<'_>> = group.iter().filter_map(|job| job.row(group)).collect();
+        let (indexes, rows): (Vec<usize>, Vec<Row<'_>>) = group
+            .iter()
+            .enumerate()
+            .filter_map(|(index, job)| Some((index, job.row()?)))
+            .unzip();
+        if !group.iter().any(|job| matches!(job, Self::Start { .. })) {
+            return store::insert_all(connection, &rows);
+        }
+        let ids = store::insert_all_with_ids(connection, &rows)?;
+        for (index, id) in indexes.into_iter().zip(ids) {
+            if let Some(Self::Start { written, .. }) = group.get_mut(index) {
+                *written = Some(id);
+            }
+        }
+        let rows: Vec<Row<'_>> = group.iter().filter_map(|job| job.row_within(group)).collect();
         store::insert_all(connection, &rows)
     }
 
@@ -171,53 +183,42 @@ impl database::Job for Job {
     }
 }
 
-/// Inserts the records of attempts, and notes their ids.
-fn write_starts(group: &mut [Job], connection: &mut Connection) -> Result<(), database::Error> {
-    let rows: Vec<Row<'_>> = group
-        .iter()
-        .filter_map(|job| match job {
-            Job::Start { entry, .. } => Some(Row::of(entry, Outcome::Started)),
-            _ => None,
-        })
-        .collect();
-    let ids = store::start_all(connection, &rows)?;
-    let starts = group.iter_mut().filter_map(|job| match job {
-        Job::Start { written, .. } => Some(written),
-        _ => None,
-    });
-    for (written, id) in starts.zip(ids) {
-        *written = Some(id);
-    }
-    Ok(())
-}
-
 impl Job {
-    /// What is to be recorded once the attempts of the group are.
-    fn row(&self, group: &[Self]) -> Option<Row<'_>> {
+    /// What is to be recorded, unless it is the outcome of an attempt that is not on the disk.
+    fn row(&self) -> Option<Row<'_>> {
         match self {
             Self::Disclosure(disclosure) => Some(Row::of(&disclosure.entry, disclosure.outcome()?)),
             Self::Record { entry, outcome, .. } => Some(Row::of(entry, *outcome)),
-            Self::End {
-                entry,
-                outcome,
-                at,
-                attempt,
-            } => Some(Row {
-                entry,
-                at: *at,
-                outcome: *outcome,
-                // An attempt that could not be recorded has no outcome.
-                attempt: Some(attempt.get().or_else(|| written_in(group, attempt))?),
-            }),
-            Self::Start { .. } | Self::Flush(_) => None,
+            Self::Start { entry, .. } => Some(Row::of(entry, Outcome::Started)),
+            Self::End { attempt, .. } => self.end_of(attempt.get()?),
+            Self::Flush(_) => None,
         }
     }
-}
 
-/// The id of the record of an attempt that began in this group.
-fn written_in(group: &[Job], wanted: &Arc<AttemptId>) -> Option<i64> {
-    group.iter().find_map(|job| match job {
-        Job::Start { attempt, written, .. } if Arc::ptr_eq(attempt, wanted) => *written,
-        _ => None,
-    })
+    /// The outcome of an attempt that has just been written, with this group.
+    fn row_within(&self, group: &[Self]) -> Option<Row<'_>> {
+        let Self::End { attempt, .. } = self else { return None };
+        let begun = group.iter().find_map(|job| match job {
+            Self::Start {
+                attempt: other,
+                written,
+                ..
+            } if Arc::ptr_eq(attempt, other) => *written,
+            _ => None,
+        });
+        // An attempt that could not be recorded has no outcome.
+        self.end_of(begun?)
+    }
+
+    fn end_of(&self, attempt: i64) -> Option<Row<'_>> {
+        let Self::End { entry, outcome, at, .. } = self else {
+            return None;
+        };
+        Some(Row {
+            entry,
+            at: *at,
+            outcome: *outcome,
+            attempt: Some(attempt),
+        })
+    }
 }

@@ -143,7 +143,7 @@ impl Reason for database::Error {
     }
 }
 
-/// A record that was made. Ids grow with time and are never used twice.
+/// A stored record. Ids grow with time and are never used twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub id: i64,
@@ -197,7 +197,7 @@ pub struct Filter {
     pub outcome: Option<&'static str>,
     /// The earliest time, itself included.
     pub from: Option<Timestamp>,
-    /// The time before which a record was made.
+    /// The earliest time that is too late.
     pub to: Option<Timestamp>,
     /// Only records older than the one with this id.
     pub before: Option<i64>,

@@ -1,4 +1,4 @@
-//! Makes audit records durable, many with one commit.
+//! Writes audit records, many with one commit.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +12,7 @@ use super::{Entry, Error, Outcome, Reason};
 use crate::clock::Clock;
 use crate::database::{Connection, Database, GroupCommit};
 
-/// Makes audit records durable, many at a time. Cloning is cheap: all clones share the one committer.
+/// Writes audit records, many at a time. Cloning is cheap: all clones share the one committer.
 #[derive(Clone)]
 pub struct Audit {
     pub(super) commits: GroupCommit<Job>,

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 
-use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::{Entry, Filter, Listed, Outcome, Record, SYSTEM};
+use crate::database::prelude::*;
 use crate::database::schema::audit::dsl;
 use crate::database::{self, Connection, timestamp};
 
@@ -48,7 +48,7 @@ impl From<Stored> for Record {
     }
 }
 
-/// What each record has. Nothing in it is borrowed: a statement of several rows is kept prepared only then.
+/// What each record has. Nothing in it is borrowed: a statement of several rows stays prepared only then.
 type Values = (
     diesel::dsl::Eq<dsl::at, i64>,
     diesel::dsl::Eq<dsl::actor, Cow<'static, str>>,
@@ -163,24 +163,24 @@ fn insert_row(connection: &mut Connection, row: Row<'_>) -> Result<(), database:
     Ok(())
 }
 
-/// Creates the records of many attempts, as [`insert_all`] does, and returns their ids in the same order.
-pub(super) fn start_all(connection: &mut Connection, rows: &[Row<'_>]) -> Result<Vec<i64>, database::Error> {
+/// [`insert_all`], and returns the ids in the order of the rows.
+pub(super) fn insert_all_with_ids(connection: &mut Connection, rows: &[Row<'_>]) -> Result<Vec<i64>, database::Error> {
     let mut ids = Vec::with_capacity(rows.len());
-    let rows = start_groups::<32>(connection, rows, &mut ids)?;
-    let rows = start_groups::<8>(connection, rows, &mut ids)?;
-    let rows = start_groups::<2>(connection, rows, &mut ids)?;
-    start_groups::<1>(connection, rows, &mut ids)?;
+    let rows = insert_groups_with_ids::<32>(connection, rows, &mut ids)?;
+    let rows = insert_groups_with_ids::<8>(connection, rows, &mut ids)?;
+    let rows = insert_groups_with_ids::<2>(connection, rows, &mut ids)?;
+    insert_groups_with_ids::<1>(connection, rows, &mut ids)?;
     Ok(ids)
 }
 
-fn start_groups<'r, 'e, const N: usize>(
+fn insert_groups_with_ids<'r, 'e, const N: usize>(
     connection: &mut Connection,
     rows: &'r [Row<'e>],
     ids: &mut Vec<i64>,
 ) -> Result<&'r [Row<'e>], database::Error> {
     let (groups, rest) = rows.as_chunks::<N>();
     for group in groups {
-        let insert = diesel::insert_into(dsl::audit).values(group.map(Row::values));
+        let insert = diesel::insert_into(dsl::audit).values(group.map(Row::more_values));
         let mut inserted: Vec<i64> = insert.returning(dsl::id).get_results(connection)?;
         // Rows get their ids in the order of the statement; in which order they are returned is not promised.
         inserted.sort_unstable();

@@ -4,11 +4,11 @@ use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as Diese
 
 use super::Constraint;
 
-/// Why a query or a transaction failed. Nothing of it was kept.
+/// Why a query or a transaction failed. It changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The query asked for exactly one row, and there is none.
+    /// The query asked for exactly one row, and found none.
     #[error("no such row")]
     NotFound,
     /// Another row has these values already.
@@ -68,7 +68,7 @@ pub enum OpenError {
          does not know; start the version that wrote it, or a later one"
     )]
     Newer { version: String },
-    /// It was not brought up to date by this program.
+    /// The server of this version has not been started on it yet.
     #[error("the database is older than this program; start the server of this version first")]
     Older,
     #[error("bringing the database's schema up to date failed: {0}")]

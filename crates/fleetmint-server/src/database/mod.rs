@@ -29,8 +29,16 @@ pub(crate) use sqlite::group_commit::{Ended, GroupCommit, Job, UnderWay};
 
 use sqlite::Sqlite;
 
+/// What a `store.rs` builds its queries with. Where a query runs on several databases, only this says how.
+pub(crate) mod prelude {
+    pub(crate) use diesel::prelude::*;
+}
+
 /// What queries run on.
 pub type Connection = SqliteConnection;
+
+/// Whose SQL and types those are.
+pub(crate) type Backend = diesel::sqlite::Sqlite;
 
 /// The database of a running service. Cloning is cheap: all clones share the connections.
 #[derive(Clone, Debug)]
@@ -108,8 +116,8 @@ impl Database {
         self.0.read(query)
     }
 
-    /// Runs `work` as one transaction; its changes are on the disk when this resolves, or none of them are made. After
-    /// [`Error::Gone`] they are lost with the files, or made if these come back.
+    /// Runs `work` as one transaction; its changes are on the disk when this resolves, or it has changed nothing. After
+    /// [`Error::Gone`] the changes are lost with the files, or there if these come back.
     pub async fn write<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -165,7 +173,7 @@ impl Database {
     /// pages as they were before.
     ///
     /// # Errors
-    /// The disk fails, or another process keeps the log in use.
+    /// The disk fails, or another process uses the log.
     pub fn empty_log(&self) -> Result<(), Error> {
         self.0.empty_log()
     }

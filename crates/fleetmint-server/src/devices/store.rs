@@ -1,16 +1,15 @@
-use diesel::prelude::*;
-use diesel::sqlite::Sqlite;
 use jiff::Timestamp;
 
 use super::{Device, Filter, Sort, State};
 use crate::database::folding::fold;
 use crate::database::keyset::{self, Listing};
+use crate::database::prelude::*;
 use crate::database::schema::devices::{self, dsl};
-use crate::database::{self, Connection, timestamp};
+use crate::database::{self, Backend, Connection, timestamp};
 use crate::overrides;
 
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = devices, check_for_backend(Sqlite))]
+#[diesel(table_name = devices, check_for_backend(Backend))]
 pub(crate) struct Row {
     id: i64,
     key: String,

@@ -226,7 +226,7 @@ async fn claim_and_insert(
     };
     let code = key::parse_client_id(&found.client_id).map_or_else(String::new, |(code, _)| code.to_owned());
     let record = record.clone();
-    let made = database
+    let inserted = database
         .write(move |connection| {
             let provider_ref = Some(found.provider_ref.as_str());
             let device = store::insert(connection, &row, &found.client_id, Beginning::Active { provider_ref })?;
@@ -234,7 +234,7 @@ async fn claim_and_insert(
             Ok::<_, super::Error>(device)
         })
         .await;
-    made.map_err(|error| match error {
+    inserted.map_err(|error| match error {
         enrolment::Error::Database(database::Error::Taken(_)) => Obstacle::KeyTaken.into(),
         enrolment::Error::Database(error) => error.into(),
         // The one rule that it can break by now is that its model exists.

@@ -10,7 +10,7 @@
 //! was being created or deleted is gone, what was being repaired is found again.
 //!
 //! A lease is longer than any of these calls can take. So when it runs out after a creation whose answer never came,
-//! Keycloak has made the client by then, or will never do.
+//! Keycloak has created the client by then, or never will.
 
 use std::future::Future;
 use std::time::Duration;
@@ -258,7 +258,7 @@ impl Work {
         started
     }
 
-    /// Makes the last change to the row, and records that all of it is done.
+    /// Changes the row for the last time, and records that all of it is done.
     async fn succeeded(
         &self,
         started: Started,

@@ -27,7 +27,7 @@ pub(crate) use store::count_by_state;
 /// How many keys are tried before giving up. There are 2·10¹² of them: one that is taken is rare, two never happen.
 const KEY_ATTEMPTS: usize = 4;
 
-/// What a new device is made of.
+/// What a caller says about a new device.
 #[derive(Clone, Debug)]
 pub struct NewDevice {
     pub device_model_id: i64,
@@ -36,7 +36,7 @@ pub struct NewDevice {
     pub overrides: ChangeOverrides,
 }
 
-/// Why a device was not made or removed. Nothing of it is left.
+/// Why a device was not created, deleted or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("there is no such device")]

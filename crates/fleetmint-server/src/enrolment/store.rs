@@ -4,12 +4,12 @@ mod tests;
 use std::collections::HashSet;
 
 use diesel::expression::SqlLiteral;
-use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use jiff::Timestamp;
 
 use super::{Error, no_such_model};
 use crate::database::folding::fold;
+use crate::database::prelude::*;
 use crate::database::schema::devices::dsl;
 use crate::database::{self, Connection, Constraint};
 use crate::devices::store::Row;
@@ -31,7 +31,7 @@ impl Lease {
     }
 }
 
-/// What a device's row is made of.
+/// The columns of a new device's row.
 pub(super) struct NewRow {
     pub(super) key: String,
     pub(super) device_model_id: i64,

@@ -1,11 +1,11 @@
-//! Calls that create something and may be made again: the first answer to a call with an `Idempotency-Key` is stored, and
+//! Calls that create something and may be repeated: the first answer to a call with an `Idempotency-Key` is stored, and
 //! answered to the same call again, for a day.
 //!
 //! The key's row is written in the transaction that creates the row of the model or device itself. With Keycloak that is the row of
 //! the intent: the key's row then waits for its answer as the device's row waits for its client, and goes with it if the
 //! reconciler takes the creation back. So whatever dies on the way, the key is either free again or has its answer.
 //!
-//! Only what was created is stored. A call that failed left nothing behind, and may be made again as if it were new.
+//! Only what was created is stored. A call that failed left nothing behind, and may be repeated as if it were new.
 
 pub(crate) mod http;
 mod store;
@@ -32,7 +32,7 @@ pub struct Call {
     /// Keys are each caller's own.
     caller: String,
     key: String,
-    /// Of the operation and the body. It is made under the master key, since a body may hold a password that could be
+    /// Of the operation and the body, under the master key, since a body may hold a password that could be
     /// guessed from a plain digest.
     fingerprint: [u8; 32],
     at: Timestamp,
@@ -58,7 +58,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A creation that is made once, however often it is asked for.
+/// A creation that happens once, however often it is asked for.
 #[derive(Debug)]
 pub struct Once<T> {
     pub(crate) call: Call,
@@ -96,7 +96,7 @@ pub enum Outcome<T> {
     Repeated(Answer),
 }
 
-/// Why a call with a key was not made.
+/// Why a call with a key was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("the first call with this key is still under way")]
@@ -117,7 +117,7 @@ impl Reason for Error {
     }
 }
 
-/// The answer to the same call, if it was made before. To be asked in the transaction that creates; whether the key is
+/// The answer to the same call, if there was one before. To be asked in the transaction that creates; whether the key is
 /// still free then, [`take`] and [`Once::store`] find out.
 pub(crate) fn earlier(connection: &mut Connection, call: &Call) -> Result<Option<Answer>, Error> {
     store::sweep(connection, expired_at(call.at))?;

@@ -1,7 +1,7 @@
-use diesel::prelude::*;
 use jiff::Timestamp;
 
 use super::{Answer, Call};
+use crate::database::prelude::*;
 use crate::database::schema::idempotency_keys::dsl;
 use crate::database::{self, Connection};
 

@@ -1,18 +1,17 @@
 use diesel::dsl::{exists, not};
-use diesel::prelude::*;
-use diesel::sqlite::Sqlite;
 use jiff::Timestamp;
 
 use super::{DeviceModel, Error, Sort};
 use crate::database::folding::fold;
 use crate::database::keyset::{self, Listing};
+use crate::database::prelude::*;
 use crate::database::schema::device_models::{self, dsl};
 use crate::database::schema::devices;
-use crate::database::{self, Connection, timestamp};
+use crate::database::{self, Backend, Connection, timestamp};
 use crate::overrides::{self, Overrides};
 
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = device_models, check_for_backend(Sqlite))]
+#[diesel(table_name = device_models, check_for_backend(Backend))]
 struct Row {
     id: i64,
     code: String,

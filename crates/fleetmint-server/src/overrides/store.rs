@@ -1,6 +1,6 @@
 //! The columns of the overrides, which `device_models` and `devices` have alike: `database/schema.rs` lists them.
 
-use diesel::prelude::*;
+use crate::database::prelude::*;
 use fleetmint_board::provisioning::{BySetting, Setting};
 
 use super::{Columns, Override, Overrides};
@@ -16,7 +16,7 @@ macro_rules! row_of {
             #[derive(Queryable, Selectable, Insertable, AsChangeset)]
             #[diesel(
                 table_name = $table,
-                check_for_backend(diesel::sqlite::Sqlite),
+                check_for_backend(crate::database::Backend),
                 treat_none_as_null = true,
                 treat_none_as_default_value = false,
             )]

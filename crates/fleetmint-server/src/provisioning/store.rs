@@ -1,8 +1,6 @@
-use diesel::prelude::*;
-use diesel::sqlite::Sqlite;
-
+use crate::database::prelude::*;
 use crate::database::schema::{client_secrets, device_models, devices};
-use crate::database::{self, Connection};
+use crate::database::{self, Backend, Connection};
 use crate::devices::State;
 use crate::identity::Client;
 use crate::identity::builtin::SecretRow;
@@ -63,20 +61,20 @@ pub(super) fn prove(
 type Columns = (
     devices::key,
     devices::client_id,
-    <DeviceOverrides as Selectable<Sqlite>>::SelectExpression,
+    <DeviceOverrides as Selectable<Backend>>::SelectExpression,
     devices::device_model_id,
     device_models::code,
-    <ModelOverrides as Selectable<Sqlite>>::SelectExpression,
+    <ModelOverrides as Selectable<Backend>>::SelectExpression,
 );
 
 fn columns() -> Columns {
     (
         devices::key,
         devices::client_id,
-        <DeviceOverrides as Selectable<Sqlite>>::construct_selection(),
+        <DeviceOverrides as Selectable<Backend>>::construct_selection(),
         devices::device_model_id,
         device_models::code,
-        <ModelOverrides as Selectable<Sqlite>>::construct_selection(),
+        <ModelOverrides as Selectable<Backend>>::construct_selection(),
     )
 }
 

@@ -70,7 +70,8 @@ impl Keys {
     /// Reads the keys; makes the first where there is none.
     pub(super) fn start(database: &Database, seal: &Seal, now: Timestamp) -> Result<Self, KeyError> {
         let random = SystemRandom::new();
-        // One transaction: of two servers that start on an empty database, the second finds the first's key.
+        // One transaction, which no other one may come between (SERIALIZABLE): of two servers that start on an empty
+        // database, the second finds the first's key.
         database.write_blocking(|connection| {
             let mut keys = Vec::new();
             for row in store::signing_keys(connection)? {

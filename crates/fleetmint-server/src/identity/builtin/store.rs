@@ -1,6 +1,6 @@
-use diesel::prelude::*;
 use jiff::Timestamp;
 
+use crate::database::prelude::*;
 use crate::database::schema::{client_secrets, clients, signing_keys};
 use crate::database::{self, Connection};
 use crate::identity::Client;
