@@ -292,13 +292,13 @@ impl DataFolder {
         }
     }
 
-    /// Writes a file for the owner alone: whole and on the disk, or not at all.
+    /// Writes a file for the owner alone: complete and on the disk, or not at all.
     fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         temporary::write(&self.0, name, text).map_err(io_error(&self.0.join(name)))
     }
 }
 
-/// Whether two paths lead to one folder.
+/// Whether two paths lead to the same folder.
 fn is_same(one: &Path, other: &Path) -> bool {
     match (fs::canonicalize(one), fs::canonicalize(other)) {
         (Ok(one), Ok(other)) => one == other,
@@ -338,7 +338,7 @@ fn check_access(dir: &Path, has_keys: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Other systems have no such modes.
+/// Other systems have no modes.
 #[cfg(not(unix))]
 fn check_access(_dir: &Path, _has_keys: bool) -> Result<(), Error> {
     Ok(())

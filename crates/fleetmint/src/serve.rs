@@ -44,7 +44,7 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
     }
     memory_stays_private();
     let mut runtime = match workers() {
-        // Without others to share with, what is ready is run without looking for who else could.
+        // One thread alone needs no scheduler that shares work among threads.
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
@@ -58,19 +58,22 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
             .await
             .map_err(Failure::no)?;
         let stop = stop::asked_to_end().map_err(Failure::no)?;
-        // A service that nobody reads the words of is a service.
+        // The service works also if nobody reads its output.
         if let Err(failure) = announce(&service) {
-            tracing::warn!(error = failure.message, "where the service is could not be printed");
+            tracing::warn!(
+                error = failure.message,
+                "the address of the service could not be printed"
+            );
         }
         service.serve(stop).await;
         Ok(())
     });
-    // What still runs on other threads was given up: its requests are gone.
+    // Work that still runs on other threads is abandoned: nobody waits for it.
     runtime.shutdown_timeout(stop::GRACE);
     served
 }
 
-/// No core file holds the process's memory, and no other process of this user reads it: it has keys and secrets.
+/// Keeps the process's memory, with its keys and secrets, out of core files and away from other processes of this user.
 #[cfg(unix)]
 fn memory_stays_private() {
     use rustix::process::{Resource, Rlimit, setrlimit};
@@ -90,13 +93,13 @@ fn memory_stays_private() {
 #[cfg(not(unix))]
 fn memory_stays_private() {}
 
-/// Threads for requests: one for two processors, at least one. The others commit to the disk, and belong to the identity
-/// provider beside us; more threads than that mostly wake each other in vain.
+/// The number of threads for requests: one for two processors, at least one. The disk's commits and the identity provider
+/// need the other processors; more threads than that mostly wake each other for nothing.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
-/// For people and scripts: where the service is, and where the token is, never the token.
+/// Prints for people and scripts where the service is, and where the token is, never the token.
 fn announce(service: &Service) -> Result<(), Failure> {
     let path = service.token_path();
     let token = match service.token() {

@@ -23,7 +23,8 @@ mod line;
 mod server;
 #[cfg(unix)]
 mod socket;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use serde::{Deserialize, Serialize};

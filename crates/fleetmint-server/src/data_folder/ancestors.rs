@@ -1,4 +1,4 @@
-//! The folders on the way to the data folder: whoever can write one of them can rename the next.
+//! The parent folders of the data folder: whoever can write one of them can rename the next.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ pub(super) fn warn<'a>(folders: impl Iterator<Item = &'a Path>) {
     use std::collections::BTreeSet;
     use std::fs;
 
-    // By the names that the settings give, and by where links on the way lead: either way can be changed.
+    // By the path of the settings, and by the path without symbolic links: both can be changed.
     let mut on_the_way = BTreeSet::new();
     for folder in folders {
         let ways = [std::path::absolute(folder), fs::canonicalize(folder)];
@@ -29,22 +29,22 @@ pub(super) fn warn<'a>(folders: impl Iterator<Item = &'a Path>) {
     }
 }
 
-/// Which other users can rename what is in this folder.
+/// The other users who can rename what is in this folder, in words.
 #[cfg(unix)]
 fn who_can_rename_in(metadata: &std::fs::Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
 
     const STICKY: u32 = 0o1000;
     let (mode, user) = (metadata.mode(), rustix::process::geteuid().as_raw());
-    // The owner can also where it is sticky.
+    // The sticky bit does not limit the owner.
     if metadata.uid() != user && metadata.uid() != 0 {
         return Some(format!("its owner, the user {}", metadata.uid()));
     }
-    // Many systems give each user a group of that number for themselves, which can write what they create.
+    // Many systems give each user a group of their own with the same number.
     let group = if metadata.gid() == user { 0 } else { 0o020 };
     (mode & STICKY == 0 && mode & (0o002 | group) != 0).then(|| format!("other users (mode {:03o})", mode & 0o777))
 }
 
-/// Other systems have no such modes.
+/// Other systems have no modes.
 #[cfg(not(unix))]
 pub(super) fn warn<'a>(_folders: impl Iterator<Item = &'a Path>) {}

@@ -1,11 +1,11 @@
-//! Files that appear whole or not at all: each is written under a temporary name first.
+//! Files that appear complete or not at all: each is written under a temporary name first.
 //!
 //! ```text
 //! .fleetmint-admin-token-xA3k9QpL7sWe02Zt.tmp ─► admin-token
 //! ```
 //!
-//! A process that is killed in between leaves the temporary file, which the next start deletes. The names are such that
-//! nobody gives one to a file of their own, a copy of the master key for one.
+//! A process that is killed in between leaves the temporary file, which the next start deletes. No operator gives such a
+//! name to a file of their own, for example to a copy of the master key.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -13,14 +13,14 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// How many random letters and digits a temporary name has.
+/// The number of random letters and digits in a temporary name.
 const RANDOM: usize = 16;
 
 const PREFIX: &str = ".fleetmint-";
 
 const SUFFIX: &str = ".tmp";
 
-/// Writes a file for the owner alone: whole and on the disk, or not at all.
+/// Writes a file for the owner alone: complete and on the disk, or not at all.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let mut file = create(folder, name)?;
     file.write_all(text.as_bytes())?;
@@ -29,7 +29,7 @@ pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A random name, created with O_EXCL and mode 0600: nobody can have prepared it.
+/// Creates a file with a random name, O_EXCL and mode 0600, so that nobody can have prepared it.
 fn create(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{name}-"))
@@ -38,7 +38,7 @@ fn create(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
         .tempfile_in(folder)
 }
 
-/// Deletes the temporary files for these names. What cannot be deleted is warned about.
+/// Deletes the temporary files of files with these names. Warns about those that cannot be deleted.
 pub(super) fn delete_leftovers(folder: &Path, names: &[&str]) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -46,19 +46,25 @@ pub(super) fn delete_leftovers(folder: &Path, names: &[&str]) {
         let temporary = name
             .to_str()
             .is_some_and(|name| names.iter().any(|of| is_temporary(name, of)));
-        // What is no file, we did not create.
+        // This program creates only regular files here.
         if !temporary || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
         let path = entry.path();
         match fs::remove_file(&path) {
-            Ok(()) => tracing::info!("deleted {}, which a process that was killed left", path.display()),
-            Err(error) => tracing::warn!("{}, which a process that was killed left: {error}", path.display()),
+            Ok(()) => tracing::info!(
+                "deleted {}, a temporary file of a process that was killed",
+                path.display()
+            ),
+            Err(error) => tracing::warn!(
+                "{}, a temporary file of a process that was killed, could not be deleted: {error}",
+                path.display()
+            ),
         }
     }
 }
 
-/// Whether [`create`] gives such names for the file of the name `of`.
+/// Whether this is a name that [`create`] gives to the temporary file of `of`.
 fn is_temporary(name: &str, of: &str) -> bool {
     name.strip_prefix(PREFIX)
         .and_then(|rest| rest.strip_prefix(of)?.strip_prefix('-')?.strip_suffix(SUFFIX))
