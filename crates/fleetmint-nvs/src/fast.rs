@@ -1,10 +1,20 @@
-//! The speed tricks of this crate outside of `storage` and `crypt`: functions on whole words that return what a plain loop
-//! over bytes or entries returns.
+//! The shortcuts of this crate outside of `storage` and `crypt`: functions on whole words that are here for speed alone.
 //!
-//! Each one names the plain path that it must equal, and the tests compare the two for arbitrary inputs. The tricks of the
-//! other rooms stand in `crypt::xts` (entries go through the cipher in batches) and in `storage`. Above all of them stands
-//! [`image::decode`](crate::image::decode): it must list what [`Storage`](crate::storage::Storage) lists of a fresh image,
-//! which `tests/round_trips.rs` compares.
+//! Each names its plain path, and the tests compare the two for arbitrary inputs.
+//!
+//! | shortcut | for | plain path |
+//! |---|---|---|
+//! | [`cut_at_nul`], [`name_len`] | names in key fields | byte by byte to the first NUL |
+//! | [`first_nul`] | NUL bytes in texts | byte by byte |
+//! | [`padded`] | numbers in data fields | copy bytes over 0xFF |
+//! | [`entry_crc`], [`covered_crc`] | checksums of entries | [`crc32`] of the 28 bytes in a row |
+//! | [`entries_with`], [`first_entry_with`] | entries in a state | entry by entry |
+//! | [`written_up_to`], [`leading_written`] | bitmaps of fresh pages | entry by entry |
+//! | [`KeyFilter`] | whether a key of a fresh image is new | a set of keys |
+//!
+//! Others are in their rooms: `crypt::xts` has entries encrypted in batches, `storage::fast` has those of the storage. And
+//! [`image::decode`](crate::image::decode) as a whole must list what [`Storage`](crate::storage::Storage) lists of a fresh
+//! image, which `tests/round_trips.rs` compares.
 
 use crate::layout::{BITMAP_SIZE, ENTRY_COUNT, ENTRY_SIZE, NAME_FIELD, crc32};
 

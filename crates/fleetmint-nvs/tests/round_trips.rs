@@ -14,10 +14,10 @@ use fleetmint_nvs::entry::Number;
 use fleetmint_nvs::image::{self, DecodedValue, Item, Value};
 use fleetmint_nvs::layout::{PAGE_SIZE, Version};
 use fleetmint_nvs::storage::{self, Flash, Mode, ReadOnlySlice, SliceFlash, Storage};
-use fleetmint_nvs::{Key, Namespace};
+use fleetmint_nvs::{Error, Key, Namespace};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SIZE: usize = 0x1_0000;
 
@@ -128,6 +128,21 @@ fn listed<F: Flash>(storage: &mut Storage<F>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> 
     list
 }
 
+/// All that a fresh image holds, in the order of the map that it was made from.
+fn decoded(image: &[u8]) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
+    let mut list = Vec::new();
+    for item in image::decode(image).unwrap() {
+        let item = item.unwrap();
+        let value = match item.value {
+            DecodedValue::Number(number) => Owned::Number(number),
+            DecodedValue::Str(text) => Owned::Str(String::from_utf8(text.to_vec()).unwrap()),
+            DecodedValue::Blob(chunks) => Owned::Blob(chunks.flatten().copied().collect()),
+        };
+        list.push((item.namespace.as_bytes().to_vec(), item.key.as_bytes().to_vec(), value));
+    }
+    list
+}
+
 fn wanted(namespaces: &BTreeMap<String, BTreeMap<String, Owned>>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
     let mut list = Vec::new();
     for (namespace, values) in namespaces {
@@ -167,17 +182,44 @@ proptest! {
     #[test]
     fn what_was_encoded_is_decoded(namespaces in namespaces()) {
         let Ok(image) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
-        let mut decoded = Vec::new();
-        for item in image::decode(&image).unwrap() {
-            let item = item.unwrap();
-            let value = match item.value {
-                DecodedValue::Number(number) => Owned::Number(number),
-                DecodedValue::Str(text) => Owned::Str(String::from_utf8(text.to_vec()).unwrap()),
-                DecodedValue::Blob(chunks) => Owned::Blob(chunks.flatten().copied().collect()),
-            };
-            decoded.push((item.namespace.as_bytes().to_vec(), item.key.as_bytes().to_vec(), value));
+        prop_assert_eq!(decoded(&image), wanted(&namespaces));
+    }
+
+    /// Reading a fresh image without the storage is a shortcut; the storage is the plain path.
+    #[test]
+    fn what_decode_reads_is_what_the_storage_lists(namespaces in namespaces()) {
+        let Ok(image) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
+        let mut storage = Storage::open(ReadOnlySlice::new(&image), Mode::ReadOnly, None).unwrap();
+        prop_assert_eq!(decoded(&image), listed(&mut storage));
+    }
+
+    /// The writer knows new keys by a filter and a search; a set of names is the plain path. With enough keys the filter
+    /// takes many new ones for known.
+    #[test]
+    fn a_key_is_there_twice_where_a_set_says_so(
+        names in vec((prop_oneof!["[ab]", "[a-z]{1,3}"], "[a-z]{1,4}"), 0..1200),
+    ) {
+        let mut image = vec![0; 2 * SIZE];
+        let mut writer = image::Writer::new(&mut image, Version::V2).unwrap();
+        let mut known = BTreeSet::new();
+        for (namespace, key) in &names {
+            let (ns, name) = (Namespace::new(namespace).unwrap(), Key::new(key).unwrap());
+            match writer.set(&ns, &name, 1_u8.into()) {
+                Ok(()) => prop_assert!(known.insert((namespace, key))),
+                Err(Error::DuplicateKey { .. }) => prop_assert!(known.contains(&(namespace, key))),
+                Err(Error::TooManyNamespaces { .. }) => break,
+                Err(other) => panic!("{other}"),
+            }
         }
-        prop_assert_eq!(decoded, wanted(&namespaces));
+    }
+
+    #[test]
+    fn an_image_is_the_same_over_any_buffer(namespaces in namespaces(), before: u8) {
+        let mut image = vec![before; SIZE];
+        match (image::encode(&items(&namespaces), SIZE), image::encode_into(&items(&namespaces), &mut image)) {
+            (Ok(want), Ok(_)) => prop_assert!(image == want),
+            (want, ours) => prop_assert_eq!(ours.err(), want.err()),
+        }
     }
 
     #[test]
