@@ -310,7 +310,7 @@ impl fmt::Display for Error {
                 }
             }
             Self::DuplicateKey { namespace, key } => {
-                write!(f, "key \"{key}\" comes twice in namespace \"{namespace}\"")
+                write!(f, "key \"{key}\" is there twice in namespace \"{namespace}\"")
             }
             Self::TooManyNamespaces { namespace } => {
                 write!(

@@ -200,7 +200,7 @@ const FILTER_WORDS: usize = 64;
 /// A Bloom filter over namespace index and key.
 ///
 /// Plain: a set of both. The filter knows no fewer keys than that set, but may take a new key for one that was there:
-/// whoever asks then has to look.
+/// the caller then has to search.
 pub(crate) struct KeyFilter([u64; FILTER_WORDS]);
 
 impl KeyFilter {

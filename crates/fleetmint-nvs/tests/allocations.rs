@@ -1,4 +1,4 @@
-//! `encode_into` allocates nothing. A program of its own with one thread: the test harness allocates beside its tests.
+//! `encode_into` allocates nothing. This is a separate program with one thread, because the test harness allocates as well.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -29,7 +29,7 @@ fn main() {
     let change = region.change();
     assert_eq!((change.allocations, change.reallocations), (0, 0));
     assert!(used.is_ok());
-    // The counter counts.
+    // The counter works: `encode` allocates the image.
     let region = Region::new(ALLOCATOR);
     let encoded = image::encode(&items, 0x1_0000).unwrap();
     assert_eq!(region.change().allocations, 1);

@@ -1,5 +1,4 @@
-//! Reading fresh images back, and where an image stops being fresh. That what was encoded comes back is a property in
-//! `round_trips.rs`.
+//! Reading fresh images back, and where an image stops being fresh. `round_trips.rs` tests that what was encoded is decoded.
 
 #![allow(
     clippy::unwrap_used,
@@ -122,7 +121,7 @@ fn pages_are_in_turn_and_none_of_their_entries_is_erased() {
     assert_eq!(stopping(|image| image[20] = 0), (0, 0));
     assert_eq!(stopping(|image| image[32] &= !3), (0, 0));
     assert_eq!(stopping(|image| image[32] |= 3), (0, 0));
-    // Two pages in each other's place; a second page that isn't there; one behind the last.
+    // Two pages swapped; a missing second page; a page after the last one.
     assert_eq!(
         stopping(|image| (0..4096).for_each(|i| image.swap(i, 4096 + i))),
         (0, 0)
@@ -144,14 +143,14 @@ fn entries_and_values_are_checked() {
     assert_eq!(stopping(|image| image[slot(0, 4)] ^= 1), (slot(0, 3), 1));
     assert_eq!(stopping(|image| image[slot(0, 7)] ^= 1), (blob_head, 2));
     assert_eq!(stopping(|image| image[slot(1, 1)] ^= 1), (slot(1, 0), 2));
-    // An unknown type, sealed; an item of a namespace that isn't there yet; a namespace out of turn.
+    // An unknown type with a right checksum; an item of a namespace that comes later; a namespace with a wrong index.
     let number = |ns_index| Entry::number(ns_index, &key("number"), Number::U8(1));
     let mut image = image();
     put(&mut image, slot(0, 1), number(2));
     assert_eq!(stops_at(&image), (slot(0, 2), 0));
     put(&mut image, slot(0, 1), Entry::namespace(&ns("c"), 3));
     assert_eq!(stops_at(&image), (slot(0, 2), 0));
-    // An index without chunks; chunks without an index, or with another one's.
+    // An index without chunks; chunks without an index, or with that of another blob.
     put(&mut image, slot(0, 1), Entry::blob_index(1, &key("number"), 0, 0, 0));
     assert_eq!(stops_at(&image), (slot(0, 2), 0));
     put(&mut image, slot(0, 1), number(1));

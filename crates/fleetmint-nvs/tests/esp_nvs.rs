@@ -1,4 +1,4 @@
-//! Fresh images as an independent reader sees them: the crate `esp-nvs`, which knows no float and no double.
+//! Fresh images, read by another implementation: the crate `esp-nvs`, which has no float and no double.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ fn read(nvs: &mut Nvs<MemFlash>, item: &Item<'_>) {
     }
 }
 
-/// It reads every item back, lists no other, and finds nothing to repair.
+/// It reads every item, lists no others, and repairs nothing.
 fn is_read(items: &[Item<'_>], size: usize) {
     let image = image::encode(items, size).unwrap();
     let mut nvs = Nvs::new(0, size, MemFlash::from_bytes(image.clone())).unwrap();

@@ -1,6 +1,6 @@
-//! One secret changes on a board that others live on: which of their values survive, by this crate's storage, by the crate
-//! `esp-nvs`, and by reading all and generating a new image with `esp-nvs-partition-tool`. The judge is the firmware's own
-//! listing after the next start, as [`Storage::list`] models it. The table in docs/nvs.md quotes these numbers.
+//! One secret is changed in a partition that also has values of others. How many of those survive with this crate's storage,
+//! with the crate `esp-nvs`, and with `esp-nvs-partition-tool`, which reads everything and generates a new image? What counts
+//! is the firmware's listing after the next start, as [`Storage::list`] models it. docs/nvs.md quotes these numbers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -28,7 +28,7 @@ fn list(image: &[u8], cipher: Option<&Xts>) -> Vec<Listed> {
     open(&mut image.to_vec(), cipher).list().unwrap()
 }
 
-/// Foreign values that are as they were, of how many; and whether the secret is the new one.
+/// How many values of others are unchanged, how many there were, and whether the secret is the new one.
 fn survivors(before: &[u8], after: &[u8], cipher: Option<&Xts>) -> (usize, usize, bool) {
     let (before, after) = (list(before, cipher), list(after, cipher));
     let foreign: Vec<&Listed> = before
@@ -67,7 +67,7 @@ fn by_esp_nvs(image: &[u8]) -> Vec<u8> {
     nvs.into_inner().into_inner()
 }
 
-/// `None`: it finds no such key.
+/// `None`: it doesn't find the key.
 fn by_generating_anew(image: &[u8]) -> Option<Vec<u8>> {
     let mut partition = NvsPartition::try_from_bytes(image.to_vec()).unwrap();
     partition
@@ -115,7 +115,7 @@ fn on_an_encrypted_board_nothing_does() {
         survivors(&board, &by_this_crate(&board, Some(&cipher)), Some(&cipher)),
         (22, 22, true)
     );
-    // esp-nvs has no encryption: it takes every entry for damaged and erases it.
+    // esp-nvs has no encryption: every entry looks damaged to it, and it erases them all.
     assert_eq!(survivors(&board, &by_esp_nvs(&board), Some(&cipher)), (0, 22, false));
     assert!(by_generating_anew(&board).is_none());
 }

@@ -1,5 +1,5 @@
-//! Fresh images: the rules of the layout and every error, with its numbers. That the bytes equal those of Espressif's
-//! generator is what `generator.rs` tests.
+//! Fresh images: the rules of the layout, and every error with its numbers. `generator` tests that the bytes equal those of
+//! Espressif's generator.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -308,7 +308,7 @@ fn decrypting_undoes_encrypting_and_a_wrong_key_is_reported() {
         Item::new(ns("n"), key("l"), &blank[..]),
     ];
     let mut plain = image::encode(&items, 0x6000).unwrap();
-    // Below the written entries: one that was erased with its bytes left, and one that the firmware wiped.
+    // After the written entries: one that was erased and has its bytes, and one that the firmware wiped.
     for (slot, byte) in [(125, 0x11), (124, 0x00)] {
         plain[2 * PAGE_SIZE + 32 + slot / 4] &= !(3 << (2 * (slot % 4)));
         plain[2 * PAGE_SIZE + ENTRIES_OFFSET + slot * 32..][..32].fill(byte);

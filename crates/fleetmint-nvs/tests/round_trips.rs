@@ -1,4 +1,4 @@
-//! What is written comes back: tables, images, encryption. And no bytes make the table reader panic.
+//! What is written is read back: tables, images, encryption. And no bytes make the table reader panic.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const SIZE: usize = 0x1_0000;
 
-/// A value that owns what it holds.
+/// A value that owns its content.
 #[derive(Clone, Debug, PartialEq)]
 enum Owned {
     Number(Number),
@@ -58,14 +58,15 @@ fn owned() -> impl Strategy<Value = Owned> {
     ];
     prop_oneof![
         number.prop_map(Owned::Number),
-        // All that a table can carry.
+        // Any text that a table can hold.
         "[^\r\0]{0,200}".prop_map(Owned::Str),
         "[ab,\"#\n]{0,40}".prop_map(Owned::Str),
         vec(any::<u8>(), 0..3000).prop_map(Owned::Blob),
     ]
 }
 
-/// Up to 15 bytes, beginning with anything that could mislead a reader of tables, or Wi-Fi's, which bring others along.
+/// Names of up to 15 bytes: with characters that could mislead a reader of tables, and Wi-Fi keys, for which others are
+/// computed.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z0-9_]{1,15}",
@@ -95,7 +96,7 @@ fn items(namespaces: &BTreeMap<String, BTreeMap<String, Owned>>) -> Vec<Item<'_>
     items
 }
 
-/// Files that hold their own name.
+/// Files whose content is their own name.
 fn named_files(path: &str) -> Result<Vec<u8>, &'static str> {
     if path.is_empty() {
         Err("no name")
@@ -104,7 +105,7 @@ fn named_files(path: &str) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// All that the storage lists, in the order of the map that the image was made from.
+/// What the storage lists, in the order of the map that the image was made from.
 fn listed<F: Flash>(storage: &mut Storage<F>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
     let mut list: Vec<_> = storage
         .list()
@@ -128,7 +129,7 @@ fn listed<F: Flash>(storage: &mut Storage<F>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> 
     list
 }
 
-/// All that a fresh image holds, in the order of the map that it was made from.
+/// What `decode` reads, in the order of the map that the image was made from.
 fn decoded(image: &[u8]) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
     let mut list = Vec::new();
     for item in image::decode(image).unwrap() {
@@ -278,7 +279,7 @@ proptest! {
     #[test]
     fn decrypting_undoes_encrypting(namespaces in namespaces(), noise in vec((0..SIZE, any::<u8>()), 0..200), key: [u8; 32]) {
         let Ok(mut plain) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
-        // Anything anywhere behind the first page: bitmaps, leftovers, damage.
+        // Any bytes after the first page: bitmaps, leftovers, damage.
         for (at, byte) in noise.into_iter().filter(|(at, _)| *at >= PAGE_SIZE) {
             plain[at] = byte;
         }

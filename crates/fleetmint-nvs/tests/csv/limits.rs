@@ -12,7 +12,7 @@ fn a_row_has_a_limit() {
     for row in [
         format!("k,data,hex2bin,{}\n", fill(ROW_MAX)),
         format!("k,data,string,\"{}\"\n", fill(ROW_MAX)),
-        // An open quote takes in everything after it.
+        // A quote without an end takes everything after it.
         format!("k,data,string,\"a\n{}", "x,data,u8,1\n".repeat(ROW_MAX / 12)),
         format!("k,data,string,{}", "\"\"".repeat(ROW_MAX)),
     ] {
@@ -59,7 +59,7 @@ fn a_list_has_a_limit() {
     );
 }
 
-/// A generator holds one row at a time, and stops at the first that doesn't fit.
+/// A generator has one row in memory at a time, and stops at the first that doesn't fit.
 #[test]
 fn a_table_ends_where_the_image_is_full() {
     let rows: String = (0..100_000)

@@ -1,5 +1,5 @@
-//! Tables: what each row becomes, and every error with its line. That images equal those of Espressif's generator is what
-//! `generator.rs` tests.
+//! Tables: what each row becomes, and every error with its line. `generator` tests that images equal those of Espressif's
+//! generator.
 
 #![allow(
     clippy::unwrap_used,
@@ -128,7 +128,7 @@ fn floats() {
         value("data,double,-inf"),
         Ok(Value::Number(Number::Double(f64::NEG_INFINITY)))
     );
-    // Rounded once, not by way of a double.
+    // Rounded once, without a double in between.
     assert_eq!(
         value("data,float,1.00000017881393432617187499"),
         Ok(Value::Number(Number::Float(1.000_000_1)))
@@ -153,7 +153,7 @@ fn floats() {
         value("data,float,one"),
         Err(ErrorKind::NotANumber { encoding: "float", .. })
     ));
-    // The firmware's call refuses NaN, so a change list may name it; an image can't hold it.
+    // A change list may have NaN, which the firmware's call then refuses. An image can't have it.
     assert!(matches!(value("data,float,nan"), Ok(Value::Number(Number::Float(n))) if n.is_nan()));
     assert_eq!(
         error("n,namespace,,\nk,data,double,nan\n"),
@@ -169,7 +169,7 @@ fn blobs() {
     assert_eq!(value("file,hex2bin,hex"), blob(&[0, 0xFF, 0x7F]));
     assert_eq!(value("data,base64,aGVsbG8="), blob(b"hello"));
     assert_eq!(value("file,base64,base64"), blob(b"hello"));
-    // The last character's surplus bits, as Python ignores them.
+    // The unused bits of the last character are ignored, as in Python.
     assert_eq!(value("data,base64,aGVsbG9="), blob(b"hello"));
     assert_eq!(value("data,BINARY,caf\u{E9}"), blob(b"caf\xC3\xA9"));
     assert_eq!(value("file,binary,latin1"), blob(b"caf\xE9"));
@@ -340,7 +340,7 @@ fn a_table_becomes_the_image_of_its_items() {
     let mut image = vec![0; 0x6000];
     let mut generator = Generator::new(&mut image, Version::V2).unwrap();
     generator.add(rows.as_bytes(), read_file).unwrap();
-    // The namespace goes on in the next table.
+    // The namespace continues in the next table.
     generator
         .add(b"type,key,encoding,value\nfile,y,hex2bin,hex\n", read_file)
         .unwrap();
@@ -379,7 +379,7 @@ fn a_namespace_that_several_tables_open_is_one() {
         twice.to_string(),
         "line 3: key \"x\" is already in namespace \"a\", by line 3 of table 1; the firmware would read the first"
     );
-    // Within one table it stays an error, also where the first rows belong to what the table before ended with.
+    // Within one table it stays an error, also where its first rows belong to the last namespace of the table before.
     let reopened = add(&[
         first,
         "a,namespace,,\ny,data,u8,3\nb,namespace,,\na,namespace,,\nz,data,u8,4\n",
@@ -443,7 +443,7 @@ fn what_the_generator_gets_wrong_in_silence() {
         error("a,namespace,,\n,data,u8,1\n"),
         (3, ErrorKind::Image(Error::NameEmpty { .. }))
     ));
-    // Names of up to 15 bytes are right, whatever the characters.
+    // Names of up to 15 bytes are valid with any characters.
     let items = [Item::new(ns("\u{FC}"), key("\u{E9}t\u{E9}"), 1_u8)];
     let image = generate("\u{FC},namespace,,\n\u{E9}t\u{E9},data,u8,1\n").unwrap();
     assert!(image == image::encode(&items, 0x6000).unwrap());

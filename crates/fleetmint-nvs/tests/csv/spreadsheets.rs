@@ -1,4 +1,4 @@
-//! What spreadsheets and editors make of a table: read where nothing else can be meant, named where it isn't.
+//! What spreadsheets and editors do to a table: accepted where the meaning is clear, otherwise named in the error.
 
 use super::{HEADER, generate};
 use fleetmint_nvs::csv::{self, ErrorKind, FileFormat};
@@ -30,7 +30,7 @@ fn what_can_only_be_meant_one_way_is_read() {
         let rows = csv::read(format!("{line}\r\n{HEADER}{ROWS}").as_bytes()).unwrap();
         assert_eq!((rows.len(), rows[0].line), (2, 3), "{line:?}");
     }
-    // A column of just the right name counts before one that differs by capitals, as with Espressif's generator.
+    // A column with exactly the right name wins over one that differs by case, as with Espressif's generator.
     let rows = csv::read(b"Key,key,type, Type,encoding,value\nx,k,data,y,u8,1\n").unwrap();
     assert_eq!(rows[0].key, "k");
     assert_eq!(
@@ -169,7 +169,7 @@ fn values_that_want_quotes() {
     assert!(row_message("k,data,string,a,b").ends_with("a value with a comma needs quotes"));
     assert!(row_message("k,data,string,\u{201C}a,b\u{201D}").contains("typographic quotes are not recognized"));
     assert!(row_message("k,data,string, \"a,b\"").contains("right after the comma before it, without a blank"));
-    // Typographic quotes may be what is meant.
+    // Typographic quotes may be intended.
     assert!(generate("n,namespace,,\nk,data,string,\u{201C}a\u{201D}\n").is_ok());
 }
 

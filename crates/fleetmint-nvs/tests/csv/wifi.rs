@@ -68,7 +68,7 @@ fn a_table_that_has_them_itself_says_so() {
     ];
     assert!(generate(rows).unwrap() == image::encode(&items, 0x6000).unwrap());
 
-    // It counts for its own table, from its row on.
+    // It is valid from its row to the end of its table.
     let mut image = vec![0; 0x3000];
     let mut generator = Generator::new(&mut image, Version::V2).unwrap();
     let marked = format!("{HEADER},option,no-computed-rows,\nm,namespace,,\nsta.pmk,data,hex2bin,11\n");
@@ -135,7 +135,7 @@ fn a_writer_says_so_before_the_first_key_that_brings_others_along() {
         format!("{HEADER}n,namespace,,\na,data,u8,1\n{option}sta.ssid,data,u8,1\nsta.pswd,data,u8,1\n")
     );
     assert!(table(&["sta.pswd"]).contains(option));
-    // Two of these alone bring nothing along: Espressif's generator takes the table.
+    // For only two of these nothing is computed: Espressif's generator accepts the table.
     assert!(!table(&["ap.ssid", "ap.passwd", "sta.pmk", "ap.ssid"]).contains(option));
     assert_eq!(
         table(&["ap.authmode", "ap.passwd", "ap.ssid"]),

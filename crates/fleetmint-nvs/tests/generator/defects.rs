@@ -1,5 +1,5 @@
-//! What Espressif's generator gets wrong. For each: what this crate makes of it, and that the generator really does
-//! otherwise, so that an entry here can go when it is repaired there.
+//! What Espressif's generator gets wrong. For each defect: what this crate does, and that the generator really does something
+//! else, so that an entry can be deleted here when it is fixed there.
 
 use crate::espressif::{Answer, Espressif};
 use crate::ours;

@@ -1,5 +1,5 @@
 //! Images of tables against Espressif's own generator, `esp-idf-nvs-partition-gen` from PyPI: random tables that it handles
-//! rightly become the same bytes, and where it goes wrong this crate says so or makes the right image.
+//! correctly become the same bytes. Where it makes a bad image, this crate returns an error or makes the right image.
 //!
 //! 200 tables by default, 2,000 with `FLEETMINT_TEST_FULL=1`. The seed of a table is in the message of a failure.
 
@@ -74,7 +74,7 @@ fn random_tables_become_the_same_image() {
         }
     }
     println!("{same} same ({encrypted} encrypted, {old} of version 1, {pages} pages), {refused} refused by both");
-    // The tables are to be mostly such as fit, of every kind, and some such as don't.
+    // Most tables should fit, with every kind of row, and some should not.
     let cases = usize::try_from(cases).unwrap();
     assert!(
         same > cases * 3 / 4 && encrypted > cases / 8 && old > cases / 20 && refused > cases / 50 && pages > cases * 2

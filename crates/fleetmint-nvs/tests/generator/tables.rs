@@ -1,4 +1,4 @@
-//! Random tables that Espressif's generator handles rightly.
+//! Random tables that Espressif's generator handles correctly.
 
 use base64::Engine;
 use fleetmint_nvs::csv;
@@ -36,7 +36,7 @@ impl Tables {
         let version = if random.one_in(6) { Version::V1 } else { Version::V2 };
         let encrypted = random.one_in(4);
         let usable = if size < 0x3000 { size } else { size - 0x1000 };
-        // Mostly a part of what fits, sometimes to the brim and beyond.
+        // Mostly a part of what fits, sometimes all of it or more.
         let percent = if random.one_in(6) {
             random.between(85, 115)
         } else {
@@ -90,7 +90,7 @@ impl Random {
     }
 
     fn bytes(&mut self, size: usize) -> Vec<u8> {
-        // Blank and zero bytes come in flashes too.
+        // Blank and zero bytes are frequent in flashes.
         match self.between(0, 9) {
             0 => vec![0xFF; size],
             1 => vec![0x00; size],
@@ -297,7 +297,7 @@ impl Maker {
             8 => self.random.between(3900, 4100),
             _ => self.random.between(0, most),
         };
-        // Not much more than is still to be filled, save now and then.
+        // Rarely much more than is still to be filled.
         let rest = if self.random.one_in(20) {
             most
         } else {
@@ -381,7 +381,7 @@ impl Maker {
         }
     }
 
-    /// Rows that bring others along.
+    /// Rows for which others are computed.
     fn wifi(&mut self) {
         if self.sta {
             return;
