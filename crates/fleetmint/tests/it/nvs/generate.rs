@@ -84,7 +84,7 @@ fn a_namespace_in_two_tables_is_one() {
         .line("fleetmint nvs generate device.csv more.csv again.csv out2.bin 0x3000")
         .refused(2);
     assert!(
-        line.contains("again.csv: line 3: key \"interval\" is in namespace \"prov\" already, by line 5 of table 1"),
+        line.contains("again.csv: line 3: key \"interval\" is already in namespace \"prov\", by line 5 of table 1"),
         "{line}"
     );
 }
@@ -206,7 +206,7 @@ fn what_is_wrong_is_said_with_its_line_and_nothing_is_written() {
         ),
         (
             "a,data,u8,1\na,data,u8,2",
-            "bad.csv: line 4: key \"a\" is in namespace \"prov\" already, by line 3",
+            "bad.csv: line 4: key \"a\" is already in namespace \"prov\", by line 3",
         ),
         ("sixteen_bytes_16,data,u8,1", "has 16 bytes, at most 15 are allowed"),
         ("a,delete,,", "delete rows are for the change lists of `nvs patch`"),
