@@ -53,6 +53,8 @@ fn names_and_texts_that_are_not_utf_8_are_hexadecimal() {
     let after = json!({"type": "str", "size": 2, "value_hex": "c0"});
     let changed = json!([{"change": "added", "namespace_hex": "6efe", "key_hex": "6bff", "after": after}]);
     assert_eq!(revealed, changed);
+    let debug = format!("{:?}", report::revealed(&differences));
+    assert!(!debug.contains("c0"), "{debug}");
 }
 
 #[test]

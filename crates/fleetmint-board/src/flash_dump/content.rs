@@ -195,16 +195,24 @@ fn is_key_partition(bytes: &[u8]) -> bool {
         .is_some_and(|stored| u32::from_le_bytes(*stored) == crc32(keys))
 }
 
-/// `esp_ota_select_entry_t`: a counter, a label of 20 bytes, a state, and the CRC of the counter.
+/// Whether a sector begins with an entry of `otadata`, and holds nothing else.
+///
+/// ```text
+///   0         4                    24      28    32
+///   ┌─────────┬────────────────────┬───────┬─────┬────
+///   │ counter │ label              │ state │ CRC │ FF …      the CRC is that of the counter
+///   └─────────┴────────────────────┴───────┴─────┴────
+/// ```
+///
+/// Source: `esp_ota_select_entry_t` of ESP-IDF.
 fn is_ota_data(bytes: &[u8]) -> bool {
     let Some((entry, rest)) = bytes.split_first_chunk::<32>() else {
         return false;
     };
-    let [counter @ .., c0, c1, c2, c3] = entry;
-    let Some((counter, _)) = counter.split_first_chunk::<4>() else {
+    let (Some(counter), Some(crc)) = (entry.first_chunk::<4>(), entry.last_chunk::<4>()) else {
         return false;
     };
-    u32::from_le_bytes([*c0, *c1, *c2, *c3]) == crc32(counter)
+    u32::from_le_bytes(*crc) == crc32(counter)
         && *counter != [0xFF; 4]
         && rest.iter().take(SECTOR - 32).all(|byte| *byte == 0xFF)
 }

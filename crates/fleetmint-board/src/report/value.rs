@@ -1,6 +1,7 @@
 //! A value, or why the firmware cannot read it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use fleetmint_nvs::EspError;
 use fleetmint_nvs::entry::Number;
@@ -9,8 +10,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// A value as the firmware's getter gives it: `value`, or `value_hex` for a string that is not UTF-8, or the getter's
-/// `error`. A float or a double also has its `bits`. It may hold a secret.
-#[derive(Clone, Debug, Default, Serialize)]
+/// `error`. A float or a double also has its `bits`. It may hold a secret, which `Debug` does not show.
+#[derive(Clone, Default, Serialize)]
 pub struct ValueReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Json<'a>>,
@@ -23,11 +24,17 @@ pub struct ValueReport<'a> {
 }
 
 /// A value in JSON. A number has the digits that it has in every other output.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(untagged)]
 enum Json<'a> {
     Text(Cow<'a, str>),
     Number(Box<RawValue>),
+}
+
+impl fmt::Debug for ValueReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValueReport").finish_non_exhaustive()
+    }
 }
 
 impl<'a> From<&'a Result<Value, EspError>> for ValueReport<'a> {

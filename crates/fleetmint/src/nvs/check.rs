@@ -38,7 +38,7 @@ Examples:
   fleetmint nvs check provisioned.bin --fleetmint
   fleetmint nvs check device.bin --format json | jq '.findings[].firmware'")]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump; - is standard input
+    /// The image: a partition, or a dump of the whole flash; - is standard input
     image: PathBuf,
 
     #[command(flatten)]

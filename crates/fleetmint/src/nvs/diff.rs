@@ -29,10 +29,10 @@ Examples:
   fleetmint nvs diff flash-a.bin flash-b.bin --partition nvs --reveal
   fleetmint nvs diff plain.bin encrypted.bin --keys-b keys/device-keys.bin")]
 pub(crate) struct Arguments {
-    /// The first image: a partition, or a whole flash dump; - is standard input
+    /// The first image: a partition, or a dump of the whole flash; - is standard input
     a: PathBuf,
 
-    /// The second image: a partition, or a whole flash dump; - is standard input
+    /// The second image: a partition, or a dump of the whole flash; - is standard input
     b: PathBuf,
 
     /// The keys of the first image, if it is encrypted; - is standard input

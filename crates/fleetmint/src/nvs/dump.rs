@@ -47,7 +47,7 @@ Three members mark values that no getter returns. orphan: no namespace has this 
 type came before in a namespace of this name. unreachable: another namespace has the same name, and this is the \
 stored value. \"iterated\":false marks a blob of the old format, which the iterator skips.")]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump; - is standard input
+    /// The image: a partition, or a dump of the whole flash; - is standard input
     image: PathBuf,
 
     #[command(flatten)]

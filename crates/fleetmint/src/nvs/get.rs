@@ -33,7 +33,7 @@ Examples:
 
 JSON is the object of the value in the output of dump.")]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump; - is standard input
+    /// The image: a partition, or a dump of the whole flash; - is standard input
     image: PathBuf,
 
     /// The namespace

@@ -44,7 +44,7 @@ would change, with masked values, and how many sectors would have to be written.
 If the firmware would refuse a call, the command fails with the row and the firmware's error: the exit code is 1, \
 and nothing is written.")]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump; - is standard input
+    /// The image: a partition, or a dump of the whole flash; - is standard input
     image: PathBuf,
 
     /// The list of changes; - is standard input

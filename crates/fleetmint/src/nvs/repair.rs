@@ -25,7 +25,7 @@ Examples:
 For a dump of the whole flash, the output is the whole flash with the partition repaired. `fleetmint nvs check` shows \
 before a repair what would change, and `fleetmint nvs diff` shows afterwards which values were lost.")]
 pub(crate) struct Arguments {
-    /// The image: a partition, or a whole flash dump; - is standard input
+    /// The image: a partition, or a dump of the whole flash; - is standard input
     image: PathBuf,
 
     /// The file to write; - is standard output

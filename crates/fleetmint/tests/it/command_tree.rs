@@ -18,7 +18,8 @@ pub(crate) fn subcommands(command: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Files that a folder lacks for the subcommands of a command: a file each, or a folder for those that have subcommands.
+/// The files that are missing in a folder for the subcommands of a command: one file each, or a folder for a subcommand that
+/// has subcommands.
 fn lacking(folder: &Path, command: &[&str], missing: &mut Vec<String>) {
     let modules = std::fs::read_to_string(folder.join("mod.rs"))
         .or_else(|_| std::fs::read_to_string(folder.join("main.rs")))

@@ -1,4 +1,4 @@
-//! docs/nvs.md: its commands run, and say what it says they do.
+//! docs/nvs.md: its commands run, and their output is the one in the document.
 
 use esp_idf_part::PartitionTable;
 
@@ -14,7 +14,7 @@ fn blocks<'a>(text: &'a str, language: &'a str) -> impl Iterator<Item = Vec<&'a 
     })
 }
 
-/// A fingerprint is another one in each report.
+/// Fingerprints are different in each report.
 fn without_fingerprints(line: &str) -> String {
     line.split(' ')
         .map(|word| match word.strip_prefix('#') {
@@ -75,7 +75,7 @@ fn every_console_block_of_the_nvs_guide() {
                 assert!(said.is_empty(), "{command}");
                 continue;
             }
-            // What goes into a file is not shown.
+            // Output that goes to a file is not in the document.
             let (command, shows) = command
                 .split_once(" > ")
                 .map_or((command, true), |(command, _)| (command, false));

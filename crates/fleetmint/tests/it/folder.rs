@@ -1,16 +1,16 @@
-//! A folder of a test's own, in which the program runs.
+//! A temporary folder in which a test runs the program.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A folder that goes with the test.
+/// A folder that is deleted at the end of the test.
 pub(crate) struct Folder {
     folder: tempfile::TempDir,
 }
 
-/// What a run of the program left.
+/// The outcome of a run of the program.
 pub(crate) struct Run {
     pub(crate) exit: i32,
     pub(crate) stdout: String,
@@ -74,7 +74,7 @@ impl Folder {
         Run::from(output)
     }
 
-    /// Runs a command line, split at blanks, which begins with `fleetmint`.
+    /// Runs a command line that begins with `fleetmint` and is split at spaces.
     pub(crate) fn line(&self, line: &str) -> Run {
         self.run(line.strip_prefix("fleetmint ").unwrap().split_whitespace())
     }
@@ -91,14 +91,14 @@ impl From<Output> for Run {
 }
 
 impl Run {
-    /// The run, if it ended well.
+    /// The run, which must have succeeded.
     #[track_caller]
     pub(crate) fn done(self) -> Self {
         assert_eq!(self.exit, 0, "{}", self.stderr);
         self
     }
 
-    /// The last line of a run that had begun to log when it ended with this exit code.
+    /// The last line of a run that had begun to log and ended with this exit code.
     #[cfg(feature = "serve")]
     #[track_caller]
     pub(crate) fn refused_with_log(self, exit: i32) -> String {
@@ -106,7 +106,7 @@ impl Run {
         self.stderr.lines().last().unwrap().to_string()
     }
 
-    /// The one line of a run that did not: with this exit code, and nothing on standard output.
+    /// The only line of a run that wrote nothing to standard output and ended with this exit code.
     #[track_caller]
     pub(crate) fn refused(self, exit: i32) -> String {
         assert_eq!((self.exit, self.stdout.as_str()), (exit, ""), "{}", self.stderr);

@@ -1,4 +1,5 @@
-//! Runs the program as users do. One binary, since each would be linked separately; one file per subcommand, as in `src`.
+//! Runs the program as users do. It is one binary, because each one is linked separately, with one file per subcommand as in
+//! `src`.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The reference images of `fleetmint-nvs`: what ESP-IDF's own library shows, repairs and leaves behind.
+//! The reference images of `fleetmint-nvs`: what ESP-IDF's own library lists, repairs and writes.
 
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ impl Case {
         self.json[field].as_str().unwrap()
     }
 
-    /// `--keys FILE`, where the image is encrypted.
+    /// `--keys FILE` if the image is encrypted.
     pub(crate) fn keys(&self) -> Vec<String> {
         match self.json["keyfile"].as_str().filter(|_| self.json["encrypted"] == true) {
             Some(file) => vec!["--keys".to_string(), self.path(file)],
@@ -59,14 +59,15 @@ impl Case {
         }
     }
 
-    /// What the library lists of the image.
+    /// The values that the library lists.
     pub(crate) fn entries(&self) -> Vec<&Json> {
         let listed = |field: &str| self.json[field].as_array().into_iter().flatten();
         listed("entries").chain(listed("not_iterated")).collect()
     }
 }
 
-/// What two listings must agree on. An orphan's namespace and value mean nothing; floats compare by their bits.
+/// The fields that two listings must agree on. The namespace and the value of an orphan mean nothing; floats are compared by
+/// their bits.
 pub(crate) fn comparable(entry: &Json) -> String {
     const ALWAYS: [&str; 5] = ["key", "key_hex", "type", "ns_index", "orphan"];
     const NAMED: [&str; 8] = [
@@ -90,7 +91,7 @@ pub(crate) fn comparable(entry: &Json) -> String {
         let default = value.is_null() || *value == (name == "iterated");
         if keep && !(default && ["orphan", "repeat", "iterated"].contains(&name)) && !value.is_null() {
             let value = match (name, value.as_str()) {
-                // Behind a colon: the call that failed, and its error.
+                // After a colon: the call that failed, and its error.
                 ("error", Some(text)) => text.rsplit(':').next().unwrap().into(),
                 _ => value.clone(),
             };

@@ -58,7 +58,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Makes a call; gives the status and the body.
+    /// Sends a request; returns the status and the body.
     pub(crate) fn call(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let authorization = match token {
@@ -96,7 +96,7 @@ impl Running {
         self.child.wait().unwrap()
     }
 
-    /// Sends a signal, waits for the end, and gives the exit code and all that was written to standard output.
+    /// Sends a signal, waits for the end, and returns the exit code and everything that was written to standard output.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
         let exit = self.child.wait().unwrap().code();
@@ -113,7 +113,7 @@ impl Drop for Running {
     }
 }
 
-/// The administrator token that a server keeps in its data folder.
+/// The administrator token in the data folder of a server.
 pub(crate) fn token(folder: &Folder) -> String {
     let token = String::from_utf8(folder.read("fleetmint-data/admin-token")).unwrap();
     token.trim_end().to_owned()

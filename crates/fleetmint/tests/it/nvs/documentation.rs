@@ -35,7 +35,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// Runs the command here, and with Espressif's generator in a folder like it; gives both files.
+/// Runs the command here, and with Espressif's generator in a folder like this one; returns both files.
 fn both(folder: &Folder, command: &str, file: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     folder.line(&format!("fleetmint nvs {command}")).done();
     let ours = folder.read(file);

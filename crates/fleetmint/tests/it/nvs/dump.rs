@@ -109,14 +109,14 @@ fn csv_that_generate_takes_back() {
     };
     assert_eq!(json("device.bin"), json("again.bin"));
     assert!(csv.ends_with("unused,namespace,,\n"), "{csv}");
-    // From here on nothing changes any more, not even a byte.
+    // From now on no byte changes.
     assert_eq!(
         folder.line("fleetmint nvs dump again.bin --format csv").done().stdout,
         csv
     );
 }
 
-/// Of every reference image that a table can carry: the table makes an image in which `diff` finds the same.
+/// Every reference image that a table can express: `diff` finds no difference in the image that is created from the table.
 #[test]
 fn csv_of_every_reference_image_comes_back() {
     let folder = Folder::new();
@@ -131,7 +131,7 @@ fn csv_of_every_reference_image_comes_back() {
         let arguments = ["nvs", "dump", &image, "--format", "csv", "--force"].map(String::from);
         let csv = folder.run(arguments.iter().chain(&keys));
         if csv.exit == 1 {
-            // A line on what the firmware would repair may come before.
+            // A line about repairs may come first.
             let line = csv.stderr.lines().last().unwrap_or_default();
             if ["NEW_VERSION_FOUND", "NO_FREE_PAGES"]
                 .iter()
@@ -250,7 +250,7 @@ fn every_reference_image_as_espressif_s_library_shows_it() {
                 let line = folder.run(arguments).refused(1);
                 assert!(line.contains(init), "{name}: {line}");
             } else if as_listed {
-                // Where the library reads nothing it may have erased everything, which takes --force.
+                // If the library reads nothing, it may have erased everything: the program does that only with --force.
                 arguments.extend(case.entries().is_empty().then(|| "--force".to_string()));
                 let run = folder.run(arguments).done();
                 let entries: Vec<Json> = serde_json::from_str(&run.stdout).unwrap();
@@ -480,7 +480,7 @@ fn numbers_are_the_same_everywhere() {
     }
 }
 
-/// A long answer is written as it comes: when its first byte can be read, the program's memory has been no more than the
+/// A long answer is written piece by piece: when its first byte can be read, the program has used no more memory than the
 /// image and a small multiple of its entries.
 #[cfg(target_os = "linux")]
 #[test]
@@ -501,13 +501,13 @@ fn a_long_answer_is_not_in_memory() {
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
         drop(child.stdout.take());
-        // Whoever has enough of an answer is no error.
+        // A reader that ends early is no error.
         assert!(child.wait().unwrap().success(), "{arguments:?}");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         let kilobytes: usize = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
         kilobytes << 10
     };
-    // Of a small image, but more than a pipe holds: else the program may have ended before its memory is looked at.
+    // The image is small, but its answer is more than a pipe holds: otherwise the program may end before its memory is read.
     let rows: String = (0..2_000).map(|n| format!("k{n},data,u8,1\n")).collect();
     folder.write("small.csv", format!("key,type,encoding,value\napp,namespace,,\n{rows}"));
     folder.line("fleetmint nvs generate small.csv small.bin 80K").done();

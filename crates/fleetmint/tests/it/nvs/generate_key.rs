@@ -23,7 +23,7 @@ fn the_default_is_a_key_partition_in_the_folder_keys() {
     assert!(fleetmint_nvs::crypt::Keys::decode(&keys).is_ok());
     assert!(keys[68..].iter().all(|byte| *byte == 0xFF));
 
-    // keys-MM-DD_HH-MM.bin; another one in the same minute takes another name.
+    // keys-MM-DD_HH-MM.bin; a second file in the same minute gets another name.
     let name = path.strip_prefix("keys/keys-").unwrap().strip_suffix(".bin").unwrap();
     let shape: String = name
         .chars()

@@ -1,4 +1,4 @@
-//! Files that are no NVS partition: every command says what they seem to be, and writes nothing.
+//! Files that are no NVS partition: every command names what they seem to be, and writes nothing.
 
 use crate::folder::Folder;
 
@@ -31,7 +31,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// The files, and what is said of them.
+/// The files, and the errors that name their contents.
 const FILES: [(&str, &str); 6] = [
     (
         "app.bin",

@@ -1,4 +1,4 @@
-//! Outputs: never an input, never half of them, for their owner's eyes alone, and what they may replace.
+//! Outputs: never an input, never half written, readable only for their owner, and which files they may replace.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -175,7 +175,7 @@ fn keys_are_not_replaced_before_what_needs_them_is_there() {
             "generate changes.csv hmac.bin 0x3000",
             "hmac.bin: not written: it has the 32 bytes of an HMAC key",
         ),
-        // The image can't be written; --force is for the keys.
+        // The image cannot be written. --force is for the keys.
         (
             "encrypt device.csv keys 0x3000 --keygen --keyfile k.bin --force",
             "keys: not written: is a directory",
@@ -216,7 +216,7 @@ fn no_output_is_looser_than_its_strictest_input() {
         ("patch device.bin changes.csv out5.bin --keys keys/k.bin", "out5.bin"),
         ("generate-key --keyfile out6.bin", "keys/out6.bin"),
     ] {
-        // With a umask that takes nothing, and a file of that name that everybody could read.
+        // With a umask that removes no permission, over a file that everybody could read.
         if !out.starts_with("keys/") {
             folder.write(out, "");
             set(out, 0o666);
@@ -234,7 +234,7 @@ fn no_output_is_looser_than_its_strictest_input() {
     }
 }
 
-/// The program is stopped as soon as its temporary file is seen, which is also never readable for others.
+/// The program is stopped as soon as its temporary file exists. Others can never read that file.
 #[cfg(unix)]
 #[test]
 fn temporary_files_go_when_a_signal_ends_the_program() {
@@ -400,7 +400,7 @@ fn a_hyphen_is_standard_input_or_output() {
         ("repair - -", &plain, &plain),
         ("patch - changes.csv -", &plain, &patched),
         ("patch plain.bin - -", CHANGES.as_bytes(), &patched),
-        // What the system has for it does as well.
+        // The names of the system work as well.
         ("repair /dev/stdin /dev/stdout", &plain, &plain),
     ] {
         let (exit, stdout, stderr) = piped(&folder, &format!("nvs {line}"), input);
@@ -474,7 +474,7 @@ fn a_hyphen_means_one_thing() {
     assert!(line.contains("no such file"), "{line}");
 }
 
-/// Every command that answers on standard output, where that is closed, open for reading alone, or full.
+/// Every command that answers on standard output, which is closed, open only for reading, or full.
 #[cfg(unix)]
 #[test]
 fn an_answer_that_cannot_be_written_is_an_error() {
@@ -527,13 +527,13 @@ fn an_answer_that_cannot_be_written_is_an_error() {
                 "{line} {standard_output}: {stderr}"
             );
         }
-        // Whoever wants the exit code alone has it, also where /dev/null is open for reading too, as Python opens it.
+        // A caller that only wants the exit code gets it, also if /dev/null is open for reading too, as Python opens it.
         for standard_output in [">/dev/null", "1<>/dev/null"] {
             let (exit, stderr) = run(line, standard_output);
             assert_eq!(exit, 0, "{line} {standard_output}: {stderr}");
         }
     }
-    // Where nothing is to be written nothing is missing.
+    // A command that writes nothing does not fail.
     assert_eq!(run("nvs diff plain.bin plain.bin", ">&-"), (0, String::new()));
     folder.line("fleetmint nvs generate device.csv out.bin 0x3000").done();
     assert_eq!(run("nvs generate device.csv out.bin 0x3000", ">&-").0, 0);

@@ -20,7 +20,7 @@ fn every_reference_case_as_espressif_s_library_leaves_it() {
         arguments.extend(case.keys());
         let run = test.run(arguments);
         if case.json.get("quirk").is_some() {
-            // What only works by an oddity of the library is refused.
+            // A call that only works by an oddity of the library is refused.
             let line = run.refused(1);
             assert!(
                 line.contains("KEY_TOO_LONG") || line.contains("one page cannot be changed"),
@@ -232,7 +232,7 @@ fn the_reported_sectors_are_those_that_differ() {
     }
 }
 
-/// What a patch is for: a fresh image in place of the old one has none of what others stored.
+/// Why a patch is needed: a fresh image in place of the old one has no value of other software.
 #[test]
 fn beside_a_fresh_image_of_espressif_s_generator() {
     let test = Folder::new();

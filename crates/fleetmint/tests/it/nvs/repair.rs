@@ -46,7 +46,7 @@ fn each_repair_is_reported() {
         created out.bin: 4 repairs
     "#]]
     .assert_eq(&run.stderr);
-    // What was repaired stays so.
+    // A second repair changes nothing.
     let again = test.line("fleetmint nvs repair out.bin again.bin").done();
     assert_eq!(again.stderr, "created again.bin: there was nothing to repair\n");
     assert_eq!(test.read("out.bin"), test.read("again.bin"));
