@@ -11,7 +11,8 @@ use super::value::ValueReport;
 
 /// A key that differs, with its values of the type `V`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+// The schema is that of a masked key: no server answers with revealed values.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(bound = ""))]
 pub struct ChangedKey<'a, V> {
     /// `added`, `removed`, `changed` or `type-changed`.
     pub change: &'static str,
@@ -22,9 +23,11 @@ pub struct ChangedKey<'a, V> {
     pub ns_index: Option<u8>,
     /// Absent if the key was added.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MaskedValue>))]
     pub before: Option<V>,
     /// Absent if the key was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MaskedValue>))]
     pub after: Option<V>,
 }
 
