@@ -1,11 +1,17 @@
 //! Where the time comes from.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 
 /// A source of the current time. Operations take it as a parameter, so that tests can set the time.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The time in whole microseconds, as the database stores it.
     fn now(&self) -> Timestamp;
+
+    /// A time that is never set back, to measure how long something lasts in this process.
+    fn monotonic(&self) -> Instant;
 }
 
 /// The computer's clock.
@@ -20,5 +26,39 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// A clock for tests: the computer's, and as much later as a test says.
+///
+/// It goes on by itself, so that real sockets and files can be used beside it.
+#[derive(Debug, Default)]
+pub struct AdvancedClock(Mutex<Duration>);
+
+impl AdvancedClock {
+    /// Lets this much time pass at once.
+    pub fn advance(&self, time: Duration) {
+        let mut ahead = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *ahead = ahead.saturating_add(time);
+    }
+
+    fn ahead(&self) -> Duration {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for AdvancedClock {
+    fn now(&self) -> Timestamp {
+        let now = SystemClock.now();
+        now.saturating_add(self.ahead()).unwrap_or(now)
+    }
+
+    fn monotonic(&self) -> Instant {
+        let now = SystemClock.monotonic();
+        now.checked_add(self.ahead()).unwrap_or(now)
     }
 }

@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The most keys that are watched: beyond it the oldest is forgotten.
+/// The most keys that are counted: one more replaces the oldest.
 const WATCHED_MAX: usize = 10_000;
 
-/// Counts failures by a key. Its memory is bounded, each call takes constant time, and the clock is monotonic: a wall
-/// clock that is set back must not make a window last for years.
+/// Counts failures by a key. Its memory is bounded, and each call takes constant time. The times are monotonic: if
+/// the computer's clock is set back, a window must not last for years.
 #[derive(Debug)]
 pub(crate) struct Failures<K> {
     max: u32,
     window: Duration,
     table: Mutex<Table>,
-    /// Whether anything is watched: nearly always nothing is, and then no lock is taken.
+    /// Whether any key is counted. Nearly always none is, and then no lock is taken.
     watching: AtomicBool,
-    /// Keys are kept as their hashes under a random key: an attacker chooses their length, and cannot make two meet.
+    /// Keys are stored as hashes under a random key: an attacker chooses their length, but cannot find a collision.
     hashes: RandomState,
     keys: std::marker::PhantomData<fn(K)>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Failures<K> {
 #[derive(Debug, Default)]
 struct Table {
     counts: HashMap<u64, Count>,
-    /// The windows in the order in which they began, which is the order in which they end.
+    /// The windows in the order in which they began, which is also the order of their ends.
     windows: VecDeque<(Instant, u64)>,
 }
 
@@ -54,7 +54,7 @@ impl Table {
 }
 
 impl<K: Hash> Failures<K> {
-    /// `max` failures in one `window`, which begins with the first of them, are too many.
+    /// From `max` failures on in one `window`, which begins with the first failure, [`Failures::wait`] refuses.
     pub(crate) fn new(max: u32, window: Duration) -> Self {
         Self {
             max,
@@ -66,12 +66,12 @@ impl<K: Hash> Failures<K> {
         }
     }
 
-    /// Whether there is any failure to know of.
+    /// Whether any failure is counted.
     pub(crate) fn is_watching(&self) -> bool {
         self.watching.load(Ordering::Relaxed)
     }
 
-    /// Where there were too many failures: how long until their window ends.
+    /// After too many failures: the time until their window ends.
     pub(crate) fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
         if !self.is_watching() {
             return None;

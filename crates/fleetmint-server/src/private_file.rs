@@ -1,11 +1,11 @@
-//! Files that only their owner reads and writes, whatever the umask, and that are no links: whoever put a symbolic link in
-//! the place of one chose the file behind it.
+//! Files that only their owner can read and write, whatever the umask. Symbolic links are refused: somebody who replaced a
+//! file by a link could have chosen any file behind it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Opens a file for reading and writing, and creates it where there is none.
+/// Opens a file for reading and writing, and creates it if it does not exist.
 pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
     match create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => opened(path, &options()),
@@ -18,22 +18,22 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     opened(path, options().write(false))
 }
 
-/// Creates a file that is not there yet.
+/// Creates a file that must not exist yet.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let file = options().create_new(true).open(path)?;
-    // A umask only takes modes away: what is missing of 0600 the owner would miss.
+    // A umask may have removed the owner's own permissions.
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     Ok(file)
 }
 
-/// Takes from other users what they may do with a file, if it is there.
+/// Removes other users' permissions on a file, if it exists.
 pub(crate) fn restrict(path: &Path) -> io::Result<()> {
     let Ok(metadata) = path.symlink_metadata() else {
         return Ok(());
     };
     refuse_other_kinds(&metadata)?;
-    // Closing a file gives up this process's locks on it, so only one that has to be restricted is opened.
+    // Closing a file releases this process's locks on it, so a file is opened only if it must be restricted.
     if is_open_to_others(&metadata).is_some() {
         open(path)?;
     }
@@ -63,7 +63,7 @@ fn refuse_other_kinds(metadata: &fs::Metadata) -> io::Result<()> {
     }))
 }
 
-/// The mode of a file that other users can read, write or run.
+/// The mode of a file, if other users can read, write or run it.
 #[cfg(unix)]
 fn is_open_to_others(metadata: &fs::Metadata) -> Option<u32> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
@@ -75,7 +75,7 @@ fn is_open_to_others(_: &fs::Metadata) -> Option<u32> {
     None
 }
 
-/// Changes the file that was opened, not the one that has its name by now; says so, also where that fails.
+/// Changes the file that was opened, not one that has its name by now, and logs it, even if it fails.
 #[cfg(unix)]
 fn close_to_others(file: &File, metadata: &fs::Metadata, path: &Path) {
     let Some(mode) = is_open_to_others(metadata) else {
@@ -84,7 +84,7 @@ fn close_to_others(file: &File, metadata: &fs::Metadata, path: &Path) {
     let restricted = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode & 0o700));
     let path = path.display();
     match restricted {
-        Ok(()) => tracing::warn!("{path} was open to other users (mode {mode:03o}); it is its owner's alone now"),
+        Ok(()) => tracing::warn!("{path} was open to other users (mode {mode:03o}); now only its owner can use it"),
         Err(error) => tracing::warn!("{path} is open to other users (mode {mode:03o}): {error}"),
     }
 }
@@ -100,7 +100,7 @@ fn options() -> OpenOptions {
         use std::os::unix::fs::OpenOptionsExt as _;
 
         use rustix::fs::OFlags;
-        // Without O_NONBLOCK a pipe in the file's place would be waited for.
+        // Without O_NONBLOCK, opening a pipe in the file's place would wait for its other end.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         options.mode(0o600).custom_flags(flags.bits().cast_signed());
     }

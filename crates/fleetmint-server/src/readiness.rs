@@ -1,12 +1,13 @@
 //! Whether the database can be written. It costs a commit, so what was found out holds for a moment for all who ask.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant as Moment};
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::instance;
 
@@ -17,8 +18,11 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// What was found out last, or is being found out.
-#[derive(Debug, Default)]
-pub struct Readiness(Mutex<Option<Probe>>);
+#[derive(Debug)]
+pub struct Readiness {
+    clock: Arc<dyn Clock>,
+    last: Mutex<Option<Probe>>,
+}
 
 /// One attempt to write. While it runs there is no other: a disk that hangs holds one thread, however many ask.
 #[derive(Clone, Debug)]
@@ -29,12 +33,12 @@ struct Probe {
 }
 
 /// How it ended, and when.
-type Outcome = (Instant, Result<(), database::Error>);
+type Outcome = (Moment, Result<(), database::Error>);
 
 impl Probe {
-    fn start(write: impl FnOnce() -> Result<(), database::Error> + Send + 'static) -> Self {
+    fn start(write: impl FnOnce() -> Result<(), database::Error> + Send + 'static, clock: Arc<dyn Clock>) -> Self {
         let (ended, outcome) = watch::channel(None);
-        spawn_blocking(move || ended.send_replace(Some((Instant::now(), write()))));
+        spawn_blocking(move || ended.send_replace(Some((clock.monotonic(), write()))));
         Self {
             began: Instant::now(),
             outcome,
@@ -42,9 +46,9 @@ impl Probe {
     }
 
     /// Whether another one would find out nothing new yet.
-    fn holds(&self) -> bool {
+    fn holds(&self, now: Moment) -> bool {
         match &*self.outcome.borrow() {
-            Some((at, _)) => at.elapsed() < REMEMBERED,
+            Some((at, _)) => now.saturating_duration_since(*at) < REMEMBERED,
             // Without a sender it ended abnormally.
             None => self.outcome.has_changed().is_ok(),
         }
@@ -64,6 +68,13 @@ impl Probe {
 }
 
 impl Readiness {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            last: Mutex::default(),
+        }
+    }
+
     /// Whether the database can be written and is still in its place. Those who ask meanwhile wait for the same answer,
     /// and no longer than [`LIMIT`].
     pub(crate) async fn check(&self, database: &Database) -> Result<(), database::Error> {
@@ -77,10 +88,10 @@ impl Readiness {
 
     /// The probe that is running or has just ended, else a new one.
     fn probe(&self, write: impl FnOnce() -> Result<(), database::Error> + Send + 'static) -> Probe {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match &*known {
-            Some(probe) if probe.holds() => probe.clone(),
-            _ => known.insert(Probe::start(write)).clone(),
+            Some(probe) if probe.holds(self.clock.monotonic()) => probe.clone(),
+            _ => known.insert(Probe::start(write, Arc::clone(&self.clock))).clone(),
         }
     }
 }
@@ -88,17 +99,18 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, mpsc};
+    use std::sync::mpsc;
 
     use futures_util::future::join_all;
 
     use super::*;
+    use crate::clock::SystemClock;
 
     const SHORT: Duration = Duration::from_millis(50);
 
     #[tokio::test]
     async fn a_write_that_hangs_is_waited_for_by_all_and_made_once() {
-        let (readiness, writes) = (Readiness::default(), Arc::new(AtomicUsize::new(0)));
+        let (readiness, writes) = (Readiness::new(Arc::new(SystemClock)), Arc::new(AtomicUsize::new(0)));
         let (release, released) = mpsc::channel::<()>();
         let released = Arc::new(Mutex::new(released));
         let ask = || {
@@ -129,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_that_panics_is_an_error_and_the_next_is_another() {
-        let readiness = Readiness::default();
+        let readiness = Readiness::new(Arc::new(SystemClock));
         let probe = readiness.probe(|| panic!("as the test wants it"));
         let error = probe.outcome(Duration::from_secs(60)).await.unwrap_err().to_string();
         assert_eq!(error, "the write ended abnormally");

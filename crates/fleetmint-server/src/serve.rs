@@ -116,9 +116,12 @@ impl Service {
         let metrics = Metrics::default();
         let identity = match &settings.identity.provider {
             Provider::Builtin => Identity::Builtin(Builtin::start(&database, &settings, &seal, &random, clock.now())?),
-            Provider::Keycloak(keycloak) => {
-                Identity::Keycloak(Keycloak::start(keycloak, &metrics, Arc::clone(&random))?)
-            }
+            Provider::Keycloak(keycloak) => Identity::Keycloak(Keycloak::start(
+                keycloak,
+                &metrics,
+                Arc::clone(&random),
+                Arc::clone(&clock),
+            )?),
         };
         let bootstrap_token = settings.access.bootstrap_token.as_ref();
         let store = TokenStore {
@@ -131,7 +134,7 @@ impl Service {
         let (access, token) = Access::start(store, bootstrap_token)?;
         let control = Control::listen(&folder, &access);
         let audit = Audit::start(&database, Arc::clone(&clock));
-        let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute));
+        let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute, Arc::clone(&clock)));
         let gate = Gate::new(access, identity.clone(), Arc::clone(&refusals), Arc::clone(&clock));
         let app = App::new(Parts {
             database,
@@ -140,7 +143,7 @@ impl Service {
             metrics,
             gate,
             refusals,
-            readiness: Readiness::default(),
+            readiness: Readiness::new(Arc::clone(&clock)),
             large_bodies: LargeBodies::new(settings.server.large_bodies_max),
             settings: Arc::new(settings),
             seal,

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use clap::Args;
 use fleetmint_board::escape;
 use fleetmint_server::clock::SystemClock;
@@ -43,8 +45,13 @@ pub(crate) fn run(command: &Adopt) -> Result<(), Failure> {
             "identity.provider is not keycloak: every client of the built-in provider has its device",
         ));
     };
-    let keycloak =
-        Keycloak::start(keycloak, &Metrics::default(), std::sync::Arc::new(SystemRandom)).map_err(Failure::no)?;
+    let keycloak = Keycloak::start(
+        keycloak,
+        &Metrics::default(),
+        Arc::new(SystemRandom),
+        Arc::new(SystemClock),
+    )
+    .map_err(Failure::no)?;
     let (_, database) = serve::attach(&settings.data).map_err(Failure::no)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::no)?;
     runtime.block_on(go_through(command, &database, &keycloak))

@@ -1,8 +1,9 @@
 //! Calls that were refused: how many from which address, and how many of them are logged.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::failures::Failures;
 use crate::source::Source;
 
@@ -23,6 +24,7 @@ const LOG_WINDOW: Duration = Duration::from_secs(10);
 pub struct Refusals {
     /// `None` where the settings want no limit.
     counts: Option<Failures<Source>>,
+    clock: Arc<dyn Clock>,
     logged: Mutex<Logged>,
 }
 
@@ -45,15 +47,17 @@ pub(crate) enum Telling {
 
 impl Refusals {
     /// So many refused calls a minute are too many from one address; with 0 any number is fine.
-    pub fn new(per_minute: u32) -> Self {
+    pub fn new(per_minute: u32, clock: Arc<dyn Clock>) -> Self {
         Self {
             counts: (per_minute > 0).then(|| Failures::new(per_minute, WINDOW)),
+            clock,
             logged: Mutex::default(),
         }
     }
 
     /// Counts a refused call.
-    pub(crate) fn add(&self, source: Source, now: Instant) -> Telling {
+    pub(crate) fn add(&self, source: Source) -> Telling {
+        let now = self.clock.monotonic();
         if let Some(counts) = &self.counts {
             counts.add(&source.subscriber(), now);
         }
@@ -78,45 +82,56 @@ impl Refusals {
     /// Whether calls from this address have to wait. It costs next to nothing while no call is refused.
     pub(crate) fn are_too_many(&self, source: Source) -> bool {
         let counts = self.counts.as_ref().filter(|counts| counts.is_watching());
-        counts.is_some_and(|counts| counts.wait(&source.subscriber(), Instant::now()).is_some())
+        counts.is_some_and(|counts| counts.wait(&source.subscriber(), self.clock.monotonic()).is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::AdvancedClock;
 
     fn source(last: u8) -> Source {
         Source::new([192, 0, 2, last].into())
     }
 
+    fn refusals(per_minute: u32) -> (Refusals, Arc<AdvancedClock>) {
+        let clock = Arc::<AdvancedClock>::default();
+        (Refusals::new(per_minute, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+    }
+
     #[test]
-    fn calls_from_an_address_with_many_refusals_wait() {
-        let refusals = Refusals::new(20);
+    fn calls_from_an_address_with_many_refusals_wait_for_a_minute() {
+        let (some, clock) = refusals(20);
         for n in 0..20 {
-            assert!(!refusals.are_too_many(source(1)), "{n}");
-            refusals.add(source(1), Instant::now());
+            assert!(!some.are_too_many(source(1)), "{n}");
+            some.add(source(1));
         }
-        assert!(refusals.are_too_many(source(1)));
-        assert!(!refusals.are_too_many(source(2)));
-        let unlimited = Refusals::new(0);
+        assert!(some.are_too_many(source(1)));
+        assert!(!some.are_too_many(source(2)));
+        clock.advance(Duration::from_secs(50));
+        assert!(some.are_too_many(source(1)));
+        clock.advance(Duration::from_secs(10));
+        assert!(!some.are_too_many(source(1)));
+
+        let (unlimited, _) = refusals(0);
         for _ in 0..100 {
-            unlimited.add(source(1), Instant::now());
+            unlimited.add(source(1));
         }
         assert!(!unlimited.are_too_many(source(1)));
     }
 
     #[test]
     fn some_are_logged_and_the_number_of_others() {
-        let (refusals, start) = (Refusals::new(20), Instant::now());
-        let told = |n: u32| refusals.add(source(1), start + Duration::from_millis(n.into()));
-        for n in 0..LOGGED_MAX {
-            assert_eq!(told(n), Telling::Line { left_out: 0 });
+        let (refusals, clock) = refusals(20);
+        for _ in 0..LOGGED_MAX {
+            assert_eq!(refusals.add(source(1)), Telling::Line { left_out: 0 });
         }
-        for n in 0..1000 {
-            assert_eq!(told(LOGGED_MAX + n), Telling::LeftOut);
+        for _ in 0..1000 {
+            assert_eq!(refusals.add(source(1)), Telling::LeftOut);
         }
-        assert_eq!(told(10_000), Telling::Line { left_out: 1000 });
-        assert_eq!(told(10_001), Telling::Line { left_out: 0 });
+        clock.advance(LOG_WINDOW);
+        assert_eq!(refusals.add(source(1)), Telling::Line { left_out: 1000 });
+        assert_eq!(refusals.add(source(1)), Telling::Line { left_out: 0 });
     }
 }

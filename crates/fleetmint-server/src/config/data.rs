@@ -1,4 +1,4 @@
-//! `[data]`: where everything is kept, and the key that secrets are sealed with.
+//! `[data]`: where everything is stored, and the key that secrets are sealed with.
 
 use std::path::PathBuf;
 
@@ -6,22 +6,22 @@ use super::Error;
 use super::values::Values;
 use crate::seal::MasterKey;
 
-/// The data folder when nothing says otherwise, in the current folder.
+/// The default data folder, in the current folder.
 const DEFAULT_DIR: &str = "fleetmint-data";
 
 #[derive(Clone, Debug)]
 pub struct Data {
     /// The data folder: database, master key, administrator token, lock.
     pub dir: PathBuf,
-    /// The database file, `<dir>/fleetmint.db` unless `data.database_url` says otherwise.
+    /// The database file: `data.database_url`, else `<dir>/fleetmint.db`.
     pub database: PathBuf,
     /// Whether `data.database_url` names it.
     pub database_is_named: bool,
-    /// The master key, if it is given; otherwise it is in `<dir>/master-key`.
+    /// The setting `data.master_key`; without it the key is in `<dir>/master-key`.
     pub master_key: Option<MasterKey>,
-    /// Whether a data folder is used that other users can write.
+    /// Whether the data folder may be one that other users can write to.
     pub allow_shared_dir: bool,
-    /// Whether a new database is created where an earlier one is missing. It is no setting: an operator says so once,
+    /// Whether a new database is created if the earlier one is missing. It is not a setting: an operator allows it once,
     /// with `serve --new-database`.
     pub new_database: bool,
 }

@@ -6,7 +6,7 @@ use crate::audit::{self, Entry, Outcome, Reason};
 use crate::clock::Clock;
 use crate::database::{self, Connection, Database};
 use crate::devices::Device;
-use crate::identity::keycloak::{self, Found, Keycloak};
+use crate::identity::keycloak::{self, Keycloak, RealmClient};
 use crate::identity::{self, Client};
 use crate::operation::Operation;
 use crate::overrides::Overrides;
@@ -19,7 +19,7 @@ const SOURCE: &str = "fleetmint adopt";
 /// A client that looks like a device's and has no row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
-    pub found: Found,
+    pub found: RealmClient,
     pub verdict: Verdict,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Strays<'a> {
         }
         self.first = self.first.saturating_add(u32::try_from(page.len()).unwrap_or(u32::MAX));
         // Keycloak finds the prefix anywhere in a name.
-        let page: Vec<Found> = page
+        let page: Vec<RealmClient> = page
             .into_iter()
             .filter(|found| found.client_id.starts_with(&self.prefix))
             .collect();
@@ -125,7 +125,7 @@ impl<'a> Strays<'a> {
     }
 }
 
-fn judge(connection: &mut Connection, found: &Found) -> Result<Verdict, database::Error> {
+fn judge(connection: &mut Connection, found: &RealmClient) -> Result<Verdict, database::Error> {
     if !keycloak::is_id(&found.provider_ref) {
         let id = found.provider_ref.clone();
         return Ok(Verdict::Obstacle(Obstacle::Id { id }));

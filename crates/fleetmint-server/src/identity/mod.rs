@@ -36,7 +36,7 @@ impl Identity {
         }
     }
 
-    /// The setting that answers for [`Identity::token_url`].
+    /// The setting that [`Identity::token_url`] comes from.
     pub const fn token_url_setting(&self) -> &'static str {
         match self {
             Self::Builtin(_) => "server.public_url",
@@ -49,23 +49,23 @@ impl Identity {
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'a> {
     pub client_id: &'a str,
-    /// Says whose it is, at the provider.
+    /// The provider stores it with the client, to show whose it is.
     pub device_key: &'a str,
     /// The client's own id at an outside provider, once it has one.
     pub provider_ref: Option<&'a str>,
 }
 
-/// What [`Client::proof`] is made for.
+/// The purpose of [`Client::proof`].
 const PROVIDER_REF: &str = "devices.provider_ref";
 
 impl Client<'_> {
-    /// Proves that the provider's id is this device's client: we have seen so when it was created or repaired. Who can write
-    /// the database, and has no master key, cannot make one for another client.
+    /// Proves that the provider's id belongs to this device's client, which was checked when the client was created or
+    /// repaired. Somebody who can write to the database but has no master key cannot create a proof for another client.
     pub(crate) fn proof(&self, seal: &Seal, provider_ref: &str) -> [u8; 32] {
         seal.keyed_digest(PROVIDER_REF, self.proven(provider_ref).as_bytes())
     }
 
-    /// Whether this proves that the id is this device's client.
+    /// Whether this proves that the id belongs to this device's client.
     pub(crate) fn is_proven(&self, seal: &Seal, proof: Option<&[u8]>) -> bool {
         match (self.provider_ref, proof) {
             (Some(id), Some(proof)) => seal.is_keyed_digest(PROVIDER_REF, self.proven(id).as_bytes(), proof),
@@ -79,7 +79,7 @@ impl Client<'_> {
     }
 }
 
-/// A client as it is at its provider.
+/// The state of a client at its provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub exists: bool,
@@ -87,19 +87,19 @@ pub struct Status {
     pub name: bool,
     /// Whether it gets tokens.
     pub enabled: bool,
-    /// Whether it was made for this device by Fleetmint.
+    /// Whether Fleetmint created it for this device.
     pub ours: bool,
     /// Whether it may use the client-credentials grant, and nothing else.
     pub flows: bool,
     /// Whether its tokens are plain bearer tokens: bound to no DPoP key and no TLS certificate, which no device has.
     pub bearer: bool,
-    /// Whether its tokens get the scope that the settings name.
+    /// Whether its tokens have the scope that the settings name.
     pub scope: bool,
     /// Whether it has a secret that can be put on a device.
     pub secret: bool,
-    /// Whether the provider gives it a token. It is asked only where all of the above is right.
+    /// Whether the provider issues a token to it. This is tried only if everything above is right.
     pub token: bool,
-    /// Why the provider gave it none, in the provider's words.
+    /// Why the provider issued none, in the provider's words.
     pub refusal: Option<String>,
 }
 
@@ -123,12 +123,12 @@ impl Status {
         self.is_as_it_should_be() && self.token
     }
 
-    /// Whether nothing is wrong with the client itself.
+    /// Whether the client itself is right.
     pub(crate) const fn is_as_it_should_be(&self) -> bool {
         self.exists && self.name && self.enabled && self.ours && self.flows && self.bearer && self.scope && self.secret
     }
 
-    /// What keeps the device from its token: a sentence for each, none if it is healthy.
+    /// Why the device cannot get a token: one sentence for each problem.
     pub fn problems(&self) -> Vec<String> {
         if !self.exists {
             return vec!["The identity provider has no such client.".to_owned()];
@@ -165,24 +165,24 @@ impl Status {
     }
 }
 
-/// What was done to a client to make it as it ought to be.
+/// A repair of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// It was gone, and was created again, with a new secret: the device needs a new image.
+    /// It was missing and was created again, with a new secret: the device needs a new image.
     Created,
     Enabled,
-    /// It had another client id, and has the device's again.
+    /// Its client id was changed back to the device's.
     Renamed,
     FlowsSet,
-    /// Its tokens are not bound to a DPoP key or a TLS certificate any more.
+    /// Its tokens are no longer bound to a DPoP key or a TLS certificate.
     BindingRemoved,
     ScopeSet,
-    /// The user that stands for it at the provider was gone, and was created again.
+    /// Its service-account user at the provider was missing and was created again.
     AccountCreated,
     AccountEnabled,
     /// It had no usable secret, and got a new one: the device needs a new image.
     SecretSet,
-    /// The device's row named another client, and names its own again.
+    /// The device's row named another client, and was corrected.
     ReferenceSet,
 }
 
@@ -204,11 +204,11 @@ impl Repair {
     }
 }
 
-/// Why the identity provider did not do its part. No variant holds a secret or a provider's answer.
+/// Why a call to the identity provider failed. No variant holds a secret or a provider's answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It refused the connection, reset it, has no address, or a bad certificate.
+    /// It refused or reset the connection, has no address, or has a bad certificate.
     #[error("the identity provider cannot be reached: {0}")]
     Unreachable(String),
     #[error("the identity provider did not answer within {} s, a second attempt included", after.as_secs_f64())]
@@ -258,7 +258,7 @@ impl Reason for Error {
     }
 }
 
-/// What Keycloak says with 503 while it starts, and a proxy while it restarts, ends by itself.
+/// Describes a failure. Keycloak answers 503 while it starts, and a proxy while Keycloak restarts.
 fn failed(status: u16) -> String {
     match status {
         503 => "answered 503: it is unavailable, and may still be starting".to_owned(),
@@ -266,7 +266,7 @@ fn failed(status: u16) -> String {
     }
 }
 
-/// A new client's secret: 32 random bytes as base64url.
+/// A secret for a new client: 32 random bytes as base64url.
 pub fn new_secret(random: &dyn Random) -> Secret {
     let mut bytes = Zeroizing::new([0; SECRET_LEN]);
     random.fill(bytes.as_mut());

@@ -262,7 +262,7 @@ impl Asked {
             status: status.as_u16(),
             took,
             cause: response.extensions().get::<Cause>(),
-            refused: is_refused.then(|| observer.refusals.add(self.client, Instant::now())),
+            refused: is_refused.then(|| observer.refusals.add(self.client)),
             refused_client: refused_client.map(|client| &*client.0),
         }
         .log();
@@ -295,7 +295,11 @@ mod tests {
     #[tokio::test]
     async fn a_handler_that_panics_is_a_500_and_is_counted() {
         let handler = async || -> StatusCode { panic!("in a handler") };
-        let observer = Observer::new(Metrics::default(), Arc::new(Refusals::new(0)), 7);
+        let observer = Observer::new(
+            Metrics::default(),
+            Arc::new(Refusals::new(0, Arc::new(crate::clock::SystemClock))),
+            7,
+        );
         let route = get(handler).layer(observer.of(Route::Operation(Operation::GetDevice)));
         let mut router: Router = Router::new().route("/api/devices/{id}", route);
         let request = Request::builder().uri("/api/devices/7").body(Body::empty()).unwrap();

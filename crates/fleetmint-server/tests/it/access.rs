@@ -171,6 +171,11 @@ async fn calls_wait_from_an_address_with_many_refusals() {
     let (status, took) = call_from(&server, "2001:db8:6::1", &server.token).await;
     assert_eq!(status, 200);
     assert!(took < second, "{took:?}");
+    // A minute after the first refusal nobody waits any more.
+    server.clock.advance(std::time::Duration::from_secs(60));
+    let (status, took) = call_from(&server, "2001:db8:5::2", &server.token).await;
+    assert_eq!(status, 200);
+    assert!(took < second, "{took:?}");
     server.stop().await;
 }
 

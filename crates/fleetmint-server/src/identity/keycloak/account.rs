@@ -1,7 +1,8 @@
 //! The user that stands for a client at Keycloak, its service account: without it the client gets no token.
 //!
-//! Our account may read this user (and Keycloak creates it again when it is asked for and gone), but change it only with
-//! the role `manage-users`, which Fleetmint does not ask for. So asking for a token is the only way to find out whether all is well.
+//! Our account may read this user (if it is missing, Keycloak creates it again when it is read), but can change it only
+//! with the role `manage-users`, which Fleetmint does not require. So requesting a token is the only way to find out whether
+//! the account works.
 
 use fleetmint_board::escape::bounded_line;
 use reqwest::{Method, StatusCode};
@@ -15,7 +16,7 @@ use super::lookup::is_segment;
 use super::{Client, Error, Keycloak, Repair};
 use crate::secret::Secret;
 
-/// The most that is repeated of Keycloak's words, in bytes.
+/// The most that is quoted of Keycloak's message, in bytes.
 const REFUSAL_MAX: usize = 200;
 
 /// RFC 6749 §5.2.
@@ -27,7 +28,7 @@ struct Refused {
 }
 
 impl Keycloak {
-    /// Asks for a token as the device does. What Keycloak says if it gives none; the token itself is thrown away.
+    /// Requests a token as the device does, and returns Keycloak's message if there is none. The token itself is discarded.
     pub(super) async fn refusal(
         &self,
         client: Client<'_>,
@@ -57,7 +58,7 @@ impl Keycloak {
         }
     }
 
-    /// Brings the client's user back, or enables it; says what is in the way if that does not help.
+    /// Creates the client's user again or enables it; returns the reason if the client still gets no token.
     pub(super) async fn repair_account(
         &self,
         client: Client<'_>,
@@ -91,7 +92,7 @@ impl Keycloak {
         })
     }
 
-    /// The client's user, created if it was gone; `None` if Keycloak has none to give.
+    /// The client's user, which Keycloak creates if it is missing; `None` if Keycloak has none for this client.
     async fn service_account(&self, id: &str, deadline: Instant) -> Result<Option<Map<String, Value>>, Error> {
         let path = format!("/clients/{id}/service-account-user");
         let answer = self
@@ -104,7 +105,7 @@ impl Keycloak {
         }
     }
 
-    /// Whether our account may do that.
+    /// Saves a user; `false` if our account may not.
     async fn update_user(&self, user: Map<String, Value>, deadline: Instant) -> Result<bool, Error> {
         let id = user.get("id").and_then(Value::as_str).filter(|id| is_segment(id));
         let id = id.ok_or_else(|| Error::Unreadable("the user has no id".to_owned()))?;
@@ -125,7 +126,7 @@ fn refused(refusal: &str) -> String {
     format!("Keycloak gives the client no token: {refusal}")
 }
 
-/// Words from elsewhere: one bounded line, without characters that steer a terminal.
+/// Text from another system as one bounded line, without characters that control a terminal.
 fn plain(text: &str) -> String {
     match text.trim() {
         "" => "it does not say why".to_owned(),

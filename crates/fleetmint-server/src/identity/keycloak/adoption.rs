@@ -1,4 +1,4 @@
-//! Clients that are in the realm already: listed page by page, never all at once, and marked as a device's.
+//! Clients that already exist in the realm: they are listed page by page, never all at once, and marked as a device's.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value};
@@ -11,25 +11,26 @@ use super::{Client, Error, Keycloak};
 /// How many clients one page of the list has.
 const PAGE: u32 = 100;
 
-/// A client that is in the realm, as adoption sees it.
+/// A client that already exists in the realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Keycloak's own id of it: a UUID, unless the realm was imported with others.
+pub struct RealmClient {
+    /// Keycloak's own id of the client: a UUID, unless the realm was imported with other ids.
     pub provider_ref: String,
     pub client_id: String,
-    /// What people call it.
+    /// The name for people.
     pub name: Option<String>,
-    /// The device that it says it was made for.
+    /// The key of the device that the client was created for, from its attribute.
     pub device_key: Option<String>,
     pub enabled: bool,
 }
 
 impl Keycloak {
-    /// One page of the realm's clients whose ids contain `text`, from the `first` on; an empty page is the end.
+    /// One page of the realm's clients whose client ids contain `text`, beginning with number `first`. An empty page is the
+    /// end.
     ///
     /// # Errors
     /// Every way that Keycloak can fail.
-    pub async fn list(&self, text: &str, first: u32) -> Result<Vec<Found>, Error> {
+    pub async fn list(&self, text: &str, first: u32) -> Result<Vec<RealmClient>, Error> {
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("clientId", text)
             .append_pair("search", "true")
@@ -55,7 +56,7 @@ impl Keycloak {
             .map(|members| {
                 let client = Representation::new(members);
                 match (client.id(), client.client_id()) {
-                    (Some(id), Some(client_id)) => Ok(Found {
+                    (Some(id), Some(client_id)) => Ok(RealmClient {
                         provider_ref: id.to_owned(),
                         client_id: client_id.to_owned(),
                         name: client.name().map(str::to_owned),

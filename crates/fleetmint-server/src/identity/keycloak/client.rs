@@ -1,4 +1,4 @@
-//! A client as Keycloak's admin API has it, and as it ought to be.
+//! A client as Keycloak's admin API represents it, and how it should be configured.
 
 use serde_json::{Map, Value, json};
 
@@ -8,13 +8,13 @@ use crate::secret::Secret;
 /// The attribute that says whose the client is: the device's key.
 pub(super) const ATTRIBUTE: &str = "fleetmint.device";
 
-/// Keycloak's own scope with the claim `sub`; without it a token does not say whose it is.
+/// Keycloak's own scope with the claim `sub`; without it a token does not name its client.
 const BASIC_SCOPE: &str = "basic";
 
 /// What is left of a secret that our service account may not see.
 const MASK: char = '*';
 
-/// The members that decide which flows a client may use, and what they ought to be.
+/// The members that decide which flows a client may use, and their right values.
 const FLOWS: [(&str, bool); 6] = [
     ("publicClient", false),
     ("bearerOnly", false),
@@ -24,7 +24,7 @@ const FLOWS: [(&str, bool); 6] = [
     ("directAccessGrantsEnabled", false),
 ];
 
-/// The attributes that allow further grants,
+/// The attributes that allow other grants.
 const GRANTS: [&str; 4] = [
     "oauth2.device.authorization.grant.enabled",
     "oidc.ciba.grant.enabled",
@@ -32,25 +32,25 @@ const GRANTS: [&str; 4] = [
     "oauth2.jwt.authorization.grant.enabled",
 ];
 
-/// and those that bind tokens to a key that the device would have to prove.
+/// The attributes that bind tokens to a key, which the device would have to prove that it has.
 const BINDINGS: [&str; 2] = ["dpop.bound.access.tokens", "tls.client.certificate.bound.access.tokens"];
 
 const PROTOCOL: &str = "openid-connect";
 const AUTHENTICATOR: &str = "client-secret";
 
-/// The whole representation, so that what is none of our business goes back as it came.
+/// All members, so that those which Fleetmint does not use are sent back unchanged.
 #[derive(Clone, Debug)]
 pub(super) struct Representation(Map<String, Value>);
 
-/// How a secret looks to us.
+/// A client's secret as Keycloak shows it to our service account.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum SecretView {
     Secret(Secret),
     Masked,
     Missing,
 }
 
-/// What a new client is made of.
+/// The representation of a new client.
 pub(super) fn new(client: Client<'_>, secret: &Secret, device_scope: Option<&str>) -> Value {
     let mut new = Map::new();
     let mut set = |member: &str, value: Value| new.insert(member.to_owned(), value);
@@ -62,29 +62,29 @@ pub(super) fn new(client: Client<'_>, secret: &Secret, device_scope: Option<&str
     set("clientAuthenticatorType", AUTHENTICATOR.into());
     set("secret", secret.expose().into());
     set("attributes", json!({ ATTRIBUTE: client.device_key }));
-    // Its tokens carry what its scopes say, not every role that its account happens to have.
+    // Its tokens carry the claims of its scopes, not every role of its account.
     set("fullScopeAllowed", false.into());
     for (member, right) in FLOWS {
         set(member, right.into());
     }
-    // Without a list Keycloak takes the realm's default scopes.
+    // Without a list Keycloak uses the realm's default scopes.
     if let Some(scope) = device_scope {
         set("defaultClientScopes", json!([BASIC_SCOPE, scope]));
     }
     Value::Object(new)
 }
 
-/// What stands in `value` of a client's secret. Blanks at its ends are part of it: Keycloak compares them too.
-pub(super) fn shown(value: Option<&str>) -> Shown {
+/// Classifies the `value` of a client's secret. Blanks at its ends are part of it: Keycloak compares them too.
+pub(super) fn secret_view(value: Option<&str>) -> SecretView {
     match value {
         Some(text) if !text.trim().is_empty() => {
             if text.trim().chars().all(|c| c == MASK) {
-                Shown::Masked
+                SecretView::Masked
             } else {
-                Shown::Secret(Secret::new(text.to_owned()))
+                SecretView::Secret(Secret::new(text.to_owned()))
             }
         }
-        _ => Shown::Missing,
+        _ => SecretView::Missing,
     }
 }
 
@@ -123,7 +123,7 @@ impl Representation {
         self.0.get("attributes")?.get(ATTRIBUTE)?.as_str()
     }
 
-    /// Whether our service account may change and make clients, as Keycloak says of each client that it shows.
+    /// Whether our service account may change and create clients. Keycloak reports this with each client.
     pub(super) fn is_manageable(&self) -> bool {
         let access = self.0.get("access").and_then(|access| access.get("manage"));
         access.and_then(Value::as_bool).unwrap_or_default()
@@ -137,9 +137,9 @@ impl Representation {
 
     /// Its secret, if it can be put onto a device.
     pub(super) fn secret(&self) -> Option<Secret> {
-        match shown(self.text("secret")) {
-            Shown::Secret(secret) => Some(secret),
-            Shown::Masked | Shown::Missing => None,
+        match secret_view(self.text("secret")) {
+            SecretView::Secret(secret) => Some(secret),
+            SecretView::Masked | SecretView::Missing => None,
         }
     }
 
@@ -178,9 +178,9 @@ impl Representation {
         }
     }
 
-    /// Whether the client has a secret at all: one that only looks masked is not to be replaced.
-    pub(super) fn lacks_secret(&self) -> bool {
-        shown(self.text("secret")) == Shown::Missing
+    /// Whether the client has no secret at all: one that is only shown masked must not be replaced.
+    pub(super) fn has_no_secret(&self) -> bool {
+        secret_view(self.text("secret")) == SecretView::Missing
     }
 
     pub(super) fn set_enabled(&mut self, enabled: bool) {
@@ -207,7 +207,7 @@ impl Representation {
         }
     }
 
-    /// Changes what a single `PUT` can repair, and says what that is.
+    /// Repairs what a single `PUT` can change, and returns these repairs.
     pub(super) fn repair(&mut self, client: Client<'_>, new_secret: &Secret) -> Vec<Repair> {
         let mut repairs = Vec::new();
         if self.client_id() != Some(client.client_id) {
@@ -235,16 +235,16 @@ impl Representation {
             self.turn_off(&BINDINGS);
             repairs.push(Repair::BindingRemoved);
         }
-        if self.lacks_secret() {
+        if self.has_no_secret() {
             self.0.insert("secret".to_owned(), Value::from(new_secret.expose()));
             repairs.push(Repair::SecretSet);
         }
         repairs
     }
 
-    /// The body of the `PUT`. A secret that came masked would be set to its mask.
+    /// The body of the `PUT`, without a masked secret: otherwise the mask would become the secret.
     pub(super) fn into_json(mut self) -> Value {
-        if !matches!(shown(self.text("secret")), Shown::Secret(_)) {
+        if !matches!(secret_view(self.text("secret")), SecretView::Secret(_)) {
             self.0.remove("secret");
         }
         Value::Object(self.0)

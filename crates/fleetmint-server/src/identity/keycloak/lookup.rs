@@ -1,4 +1,4 @@
-//! Which client is a device's: by Keycloak's own id, by its name, and by the device that it says it was made for.
+//! Finds a device's client: by Keycloak's own id, by its client id, and by the attribute that names the device.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use super::client::Representation;
 use super::{Client, Error, Keycloak};
 
 impl Keycloak {
-    /// The client by its id, or by its name where the id is not known or nobody's any more.
+    /// The client by its id, or by its name if the id is not known or no longer in use.
     pub(super) async fn look_up(&self, client: Client<'_>, deadline: Instant) -> Result<Option<Representation>, Error> {
         if let Some(id) = client.provider_ref.filter(|id| is_id(id)) {
             let path = format!("/clients/{id}");
@@ -25,8 +25,8 @@ impl Keycloak {
         self.find_by_name(client.client_id, deadline).await
     }
 
-    /// The device's own client, with its id. Where the id leads to a client that was made for another device, the client's
-    /// name decides: a row may hold a wrong id, whoever wrote it.
+    /// The device's own client, with its id. If the id belongs to a client of another device, the client's name decides: the
+    /// id in a row may be wrong, whoever wrote it.
     pub(super) async fn own(
         &self,
         client: Client<'_>,
@@ -39,14 +39,14 @@ impl Keycloak {
             Ok(id) => Ok(Some((id, now))),
             Err(foreign @ Error::ForeignClient { .. }) => match self.find(client, deadline).await? {
                 Some(own) => Ok(Some(own)),
-                // The device's own may be there under another name, so there is not simply none.
+                // The device's own client may exist under another name, so the answer is not "none".
                 None => Err(foreign),
             },
             Err(error) => Err(error),
         }
     }
 
-    /// The client of this name, if it was made for this device.
+    /// The client of this name, if it was created for this device.
     pub(super) async fn find(
         &self,
         client: Client<'_>,
@@ -81,7 +81,7 @@ impl Keycloak {
             .find(|representation| representation.client_id() == Some(client_id)))
     }
 
-    /// Keycloak's id of the client, if it was made for this device.
+    /// Keycloak's id of the client, if it was created for this device.
     fn ours(&self, client: Client<'_>, now: &Representation) -> Result<String, Error> {
         match (now.id().filter(|id| is_id(id)), now.device_key()) {
             (None, _) => Err(Error::Unreadable("the client's id is not a UUID".to_owned())),
@@ -91,15 +91,15 @@ impl Keycloak {
     }
 }
 
-/// Whether this is an id as Keycloak gives to its clients: a UUID in its usual form of 8, 4, 4, 4 and 12 hexadecimal
-/// digits. It becomes part of a path, and in a row anybody who can write the database may have put it there.
+/// Whether this is an id as Keycloak assigns to clients: a UUID in its usual form of 8, 4, 4, 4 and 12 hexadecimal digits.
+/// It becomes part of a path, and anybody who can write to the database could have put it into the row.
 pub(crate) fn is_id(text: &str) -> bool {
     let groups = text.split('-').map(str::len);
     groups.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
-/// Whether an id that Keycloak itself has just told means nothing else as a part of a path. Imported scopes and users may
-/// have ids of their own making.
+/// Whether an id from Keycloak's own answer is safe as a segment of a path. Imported scopes and users may have ids that are
+/// not UUIDs.
 pub(super) fn is_segment(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

@@ -29,18 +29,19 @@ use zeroize::Zeroizing;
 
 use super::{Client, Error, Repair, Status, new_secret};
 use crate::bounded_file;
+use crate::clock::Clock;
 use crate::config;
 use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::secret::Secret;
 
 use call::{Answer, Body, Call, Caller};
-use client::{Representation, Shown, shown};
+use client::{Representation, SecretView, secret_view};
 use lookup::{client_missing, foreign, is_segment};
 use readiness::Readiness;
-use token::Tokens;
+use token::ServiceTokens;
 
-pub use adoption::Found;
+pub use adoption::RealmClient;
 pub(crate) use lookup::is_id;
 
 /// A realm of a Keycloak server. Cloning is cheap.
@@ -50,7 +51,7 @@ pub struct Keycloak(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     caller: Caller,
-    tokens: Tokens,
+    tokens: ServiceTokens,
     /// `…/realms/{realm}`
     realm_url: String,
     /// `…/admin/realms/{realm}`
@@ -58,6 +59,7 @@ struct Inner {
     device_scope: Option<String>,
     token_url: Option<String>,
     random: Arc<dyn Random>,
+    clock: Arc<dyn Clock>,
     readiness: Readiness,
 }
 
@@ -98,7 +100,12 @@ impl Keycloak {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(settings: &config::Keycloak, metrics: &Metrics, random: Arc<dyn Random>) -> Result<Self, StartError> {
+    pub fn start(
+        settings: &config::Keycloak,
+        metrics: &Metrics,
+        random: Arc<dyn Random>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         install_cryptography();
         let mut client = reqwest::Client::builder()
             .redirect(Policy::none())
@@ -112,7 +119,8 @@ impl Keycloak {
             };
             let pem =
                 bounded_file::read(path, bounded_file::AUTHORITIES_MAX).map_err(|cause| failed(cause.to_string()))?;
-            let authorities = Certificate::from_pem_bundle(&pem).map_err(|_| failed("it is no PEM file".to_owned()))?;
+            let authorities =
+                Certificate::from_pem_bundle(&pem).map_err(|_| failed("it is no PEM file".to_owned()))?;
             if authorities.is_empty() {
                 return Err(failed("it holds no certificate".to_owned()));
             }
@@ -128,12 +136,13 @@ impl Keycloak {
                 metrics: metrics.clone(),
                 timeout: settings.timeout,
             },
-            tokens: Tokens::new(settings),
+            tokens: ServiceTokens::new(settings, Arc::clone(&clock)),
             realm_url: format!("{}/realms/{}", settings.base_url, settings.realm),
             admin: format!("{}/admin/realms/{}", settings.base_url, settings.realm),
             device_scope: settings.device_scope.clone(),
             token_url: settings.token_url.clone(),
             random,
+            clock,
             readiness: Readiness::default(),
         })))
     }
@@ -214,12 +223,12 @@ impl Keycloak {
             _ => return Err(answer.refusal()),
         }
         let secret = answer.object::<SecretAnswer>()?.value.map(Zeroizing::new);
-        match shown(secret.as_ref().map(|value| value.as_str())) {
-            Shown::Secret(secret) => Ok(secret),
-            Shown::Masked => Err(Error::SecretMasked {
+        match secret_view(secret.as_ref().map(|value| value.as_str())) {
+            SecretView::Secret(secret) => Ok(secret),
+            SecretView::Masked => Err(Error::SecretMasked {
                 client_id: client.client_id.to_owned(),
             }),
-            Shown::Missing => Err(Error::SecretMissing {
+            SecretView::Missing => Err(Error::SecretMissing {
                 client_id: client.client_id.to_owned(),
             }),
         }

@@ -1,15 +1,13 @@
-//! What stands between us and Keycloak right now.
+//! Whether Keycloak can be used at this moment, for the readiness probe.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Error, Keycloak};
 
-/// How long an answer is good for: probes come every few seconds, from several sides.
-const KEPT: Duration = Duration::from_secs(5);
+/// How long an answer is used again: probes come every few seconds, from several sides.
+const REUSED: Duration = Duration::from_secs(5);
 
-/// Probes give up after a second or so; they get what is known by then.
+/// How long a probe waits for Keycloak. Probes themselves give up after about a second.
 const PATIENCE: Duration = Duration::from_millis(900);
 
 /// The last answer.
@@ -17,11 +15,11 @@ const PATIENCE: Duration = Duration::from_millis(900);
 pub(super) struct Readiness(tokio::sync::Mutex<Option<(Instant, Vec<String>)>>);
 
 impl Keycloak {
-    /// What keeps devices from being enrolled or provisioned; empty if nothing does. One probe at a time asks Keycloak.
+    /// What prevents enrolling and provisioning devices; empty if nothing does. One probe at a time asks Keycloak.
     pub async fn problems(&self) -> Vec<String> {
         let mut last = self.0.readiness.0.lock().await;
         if let Some((at, problems)) = last.as_ref()
-            && at.elapsed() < KEPT
+            && self.0.clock.monotonic().saturating_duration_since(*at) < REUSED
         {
             return problems.clone();
         }
@@ -29,7 +27,7 @@ impl Keycloak {
         let checked = tokio::time::timeout(limit, self.check()).await;
         let problems =
             checked.unwrap_or_else(|_| vec![format!("Keycloak did not answer within {} ms", limit.as_millis())]);
-        *last = Some((Instant::now(), problems.clone()));
+        *last = Some((self.0.clock.monotonic(), problems.clone()));
         problems
     }
 
@@ -43,7 +41,7 @@ impl Keycloak {
 
     async fn missing(&self) -> Result<Vec<String>, Error> {
         let deadline = self.0.caller.deadline();
-        // The one client that is there for sure is our own.
+        // The only client that certainly exists is our own.
         let own = self.find_by_name(&self.0.tokens.client_id, deadline).await?;
         let mut missing = Vec::new();
         if !own.is_some_and(|own| own.is_manageable()) {
@@ -61,5 +59,5 @@ impl Keycloak {
 }
 
 fn no_right() -> String {
-    "the service account lacks realm-management's role manage-clients".to_owned()
+    "the service account does not have realm-management's role manage-clients".to_owned()
 }

@@ -1,7 +1,8 @@
-//! Our service account's token for the admin API: fetched by client credentials, kept, renewed before it expires.
+//! Our service account's token for the admin API: fetched by client credentials, stored in
+//! memory, and renewed before it expires.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant as Moment};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -11,29 +12,31 @@ use tokio::time::Instant;
 
 use super::Error;
 use super::call::{Body, Call, Caller};
+use crate::clock::Clock;
 use crate::config;
 use crate::secret::Secret;
 
 /// A token is renewed when less than this part of its life is left.
 const RENEWAL: f64 = 0.25;
 
-/// A token that Keycloak gave us.
+/// A token that Keycloak issued to our service account.
 #[derive(Debug)]
-pub(super) struct Token {
+pub(super) struct ServiceToken {
     pub(super) text: Secret,
     /// Who issued it: the address of the realm as devices should see it.
     pub(super) issuer: Option<String>,
-    renew_at: Instant,
-    expires_at: Instant,
+    renew_at: Moment,
+    expires_at: Moment,
 }
 
-/// The token that is used now, and the right to fetch the next.
+/// The token in use, and the lock on fetching the next.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(super) struct ServiceTokens {
     url: String,
     pub(super) client_id: String,
     client_secret: Secret,
-    current: Mutex<Option<Arc<Token>>>,
+    clock: Arc<dyn Clock>,
+    current: Mutex<Option<Arc<ServiceToken>>>,
     fetching: tokio::sync::Mutex<()>,
 }
 
@@ -46,14 +49,14 @@ struct Granted {
     expires_in: u32,
 }
 
-/// What we look at in our own token. It comes over the connection that all calls trust, so it is not verified.
+/// What we read of our own token. It comes over the connection that all calls trust, so it is not verified.
 #[derive(Default, Deserialize)]
 struct Claims {
     iss: Option<String>,
 }
 
-impl Tokens {
-    pub(super) fn new(settings: &config::Keycloak) -> Self {
+impl ServiceTokens {
+    pub(super) fn new(settings: &config::Keycloak, clock: Arc<dyn Clock>) -> Self {
         Self {
             url: format!(
                 "{}/realms/{}/protocol/openid-connect/token",
@@ -61,19 +64,20 @@ impl Tokens {
             ),
             client_id: settings.client_id.clone(),
             client_secret: settings.client_secret.clone(),
+            clock,
             current: Mutex::new(None),
             fetching: tokio::sync::Mutex::new(()),
         }
     }
 
     /// The token used last, valid or not.
-    pub(super) fn last(&self) -> Option<Arc<Token>> {
+    pub(super) fn last(&self) -> Option<Arc<ServiceToken>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A valid token. One call at a time fetches: while one renews a token that is still valid, the others use it.
-    pub(super) async fn get(&self, caller: &Caller, deadline: Instant) -> Result<Arc<Token>, Error> {
-        let now = Instant::now();
+    pub(super) async fn get(&self, caller: &Caller, deadline: Instant) -> Result<Arc<ServiceToken>, Error> {
+        let now = self.clock.monotonic();
         if let Some(token) = self.last() {
             if now < token.renew_at {
                 return Ok(token);
@@ -83,7 +87,7 @@ impl Tokens {
                     return Ok(token);
                 };
                 return match self.fetch(caller, deadline).await {
-                    // It is still good: the next call tries again.
+                    // It is still valid: the next call tries again.
                     Err(error) => {
                         tracing::warn!(%error, "our token for Keycloak could not be renewed");
                         Ok(token)
@@ -95,27 +99,27 @@ impl Tokens {
         self.replace(None, caller, deadline).await
     }
 
-    /// Another token than `refused`, which Keycloak does not take any more.
+    /// Another token than `refused`, which Keycloak no longer accepts.
     pub(super) async fn replace(
         &self,
-        refused: Option<&Arc<Token>>,
+        refused: Option<&Arc<ServiceToken>>,
         caller: &Caller,
         deadline: Instant,
-    ) -> Result<Arc<Token>, Error> {
+    ) -> Result<Arc<ServiceToken>, Error> {
         let waited = tokio::time::timeout_at(deadline, self.fetching.lock()).await;
         let _fetching = waited.map_err(|_| Error::Timeout { after: caller.timeout })?;
         // Meanwhile another call may have fetched one.
-        let is_other = |token: &Arc<Token>| !refused.is_some_and(|refused| Arc::ptr_eq(refused, token));
+        let is_other = |token: &Arc<ServiceToken>| !refused.is_some_and(|refused| Arc::ptr_eq(refused, token));
         if let Some(token) = self.last().filter(is_other)
-            && Instant::now() < token.expires_at
+            && self.clock.monotonic() < token.expires_at
         {
             return Ok(token);
         }
         self.fetch(caller, deadline).await
     }
 
-    async fn fetch(&self, caller: &Caller, deadline: Instant) -> Result<Arc<Token>, Error> {
-        let asked = Instant::now();
+    async fn fetch(&self, caller: &Caller, deadline: Instant) -> Result<Arc<ServiceToken>, Error> {
+        let asked = self.clock.monotonic();
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", &self.client_id),
@@ -130,7 +134,7 @@ impl Tokens {
         let answer = caller.call(call, None, deadline).await?;
         match answer.status {
             StatusCode::OK => {}
-            // RFC 6749 §5.2: a client that is not known, or whose secret is wrong, may be answered so as well.
+            // RFC 6749 §5.2: this can also be the answer to an unknown client or a wrong secret.
             StatusCode::BAD_REQUEST => return Err(Error::Refused { status: 400 }),
             _ => return Err(answer.refusal()),
         }
@@ -140,7 +144,7 @@ impl Tokens {
         }
         let issuer = claims(&granted.access_token).iss;
         let life = Duration::from_secs(granted.expires_in.into());
-        let token = Arc::new(Token {
+        let token = Arc::new(ServiceToken {
             text: Secret::new(granted.access_token),
             issuer,
             renew_at: asked + life.mul_f64(1.0 - RENEWAL),

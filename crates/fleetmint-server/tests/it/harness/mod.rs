@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fleetmint_server::app::App;
-use fleetmint_server::clock::SystemClock;
+use fleetmint_server::clock::AdvancedClock;
 use fleetmint_server::config::{self, Sources};
 use fleetmint_server::database;
 use fleetmint_server::random::{Random, SystemRandom};
@@ -27,6 +27,7 @@ pub(crate) struct Server {
     pub(crate) base: String,
     pub(crate) token: String,
     pub(crate) app: App,
+    pub(crate) clock: Arc<AdvancedClock>,
     pub(crate) folder: tempfile::TempDir,
     client: reqwest::Client,
     document: Value,
@@ -107,7 +108,8 @@ impl Server {
         log::subscribe();
         // reqwest takes the process's provider; another test may have brought it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let service = Service::start(load(folder.path(), settings), Arc::new(SystemClock), random)
+        let clock = Arc::<AdvancedClock>::default();
+        let service = Service::start(load(folder.path(), settings), clock.clone(), random)
             .await
             .unwrap();
         let base = format!("http://{}", service.address());
@@ -126,6 +128,7 @@ impl Server {
             base,
             token,
             app,
+            clock,
             folder,
             client,
             document,

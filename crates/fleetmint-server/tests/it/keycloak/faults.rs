@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use fleetmint_server::clock::{AdvancedClock, SystemClock};
 use fleetmint_server::identity::Error;
 use fleetmint_server::identity::keycloak::Keycloak;
 use fleetmint_server::metrics::{Format, Metrics};
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 use crate::harness::{Server, problem};
 
 use super::stand_in::{ID, Reply, StandIn};
-use super::{client, settings, start};
+use super::{client, settings, start, start_at};
 
 const LIMIT: Duration = Duration::from_millis(1_500);
 /// What a machine under load may add.
@@ -309,13 +310,14 @@ fn short_lived(request: &str) -> Option<Reply> {
 #[tokio::test]
 async fn a_token_is_kept_and_renewed_before_it_expires() {
     let stand_in = StandIn::start(|request, _| short_lived(request)).await;
-    let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
+    let clock = Arc::<AdvancedClock>::default();
+    let (keycloak, _) = start_at(&settings(&stand_in.base, LIMIT), clock.clone());
     let secret = || async { keycloak.secret(client("c", "k", Some(ID))).await.unwrap() };
     for _ in 0..5 {
         secret().await;
     }
     assert_eq!(stand_in.count("/token"), 1);
-    tokio::time::sleep(Duration::from_millis(3_200)).await;
+    clock.advance(Duration::from_secs(3));
     secret().await;
     assert_eq!(stand_in.count("/token"), 2, "it had a quarter of its life left");
 }
@@ -541,7 +543,12 @@ fn a_file_of_authorities_that_is_none_stops_the_start() {
     let mut settings = settings("https://127.0.0.1", LIMIT);
     settings.ca_file = Some(path.clone());
     let refused = || {
-        let started = Keycloak::start(&settings, &Metrics::default(), Arc::new(SystemRandom));
+        let started = Keycloak::start(
+            &settings,
+            &Metrics::default(),
+            Arc::new(SystemRandom),
+            Arc::new(SystemClock),
+        );
         let error = started.unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("identity.keycloak.ca_file: {}: ", path.display())),
@@ -552,7 +559,12 @@ fn a_file_of_authorities_that_is_none_stops_the_start() {
     std::fs::write(&path, "no certificate").unwrap();
     refused();
     std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-    let started = Keycloak::start(&settings, &Metrics::default(), Arc::new(SystemRandom));
+    let started = Keycloak::start(
+        &settings,
+        &Metrics::default(),
+        Arc::new(SystemRandom),
+        Arc::new(SystemClock),
+    );
     let error = started.unwrap_err().to_string();
     assert!(error.starts_with("identity.keycloak"), "{error}");
 }

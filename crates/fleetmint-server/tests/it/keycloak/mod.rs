@@ -11,6 +11,7 @@ pub(crate) mod stand_in;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fleetmint_server::clock::{Clock, SystemClock};
 use fleetmint_server::config;
 use fleetmint_server::identity::Client;
 use fleetmint_server::identity::keycloak::Keycloak;
@@ -41,7 +42,12 @@ fn settings(base_url: &str, timeout: Duration) -> config::Keycloak {
 }
 
 fn start(settings: &config::Keycloak) -> (Keycloak, Metrics) {
+    start_at(settings, Arc::new(SystemClock))
+}
+
+/// The same, with the test's clock.
+fn start_at(settings: &config::Keycloak, clock: Arc<dyn Clock>) -> (Keycloak, Metrics) {
     let metrics = Metrics::default();
-    let keycloak = Keycloak::start(settings, &metrics, Arc::new(SystemRandom)).unwrap();
+    let keycloak = Keycloak::start(settings, &metrics, Arc::new(SystemRandom), clock).unwrap();
     (keycloak, metrics)
 }
