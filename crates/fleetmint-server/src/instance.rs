@@ -6,7 +6,7 @@ use diesel::sql_types::Binary;
 use crate::database::prelude::*;
 use crate::database::schema::instance::dsl;
 use crate::database::{self, Connection};
-use crate::seal::{OpenError, Place, Seal};
+use crate::seal::{OpenError, Seal, SealedAt};
 
 const KEY_CHECK: &str = "master_key_check";
 
@@ -81,7 +81,7 @@ pub(crate) fn has_master_key(connection: &mut Connection) -> Result<bool, databa
 /// # Errors
 /// [`KeyError::Wrong`].
 pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: &str) -> Result<bool, KeyError> {
-    let place = Place {
+    let place = SealedAt {
         table: "instance",
         row: KEY_CHECK,
         column: "value",
@@ -96,7 +96,7 @@ pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: 
     let sealed = get(connection, KEY_CHECK)?.ok_or_else(wrong)?;
     match seal.open(place, &sealed) {
         Ok(text) if *text == KEY_CHECK_TEXT => Ok(false),
-        Ok(_) | Err(OpenError::OtherKey { .. } | OpenError::Damaged { .. }) => Err(wrong()),
+        Ok(_) | Err(OpenError::UnknownKey { .. } | OpenError::Damaged { .. }) => Err(wrong()),
     }
 }
 

@@ -10,6 +10,9 @@
 //!
 //! AES-256-GCM with a random nonce for each sealing (safe for 2^32 of them under one key, NIST SP 800-38D). The
 //! associated data names table, row and column: what was sealed for one place does not open at another.
+//!
+//! A [`Seal`] may have several master keys, so that one can replace another: the first seals, and the key id in a
+//! sealed secret chooses the one that opens it.
 
 use std::sync::Arc;
 
@@ -25,7 +28,7 @@ use crate::random::Random;
 const VERSION: u8 = 1;
 const KEY_ID_LEN: usize = 4;
 const HEAD_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
-/// What sealing adds to a secret.
+/// How many bytes sealing adds to a secret.
 pub const OVERHEAD: usize = HEAD_LEN + 16;
 
 /// The key that every secret at rest is sealed with.
@@ -38,7 +41,7 @@ impl MasterKey {
     /// # Errors
     /// It is anything else.
     pub fn from_base64(text: &str) -> Result<Self, NoKey> {
-        // A little longer than a key, so that a longer text is distinguished from a broken one.
+        // A little longer than a key, so that a text of a longer key fits and is refused by its length.
         let mut bytes = Zeroizing::new([0; 48]);
         match STANDARD.decode_slice(text, bytes.as_mut()) {
             Ok(32) => {
@@ -77,13 +80,23 @@ impl MasterKey {
         derived.into()
     }
 
-    /// Names the key in what it sealed, and says nothing about it.
-    fn id(&self) -> [u8; KEY_ID_LEN] {
+    /// Names the key in what it sealed, and reveals nothing about it.
+    fn id(&self) -> KeyId {
         let tag = hmac::sign(
             &hmac::Key::new(hmac::HMAC_SHA256, self.0.as_ref()),
             b"fleetmint master key id",
         );
-        tag.as_ref().first_chunk().copied().unwrap_or_default()
+        KeyId(tag.as_ref().first_chunk().copied().unwrap_or_default())
+    }
+}
+
+/// The name of a master key in what it sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyId([u8; KEY_ID_LEN]);
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
     }
 }
 
@@ -93,21 +106,21 @@ impl std::fmt::Debug for MasterKey {
     }
 }
 
-/// A text that is no master key.
+/// A text that is not a master key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be standard base64 of 32 bytes (44 characters), such as `openssl rand -base64 32` makes")]
+#[error("must be standard base64 of 32 bytes (44 characters), such as `openssl rand -base64 32` prints")]
 pub struct NoKey;
 
-/// Where a sealed secret is kept: what is sealed for one place does not open at another.
+/// Where a sealed secret is stored: what is sealed for one place does not open at another.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct SealedAt<'a> {
     pub table: &'static str,
     /// A name of the row that is known before the row is written: a model's code, a device's key, a secret's id.
     pub row: &'a str,
     pub column: &'static str,
 }
 
-impl Place<'_> {
+impl SealedAt<'_> {
     /// Lengths come first, so that no two places have the same bytes.
     fn associated_data(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(12 + self.table.len() + self.row.len() + self.column.len());
@@ -122,24 +135,47 @@ impl Place<'_> {
 /// Why a sealed secret does not open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// It was sealed under another master key.
-    #[error("{place} was sealed under another master key")]
-    OtherKey { place: String },
+    /// It was sealed under a master key that this [`Seal`] does not have.
+    #[error("{place} was sealed under another master key (id {key_id})")]
+    UnknownKey { place: String, key_id: KeyId },
     /// It was changed, cut, moved here from another place, or written by a later version.
     #[error("{place} is damaged: it does not open at this place under this master key")]
     Damaged { place: String },
 }
 
-/// Seals and opens secrets under the master key. Cloning is cheap.
+/// Seals secrets under a master key, and opens them under this and older ones. Cloning is cheap.
 #[derive(Clone)]
 pub struct Seal(Arc<Inner>);
 
 struct Inner {
-    key: LessSafeKey,
-    /// Derived from the master key, for digests that nobody without it can make or check.
-    digest_key: hmac::Key,
-    key_id: [u8; KEY_ID_LEN],
+    /// Seals, and makes the digests.
+    newest: SealKey,
+    /// Open what they sealed, and check the digests that they made.
+    older: Vec<SealKey>,
     random: Arc<dyn Random>,
+}
+
+/// What is derived from one master key.
+struct SealKey {
+    id: KeyId,
+    cipher: LessSafeKey,
+    /// For digests that nobody without the master key can make or check.
+    digest_key: hmac::Key,
+}
+
+impl SealKey {
+    fn of(master_key: &MasterKey) -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "AES-256 takes every key of 32 bytes, which is what a MasterKey is"
+        )]
+        let cipher = UnboundKey::new(&AES_256_GCM, master_key.0.as_ref()).expect("a key of 32 bytes");
+        Self {
+            id: master_key.id(),
+            cipher: LessSafeKey::new(cipher),
+            digest_key: master_key.digest_key(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Seal {
@@ -149,41 +185,46 @@ impl std::fmt::Debug for Seal {
 }
 
 impl Seal {
+    /// A seal with one master key.
     pub fn new(master_key: &MasterKey, random: Arc<dyn Random>) -> Self {
-        #[expect(
-            clippy::expect_used,
-            reason = "AES-256 takes every key of 32 bytes, which is what a MasterKey is"
-        )]
-        let key = UnboundKey::new(&AES_256_GCM, master_key.0.as_ref()).expect("a key of 32 bytes");
+        Self::with_older_keys(master_key, &[], random)
+    }
+
+    /// A seal that also opens what older master keys sealed.
+    pub fn with_older_keys(newest: &MasterKey, older: &[MasterKey], random: Arc<dyn Random>) -> Self {
         Self(Arc::new(Inner {
-            key: LessSafeKey::new(key),
-            digest_key: master_key.digest_key(),
-            key_id: master_key.id(),
+            newest: SealKey::of(newest),
+            older: older.iter().map(SealKey::of).collect(),
             random,
         }))
     }
 
-    /// A digest under the master key: it says whether a text is the same as before, and cannot be tried against guesses by
-    /// who has the database alone. `purpose` keeps digests of different things apart.
+    fn keys(&self) -> impl Iterator<Item = &SealKey> {
+        std::iter::once(&self.0.newest).chain(&self.0.older)
+    }
+
+    /// A digest under the newest master key: it shows whether a text is the same as before, and guesses cannot be tested
+    /// against it by somebody who has only the database. `purpose` separates digests of different things.
     pub fn keyed_digest(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0.digest_key);
+        let mut context = hmac::Context::with_key(&self.0.newest.digest_key);
         context.update(&(purpose.len() as u64).to_be_bytes());
         context.update(purpose.as_bytes());
         context.update(bytes);
         context.sign().as_ref().first_chunk().copied().unwrap_or_default()
     }
 
-    /// Whether this is the digest of these bytes.
+    /// Whether this is the digest of these bytes, under any of the master keys.
     pub fn is_keyed_digest(&self, purpose: &str, bytes: &[u8], digest: &[u8]) -> bool {
         let mut message = Vec::with_capacity(8 + purpose.len() + bytes.len());
         message.extend_from_slice(&(purpose.len() as u64).to_be_bytes());
         message.extend_from_slice(purpose.as_bytes());
         message.extend_from_slice(bytes);
-        hmac::verify(&self.0.digest_key, &message, digest).is_ok()
+        self.keys()
+            .any(|key| hmac::verify(&key.digest_key, &message, digest).is_ok())
     }
 
     /// Seals a secret for one place.
-    pub fn seal(&self, place: Place<'_>, secret: &[u8]) -> Vec<u8> {
+    pub fn seal(&self, place: SealedAt<'_>, secret: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
         self.0.random.fill(&mut nonce);
         let mut secret = Zeroizing::new(secret.to_vec());
@@ -193,7 +234,8 @@ impl Seal {
         )]
         let tag = self
             .0
-            .key
+            .newest
+            .cipher
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(place.associated_data()),
@@ -202,7 +244,7 @@ impl Seal {
             .expect("less than 64 GiB");
         let mut sealed = Vec::with_capacity(secret.len() + OVERHEAD);
         sealed.push(VERSION);
-        sealed.extend_from_slice(&self.0.key_id);
+        sealed.extend_from_slice(&self.0.newest.id.0);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&secret);
         sealed.extend_from_slice(tag.as_ref());
@@ -213,7 +255,7 @@ impl Seal {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    pub fn open(&self, place: SealedAt<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let named = || format!("{}.{} of {}", place.table, place.column, place.row);
         let damaged = || OpenError::Damaged { place: named() };
         let (version, rest) = sealed.split_first().ok_or_else(damaged)?;
@@ -222,13 +264,14 @@ impl Seal {
         if *version != VERSION {
             return Err(damaged());
         }
-        if *key_id != self.0.key_id {
-            return Err(OpenError::OtherKey { place: named() });
-        }
+        let key_id = KeyId(*key_id);
+        let key = self
+            .keys()
+            .find(|key| key.id == key_id)
+            .ok_or_else(|| OpenError::UnknownKey { place: named(), key_id })?;
         let mut body = Zeroizing::new(body.to_vec());
-        let length = self
-            .0
-            .key
+        let length = key
+            .cipher
             .open_in_place(
                 Nonce::assume_unique_for_key(*nonce),
                 Aad::from(place.associated_data()),
@@ -241,7 +284,7 @@ impl Seal {
     }
 }
 
-/// SHA-256, for tokens that are compared and never shown again.
+/// SHA-256, for tokens that are only compared.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     for (to, from) in out.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
@@ -255,7 +298,7 @@ mod tests {
     use super::*;
     use crate::random::SystemRandom;
 
-    const PLACE: Place<'_> = Place {
+    const PLACE: SealedAt<'_> = SealedAt {
         table: "client_secrets",
         row: "abc",
         column: "secret",
@@ -302,17 +345,17 @@ mod tests {
         let seal = seal();
         let sealed = seal.seal(PLACE, b"secret");
         let elsewhere = [
-            Place {
+            SealedAt {
                 table: "devices",
                 ..PLACE
             },
-            Place { row: "abd", ..PLACE },
-            Place {
+            SealedAt { row: "abd", ..PLACE },
+            SealedAt {
                 column: "secre",
                 ..PLACE
             },
             // The same bytes, divided differently.
-            Place {
+            SealedAt {
                 table: "client_secretsa",
                 row: "bc",
                 ..PLACE
@@ -339,13 +382,49 @@ mod tests {
     }
 
     #[test]
-    fn another_key_is_distinguished_from_damage() {
-        let sealed = seal().seal(PLACE, b"secret");
+    fn another_key_is_distinguished_from_damage_and_named() {
+        let key = MasterKey::generate(&SystemRandom);
+        let sealed = Seal::new(&key, Arc::new(SystemRandom)).seal(PLACE, b"secret");
         let error = seal().open(PLACE, &sealed).unwrap_err();
+        let id = u32::from_be_bytes(*sealed[1..].first_chunk().unwrap());
         assert_eq!(
             error.to_string(),
-            "client_secrets.secret of abc was sealed under another master key"
+            format!("client_secrets.secret of abc was sealed under another master key (id {id:08x})")
         );
+    }
+
+    #[test]
+    fn the_newest_key_seals_and_older_ones_open_what_they_sealed() {
+        let keys: Vec<_> = (0..3).map(|_| MasterKey::generate(&SystemRandom)).collect();
+        let [first, second, third] = keys.as_slice() else {
+            panic!("three keys")
+        };
+        let alone = |key| Seal::new(key, Arc::new(SystemRandom));
+        let both = Seal::with_older_keys(second, std::slice::from_ref(first), Arc::new(SystemRandom));
+
+        let old = alone(first).seal(PLACE, b"old");
+        assert_eq!(*both.open(PLACE, &old).unwrap(), b"old");
+        let new = both.seal(PLACE, b"new");
+        assert_eq!(*alone(second).open(PLACE, &new).unwrap(), b"new");
+        let strange = alone(third).seal(PLACE, b"strange");
+        assert!(matches!(both.open(PLACE, &strange), Err(OpenError::UnknownKey { .. })));
+        assert!(matches!(
+            alone(first).open(PLACE, &new),
+            Err(OpenError::UnknownKey { .. })
+        ));
+
+        // The id chooses the key, and the key must be right as well.
+        let mut renamed = old.clone();
+        renamed[1..5].copy_from_slice(&new[1..5]);
+        assert!(matches!(both.open(PLACE, &renamed), Err(OpenError::Damaged { .. })));
+
+        let digest = alone(first).keyed_digest("p", b"text");
+        assert!(both.is_keyed_digest("p", b"text", &digest));
+        assert_eq!(
+            both.keyed_digest("p", b"text"),
+            alone(second).keyed_digest("p", b"text")
+        );
+        assert!(!alone(second).is_keyed_digest("p", b"text", &digest));
     }
 
     #[test]

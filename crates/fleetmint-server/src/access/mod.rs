@@ -86,7 +86,7 @@ impl Access {
             return Ok(Principal::Administrator);
         }
         match (form, identity) {
-            (Form::Jwt, Identity::Builtin(builtin)) => match builtin.subject(token, now) {
+            (Form::Jwt, Identity::Builtin(builtin)) => match builtin.subject(token, now).await? {
                 Some(client_id) => Err(Error::Device { client_id }),
                 None => Err(Error::Unauthorized),
             },

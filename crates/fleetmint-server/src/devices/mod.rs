@@ -19,7 +19,7 @@ use crate::identity::Client;
 use crate::name;
 use crate::operation::Operation;
 use crate::overrides::{ChangeOverrides, MQTT_USERINFO, Overrides};
-use crate::seal::{Place, Seal};
+use crate::seal::{Seal, SealedAt};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
 
@@ -250,8 +250,8 @@ pub(crate) fn check_serial_is_free(
 }
 
 /// The place that a device's secret is sealed for.
-pub(crate) const fn place<'a>(key: &'a str, column: &'static str) -> Place<'a> {
-    Place {
+pub(crate) const fn place<'a>(key: &'a str, column: &'static str) -> SealedAt<'a> {
+    SealedAt {
         table: "devices",
         row: key,
         column,

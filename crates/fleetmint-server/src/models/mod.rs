@@ -15,7 +15,7 @@ use crate::database::{self, Connection, time_of_change};
 use crate::idempotency::{Once, Outcome};
 use crate::operation::Operation;
 use crate::overrides::{ChangeOverrides, MQTT_USERINFO, Overrides};
-use crate::seal::{Place, Seal};
+use crate::seal::{Seal, SealedAt};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
 use crate::{idempotency, name};
@@ -282,8 +282,8 @@ fn check_code(code: &str, violations: &mut Vec<Violation>) {
 }
 
 /// The place that a model's secret is sealed for.
-pub(crate) const fn place<'a>(code: &'a str, column: &'static str) -> Place<'a> {
-    Place {
+pub(crate) const fn place<'a>(code: &'a str, column: &'static str) -> SealedAt<'a> {
+    SealedAt {
         table: "device_models",
         row: code,
         column,

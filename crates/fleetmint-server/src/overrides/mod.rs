@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::change::FieldChange;
 use crate::config::provisioning::target;
 use crate::config::url::{self, MASK, Target};
-use crate::seal::{self, OpenError, Place, Seal};
+use crate::seal::{self, OpenError, Seal, SealedAt};
 use crate::secret::Secret;
 use crate::version::Digest;
 use crate::violation::Violation;
@@ -92,7 +92,7 @@ impl Overrides {
         &'a self,
         setting: Setting,
         seal: &Seal,
-        place: impl Fn(&'static str) -> Place<'a>,
+        place: impl Fn(&'static str) -> SealedAt<'a>,
     ) -> Result<Option<Opened<'a>>, OpenError> {
         let Override { text, sealed } = self.0.get(setting);
         let open = |column| {
@@ -149,7 +149,7 @@ impl Opened<'_> {
 }
 
 /// Only UTF-8 is ever sealed here; anything else would be as good as empty.
-fn open_text(seal: &Seal, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<String>, OpenError> {
+fn open_text(seal: &Seal, place: SealedAt<'_>, sealed: &[u8]) -> Result<Zeroizing<String>, OpenError> {
     let bytes = seal.open(place, sealed)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     Ok(Zeroizing::new(text.to_owned()))

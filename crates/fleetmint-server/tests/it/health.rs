@@ -3,6 +3,8 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use fleetmint_server::database;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -70,7 +72,7 @@ async fn a_wrong_token_at_readyz_is_a_refused_call_in_count_and_log() {
 }
 
 #[tokio::test]
-async fn a_devices_token_at_readyz_is_no_refused_call() {
+async fn neither_a_devices_token_at_readyz_nor_a_failing_database_is_a_refused_call() {
     let server = server().await;
     let device = server.device(&server.model("m").await).await;
     let token = server.device_token(&device).await;
@@ -78,6 +80,20 @@ async fn a_devices_token_at_readyz_is_no_refused_call() {
         let (answer, _) = call_from(&server, "192.0.2.212", "/readyz", &token).await;
         assert_eq!(told(&answer), (200, json!({"status": "ok"})));
     }
+    // Whether a token is right that another process signed, only the database knows.
+    let signed_elsewhere = {
+        let (_, rest) = token.split_once('.').unwrap();
+        let header = json!({"alg": "ES256", "typ": "JWT", "kid": "unknown"});
+        format!("{}.{rest}", BASE64_URL_SAFE_NO_PAD.encode(header.to_string()))
+    };
+    server.execute("ALTER TABLE instance RENAME TO elsewhere; ALTER TABLE signing_keys RENAME TO keys_elsewhere");
+    for _ in 0..3 {
+        // The keys are looked for again after a while.
+        server.clock.advance(5 * SECOND);
+        let (answer, _) = call_from(&server, "192.0.2.212", "/readyz", &signed_elsewhere).await;
+        assert_eq!(told(&answer), (503, json!({"status": "unavailable"})));
+    }
+    server.execute("ALTER TABLE elsewhere RENAME TO instance; ALTER TABLE keys_elsewhere RENAME TO signing_keys");
     assert!(!waits(&server, "192.0.2.212").await);
     let lines = lines("192.0.2.212");
     assert!(
@@ -153,7 +169,7 @@ fn assert_unavailable(answer: &Answer, problem: &str) {
 async fn it_is_not_ready_while_a_write_hangs_and_says_so_in_time() {
     let server = Server::start().await;
     until(&server, 200).await;
-    tokio::time::sleep(SECOND).await;
+    server.clock.advance(SECOND);
     // As a disk that does not answer: whoever writes next waits for this.
     let (begun, has_begun) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use fleetmint_server::identity::builtin::Builtin;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -222,6 +223,8 @@ async fn a_wrong_secret_costs_time_and_counts() {
     assert!(began.elapsed() >= std::time::Duration::from_secs(1));
     // Nobody's guesses lock the device out, not even from its own address.
     assert_eq!(ask(&server, &body(&id, &secret), &[]).await.status, 200);
+    server.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(ask(&server, &body(&id, "wrong"), &[]).await.status, 401);
     // Another client does not pay for it.
     let other = server
         .post("/api/devices", &json!({"device_model_id": 1, "name": "B"}))
@@ -392,6 +395,72 @@ async fn the_signing_key_survives_a_restart() {
             .expect(200),
         keys
     );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_signing_key_of_another_process_is_published_and_used_without_a_restart() {
+    let server = Server::start().await;
+    let (device, _) = enrolled(&server).await;
+    let kids = || async {
+        let keys = server
+            .anonymous(Method::GET, "/.well-known/jwks.json")
+            .await
+            .expect(200);
+        let keys = keys["keys"].as_array().unwrap().clone();
+        keys.iter()
+            .map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let kid = |token: &str| {
+        let header = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&header).unwrap()["kid"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let before = kids().await;
+    let old = server.device_token(&device).await;
+    assert_eq!(before, [kid(&old)]);
+
+    server.execute("DELETE FROM signing_keys");
+    let app = &server.app;
+    Builtin::start(&app.database, &app.settings, &app.seal, &app.random, app.clock.now()).unwrap();
+    let after = kids().await;
+    assert_eq!(after.len(), 1);
+    assert_ne!(after, before);
+    let new = server.device_token(&device).await;
+    assert_eq!(after, [kid(&new)]);
+    // The old key is gone, and with it its tokens.
+    let status = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        server
+            .authorized(Method::GET, "/api/devices", &[&bearer])
+            .await
+            .status
+            .as_u16()
+    };
+    assert_eq!([status(&new).await, status(&old).await], [403, 401]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_expires_after_five_minutes() {
+    let server = Server::start().await;
+    let (device, _) = enrolled(&server).await;
+    let bearer = format!("Bearer {}", server.device_token(&device).await);
+    let status = async || {
+        server
+            .authorized(Method::GET, "/api/devices", &[&bearer])
+            .await
+            .status
+            .as_u16()
+    };
+    assert_eq!(status().await, 403, "it is a device's token");
+    server.clock.advance(std::time::Duration::from_secs(290));
+    assert_eq!(status().await, 403);
+    server.clock.advance(std::time::Duration::from_secs(10));
+    assert_eq!(status().await, 401, "it is no token any more");
     server.stop().await;
 }
 

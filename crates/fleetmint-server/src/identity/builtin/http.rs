@@ -1,6 +1,7 @@
 //! The token endpoint and the two documents that verifiers begin with. The token endpoint answers as RFC 6749 §5 says,
 //! not with problem+json: OAuth clients read nothing else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -217,14 +218,15 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String,
             "the setting server.public_url is not set, and a token names it as its issuer",
         ));
     };
-    let now = app.clock.now();
     let (provider, client_id) = (builtin.clone(), credentials.client_id.clone());
-    let prove =
-        move |connection: &mut Connection| Ok::<_, Error>(provider.authenticate(connection, &credentials, source, now));
+    let clock = Arc::clone(&app.clock);
+    let prove = move |connection: &mut Connection| {
+        Ok::<_, Error>(provider.authenticate(connection, &credentials, source, &*clock))
+    };
     let proved = app.database.read(prove).await;
     match proved.unwrap_or_else(|error| Err(Denied::Provider(error))) {
         Ok(()) => builtin
-            .issue(issuer, &client_id, now)
+            .issue(issuer, &client_id, app.clock.now())
             .map_err(|error| TokenError::unavailable(&error)),
         Err(Denied::Invalid) => {
             tokio::time::sleep(FAILURE_COSTS).await;
@@ -388,7 +390,7 @@ pub(crate) struct Jwks {
 pub(crate) async fn get_jwks(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     match &app.identity {
         Identity::Builtin(builtin) => {
-            let keys = builtin.0.keys.jwks();
+            let keys = builtin.0.keys.latest().await?.jwks();
             Ok(([NO_CACHE], Json(Jwks { keys })))
         }
         Identity::Keycloak(_) => Err(not_here()),

@@ -1,8 +1,10 @@
 //! The keys that tokens are signed with: ECDSA on P-256 with SHA-256 (ES256, RFC 7518 §3.4).
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
@@ -15,9 +17,9 @@ use crate::audit::{self, Entry, Outcome};
 use crate::database::{self, Connection, Database};
 use crate::operation::Operation;
 use crate::random;
-use crate::seal::{OpenError, Place, Seal, sha256};
+use crate::seal::{OpenError, Seal, SealedAt, sha256};
 
-/// Why there are no signing keys.
+/// Why the signing keys cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("the signing key {kid} in the database is damaged")]
@@ -52,52 +54,158 @@ struct SigningKey {
     jwk: Jwk,
 }
 
-/// The newest key signs; the others still verify.
+/// The signing keys of the database, as they were read last. Another process may add one at any time.
 pub(super) struct Keys {
+    database: Database,
+    seal: Seal,
+    read: Mutex<Arc<KeySet>>,
+    /// When a token with an unknown key last caused a reading.
+    asked_at: Mutex<Option<Timestamp>>,
+}
+
+/// How long unknown keys cause no reading after they caused one: otherwise anyone could have the database read by each
+/// call.
+const PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// The signing keys at one moment. The newest signs; the others still verify.
+pub(super) struct KeySet {
     newest: SigningKey,
     older: Vec<SigningKey>,
-    /// ring signs with its own randomness: ECDSA gives its key away if a nonce is ever predictable, so it takes none.
+    /// ring signs with its own randomness: ECDSA reveals its key if a nonce is ever predictable, so it accepts none.
     random: SystemRandom,
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.all().map(|key| &key.jwk.kid)).finish()
+        f.debug_list().entries(self.current().kids()).finish()
     }
 }
 
 impl Keys {
-    /// Reads the keys; makes the first where there is none.
+    /// Reads the keys, and creates the first in a new database.
     pub(super) fn start(database: &Database, seal: &Seal, now: Timestamp) -> Result<Self, KeyError> {
-        let random = SystemRandom::new();
         // One transaction, which no other one may come between (SERIALIZABLE): of two servers that start on an empty
         // database, the second finds the first's key.
-        database.write_blocking(|connection| {
-            let mut keys = Vec::new();
-            for row in store::signing_keys(connection)? {
-                let pkcs8 = seal.open(place(&row.kid), &row.secret)?;
-                keys.push(SigningKey::read(&pkcs8, &random).ok_or(KeyError::Damaged { kid: row.kid })?);
+        let keys = database.write_blocking(|connection| {
+            if let Some(keys) = KeySet::read(connection, seal)? {
+                return Ok(keys);
             }
-            let mut keys = keys.into_iter();
-            let newest = match keys.next() {
-                Some(newest) => newest,
-                None => {
-                    let first = create(connection, seal, &random, now)?;
-                    let record = Entry::of_start(now, Operation::CreateSigningKey);
-                    audit::insert(connection, &record, Outcome::Succeeded)?;
-                    first
-                }
-            };
-            Ok(Self {
+            let system = SystemRandom::new();
+            let newest = create(connection, seal, &system, now)?;
+            let record = Entry::of_start(now, Operation::CreateSigningKey);
+            audit::insert(connection, &record, Outcome::Succeeded)?;
+            Ok::<_, KeyError>(KeySet {
                 newest,
-                older: keys.collect(),
-                random,
+                older: Vec::new(),
+                random: system,
             })
+        })?;
+        Ok(Self {
+            database: database.clone(),
+            seal: seal.clone(),
+            read: Mutex::new(Arc::new(keys)),
+            asked_at: Mutex::default(),
         })
+    }
+
+    /// The keys as they were read last.
+    pub(super) fn current(&self) -> Arc<KeySet> {
+        Arc::clone(&self.read.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The keys as the database has them now.
+    ///
+    /// # Errors
+    /// The database's alone: a key that does not open is logged, and the keys stay as they were.
+    pub(super) async fn latest(&self) -> Result<Arc<KeySet>, database::Error> {
+        let current = self.current();
+        let (known, seal) = (Arc::clone(&current), self.seal.clone());
+        let read = move |connection: &mut Connection| {
+            // Opening keys takes far longer than comparing their names.
+            let kids = store::signing_key_ids(connection)?;
+            if kids.iter().map(String::as_str).eq(known.kids()) {
+                return Ok(None);
+            }
+            KeySet::read(connection, &seal)
+        };
+        let read = self.database.read(read).await;
+        match read {
+            Ok(Some(keys)) => {
+                tracing::info!(
+                    newest = keys.kid(),
+                    "the signing keys were read again: they had changed"
+                );
+                let keys = Arc::new(keys);
+                *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
+                Ok(keys)
+            }
+            Ok(None) => Ok(current),
+            Err(KeyError::Database(error)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, "the signing keys have changed, and cannot be read");
+                Ok(current)
+            }
+        }
+    }
+
+    /// Whether the key of this id signed the message. If the id is unknown, the database is asked for new keys, but not
+    /// again within [`PAUSE`].
+    ///
+    /// # Errors
+    /// The database's alone.
+    pub(super) async fn verify(
+        &self,
+        kid: &str,
+        message: &[u8],
+        signature: &[u8],
+        now: Timestamp,
+    ) -> Result<bool, database::Error> {
+        let mut keys = self.current();
+        if !keys.has(kid) && self.may_ask(now) {
+            keys = self.latest().await?;
+        }
+        Ok(keys.verify(kid, message, signature))
+    }
+
+    fn may_ask(&self, now: Timestamp) -> bool {
+        let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back does not count.
+        let is_recent = |at: Timestamp| (SignedDuration::ZERO..PAUSE).contains(&now.duration_since(at));
+        if asked_at.is_some_and(is_recent) {
+            return false;
+        }
+        *asked_at = Some(now);
+        true
+    }
+}
+
+impl KeySet {
+    /// `None` if the database has no key.
+    fn read(connection: &mut Connection, seal: &Seal) -> Result<Option<Self>, KeyError> {
+        let random = SystemRandom::new();
+        let mut keys = Vec::new();
+        for row in store::signing_keys(connection)? {
+            let pkcs8 = seal.open(sealed_at(&row.kid), &row.secret)?;
+            keys.push(SigningKey::read(&pkcs8, &random).ok_or(KeyError::Damaged { kid: row.kid })?);
+        }
+        let mut keys = keys.into_iter();
+        Ok(keys.next().map(|newest| Self {
+            newest,
+            older: keys.collect(),
+            random,
+        }))
     }
 
     fn all(&self) -> impl Iterator<Item = &SigningKey> {
         std::iter::once(&self.newest).chain(&self.older)
+    }
+
+    fn kids(&self) -> impl Iterator<Item = &str> {
+        self.all().map(|key| key.jwk.kid.as_str())
+    }
+
+    fn has(&self, kid: &str) -> bool {
+        self.kids().any(|known| known == kid)
     }
 
     /// The public keys, newest first.
@@ -110,7 +218,7 @@ impl Keys {
         &self.newest.jwk.kid
     }
 
-    /// Signs: the two numbers, 32 bytes each, one after the other, as JWS wants them.
+    /// Signs: the two numbers, 32 bytes each, one after the other, as JWS requires.
     pub(super) fn sign(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
         match self.newest.pair.sign(&self.random, message) {
             Ok(signature) => signature,
@@ -118,8 +226,7 @@ impl Keys {
         }
     }
 
-    /// Whether the key of this id signed the message.
-    pub(super) fn verify(&self, kid: &str, message: &[u8], signature: &[u8]) -> bool {
+    fn verify(&self, kid: &str, message: &[u8], signature: &[u8]) -> bool {
         self.all().find(|key| key.jwk.kid == kid).is_some_and(|key| {
             UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.pair.public_key().as_ref())
                 .verify(message, signature)
@@ -163,15 +270,80 @@ fn create(
     let key = SigningKey::read(pkcs8.as_ref(), system).ok_or_else(|| KeyError::Damaged {
         kid: "just created".into(),
     })?;
-    let sealed = seal.seal(place(&key.jwk.kid), pkcs8.as_ref());
+    let sealed = seal.seal(sealed_at(&key.jwk.kid), pkcs8.as_ref());
     store::insert_signing_key(connection, &key.jwk.kid, &sealed, now)?;
     Ok(key)
 }
 
-fn place(kid: &str) -> Place<'_> {
-    Place {
+fn sealed_at(kid: &str) -> SealedAt<'_> {
+    SealedAt {
         table: "signing_keys",
         row: kid,
         column: "secret",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SystemRandom as SecretBytes;
+    use crate::seal::MasterKey;
+
+    #[tokio::test]
+    async fn a_key_of_another_process_verifies_without_a_restart_and_strangers_cause_few_readings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fleetmint.db");
+        let database = Database::open(&path).unwrap();
+        let seal = Seal::new(&MasterKey::generate(&SecretBytes), Arc::new(SecretBytes));
+        let start = Timestamp::UNIX_EPOCH;
+        let at = |seconds| start + SignedDuration::from_secs(seconds);
+        let keys = Keys::start(&database, &seal, start).unwrap();
+        let first = keys.current().kid().to_owned();
+
+        let other = Database::attach(&path).unwrap();
+        let add = |seconds| {
+            other
+                .write_blocking(|connection| create(connection, &seal, &SystemRandom::new(), at(seconds)))
+                .unwrap();
+            keys_of(&other, &seal)
+        };
+        let verifies = async |by: &KeySet, seconds| {
+            let signature = by.sign(b"message");
+            let verified = keys.verify(by.kid(), b"message", signature.as_ref(), at(seconds));
+            verified.await.unwrap()
+        };
+
+        let second = add(1);
+        assert_ne!(second.kid(), first);
+        assert!(verifies(&second, 10).await);
+        let forged = keys
+            .verify(second.kid(), b"another", second.sign(b"message").as_ref(), at(10))
+            .await;
+        assert!(!forged.unwrap());
+        assert_eq!(keys.current().kid(), second.kid(), "the newest signs");
+
+        // Within the pause nothing is read; after it, and for the public list, it is.
+        let third = add(2);
+        assert!(!verifies(&third, 14).await);
+        assert!(verifies(&third, 15).await);
+        let fourth = add(3);
+        let kids: Vec<_> = keys
+            .latest()
+            .await
+            .unwrap()
+            .jwks()
+            .into_iter()
+            .map(|key| key.kid)
+            .collect();
+        assert_eq!(kids, [fourth.kid(), third.kid(), second.kid(), &first]);
+        assert!(verifies(&fourth, 15).await);
+
+        // A clock that is set back is no reason to wait.
+        assert!(!verifies(&add(4), 16).await);
+        assert!(verifies(&keys_of(&other, &seal), 1).await);
+    }
+
+    fn keys_of(database: &Database, seal: &Seal) -> Arc<KeySet> {
+        Keys::start(database, seal, Timestamp::UNIX_EPOCH).unwrap().current()
     }
 }

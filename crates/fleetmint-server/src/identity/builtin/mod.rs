@@ -1,7 +1,7 @@
 //! The built-in identity provider: clients, their secrets and the signing keys are rows of the database.
 //!
-//! The functions that take a connection run in the caller's transaction, so that a device and its client come and go
-//! together.
+//! The functions that take a connection run in the caller's transaction, so that a device and its client are created and
+//! deleted together.
 
 mod form;
 pub(crate) mod http;
@@ -17,7 +17,7 @@ use super::{Client, Error, Repair, Status, new_secret};
 use crate::config::Settings;
 use crate::database::{Connection, Database};
 use crate::random::Random;
-use crate::seal::{Place, Seal};
+use crate::seal::{Seal, SealedAt};
 use crate::secret::Secret;
 use crate::source::Source;
 
@@ -33,7 +33,7 @@ pub struct Builtin(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// `iss` of its tokens; `None` while `server.public_url` is not known, and then it issues none.
+    /// `iss` of its tokens. Without it, while `server.public_url` is not known, no tokens are issued.
     issuer: Option<String>,
     /// `aud` of its tokens.
     audience: String,
@@ -44,10 +44,10 @@ struct Inner {
 }
 
 impl Builtin {
-    /// Reads the signing keys, and makes the first.
+    /// Reads the signing keys, and creates the first in a new database.
     ///
     /// # Errors
-    /// The database's, and what is wrong with a key.
+    /// The database's; a signing key that is damaged or does not open.
     pub fn start(
         database: &Database,
         settings: &Settings,
@@ -70,7 +70,7 @@ impl Builtin {
         self.0.issuer.as_ref().map(|issuer| format!("{issuer}/oauth2/token"))
     }
 
-    /// Makes a client with one secret.
+    /// Creates a client with one secret.
     ///
     /// # Errors
     /// [`Error::ForeignClient`] if there is a client of this name; the database's.
@@ -87,7 +87,7 @@ impl Builtin {
         self.add_secret(connection, client.client_id, secret, now)
     }
 
-    /// Deletes a client and its secrets, if it is there.
+    /// Deletes a client and its secrets, if it exists.
     ///
     /// # Errors
     /// The database's alone.
@@ -104,7 +104,7 @@ impl Builtin {
         self.secret_of(connection, client_id, newest.as_ref())
     }
 
-    /// The same, when the newest row has been read already.
+    /// The same, from a row that was already read.
     pub(crate) fn secret_of(
         &self,
         connection: &mut Connection,
@@ -118,7 +118,7 @@ impl Builtin {
         }
     }
 
-    /// The client as it is.
+    /// The client's current state.
     ///
     /// # Errors
     /// The database's alone.
@@ -141,7 +141,7 @@ impl Builtin {
         })
     }
 
-    /// Makes the client as it ought to be, and says what was done.
+    /// Repairs the client, and returns what was repaired.
     ///
     /// # Errors
     /// [`Error::ForeignClient`] if the client is another device's; the database's.
@@ -166,7 +166,7 @@ impl Builtin {
         Ok(repairs)
     }
 
-    /// Lets the client have tokens, or none.
+    /// Enables or disables the client: a disabled one gets no tokens.
     ///
     /// # Errors
     /// [`Error::ClientMissing`]; the database's.
@@ -222,13 +222,13 @@ fn foreign(client_id: &str) -> Error {
     }
 }
 
-/// What names a secret's row when it is sealed: the client too, so that no row serves another client.
+/// The name under which a secret is sealed. It contains the client, so that a row cannot be used for another client.
 fn secret_row(client_id: &str, id: &str) -> String {
     format!("{client_id}/{id}")
 }
 
-fn secret_place(row: &str) -> Place<'_> {
-    Place {
+fn secret_place(row: &str) -> SealedAt<'_> {
+    SealedAt {
         table: "client_secrets",
         row,
         column: "secret",

@@ -112,6 +112,14 @@ pub(super) fn signing_keys(connection: &mut Connection) -> Result<Vec<SigningKey
     Ok(query.load(connection)?)
 }
 
+/// The ids of all signing keys, newest first.
+pub(super) fn signing_key_ids(connection: &mut Connection) -> Result<Vec<String>, database::Error> {
+    let query = signing_keys::table
+        .order((signing_keys::created_at.desc(), signing_keys::kid.desc()))
+        .select(signing_keys::kid);
+    Ok(query.load(connection)?)
+}
+
 pub(super) fn insert_signing_key(
     connection: &mut Connection,
     kid: &str,

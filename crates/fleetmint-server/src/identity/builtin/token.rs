@@ -1,6 +1,6 @@
-//! The client-credentials grant (RFC 6749 §4.4): a client proves itself and gets a signed token.
+//! The client-credentials grant (RFC 6749 §4.4): a client authenticates itself and gets a signed token.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -9,23 +9,24 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use super::{Builtin, Error, random_id, store};
-use crate::database::Connection;
+use crate::clock::Clock;
+use crate::database::{self, Connection};
 use crate::secret::Secret;
 use crate::source::Source;
 
 /// How long a token is valid.
 pub(super) const LIFETIME: SignedDuration = SignedDuration::from_secs(300);
 
-/// How many failures a client may have in one [`WINDOW`] from one address.
+/// How many failures of one client from one address are allowed in one [`WINDOW`].
 pub(super) const FAILURES_MAX: u32 = 10;
 
 /// From the first failure on.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
-/// The longest client id that failures are counted for as it is; a longer one cannot exist.
+/// Failures are counted by so many characters of a client id; no client has a longer one.
 const CLIENT_ID_MAX: usize = 128;
 
-/// What a client has to say for itself.
+/// What a client authenticates itself with.
 #[derive(Debug)]
 pub(super) struct Credentials {
     pub(super) client_id: String,
@@ -37,7 +38,7 @@ pub(super) struct Credentials {
 pub(super) enum Denied {
     /// The client is unknown or disabled, or its secret is wrong; the answer does not say which.
     Invalid,
-    /// The same, once too often.
+    /// The same, after too many failures.
     TooOften {
         wait: Duration,
     },
@@ -64,15 +65,15 @@ struct Claims {
 }
 
 impl Builtin {
-    /// Whether the client is who it says it is. A failure counts towards the limit of its client and address.
+    /// Checks a client's secret. A failure counts towards the limit of its client and address.
     ///
-    /// The right secret is always taken: by the limit, anyone who shares the device's address could lock it out.
+    /// The right secret is always accepted: otherwise anyone who shares the device's address could lock it out.
     pub(super) fn authenticate(
         &self,
         connection: &mut Connection,
         credentials: &Credentials,
         source: Source,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<(), Denied> {
         let client_id = &credentials.client_id;
         let enabled = store::find(connection, client_id)
@@ -80,7 +81,7 @@ impl Builtin {
             .is_some_and(|client| client.enabled);
         let secrets = store::secrets(connection, client_id).map_err(|error| Denied::Provider(error.into()))?;
         let given = credentials.client_secret.expose().as_bytes();
-        let mut matches = false;
+        let (mut matches, now) = (false, clock.now());
         for row in secrets.iter().filter(|row| row.is_live(now)) {
             match self.open(client_id, row) {
                 Ok(secret) => matches |= bool::from(secret.expose().as_bytes().ct_eq(given)),
@@ -92,7 +93,7 @@ impl Builtin {
             return Ok(());
         }
         let key = (client_id.chars().take(CLIENT_ID_MAX).collect(), source.subscriber());
-        let (failures, at) = (&self.0.failures, Instant::now());
+        let (failures, at) = (&self.0.failures, clock.monotonic());
         if let Some(wait) = failures.wait(&key, at) {
             return Err(Denied::TooOften { wait });
         }
@@ -100,12 +101,13 @@ impl Builtin {
         Err(Denied::Invalid)
     }
 
-    /// Signs a token for a client that proved itself.
+    /// Signs a token for a client that was authenticated.
     pub(super) fn issue(&self, issuer: &str, client_id: &str, now: Timestamp) -> Result<String, Error> {
+        let keys = self.0.keys.current();
         let header = Header {
             alg: "ES256".to_owned(),
             typ: "JWT".to_owned(),
-            kid: self.0.keys.kid().to_owned(),
+            kid: keys.kid().to_owned(),
         };
         let claims = Claims {
             iss: issuer.to_owned(),
@@ -119,24 +121,51 @@ impl Builtin {
         let mut token = encode(&header)?;
         token.push('.');
         token += &encode(&claims)?;
-        let signature = self.0.keys.sign(token.as_bytes());
+        let signature = keys.sign(token.as_bytes());
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
     }
 
     /// The client that this token was issued to, if it is a valid one of ours.
-    pub(crate) fn subject(&self, token: &str, now: Timestamp) -> Option<String> {
+    ///
+    /// # Errors
+    /// The database's alone, which is asked for the keys of other processes.
+    pub(crate) async fn subject(&self, token: &str, now: Timestamp) -> Result<Option<String>, database::Error> {
+        let Some(read) = SignedToken::read(token) else {
+            return Ok(None);
+        };
+        // Before the signature, as a key that is not known costs a look at the database.
+        let is_ours = read.header.alg == "ES256" && self.0.issuer.as_ref() == Some(&read.claims.iss);
+        if !is_ours || now.as_second() >= read.claims.exp {
+            return Ok(None);
+        }
+        let keys = &self.0.keys;
+        let is_valid = keys
+            .verify(&read.header.kid, read.message.as_bytes(), &read.signature, now)
+            .await?;
+        Ok(is_valid.then_some(read.claims.sub))
+    }
+}
+
+/// The parts of a token, of which none is believed yet.
+struct SignedToken<'a> {
+    header: Header,
+    claims: Claims,
+    message: &'a str,
+    signature: Vec<u8>,
+}
+
+impl<'a> SignedToken<'a> {
+    fn read(token: &'a str) -> Option<Self> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;
-        let header: Header = decode(header)?;
-        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
-        if header.alg != "ES256" || !self.0.keys.verify(&header.kid, message.as_bytes(), &signature) {
-            return None;
-        }
-        let claims: Claims = decode(claims)?;
-        let ours = self.0.issuer.as_ref() == Some(&claims.iss);
-        (ours && now.as_second() < claims.exp).then_some(claims.sub)
+        Some(Self {
+            header: decode(header)?,
+            claims: decode(claims)?,
+            message,
+            signature: BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?,
+        })
     }
 }
 
