@@ -34,3 +34,42 @@ pub(crate) fn end_process(cause: impl Display) -> ! {
     );
     std::process::exit(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Set in the process that ends.
+    const ENDS: &str = "FLEETMINT_TEST_WITHOUT_RANDOMNESS";
+
+    #[test]
+    fn the_process_ends_even_where_a_panic_would_be_caught() {
+        if std::env::var_os(ENDS).is_some() {
+            let _ = std::panic::catch_unwind(|| end_process("as the test wants it"));
+            panic!("it goes on");
+        }
+        let this = "random::tests::the_process_ends_even_where_a_panic_would_be_caught";
+        let ended = Command::new(std::env::current_exe().unwrap())
+            .args([this, "--exact", "--nocapture"])
+            .env(ENDS, "1")
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{errors}");
+        assert!(
+            errors.contains("gave no random bytes") && errors.contains("as the test wants it"),
+            "{errors}"
+        );
+    }
+
+    #[test]
+    fn bytes_are_filled_with_something_else_each_time() {
+        let (mut one, mut other) = ([0; 32], [0; 32]);
+        SystemRandom.fill(&mut one);
+        SystemRandom.fill(&mut other);
+        assert_ne!(one, other);
+        assert_ne!(one, [0; 32]);
+    }
+}
