@@ -7,3 +7,4 @@ pub mod partition_table;
 pub mod patch;
 pub mod provisioning;
 pub mod report;
+pub mod wiped;

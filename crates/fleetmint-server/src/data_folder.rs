@@ -235,7 +235,7 @@ impl DataFolder {
     /// [`Error::Io`].
     pub fn create_master_key(&self, random: &dyn Random) -> Result<MasterKey, Error> {
         let key = MasterKey::generate(random);
-        self.write(MASTER_KEY, &Zeroizing::new(format!("{}\n", *key.to_base64())))?;
+        self.write(MASTER_KEY, &line(&key.to_base64()))?;
         Ok(key)
     }
 
@@ -253,7 +253,7 @@ impl DataFolder {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_admin_token(&self, token: &str) -> Result<(), Error> {
-        self.write(ADMIN_TOKEN, &Zeroizing::new(format!("{token}\n")))
+        self.write(ADMIN_TOKEN, &line(token))
     }
 
     /// Deletes the administrator's token, if its file is there.
@@ -296,6 +296,14 @@ impl DataFolder {
     fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         temporary::write(&self.0, name, text).map_err(io_error(&self.0.join(name)))
     }
+}
+
+/// A secret with the end of its line, in room of that size: what a text grows out of is not overwritten.
+fn line(secret: &str) -> Zeroizing<String> {
+    let mut line = Zeroizing::new(String::with_capacity(secret.len() + 1));
+    line.push_str(secret);
+    line.push('\n');
+    line
 }
 
 /// Whether two paths lead to the same folder.

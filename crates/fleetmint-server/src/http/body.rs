@@ -88,7 +88,7 @@ impl Reading {
         }
         Ok(Self {
             body: Limited::new(body, max),
-            whole: Wiped::new(Vec::with_capacity(FIRST)),
+            whole: Wiped::with_capacity(FIRST),
             announced: size.exact().and_then(|size| usize::try_from(size).ok()),
         })
     }
@@ -97,7 +97,12 @@ impl Reading {
     pub(crate) async fn frame(&mut self) -> Result<bool, Failure> {
         match self.body.frame().await {
             Some(Ok(frame)) => {
-                self.whole.extend(frame.data_ref().map_or(&[], |data| data.as_ref()));
+                let data: &[u8] = frame.data_ref().map_or(&[], |data| data.as_ref());
+                let needed = self.whole.len() + data.len();
+                if needed > self.whole.capacity() {
+                    self.whole.enlarge(needed.max(self.whole.capacity() * 2));
+                }
+                self.whole.push(data).map_err(|_| Failure::TooLarge)?;
                 Ok(true)
             }
             Some(Err(error)) if error.is::<LengthLimitError>() => Err(Failure::TooLarge),
@@ -108,7 +113,7 @@ impl Reading {
 
     /// How many bytes have come.
     pub(crate) fn len(&self) -> usize {
-        self.whole.as_ref().len()
+        self.whole.len()
     }
 
     /// How many there will be, where the request says so.
@@ -118,7 +123,7 @@ impl Reading {
 
     /// Makes room for a body of so many bytes at once, instead of again and again while it comes.
     pub(crate) fn reserve(&mut self, bytes: usize) {
-        self.whole.reserve(bytes);
+        self.whole.enlarge(bytes);
     }
 
     /// All that has come.

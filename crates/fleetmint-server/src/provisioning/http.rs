@@ -23,7 +23,7 @@ use crate::http::extract::{self, Id, IdParameter, Query};
 use crate::http::large_bodies::Room;
 use crate::http::problem::{self, Problem, kinds};
 use crate::http::schema;
-use crate::secret::Wiped;
+use crate::secret::{self, Full, Wiped};
 use crate::violation::Violation;
 
 const JSON: &str = "application/json";
@@ -125,14 +125,11 @@ pub(crate) async fn get_provisioning(
     let under_way = if media_type == BYTES { size } else { size * 7 / 3 };
     let room = app.large_bodies.room(under_way).await?;
     let (image, room) = super::get(&app, &caller, id, size, room).await?;
-    Ok(render(image, media_type, room))
+    render(image, media_type, room)
 }
 
 /// The largest body of a patch in bytes: 16 MiB in base64, a key partition, and the JSON around them.
 const PATCH_BODY_MAX: usize = (16 << 20) / 3 * 4 + (64 << 10);
-
-/// How many bytes a patch's answer has around the base64 when few keys differ.
-const PATCH_FRAME: usize = 4096;
 
 /// The most memory in bytes that a patch takes for a body of this size: the body, the answer, and the work between.
 fn patch_memory(body: usize) -> usize {
@@ -179,8 +176,7 @@ impl<'de> Deserialize<'de> for Base64 {
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Base64, E> {
-                let bytes = base64_simd::STANDARD.decode_to_vec(text);
-                Ok(Base64(bytes.ok().map(Wiped::new)))
+                Ok(Base64(Wiped::from_base64(text.as_bytes())))
             }
         }
         deserializer.deserialize_str(Text)
@@ -265,23 +261,28 @@ pub(crate) async fn patch_provisioning(
     let partition = body.partition()?;
     let (image, patched, mut room) = patch::patch(&app, &caller, id, partition, room).await?;
 
-    let answer = PatchedProvisioning {
-        data: Encoded(image.as_ref()),
+    // The base64 is too large to be written only to be counted.
+    let rest = PatchedProvisioning {
+        data: Encoded(&[]),
         changed_sectors: &patched.changed_sectors,
         diff: patched.differences,
     };
-    // If it grows, the memory that it leaves is wiped.
-    let mut json = Wiped::new(Vec::with_capacity(image.as_ref().len().div_ceil(3) * 4 + PATCH_FRAME));
+    let room_for_rest = secret::json_size(&rest).map_err(|error| Problem::internal(&error))?;
+    let answer = PatchedProvisioning {
+        data: Encoded(image.as_ref()),
+        ..rest
+    };
+    let mut json = Wiped::with_capacity(image.len().div_ceil(3) * 4 + room_for_rest);
     serde_json::to_writer(&mut json, &answer).map_err(|error| Problem::internal(&error))?;
     let headers = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
     ];
-    room.shrink(json.as_ref().len());
+    room.shrink(json.len());
     Ok((headers, room.answer(json)).into_response())
 }
 
-fn render(image: Image, media_type: &'static str, room: Room) -> Response {
+fn render(image: Image, media_type: &'static str, room: Room) -> Result<Response, Problem> {
     // Space for these headers and for those that every answer gets: growing the table costs more than filling it.
     let mut headers = HeaderMap::with_capacity(HEADERS);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -294,19 +295,23 @@ fn render(image: Image, media_type: &'static str, room: Room) -> Response {
         }
         room.answer(image.bytes)
     } else {
-        // Written by hand around the base64: nothing in it needs escaping, and it is large.
-        let image = image.bytes.as_ref();
-        let size = image.len();
-        let mut json = String::with_capacity(size.div_ceil(3) * 4 + FRAME);
-        json.push_str("{\"partition\":\"nvs\",\"size\":");
-        json.push_str(&size.to_string());
-        json.push_str(",\"data\":\"");
-        base64_simd::STANDARD.encode_append(image, &mut json);
-        json.push_str("\"}");
-        room.answer(Wiped::new(json.into_bytes()))
+        let json = json(image.bytes.as_ref()).map_err(|error| Problem::internal(&error))?;
+        room.answer(json)
     };
     *response.headers_mut() = headers;
-    response
+    Ok(response)
+}
+
+/// A [`Provisioning`], written by hand: nothing in it needs escaping, and it is large.
+fn json(image: &[u8]) -> Result<Wiped, Full> {
+    let size = image.len();
+    let mut json = Wiped::with_capacity(size.div_ceil(3) * 4 + FRAME);
+    json.push(b"{\"partition\":\"nvs\",\"size\":")?;
+    json.push(size.to_string().as_bytes())?;
+    json.push(b",\"data\":\"")?;
+    json.push_base64(image)?;
+    json.push(b"\"}")?;
+    Ok(json)
 }
 
 /// A size in decimal, with the unit K or M or without, or in hexadecimal after `0x`.

@@ -136,7 +136,7 @@ async fn attempt<T>(app: &App, record: Entry, work: impl Future<Output = Result<
 
 fn encode(app: &App, material: store::Material, secret: &str, size: usize) -> Result<Image, Error> {
     let chosen = Chosen::new(app, &material)?;
-    let mut bytes = Wiped::new(vec![0xFF; size]);
+    let mut bytes = Wiped::filled(0xFF, size);
     if let Err(cause) = chosen.values(&material, secret).encode_into(bytes.as_mut()) {
         return Err(value_error(cause, &chosen, &material));
     }

@@ -1,15 +1,14 @@
-//! The token endpoint's form and its HTTP Basic header, read without the server around them: whatever bytes come, reading
-//! them takes time in proportion to their number.
+//! Reads the token endpoint's form and its HTTP Basic header, independently of the server, so that both can be fuzzed.
+//! Reading takes time in proportion to the number of bytes, whatever they are.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use percent_encoding::percent_decode_str;
+use fleetmint_board::wiped::Wiped;
+use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
-/// The most parameters that a form may have. A token request has three.
+/// The most parameters of a form. A token request has three.
 pub(crate) const PARAMETERS_MAX: usize = 32;
 
-/// The parameters that matter. Others are ignored, as RFC 6749 §3.2 requires.
+/// The parameters that are used. Others are ignored, as RFC 6749 §3.2 requires.
 #[derive(Default)]
 pub(crate) struct Form {
     pub(crate) grant_type: Option<String>,
@@ -38,17 +37,20 @@ impl Form {
         }
         let mut form = Self::default();
         let mut seen = Vec::with_capacity(PARAMETERS_MAX);
-        for (name, value) in pairs().flat_map(url::form_urlencoded::parse) {
+        for pair in pairs() {
+            let (name, value) = split(pair);
+            let name = decode(name);
             if seen.contains(&name) {
                 return Err(Error::Twice);
             }
             // A parameter without a value counts as left out (RFC 6749 §3.2).
-            let value = Some(value).filter(|value| !value.is_empty());
-            match &*name {
-                "grant_type" => form.grant_type = value.map(Into::into),
-                "client_id" => form.client_id = value.map(Into::into),
-                "client_secret" => form.client_secret = value.map(|value| Zeroizing::new(value.into())),
-                "scope" => form.scope = value.map(Into::into),
+            let value = Some(value).filter(|value| !value.is_empty()).map(decode);
+            let plain = |value: Option<Zeroizing<String>>| value.map(|mut value| std::mem::take(&mut *value));
+            match name.as_str() {
+                "grant_type" => form.grant_type = plain(value),
+                "client_id" => form.client_id = plain(value),
+                "client_secret" => form.client_secret = value,
+                "scope" => form.scope = plain(value),
                 _ => {}
             }
             seen.push(name);
@@ -57,24 +59,50 @@ impl Form {
     }
 }
 
+/// The name and the value of a parameter.
+fn split(pair: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = pair.splitn(2, |byte| *byte == b'=');
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+/// Reads form-encoded text. Bytes that are not UTF-8 are replaced, as the URL standard says.
+fn decode(text: &[u8]) -> Zeroizing<String> {
+    match std::str::from_utf8(decoded(text).as_ref()) {
+        Ok(decoded) => Zeroizing::new(decoded.to_owned()),
+        // No secret has such bytes, so it does not matter that this text grows.
+        Err(_) => Zeroizing::new(String::from_utf8_lossy(decoded(text).as_ref()).into_owned()),
+    }
+}
+
+/// The bytes of form-encoded text, in room of its size: it is never longer decoded.
+fn decoded(text: &[u8]) -> Wiped {
+    let mut decoded = Wiped::with_capacity(text.len());
+    for (n, part) in text.split(|byte| *byte == b'+').enumerate() {
+        for byte in (n > 0).then_some(b' ').into_iter().chain(percent_decode(part)) {
+            // There is room for it.
+            let _ = decoded.push(&[byte]);
+        }
+    }
+    decoded
+}
+
 /// The client id and secret of `Basic base64(id:secret)`, both form-encoded before (RFC 6749 §2.3.1).
 pub(crate) fn basic(header: &str) -> Option<(String, Zeroizing<String>)> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("Basic") {
         return None;
     }
-    let bytes = Zeroizing::new(BASE64_STANDARD.decode(encoded.trim()).ok()?);
-    let (client_id, client_secret) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
-    let decode = |text: &str| {
-        let spaced = Zeroizing::new(text.replace('+', " "));
-        let decoded = percent_decode_str(&spaced).decode_utf8().ok()?;
-        Some(Zeroizing::new(decoded.into_owned()))
-    };
-    Some((decode(client_id)?.to_string(), decode(client_secret)?))
+    let bytes = Wiped::from_base64(encoded.trim().as_bytes())?;
+    let (client_id, client_secret) = std::str::from_utf8(bytes.as_ref()).ok()?.split_once(':')?;
+    let client_secret = decoded(client_secret.as_bytes()).into_text()?;
+    Some((decoded(client_id.as_bytes()).into_text()?.to_string(), client_secret))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
 
     fn refusal(body: &str) -> Option<Error> {

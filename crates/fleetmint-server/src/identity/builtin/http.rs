@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,7 @@ use crate::http::extract::{IDENTITY, is_chunked_at_most, is_uncoded};
 use crate::http::problem::{self, Cause, Problem, RETRY_AFTER, RefusedClient, kinds};
 use crate::http::{body, caller};
 use crate::identity::Identity;
+use crate::secret::{self, Secret};
 
 kinds! {
     NOT_CONFIGURED = SERVICE_UNAVAILABLE, "not-configured", "A required setting is missing", false;
@@ -62,9 +63,9 @@ impl ToSchema for TokenRequest {}
 
 /// A token (RFC 6749 §5.1).
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TokenAnswer {
+pub(crate) struct TokenAnswer<'a> {
     /// A JWT signed with ES256.
-    access_token: String,
+    access_token: &'a str,
     #[schema(example = "Bearer")]
     token_type: &'static str,
     /// Seconds.
@@ -180,19 +181,22 @@ pub(crate) async fn issue_token(State(app): State<App>, request: Request) -> Res
     match grant(&app, builtin, request).await {
         Ok(token) => {
             let answer = TokenAnswer {
-                access_token: token,
+                access_token: token.expose(),
                 token_type: "Bearer",
                 expires_in: LIFETIME.as_secs(),
             };
-            let mut response = Json(answer).into_response();
-            no_store(response.headers_mut());
+            let json = secret::json(&answer).map_err(|error| Problem::internal(&error).into_response())?;
+            let mut response = Bytes::from_owner(json).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            no_store(headers);
             Ok(response)
         }
         Err(error) => Err(error.into_response()),
     }
 }
 
-async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<String, TokenError> {
+async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<Secret, TokenError> {
     let (parts, body) = request.into_parts();
     let source = caller::source(&parts.extensions);
     let mut form = read_form(&parts.headers, body).await?;

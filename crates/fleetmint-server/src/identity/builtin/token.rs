@@ -23,6 +23,9 @@ pub(super) const FAILURES_MAX: u32 = 10;
 /// From the first failure on.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
+/// The 64 bytes of a signature in base64url.
+const SIGNATURE_LEN: usize = 86;
+
 /// Failures are counted by so many characters of a client id; no client has a longer one.
 const CLIENT_ID_MAX: usize = 128;
 
@@ -102,7 +105,7 @@ impl Builtin {
     }
 
     /// Signs a token for a client that was authenticated.
-    pub(super) fn issue(&self, issuer: &str, client_id: &str, now: Timestamp) -> Result<String, Error> {
+    pub(super) fn issue(&self, issuer: &str, client_id: &str, now: Timestamp) -> Result<Secret, Error> {
         let keys = self.0.keys.current();
         let header = Header {
             alg: "ES256".to_owned(),
@@ -118,13 +121,16 @@ impl Builtin {
             exp: now.as_second().saturating_add(LIFETIME.as_secs()),
             jti: random_id(self.0.random.as_ref()),
         };
-        let mut token = encode(&header)?;
-        token.push('.');
-        token += &encode(&claims)?;
+        let (header, claims) = (encode(&header)?, encode(&claims)?);
+        // At once room for all of it: a text that grows leaves copies behind.
+        let mut token = String::with_capacity(header.len() + claims.len() + SIGNATURE_LEN + 2);
+        for part in [&header, ".", &claims] {
+            token.push_str(part);
+        }
         let signature = keys.sign(token.as_bytes());
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Ok(token)
+        Ok(Secret::new(token))
     }
 
     /// The client that this token was issued to, if it is a valid one of ours.

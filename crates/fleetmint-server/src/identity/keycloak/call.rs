@@ -1,21 +1,30 @@
 //! One call to Keycloak: within a time limit, read up to a size limit, never redirected, and every way that it can fail
 //! distinguished.
 
+use std::iter;
 use std::time::Duration;
 
-use reqwest::header::LOCATION;
+use axum::body::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
+use url::form_urlencoded::byte_serialize;
 
 use super::Error;
 use crate::metrics::Metrics;
+use crate::secret::{self, Wiped};
 
 /// The most that is read of an answer: a page of a hundred clients has a third of it.
 pub(super) const ANSWER_MAX: usize = 1024 * 1024;
 
-/// The rest before a second attempt.
+/// The room for an answer before any of it has come, in bytes.
+const FIRST: usize = 4096;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+/// The pause before a second attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Makes calls and keeps their connections.
@@ -49,14 +58,14 @@ pub(super) struct Answer {
     /// The last segment of the path in `Location`.
     pub(super) created: Option<String>,
     /// It may hold secrets.
-    body: Zeroizing<Vec<u8>>,
+    body: Wiped,
 }
 
 impl Answer {
     /// The body, read as the JSON that was asked for.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         // serde's text quotes strings of the body, which may be secrets; the place says enough.
-        serde_json::from_slice(&self.body).map_err(|error| {
+        serde_json::from_slice(self.body.as_ref()).map_err(|error| {
             Error::Unreadable(format!(
                 "it is not the JSON that was asked for (line {}, column {})",
                 error.line(),
@@ -67,7 +76,7 @@ impl Answer {
 
     /// The body, read as a JSON object. To serde a list of its members' values would be as good.
     pub(super) fn object<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        if self.body.trim_ascii_start().starts_with(b"{") {
+        if self.body.as_ref().trim_ascii_start().starts_with(b"{") {
             self.json()
         } else {
             Err(Error::Unreadable("it is no JSON object".to_owned()))
@@ -142,8 +151,14 @@ impl Caller {
         }
         request = match call.body {
             Body::None => request,
-            Body::Json(json) => request.json(json),
-            Body::Form(form) => request.form(form),
+            Body::Json(json) => {
+                let body = secret::json(json).map_err(|error| Failure {
+                    error: Error::Unreadable(error.to_string()),
+                    repeat: false,
+                })?;
+                request.header(CONTENT_TYPE, JSON).body(Bytes::from_owner(body))
+            }
+            Body::Form(form) => request.header(CONTENT_TYPE, FORM).body(Bytes::from_owner(encode(form))),
         };
         let lost = |error: &reqwest::Error| Failure {
             error: unreachable(error),
@@ -157,15 +172,16 @@ impl Caller {
             .get(LOCATION)
             .and_then(|location| location.to_str().ok()?.rsplit('/').next())
             .map(str::to_owned);
-        let mut body = Zeroizing::new(Vec::new());
+        let mut body = Wiped::with_capacity(FIRST);
         while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
-            if body.len() + chunk.len() > ANSWER_MAX {
-                return Err(Failure {
-                    error: Error::TooLarge { limit: ANSWER_MAX },
-                    repeat: false,
-                });
+            let needed = body.len() + chunk.len();
+            if needed > body.capacity() {
+                body.enlarge(needed.max(body.capacity() * 2).min(ANSWER_MAX));
             }
-            body.extend_from_slice(&chunk);
+            body.push(&chunk).map_err(|full| Failure {
+                error: Error::TooLarge { limit: full.limit },
+                repeat: false,
+            })?;
         }
         Ok(Answer { status, created, body })
     }
@@ -173,6 +189,23 @@ impl Caller {
     fn timed_out(&self) -> Error {
         Error::Timeout { after: self.timeout }
     }
+}
+
+/// A form in room of the right size: it holds a client's secret.
+fn encode(form: &[(&str, &str)]) -> Wiped {
+    let encoded = || {
+        form.iter().enumerate().flat_map(|(n, (name, value))| {
+            let separator = if n == 0 { "" } else { "&" };
+            let (name, value) = (byte_serialize(name.as_bytes()), byte_serialize(value.as_bytes()));
+            iter::once(separator).chain(name).chain(iter::once("=")).chain(value)
+        })
+    };
+    let mut body = Wiped::with_capacity(encoded().map(str::len).sum());
+    for part in encoded() {
+        // There is room for all of them.
+        let _ = body.push(part.as_bytes());
+    }
+    body
 }
 
 struct Failure {

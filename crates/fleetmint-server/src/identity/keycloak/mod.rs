@@ -120,7 +120,7 @@ impl Keycloak {
             let pem =
                 bounded_file::read(path, bounded_file::AUTHORITIES_MAX).map_err(|cause| failed(cause.to_string()))?;
             let authorities =
-                Certificate::from_pem_bundle(&pem).map_err(|_| failed("it is no PEM file".to_owned()))?;
+                Certificate::from_pem_bundle(pem.as_ref()).map_err(|_| failed("it is no PEM file".to_owned()))?;
             if authorities.is_empty() {
                 return Err(failed("it holds no certificate".to_owned()));
             }
