@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::name::ItemName;
 use super::value::ValueReport;
 
-/// A key that differs, with its values of the type `V`.
+/// A key that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 // The schema is that of a masked key: no server answers with revealed values.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(bound = ""))]
