@@ -108,7 +108,7 @@ impl Access {
     ///
     /// # Errors
     /// [`TokenError::Bootstrap`] while settings name the token; those of the database and of the data folder.
-    pub(crate) fn reset(&self, actor: &str, bootstrap_token_is_set: bool) -> Result<(), TokenError> {
+    pub fn reset(&self, actor: &str, bootstrap_token_is_set: bool) -> Result<(), TokenError> {
         let _one_at_a_time = self.0.resetting.lock().unwrap_or_else(PoisonError::into_inner);
         let administrator = &self.0.administrator;
         let is_setting = administrator

@@ -43,6 +43,7 @@ pub enum Request {
     },
 }
 
+#[cfg(unix)]
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Answer {
@@ -60,7 +61,6 @@ pub(crate) struct Control;
 
 #[cfg(not(unix))]
 impl Control {
-    #[expect(clippy::unused_async, reason = "as where there are Unix sockets")]
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
         stop.await;
     }
