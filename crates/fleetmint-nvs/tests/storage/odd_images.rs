@@ -108,6 +108,30 @@ fn a_getter_in_namespace_255_searches_all() {
     );
 }
 
+/// With the index of "any", an item of another type and namespace hides what is written after it on its page: setting the
+/// same value again does not find it, and replaces the item that hid it.
+#[test]
+fn a_setter_in_namespace_255_does_not_see_past_another_type() {
+    let mut image = Image::blank(3)
+        .page(0, PageState::Active, 0)
+        .namespace(0, 0, "one", 1)
+        .namespace(0, 1, "two", 2)
+        .namespace(0, 2, "any", 255)
+        .number(0, 3, 1, "k", Number::U8(1))
+        .number(0, 4, 2, "k", Number::U8(2))
+        .number(0, 5, 1, "last", Number::U8(3));
+    let mut storage = image.open();
+    let any = storage.open_namespace(&Namespace::new("any").unwrap()).unwrap();
+    // After some searches there is an index of names, which must not find more.
+    for _ in 0..8 {
+        assert!(storage.erase_key(any, &key("absent")).is_err());
+    }
+    for _ in 0..2 {
+        storage.set_number(any, &key("k"), Number::U16(7)).unwrap();
+    }
+    assert_eq!(listed(&mut storage), ["one.last=U8(3)", "any.k=U16(7)", "any.k=U16(7)"]);
+}
+
 /// With the index of "any", what is replaced is looked for in all namespaces, part by part: the first index of that name
 /// goes, and the first chunk, here another namespace's. What is left reads as one blob.
 #[test]

@@ -197,7 +197,11 @@ impl NameIndex {
             });
             if let Some(address) = address {
                 search.written_page = Some(address.page);
-                return Some(search.page_to_ask(address));
+                // From the start: what was there before may be in the way.
+                return Some(PageToAsk {
+                    number: address.page,
+                    from: 0,
+                });
             }
         }
         None
