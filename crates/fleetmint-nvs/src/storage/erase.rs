@@ -1,4 +1,4 @@
-//! Erasing values: `Storage::eraseItem` and `Storage::eraseMultiPageBlob`.
+//! Erasing values: `Storage::eraseItem`, `Storage::eraseMultiPageBlob` and `Storage::eraseNamespace`.
 
 use super::flash::Flash;
 use super::medium::{Fail, Step};
@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::layout::{CHUNK_START_0, CHUNK_START_1, NAME_FIELD};
 
 impl<F: Flash> Storage<F> {
-    /// `nvs_erase_key`: whatever its type. Of several the one that the firmware finds first goes.
+    /// `nvs_erase_key`: erases the value whatever its type. Of several, it is the one that the firmware finds first.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotAllowed`] read-only, [`Error::Flash`], [`Error::Firmware`].
@@ -25,7 +25,7 @@ impl<F: Flash> Storage<F> {
         erased.map_err(|fail| self.write_error(fail, key.raw(), 0))
     }
 
-    /// `nvs_erase_all`: every item of the namespace. The namespace itself stays.
+    /// `nvs_erase_all`: erases every item of the namespace. The namespace itself stays.
     ///
     /// # Errors
     /// [`Error::NotAllowed`] read-only, [`Error::Flash`], [`Error::Firmware`].
@@ -35,9 +35,10 @@ impl<F: Flash> Storage<F> {
             ..Query::any()
         };
         for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
-            let (page, medium) = self.page_and_medium(number);
-            // Each search begins at the start, as the firmware's: what it erased may have been its first item.
+            let Some((page, medium)) = self.page_in_use(position) else {
+                break;
+            };
+            // As in the firmware, each search begins at the start of the page.
             while let Some((index, _)) = page.find(medium, &query, 0).map_err(plain_error)? {
                 page.erase_item(medium, index, false).map_err(plain_error)?;
             }
@@ -53,9 +54,9 @@ impl<F: Flash> Storage<F> {
         self.erase_found(found, false)
     }
 
-    /// Erases what was replaced. Its page may have been moved meanwhile: `sequence` is the one that it had.
+    /// Erases the item that was replaced. Its page may have been moved meanwhile: `sequence` is the number that it had.
     ///
-    /// `ns_index` is the one that was written to: if that is 255, what was replaced may be of another namespace.
+    /// `ns_index` is the one that was written to. If that is 255, the old item may be of another namespace.
     pub(super) fn erase_old(
         &mut self,
         ns_index: u8,
@@ -77,7 +78,7 @@ impl<F: Flash> Storage<F> {
         self.erase_found(&old, purge)
     }
 
-    /// Erases a blob of the new format: its index, then its chunks.
+    /// `eraseMultiPageBlob`: the index, then the chunks.
     pub(super) fn erase_blob(
         &mut self,
         ns_index: u8,

@@ -1,7 +1,7 @@
 //! Finding an item on the pages: `Storage::findItem`.
 
 use super::Storage;
-use super::fast::{NameIndex, NameSearch, SearchedName};
+use super::fast::{NameIndex, NameSearch, PageToAsk, SearchedName};
 use super::flash::Flash;
 use super::medium::Step;
 use super::query::{Query, StoredItem};
@@ -23,10 +23,11 @@ impl<F: Flash> Storage<F> {
     /// The firmware's way: it asks page after page.
     fn find_on_each_page(&mut self, query: &Query) -> Step<Option<StoredItem>> {
         for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
-            let found = self.find_on_page(number, query, 0)?;
-            if found.is_some() {
-                return Ok(found);
+            let Some((page, medium)) = self.page_in_use(position) else {
+                break;
+            };
+            if let Some((index, entry)) = page.find(medium, query, 0)? {
+                return Ok(Some(StoredItem::new(page.number, index, entry)));
             }
         }
         Ok(None)
@@ -45,23 +46,14 @@ impl<F: Flash> Storage<F> {
         loop {
             let page = self.names.next_page(search, &self.pages);
             self.medium.spend(search.take_steps())?;
-            let Some(page) = page else { return Ok(None) };
-            let found = self.find_on_page(page.number, query, page.from)?;
-            if found.is_some() {
-                return Ok(found);
+            let Some(PageToAsk { number, from }) = page else {
+                return Ok(None);
+            };
+            let (page, medium) = self.page_and_medium(number);
+            if let Some((index, entry)) = page.find(medium, query, from)? {
+                return Ok(Some(StoredItem::new(number, index, entry)));
             }
         }
-    }
-
-    #[inline]
-    fn find_on_page(&mut self, number: usize, query: &Query, from: usize) -> Step<Option<StoredItem>> {
-        let (page, medium) = self.page_and_medium(number);
-        let found = page.find(medium, query, from)?;
-        Ok(found.map(|(index, entry)| StoredItem {
-            page: number,
-            index,
-            entry,
-        }))
     }
 
     /// The pages that may hold chunks of this blob, in order. The firmware asks all of them.

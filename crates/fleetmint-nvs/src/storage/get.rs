@@ -10,7 +10,7 @@ use crate::layout::{NAME_FIELD, crc32};
 use alloc::vec::Vec;
 
 impl<F: Flash> Storage<F> {
-    /// `nvs_get_u8` and its like.
+    /// `nvs_get_u8` and the getters of the other numbers.
     pub(super) fn get_number(&mut self, ns_index: u8, item_type: ItemType, key: &[u8; NAME_FIELD]) -> Step<Number> {
         let found = self
             .find(&Query::of(ns_index, item_type.byte(), *key))?
@@ -26,7 +26,7 @@ impl<F: Flash> Storage<F> {
         self.read_checked(&found, to)
     }
 
-    /// `nvs_get_blob`: appends the blob, of either format.
+    /// `nvs_get_blob`: appends the blob, whichever its format.
     pub(super) fn get_blob(&mut self, ns_index: u8, key: &[u8; NAME_FIELD], to: &mut Vec<u8>) -> Step<()> {
         let begin = to.len();
         let index = self.find(&Query::blob_index(ns_index, *key))?;
@@ -40,7 +40,7 @@ impl<F: Flash> Storage<F> {
         let found = self
             .find(&Query::of(ns_index, ItemType::Blob.byte(), *key))?
             .ok_or(Fail::NOT_FOUND)?;
-        // The caller's buffer is of the size that the index gave.
+        // The caller's buffer has the size that the index gave.
         if index.is_some_and(|index| (index.entry.blob_size() as usize) < found.entry.data_size()) {
             return Err(found.fail(EspError::InvalidLength));
         }
@@ -74,7 +74,7 @@ impl<F: Flash> Storage<F> {
         }
         if cut.is_some() {
             self.record_missing_chunk(index);
-            // As the firmware, which has an error to return in any case.
+            // The firmware ignores a failure here: it returns an error in any case.
             let _ = self.erase_blob(ns_index, key, START_ANY, true);
         }
         if to.len() - begin == size {
@@ -106,7 +106,7 @@ impl<F: Flash> Storage<F> {
         Ok(sound)
     }
 
-    /// Appends the string or blob that an item of no namespace is, or begins. No getter finds it, so nothing is erased.
+    /// Appends the string or blob of an item whose namespace does not exist. No getter finds it, so nothing is erased.
     pub(super) fn read_orphan(&mut self, found: &StoredItem, to: &mut Vec<u8>) -> Step<()> {
         if found.entry.item_type() != Some(ItemType::BlobData) {
             let sound = self.read_sound(found, to)?;

@@ -13,10 +13,9 @@ impl<F: Flash> Storage<F> {
     pub(super) fn load_namespaces(&mut self) -> Step<()> {
         for position in 0..self.in_use {
             let Some(number) = self.used_page(position) else { break };
-            let page = self.page(number);
+            let Some(page) = self.pages.get(number) else { break };
             for index in page.items().namespaces() & page.heads() {
-                let (page, medium) = self.page_and_medium(number);
-                let entry = page.read(medium, index)?;
+                let entry = page.read(&mut self.medium, index)?;
                 // An item of namespace 0 that is not a u8 ends the search on its page.
                 if entry.item_type() != Some(ItemType::U8) {
                     break;
@@ -57,9 +56,10 @@ impl<F: Flash> Storage<F> {
         let mut indexes = Vec::new();
         let query = Query::of_type(ItemType::BlobIndex);
         for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
+            let Some((page, medium)) = self.page_in_use(position) else {
+                break;
+            };
             let mut from = 0;
-            let (page, medium) = self.page_and_medium(number);
             while let Some((index, entry)) = page.find(medium, &query, from)? {
                 indexes.push(entry);
                 from = index + 1;
@@ -85,9 +85,10 @@ impl<F: Flash> Storage<F> {
     fn for_each_chunk(&mut self, mut judge: impl FnMut(&Entry) -> Keep) -> Step<()> {
         let query = Query::of_type(ItemType::BlobData);
         for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
+            let Some((page, medium)) = self.page_in_use(position) else {
+                break;
+            };
             let mut from = 0;
-            let (page, medium) = self.page_and_medium(number);
             while let Some((index, entry)) = page.find(medium, &query, from)? {
                 from = index + usize::from(entry.span);
                 if judge(&entry) == Keep::Yes {

@@ -76,7 +76,7 @@ impl fmt::Display for ValueType {
     }
 }
 
-/// A value. `B` holds bytes: owned and wiped after use, or `&[u8]`.
+/// A value. `B` holds bytes: owned and wiped when dropped, or `&[u8]`.
 #[derive(Clone, PartialEq)]
 pub enum Value<B: AsRef<[u8]> = Zeroizing<Vec<u8>>> {
     /// An integer, float or double.
@@ -87,7 +87,7 @@ pub enum Value<B: AsRef<[u8]> = Zeroizing<Vec<u8>>> {
     Blob(B),
 }
 
-/// Shows of strings and blobs only how long they are.
+/// Shows only the length of strings and blobs.
 impl<B: AsRef<[u8]>> fmt::Debug for Value<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -123,15 +123,15 @@ impl<'a> Value<&'a [u8]> {
 }
 
 impl<B: AsRef<[u8]>> Listed<B> {
-    /// What is stored: the value, or what no getter can reach.
+    /// What is stored: the value, or the one that no getter can reach.
     ///
     /// # Errors
-    /// Why it can't be read.
+    /// The firmware's error, if it cannot be read.
     pub fn stored(&self) -> &Result<Value<B>, EspError> {
         self.unreachable.as_deref().unwrap_or(&self.value)
     }
 
-    /// The size of that in bytes as stored: a string's with its NUL.
+    /// Its size in bytes as stored: a string's with its NUL.
     #[must_use]
     pub fn stored_size(&self) -> Option<usize> {
         match self.unreachable.as_deref() {
@@ -154,21 +154,21 @@ pub struct Listed<B: AsRef<[u8]> = Zeroizing<Vec<u8>>> {
     pub value_type: ValueType,
     /// The index of the namespace.
     pub ns_index: u8,
-    /// Bytes that are stored: a string's with its NUL, a blob's. `None` for numbers and where the getter fails.
+    /// Its size in bytes: a string's with its NUL. `None` for numbers and where the getter fails.
     pub size: Option<usize>,
     /// The value, or the firmware's error.
     pub value: Result<Value<B>, EspError>,
     /// No namespace has this index. The firmware's iterator lists the item under the name of the item before it.
     pub orphan: bool,
-    /// The same namespace, by its name, with this key and type was listed before; the getter gives the one that the
-    /// firmware finds first.
+    /// This key and type was listed before in a namespace of the same name. The getter returns the value that the firmware
+    /// finds first.
     pub repeat: bool,
-    /// The page and the entry where it lies: of a blob, where its first chunk does.
+    /// The numbers of its page and of its first entry there; of a blob, those of its first chunk.
     pub place: (usize, usize),
-    /// What is stored here, where no getter can reach it: another namespace has the same name and is found first. The
-    /// `value` is then what the getters give for this name, which is that other namespace's or an error.
+    /// What is stored here, if no getter can reach it, because another namespace of the same name is found first. `value` is
+    /// then what the getters return for this name: the other namespace's value, or an error.
     pub unreachable: Option<Box<Result<Value<B>, EspError>>>,
-    /// Whether the firmware's iterator lists it. It leaves out blobs of the old format, which its getter returns.
+    /// Whether the firmware's iterator lists it. The iterator leaves out blobs of the old format, which the getter returns.
     pub iterated: bool,
 }
 
@@ -236,7 +236,7 @@ pub(super) fn value_or_error<T>(read: Step<T>) -> Step<Result<T, EspError>> {
 }
 
 impl Listed<&[u8]> {
-    /// The same, with its own copy of the value.
+    /// It with a copy of the value of its own.
     #[must_use]
     pub fn into_owned(self) -> Listed {
         let Self {
@@ -253,7 +253,7 @@ impl Listed<&[u8]> {
             iterated,
         } = self;
         let value = value.map(Value::into_owned);
-        // Hardly ever there: out of the way of the others.
+        // Rare, so it is kept out of the way of the others.
         #[cold]
         fn own(stored: Result<Value<&[u8]>, EspError>) -> Box<Result<Value, EspError>> {
             Box::new(stored.map(Value::into_owned))

@@ -266,6 +266,13 @@ impl<F: Flash> Storage<F> {
         self.order.get(position).copied().filter(|_| position < self.in_use)
     }
 
+    /// The same with the medium, for the calls that read or write the page.
+    #[inline]
+    fn page_in_use(&mut self, position: usize) -> Option<(&mut Page, &mut Medium<F>)> {
+        let number = self.used_page(position)?;
+        Some(self.page_and_medium(number))
+    }
+
     #[inline]
     fn page(&self, number: usize) -> &Page {
         #[expect(clippy::indexing_slicing, reason = "the order holds only numbers of pages")]

@@ -40,10 +40,10 @@ impl<F: Flash> Storage<F> {
     fn load_page(&mut self, number: usize) -> Step<()> {
         let (page, medium) = self.page_and_medium(number);
         medium.spend(ENTRY_COUNT)?;
-        if !page.load_header(medium)? {
+        let Some(written) = page.load_header(medium)? else {
             return Ok(());
-        }
-        if let Some(clean) = CleanPage::of(page, medium) {
+        };
+        if let Some(clean) = CleanPage::of(page, written, medium) {
             clean.load_into(page);
         } else {
             page.load_entries(medium)?;
@@ -92,11 +92,12 @@ impl<F: Flash> Storage<F> {
 
     fn erase_first_before(&mut self, last: usize, query: &Query) -> Step<bool> {
         for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
-            if number == last {
+            let Some((page, medium)) = self.page_in_use(position) else {
+                break;
+            };
+            if page.number == last {
                 break;
             }
-            let (page, medium) = self.page_and_medium(number);
             if page.state == State::Freeing {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! A list of changes, made call by call as an application would.
+//! A list of changes, each made by the call that an application would make.
 
 use super::{Flash, NamespaceIndex, Storage};
 use crate::csv::{self, Action, Row, Value};
@@ -7,12 +7,12 @@ use crate::key::{Key, Namespace};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What was changed.
+/// What a patch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Patched {
     /// Rows that were carried out.
     pub rows: usize,
-    /// `delete` rows whose key wasn't there, which is no error.
+    /// `delete` rows whose key did not exist, which is not an error.
     pub absent: usize,
 }
 
@@ -33,7 +33,7 @@ pub struct PatchError {
 pub enum PatchFault {
     /// The call that the row stands for failed.
     Call(Error),
-    /// The row's value is not available.
+    /// The row's value cannot be read.
     Value(csv::Error),
     /// No `namespace` row comes before it.
     NoNamespace,
@@ -43,7 +43,7 @@ impl fmt::Display for PatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             PatchFault::Call(error) => write!(f, "row {} (line {}): {error}", self.row, self.line),
-            // It names the line itself.
+            // The error names the line itself.
             PatchFault::Value(error) => write!(f, "row {}, {error}", self.row),
             PatchFault::NoNamespace => {
                 write!(
@@ -59,8 +59,8 @@ impl fmt::Display for PatchError {
 impl core::error::Error for PatchError {}
 
 impl<F: Flash> Storage<F> {
-    /// Carries out a list of changes, row by row: `namespace` opens, `data` and `file` set, `delete` and `delete-all`
-    /// erase; then commits. `read_file` gives a file's bytes for the path in a `file` row.
+    /// Carries out a list of changes, row by row, then commits: `namespace` opens a namespace, `data` and `file` set a value,
+    /// `delete` and `delete-all` erase. `read_file` returns the bytes of the file that a `file` row names.
     ///
     /// ```
     /// use fleetmint_nvs::csv;
@@ -75,7 +75,7 @@ impl<F: Flash> Storage<F> {
     /// ```
     ///
     /// # Errors
-    /// The first row that fails. What was done until then is in the flash, as it would be on the device.
+    /// The first row that fails. The rows before it have changed the flash, as they would have on the device.
     pub fn patch<B: Into<Vec<u8>>, E: fmt::Display>(
         &mut self,
         rows: &[Row],
@@ -84,7 +84,7 @@ impl<F: Flash> Storage<F> {
         let mut done = Patched::default();
         let mut namespace = None;
         for (number, row) in (1..).zip(rows) {
-            // The library computes none anyway.
+            // The library computes none in any case.
             if row.action == Action::NoComputedRows {
                 continue;
             }
@@ -106,7 +106,7 @@ impl<F: Flash> Storage<F> {
         Ok(done)
     }
 
-    /// Whether the row found what it is about: `false` only for a `delete` of an absent key.
+    /// `false`: a `delete` whose key does not exist.
     fn patch_row<B: Into<Vec<u8>>, E: fmt::Display>(
         &mut self,
         row: &Row,

@@ -131,6 +131,10 @@ pub(super) struct StoredItem {
 }
 
 impl StoredItem {
+    pub(super) const fn new(page: usize, index: usize, entry: Entry) -> Self {
+        Self { page, index, entry }
+    }
+
     /// A step that failed because of this item.
     pub(super) fn fail(&self, code: EspError) -> Fail {
         Fail {

@@ -1,37 +1,37 @@
-//! Every slot of every page as it lies in the flash, whatever it holds: for looking, not for trusting.
+//! Every slot of every page as it is in the flash, valid or not: for display.
 
 use crate::crypt::Xts;
 use crate::entry::{Entry, EntryFault, ItemType};
 use crate::layout::{BITMAP_SIZE, ENTRY_COUNT, ENTRY_SIZE, HEADER_SIZE, PAGE_SIZE, Version, entry_offset, page_offset};
 use crate::page::{Bitmap, EntryState, PageHeader, PageState};
 
-/// Why a page is no page to the firmware.
+/// Why the firmware does not accept a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PageFault {
-    /// The header's checksum doesn't fit.
+    /// The header's checksum is wrong.
     HeaderCrc,
-    /// The state word names no state.
+    /// The state word is not one of the known states.
     State,
-    /// The header is blank, but the page isn't.
+    /// The header is blank, but the page is not.
     NotBlank,
-    /// The format is newer than the firmware knows.
+    /// The format is newer than the ones that the firmware knows.
     Version,
 }
 
-/// A page as it lies in the flash.
+/// A page as it is in the flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawPage {
     /// Its number, from 0.
     pub number: usize,
-    /// Where it begins, in bytes from the start of the partition.
+    /// Its offset in the partition, in bytes.
     pub offset: usize,
     /// Its header.
     pub header: PageHeader,
-    /// Its bitmap. On a page without a header it means nothing.
+    /// Its bitmap. Without a valid header it is meaningless.
     pub bitmap: Bitmap,
-    /// Its state, if it has one.
+    /// Its state, if the state word is known.
     pub state: Option<PageState>,
-    /// Why the firmware doesn't take it for a page.
+    /// Why the firmware does not accept it. `None`: it does.
     pub fault: Option<PageFault>,
 }
 
@@ -40,11 +40,11 @@ pub struct RawPage {
 pub enum SlotContent {
     /// 32 bytes of 0xFF.
     Blank,
-    /// The first entry of an item (or what was one), with what makes the firmware throw it away.
+    /// The first entry of an item, present or erased.
     Item {
         /// The entry.
         entry: Entry,
-        /// What is wrong with it.
+        /// Why the firmware would erase it. `None`: it is sound.
         fault: Option<EntryFault>,
     },
     /// Data of the item that begins at this entry of the page.
@@ -61,17 +61,17 @@ pub struct RawSlot {
     pub page: usize,
     /// The entry's number in its page, from 0 to 125.
     pub entry: usize,
-    /// Where it begins, in bytes from the start of the partition.
+    /// Its offset in the partition, in bytes.
     pub offset: usize,
     /// Its state in the bitmap.
     pub state: EntryState,
     /// The bytes, decrypted.
     pub bytes: [u8; ENTRY_SIZE],
-    /// What they mean.
+    /// What they are.
     pub content: SlotContent,
 }
 
-/// The pages of an image, in physical order. What is left after the last whole page isn't looked at.
+/// The pages of an image, in physical order. Bytes after the last whole page are ignored.
 pub fn pages(image: &[u8]) -> impl Iterator<Item = RawPage> + '_ {
     image.chunks_exact(PAGE_SIZE).enumerate().filter_map(|(number, page)| {
         let (header, rest) = page.split_first_chunk::<HEADER_SIZE>()?;
@@ -98,8 +98,8 @@ pub fn pages(image: &[u8]) -> impl Iterator<Item = RawPage> + '_ {
 
 /// Every slot of every page, in physical order: 126 for each page.
 ///
-/// An item's data is distinguished from items by the span of the written item before it; erased slots are shown as what their
-/// own bytes look like.
+/// Data is told from items by the span of the sound item before it. An erased slot is shown as what its own bytes look
+/// like.
 pub fn slots<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item = RawSlot> + 'a {
     pages(image).flat_map(move |page| {
         let mut data_of = None;
@@ -119,7 +119,7 @@ pub fn slots<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item
                     let item = Entry::from_bytes(&bytes);
                     let fault = item.fault(entry);
                     let has_data = item.item_type().is_some_and(ItemType::has_data);
-                    // Data without a sound head can't be distinguished from heads.
+                    // Data without a sound first entry cannot be told from items.
                     let spans = has_data && fault.is_none();
                     data_of = spans.then_some((entry, entry + usize::from(item.span)));
                     SlotContent::Item { entry: item, fault }

@@ -1,20 +1,20 @@
-//! What the firmware repairs.
+//! The firmware's repairs, as they are reported.
 
 use crate::entry::EntryFault;
 use crate::key::RawName;
 
-/// One repair. Read-only, one that the firmware tried.
+/// One repair. Read-only, one that the firmware attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repair {
     /// The number of the page, from 0.
     pub page: usize,
-    /// The number of the entry in its page, from 0; `None` where it is about the whole page.
+    /// The number of the entry in its page, from 0. `None`: the whole page.
     pub entry: Option<usize>,
-    /// The entry's namespace index as stored, damaged or not.
+    /// The entry's namespace index as stored, which may be damaged.
     pub ns_index: u8,
-    /// The entry's key as stored, damaged or not.
+    /// The entry's key as stored, which may be damaged.
     pub name: RawName,
-    /// What was wrong, and with it what was done.
+    /// What was wrong, and so what was done.
     pub kind: RepairKind,
 }
 
@@ -22,28 +22,28 @@ pub struct Repair {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RepairKind {
-    /// A place that should be free holds something: it was marked erased.
+    /// An entry that should be free is not blank: it was marked erased.
     HalfWritten,
     /// An impossible state in the bitmap: the entry was marked erased.
     IllegalState,
-    /// A damaged entry: it was erased.
+    /// A damaged entry, erased.
     Damaged(EntryFault),
-    /// An item of which not all entries are marked written: it was erased.
+    /// An item whose entries are not all marked written, erased.
     Incomplete,
-    /// Two items of one name: the earlier was erased.
+    /// Two items of the same name: the earlier one was erased.
     Duplicate,
-    /// A blob index whose chunks don't add up: it was erased.
+    /// A blob index whose chunks do not add up, erased.
     BlobMismatch,
-    /// A chunk without a blob index: it was erased.
+    /// A chunk without a blob index, erased.
     OrphanChunk,
-    /// A value whose data is damaged was read: it was erased.
+    /// A value whose data was found damaged when it was read, erased.
     DamagedValue,
-    /// A blob with a chunk missing was read: all of it was erased.
+    /// A blob that was found to miss a chunk when it was read: all of it was erased.
     MissingChunk,
-    /// The half-filled copy of a page that was being moved: the page was erased.
+    /// An incomplete copy of a page that was being moved: the copy was erased.
     HalfMoved,
     /// A page whose move was interrupted: it was moved again.
     Moved,
-    /// A page that was to be used isn't blank: it was erased.
+    /// A free page that was needed and is not blank: it was erased.
     DirtyPage,
 }

@@ -1,4 +1,5 @@
-//! Writing as the firmware does: the new item first, then the old one is erased.
+//! Setting values: `Storage::writeItem` and `Storage::createOrOpenNamespace`. The new item is written first, then the old one
+//! is erased.
 
 use super::flash::Flash;
 use super::medium::{Fail, Step};
@@ -7,6 +8,7 @@ use super::query::{Query, StoredItem, TYPE_ANY};
 use super::{Storage, plain_error};
 use crate::entry::{Entry, ItemType, Number};
 use crate::error::{Error, EspError};
+use crate::fast::first_nul;
 use crate::key::{Key, Namespace, RawName};
 use crate::layout::{
     BLOB_CHUNKS_MAX, CHUNK_MAX, NAMESPACE_FIRST, NAMESPACE_LAST, STRING_MAX, blob_entries, crc32, data_entries,
@@ -15,29 +17,29 @@ use crate::page::PageState;
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
-/// A namespace that is open: what the firmware's handle stands for.
+/// An open namespace, like the firmware's handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NamespaceIndex(pub(super) u8);
 
 impl NamespaceIndex {
-    /// The index under which the flash holds the namespace's items.
+    /// The index that the namespace's items have in the flash.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
     }
 }
 
-/// An item to be written.
+/// An item that is to be written: its first entry and its data.
 pub(super) struct NewItem<'a> {
     pub(super) head: Entry,
     pub(super) data: &'a [u8],
 }
 
 impl<F: Flash> Storage<F> {
-    /// `nvs_open` for reading and writing: the namespace of this name, made if there is none.
+    /// `nvs_open` for reading and writing: opens the namespace of this name, and creates it if it does not exist.
     ///
-    /// A new one gets the lowest index that no namespace's entry holds, and with it the items that an earlier
-    /// namespace of that index may have left.
+    /// A new one gets the lowest index that no namespace has, and with it the items that an earlier namespace of that index
+    /// may have left.
     ///
     /// # Errors
     /// [`Error::TooManyNamespaces`], [`Error::NotEnoughSpace`], [`Error::NotAllowed`] read-only, [`Error::Flash`].
@@ -55,14 +57,14 @@ impl<F: Flash> Storage<F> {
         let free = (NAMESPACE_FIRST..=NAMESPACE_LAST).find(|index| taken.get(usize::from(*index)) == Some(&false));
         let index = free.ok_or(Error::TooManyNamespaces { namespace: raw })?;
         let head = Entry::namespace(name, index);
-        // Unlike a value, a namespace wipes what it replaces.
+        // Unlike a value, a namespace is written with zeros over what it replaces.
         self.write(&NewItem { head, data: &[] }, true)
             .map_err(|fail| self.write_error(fail, raw, 1))?;
         self.namespaces.push((raw, index));
         Ok(NamespaceIndex(index))
     }
 
-    /// `nvs_set_u8` and its like. The same bytes of the same type write nothing.
+    /// `nvs_set_u8` and the setters of the other numbers. If the same bytes of the same type are stored, nothing is written.
     ///
     /// # Errors
     /// [`Error::NotANumber`] for NaN, [`Error::NotEnoughSpace`], [`Error::NotAllowed`] read-only, [`Error::Flash`],
@@ -83,10 +85,7 @@ impl<F: Flash> Storage<F> {
     /// [`Error::Flash`], [`Error::Firmware`].
     pub fn set_str(&mut self, namespace: NamespaceIndex, key: &Key, text: impl AsRef<[u8]>) -> Result<(), Error> {
         let text = text.as_ref();
-        // Asked twice: whether there is one is much the faster question.
-        if text.contains(&0)
-            && let Some(offset) = text.iter().position(|byte| *byte == 0)
-        {
+        if let Some(offset) = first_nul(text) {
             return Err(Error::ValueHasNul { key: key.raw(), offset });
         }
         let size = text.len() + 1;
@@ -120,7 +119,7 @@ impl<F: Flash> Storage<F> {
                 limit,
             });
         }
-        // What was written until the failure may stay.
+        // Chunks that were written before the failure may stay.
         let free = self.stats().available_entries;
         self.write_blob(namespace.0, key, blob).map_err(|fail| {
             match self.write_error(fail, key.raw(), blob_entries(blob.len())) {
@@ -130,16 +129,16 @@ impl<F: Flash> Storage<F> {
         })
     }
 
-    /// `nvs_commit`: everything is in the flash already.
+    /// `nvs_commit`: does nothing, as everything is in the flash already.
     ///
     /// # Errors
-    /// None today; the firmware's call has an answer too.
+    /// None today. The firmware's call can fail, so this one may too in the future.
     pub fn commit(&mut self) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Writes an item that isn't a blob, unless it is there already, and erases the one that it replaces; `purge` also
-    /// writes zeros over that.
+    /// `writeItem` of what is not a blob: writes the item unless it is stored already, then erases the one that it replaces.
+    /// With `purge`, zeros are written over that one.
     fn write(&mut self, item: &NewItem<'_>, purge: bool) -> Step<()> {
         let Entry {
             ns_index, type_byte, ..
@@ -160,7 +159,7 @@ impl<F: Flash> Storage<F> {
         self.erase_old(ns_index, old, sequence, purge)
     }
 
-    /// Whether an item of the same type holds exactly this.
+    /// `Page::cmpItem`: whether an item of the same type holds exactly this.
     fn holds(&mut self, found: &StoredItem, item: &NewItem<'_>) -> Step<bool> {
         let old = &found.entry;
         if !item.head.item_type().is_some_and(ItemType::has_data) {
@@ -172,12 +171,11 @@ impl<F: Flash> Storage<F> {
                 .take(size)
                 .all(|(old, new)| old == new));
         }
-        // A longer value that begins with the stored one would pass for it, were it not for the checksum of its start:
-        // a string's NUL tells them apart.
+        // The firmware compares as many bytes as are stored. A longer string is told apart by the stored one's NUL.
         let Some(start) = item.data.get(..old.data_size()) else {
             return Ok(false);
         };
-        // What is most often so, and the new checksum is there already.
+        // Most values differ, and the new checksum is known already.
         if start.len() == item.data.len() && old.data_crc() != item.head.data_crc() {
             return Ok(false);
         }
@@ -208,7 +206,7 @@ impl<F: Flash> Storage<F> {
         Err(self.page(page).fail(EspError::NotEnoughSpace))
     }
 
-    /// Writes to the page that is written to. `false`: it is full.
+    /// Writes to the last page in use. `false`: it is full.
     pub(super) fn write_to_current_page(&mut self, item: &NewItem<'_>) -> Step<bool> {
         let number = self.current_page()?;
         let (page, medium) = self.page_and_medium(number);

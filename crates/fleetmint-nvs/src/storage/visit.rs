@@ -95,15 +95,11 @@ impl<F: Flash> Storage<F> {
     fn all_items(&mut self) -> Step<Vec<StoredItem>> {
         let mut items = Vec::with_capacity(self.count_items());
         for position in 0..self.in_use {
-            let Some(number) = self.used_page(position) else { break };
-            let (page, medium) = self.page_and_medium(number);
-            let mut add = |index, entry| {
-                items.push(StoredItem {
-                    page: number,
-                    index,
-                    entry,
-                });
+            let Some((page, medium)) = self.page_in_use(position) else {
+                break;
             };
+            let number = page.number;
+            let mut add = |index, entry| items.push(StoredItem::new(number, index, entry));
             if page.is_scanned() {
                 let mut from = 0;
                 while let Some((index, entry)) = page.find(medium, &Query::any(), from)? {

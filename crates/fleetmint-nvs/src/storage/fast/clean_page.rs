@@ -20,11 +20,10 @@ pub(in crate::storage) struct CleanPage {
 }
 
 impl CleanPage {
-    /// Looks at a page whose header was loaded.
+    /// Looks at a page whose header was loaded, and whose bitmap marks these entries written.
     #[inline]
-    pub(in crate::storage) fn of<F: Flash>(page: &Page, medium: &Medium<F>) -> Option<Self> {
+    pub(in crate::storage) fn of<F: Flash>(page: &Page, written: EntrySet, medium: &Medium<F>) -> Option<Self> {
         let entries = medium.entries(page.number).filter(|_| medium.may_use_shortcuts())?;
-        let written = page.written();
         let half_written = |entry: &[u8; ENTRY_SIZE]| !entry.starts_with(&[0xFF; 4]);
         let tail = page.next_free();
         if page.has_illegal_state()

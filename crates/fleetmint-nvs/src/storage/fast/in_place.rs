@@ -108,7 +108,8 @@ impl InPlaceListing {
         {
             with(listed.with(Ok(Value::of_bytes(listed.item_type, data)), data));
         } else {
-            let read = self.read(storage, listed)?;
+            // By value: where its address is taken, an item is put together in memory, which costs each of them.
+            let read = self.read(storage, listed.item, listed.namespace.is_some())?;
             let value = read.map(|()| Value::of_bytes(listed.item_type, &self.bytes));
             with(listed.with(value, &self.bytes));
         }
@@ -116,16 +117,21 @@ impl InPlaceListing {
     }
 
     /// Reads a value that is not in memory, or damaged.
-    fn read<F: Flash>(&mut self, storage: &mut Storage<F>, listed: &ListedItem) -> Step<Result<(), EspError>> {
+    fn read<F: Flash>(
+        &mut self,
+        storage: &mut Storage<F>,
+        item: StoredItem,
+        has_namespace: bool,
+    ) -> Step<Result<(), EspError>> {
         self.bytes.clear();
-        let read = if listed.namespace.is_some() {
-            storage.read_checked(&listed.item, &mut self.bytes)
+        let read = if has_namespace {
+            storage.read_checked(&item, &mut self.bytes)
         } else {
-            storage.read_orphan(&listed.item, &mut self.bytes)
+            storage.read_orphan(&item, &mut self.bytes)
         };
         let read = value_or_error(read)?;
-        if !storage.page(listed.item.page).is_used() {
-            self.lost_page = Some(listed.item.page);
+        if !storage.page(item.page).is_used() {
+            self.lost_page = Some(item.page);
         }
         Ok(read)
     }
@@ -171,14 +177,13 @@ fn names_differ<F: Flash>(storage: &mut Storage<F>) -> Step<bool> {
             .is_some_and(|only| storage.page(only).hashes_differ());
     let mut seen = (!is_known).then(|| NameFilter::new(storage.count_items()));
     for position in 0..storage.in_use {
-        let Some(number) = storage.used_page(position) else {
+        let Some((page, medium)) = storage.page_in_use(position) else {
             break;
         };
-        let (page, medium) = storage.page_and_medium(number);
         let heads = page.heads();
         medium.spend(heads.len())?;
         for index in heads {
-            let entry = Entry::from_bytes(medium.entry(number, index)?);
+            let entry = page.read(medium, index)?;
             if entry.key != *entry.name().field() || entry.chunk != CHUNK_ANY {
                 return Ok(false);
             }

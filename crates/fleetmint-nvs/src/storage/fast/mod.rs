@@ -30,5 +30,5 @@ mod tests;
 pub(super) use blob_table::BlobTable;
 pub(super) use clean_page::CleanPage;
 pub(super) use in_place::InPlaceListing;
-pub(super) use name_index::{NameIndex, NameSearch, SearchedName};
+pub(super) use name_index::{NameIndex, NameSearch, PageToAsk, SearchedName};
 pub(super) use repeats::Repeats;

@@ -15,23 +15,24 @@ use crate::storage::medium::{Medium, Step};
 use crate::storage::query::Query;
 
 impl Page {
-    /// `load`: the header, and the bitmap. Whether the page has entries that are to be loaded.
-    pub(in crate::storage) fn load_header<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<bool> {
+    /// `load`: the header, and the bitmap. Gives the entries that are marked written, if the page has a valid header and
+    /// its entries are to be loaded.
+    pub(in crate::storage) fn load_header<F: Flash>(&mut self, medium: &mut Medium<F>) -> Step<Option<EntrySet>> {
         let mut bytes = [0; HEADER_SIZE + BITMAP_SIZE];
         medium.read_raw(page_offset(self.number), &mut bytes)?;
         let ([header, bitmap], []) = bytes.as_chunks::<HEADER_SIZE>() else {
-            return Ok(false);
+            return Ok(None);
         };
         const { assert!(HEADER_SIZE == BITMAP_SIZE && BITMAP_OFFSET == HEADER_SIZE) };
         let [w0, w1, w2, w3, ..] = *header;
         if [w0, w1, w2, w3] == [0xFF; 4] {
             self.state = State::Unchecked;
-            return Ok(false);
+            return Ok(None);
         }
         let header = PageHeader::decode(header);
         self.state = State::Corrupt;
         if !header.crc_fits() {
-            return Ok(false);
+            return Ok(None);
         }
         self.sequence = header.sequence;
         let Some(version) = Version::from_byte(header.version) else {
@@ -42,7 +43,7 @@ impl Page {
             Some(PageState::Active) => State::Active,
             Some(PageState::Full) => State::Full,
             Some(PageState::Freeing) => State::Freeing,
-            Some(PageState::Uninitialized) | None => return Ok(false),
+            Some(PageState::Uninitialized) | None => return Ok(None),
         };
         self.bitmap = Bitmap::from_bytes(bitmap);
         let written = self.written();
@@ -52,12 +53,12 @@ impl Page {
             State::Active => self.bitmap.first(EntryState::Empty).unwrap_or(ENTRY_COUNT),
             _ => ENTRY_COUNT,
         };
-        Ok(true)
+        Ok(Some(written))
     }
 
     /// The entries that the bitmap marks written.
     #[inline]
-    pub(in crate::storage) fn written(&self) -> EntrySet {
+    pub(super) fn written(&self) -> EntrySet {
         EntrySet::in_state(&self.bitmap, EntryState::Written)
     }
 

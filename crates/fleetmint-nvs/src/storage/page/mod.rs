@@ -8,7 +8,7 @@
 //! | `erase` | `eraseEntryAndSpan`, `erase`, `markFull`, `markFreeing` |
 //! | `hash_list` | `mHashList` |
 //!
-//! The firmware scans a page's entries anew in each search. Here a page remembers where its [`Items`] begin, so that a
+//! The firmware scans a page's entries again in each search. Here a page remembers where its [`Items`] begin, so that a
 //! search goes from item to item. `scan` is the firmware's way, for pages where the two could differ.
 
 mod erase;

@@ -11,7 +11,7 @@ mod scanned_pages;
 mod search;
 
 pub(in crate::storage) use row::SearchedName;
-pub(in crate::storage) use search::NameSearch;
+pub(in crate::storage) use search::{NameSearch, PageToAsk};
 
 use crate::entry::{Entry, ItemType};
 use crate::layout::{CHUNK_ANY, NAME_FIELD, NAMESPACE_ANY};
