@@ -240,12 +240,12 @@ fn is_wifi_password(value: &str) -> bool {
     }
 }
 
-/// Why a board cannot be given these values. No variant carries a value: two of them are secrets.
+/// Why a board cannot be given these values. No variant carries a value, because some are secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    #[error("{setting} is required and {lack}")]
-    Required { setting: Setting, lack: Lack },
+    #[error("{setting} is required and {missing}")]
+    Required { setting: Setting, missing: Missing },
     #[error("{setting} takes {size} bytes with its NUL, at most {limit} are allowed")]
     TooLong {
         setting: Setting,
@@ -280,7 +280,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The value that is wrong, where it is one value's doing.
+    /// The setting whose value is wrong, if it is one.
     #[must_use]
     pub const fn setting(&self) -> Option<Setting> {
         match self {
@@ -297,13 +297,13 @@ impl Error {
 
 /// How a required value is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum Missing {
     Absent,
     Empty,
     Blank,
 }
 
-impl fmt::Display for Lack {
+impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Absent => "not set",
@@ -385,16 +385,16 @@ impl<'a> Values<'a> {
         *self.0.get(setting)
     }
 
-    /// The value that goes into the image; `None` for an optional one that stays out of it.
+    /// The value that goes into the image; `None` for an optional value that is left out.
     fn checked(&self, setting: Setting) -> Result<Option<&'a str>, Error> {
-        let lack = match self.get(setting) {
-            None => Lack::Absent,
-            Some("") => Lack::Empty,
-            Some(value) if setting.is_required() && value.trim().is_empty() => Lack::Blank,
+        let missing = match self.get(setting) {
+            None => Missing::Absent,
+            Some("") => Missing::Empty,
+            Some(value) if setting.is_required() && value.trim().is_empty() => Missing::Blank,
             Some(value) => return setting.check(value).map(|()| Some(value)),
         };
         if setting.is_required() {
-            Err(Error::Required { setting, lack })
+            Err(Error::Required { setting, missing })
         } else {
             Ok(None)
         }

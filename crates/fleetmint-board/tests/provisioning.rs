@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use fleetmint_board::provisioning::{Error, Kind, Lack, Setting, VALUE_MAX, Values};
+use fleetmint_board::provisioning::{Error, Kind, Missing, Setting, VALUE_MAX, Values};
 use fleetmint_nvs::image::{self, Item};
 use fleetmint_nvs::{Key, Namespace};
 
@@ -61,9 +61,9 @@ fn the_image_holds_every_value_in_order() {
 #[test]
 fn an_optional_value_that_is_not_set_or_empty_has_no_key() {
     for absent in 0..OPTIONAL.len() {
-        for lack in [None, Some("")] {
+        for missing in [None, Some("")] {
             let optional = [Setting::MqttUrl, Setting::WifiSsid, Setting::WifiPassword];
-            let values = values().with(optional[absent], lack);
+            let values = values().with(optional[absent], missing);
             let mut keys = REQUIRED.to_vec();
             keys.extend(
                 OPTIONAL
@@ -75,7 +75,7 @@ fn an_optional_value_that_is_not_set_or_empty_has_no_key() {
             assert_eq!(
                 encode(&values, 0x1000).unwrap(),
                 expected(&keys, 0x1000),
-                "{absent} {lack:?}"
+                "{absent} {missing:?}"
             );
         }
     }
@@ -91,13 +91,13 @@ fn each_required_value_is_asked_for_by_name() {
         Setting::BaseUrl,
     ];
     for setting in required {
-        for (value, lack) in [
-            (None, Lack::Absent),
-            (Some(""), Lack::Empty),
-            (Some(" \t"), Lack::Blank),
+        for (value, missing) in [
+            (None, Missing::Absent),
+            (Some(""), Missing::Empty),
+            (Some(" \t"), Missing::Blank),
         ] {
             let values = values().with(setting, value);
-            assert_eq!(encode(&values, 0x1000), Err(Error::Required { setting, lack }));
+            assert_eq!(encode(&values, 0x1000), Err(Error::Required { setting, missing }));
         }
     }
 }

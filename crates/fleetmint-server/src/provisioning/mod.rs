@@ -6,7 +6,7 @@ mod material;
 pub mod patch;
 mod store;
 
-use fleetmint_board::provisioning::{self as board, Lack, Setting};
+use fleetmint_board::provisioning::{self as board, Missing, Setting};
 
 use crate::access::Caller;
 use crate::app::App;
@@ -174,9 +174,13 @@ impl Error {
             level => level.source(),
         };
         let hint = match (cause, setting) {
-            (board::Error::Required { lack: Lack::Absent, .. }, Setting::BaseUrl | Setting::TokenUrl) => {
-                ", and server.public_url, its default, has no value either"
-            }
+            (
+                board::Error::Required {
+                    missing: Missing::Absent,
+                    ..
+                },
+                Setting::BaseUrl | Setting::TokenUrl,
+            ) => ", and server.public_url, its default, has no value either",
             _ => "",
         };
         format!(
