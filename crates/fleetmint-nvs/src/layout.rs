@@ -108,11 +108,17 @@ impl<const WHOLE: usize, const SIZE: usize> Field<WHOLE, SIZE> {
     /// The field's bytes.
     #[inline]
     pub(crate) const fn get(self, whole: &[u8; WHOLE]) -> [u8; SIZE] {
+        *self.of(whole)
+    }
+
+    /// The field itself.
+    #[inline]
+    pub(crate) const fn of(self, whole: &[u8; WHOLE]) -> &[u8; SIZE] {
         let (_, rest) = whole.split_at(self.offset);
         match rest.first_chunk() {
-            Some(field) => *field,
+            Some(field) => field,
             // Not reached: `at` has checked it.
-            None => [0; SIZE],
+            None => const { &[0; SIZE] },
         }
     }
 

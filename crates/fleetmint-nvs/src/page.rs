@@ -109,7 +109,7 @@ impl PageHeader {
         STATE.set(&mut header, state.word().to_le_bytes());
         SEQUENCE.set(&mut header, sequence.to_le_bytes());
         VERSION.set(&mut header, [version.byte()]);
-        let crc = crc32(&COVERED.get(&header));
+        let crc = crc32(COVERED.of(&header));
         CRC.set(&mut header, crc.to_le_bytes());
         header
     }
@@ -122,7 +122,7 @@ impl PageHeader {
             sequence: u32::from_le_bytes(SEQUENCE.get(bytes)),
             version: u8::from_le_bytes(VERSION.get(bytes)),
             crc: u32::from_le_bytes(CRC.get(bytes)),
-            crc_wanted: crc32(&COVERED.get(bytes)),
+            crc_wanted: crc32(COVERED.of(bytes)),
         }
     }
 

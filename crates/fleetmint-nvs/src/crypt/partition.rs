@@ -60,7 +60,7 @@ fn each_run(
     check_size(image.len())?;
     let (pages, _) = image.as_chunks_mut();
     for (number, page) in pages.iter_mut().enumerate() {
-        let written = Bitmap::from_bytes(&PAGE_BITMAP.get(page)).set_of(EntryState::Written);
+        let written = Bitmap::from_bytes(PAGE_BITMAP.of(page)).set_of(EntryState::Written);
         let mut start = 0;
         while let Some(rest @ [_, ..]) = entries_mut(page).get_mut(start..) {
             let is_wanted = |(at, entry): &(usize, &EntryBytes)| wanted(written >> at & 1 == 1, entry);

@@ -287,11 +287,11 @@ impl<'a> ItemReader<'a> {
         let Some(page) = self.pages.get(usize::from(self.page)) else {
             return Err(self.bad_page());
         };
-        let header = PageHeader::decode(&PAGE_HEADER.get(page));
-        let bitmap = PAGE_BITMAP.get(page);
+        let header = PageHeader::decode(PAGE_HEADER.of(page));
+        let bitmap = PAGE_BITMAP.of(page);
         let state = PageState::from_word(header.state_word);
         self.last = state == Some(PageState::Active);
-        self.written = fast::leading_written(&bitmap);
+        self.written = fast::leading_written(bitmap);
         let in_turn = header.sequence == u32::from(self.page) && (self.last || state == Some(PageState::Full));
         let blank_after = || {
             self.pages
@@ -302,7 +302,7 @@ impl<'a> ItemReader<'a> {
         if !header.crc_fits()
             || !in_turn
             || Version::from_byte(header.version).is_none()
-            || bitmap != fast::written_up_to(usize::from(self.written))
+            || *bitmap != fast::written_up_to(usize::from(self.written))
             || self.last && !blank_after()
         {
             return Err(self.bad_page());
