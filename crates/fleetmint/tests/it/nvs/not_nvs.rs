@@ -118,7 +118,7 @@ fn an_erased_partition_is_nvs() {
 fn read_only_the_firmware_s_own_no_is_the_answer_to_noise() {
     let line = folder().line("fleetmint nvs dump noise.bin --as readonly").refused(1);
     assert!(
-        line.contains("ESP_ERR_NOT_ALLOWED") && line.contains("it seems to be noise"),
+        line.contains("ESP_ERR_NOT_ALLOWED") && line.contains("it seems to be random bytes"),
         "{line}"
     );
 }
