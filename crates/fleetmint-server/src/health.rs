@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use crate::access::{self, Principal};
 use crate::app::App;
-use crate::http::caller::{self, RefusedCredential};
 use crate::http::problem;
+use crate::http::sender::{self, RefusedCredential};
 use crate::identity::Identity;
 
 /// The state of the service.
@@ -62,10 +62,10 @@ pub(crate) async fn get_readyz(State(app): State<App>, caller: Informed) -> Resp
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable", vec![problem])
         }
     };
-    let told = caller == Informed::Yes;
+    let is_informed = caller == Informed::Yes;
     let health = Json(Health {
         status: word,
-        problems: told.then_some(problems),
+        problems: is_informed.then_some(problems),
     });
     let mut response = match status {
         StatusCode::OK => health.into_response(),
@@ -84,8 +84,8 @@ pub(crate) async fn get_readyz(State(app): State<App>, caller: Informed) -> Resp
 
 /// Whether the caller gets details: only with a valid token. With a wrong one, the call counts as refused.
 ///
-/// A probe never waits. So from an address with too many refusals no token is even looked at: a caller who guesses
-/// would get here at once the answer for which they must wait elsewhere.
+/// A probe never waits. So a token from an address with too many refusals is not checked at all: a caller who guesses tokens
+/// would get at once the answer for which they have to wait elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Informed {
     Yes,
@@ -98,7 +98,7 @@ impl FromRequestParts<App> for Informed {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let no_token = !parts.headers.contains_key(header::AUTHORIZATION);
-        if no_token || app.gate.has_refused_too_many(caller::source(&parts.extensions)) {
+        if no_token || app.gate.has_refused_too_many(sender::source(&parts.extensions)) {
             return Ok(Self::No);
         }
         Ok(match app.gate.authenticate(&parts.headers).await {

@@ -26,6 +26,7 @@ pub mod listener;
 pub mod metrics;
 pub mod models;
 mod name;
+mod oauth2;
 pub mod operation;
 pub mod os_user;
 pub mod overrides;

@@ -1,5 +1,5 @@
-//! Accepts connections and ends them: HTTP/1.1, limits on their number and on how long a head may take to arrive and an
-//! answer to be read, and a shutdown that lets requests under way finish.
+//! Accepts connections and closes them: HTTP/1.1, limits on their number and on how long a head may take to arrive and an
+//! answer to be read, and a shutdown that lets requests in progress finish.
 
 use std::future::Future;
 use std::io::{ErrorKind, Write as _};
@@ -21,33 +21,33 @@ use crate::http::{arriving, host};
 use crate::router::Endpoints;
 use crate::source::Source;
 
-/// How long a request's head may take to arrive, and how long a connection may rest between requests.
+/// How long a request's head may take to arrive, and how long a connection may be idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The largest head of a request in bytes.
 const HEAD_MAX: usize = 64 << 10;
 
-/// How much of an answer the kernel takes before the peer has taken any, in bytes, beside what is on its way to the
-/// peer. Without a limit that is megabytes for each connection whose peer does not read.
+/// How many bytes of an answer the kernel buffers beside those that are on their way to the peer. Without a limit these
+/// are megabytes for each connection whose peer does not read.
 #[cfg(target_os = "linux")]
 const UNSENT_MAX: u32 = 64 << 10;
 
-/// How long requests under way may take once the server is asked to stop.
+/// How long requests in progress may take once the server is asked to stop.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long accepting rests when the system has no more file descriptors.
+/// How long no connection is accepted after the system had no more file descriptors.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 
-/// How often a connection is looked for that can be closed for a new one, while none rests.
+/// How often to look for a connection that can be closed for a new one, while none is idle.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often the log says that there are too many connections.
+/// How often the log reports that there are too many connections.
 const FULL_SAID_EVERY: Duration = Duration::from_secs(60);
 
-/// Ends a connection with an answer.
+/// Closes a connection after an answer.
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
-/// The whole answer to a connection that has no slot. Nothing of a request was read, so it has no request id.
+/// The whole answer to a connection that gets no slot. No request was read, so it has no request id.
 const NO_SLOT: &str = "HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\n\
     cache-control: no-store\r\n\
@@ -60,7 +60,7 @@ const NO_SLOT: &str = "HTTP/1.1 503 Service Unavailable\r\n\
     {\"type\":\"urn:fleetmint:problem:unavailable\",\"title\":\"The service is temporarily unavailable\",\"status\":503,\
     \"detail\":\"Too many connections from this address are open and in use.\",\"errors\":[],\"retryable\":true}";
 
-/// Serves until `shutdown` resolves and the requests under way are answered, or given up after ten seconds.
+/// Serves until `shutdown` resolves and the requests in progress are answered, for [`SHUTDOWN_TIMEOUT`] at most.
 pub async fn serve(listener: TcpListener, endpoints: Endpoints, limits: Limits, shutdown: impl Future<Output = ()>) {
     let watched = GracefulShutdown::new();
     let connections = Connections::new(limits);
@@ -85,7 +85,7 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, limits: Limits, 
                     None => refuse(stream),
                 }
             }
-            // The caller went away before it was served.
+            // The caller disconnected before it was served.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -98,27 +98,27 @@ pub async fn serve(listener: TcpListener, endpoints: Endpoints, limits: Limits, 
         }
     }
     drop(listener);
-    tracing::info!("stopping: requests under way may finish");
+    tracing::info!("stopping: requests in progress may finish");
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, watched.shutdown())
         .await
         .is_err()
     {
         tracing::warn!(
             seconds = SHUTDOWN_TIMEOUT.as_secs(),
-            "requests were still under way, and are given up"
+            "requests were still in progress and were aborted"
         );
         connections.close_all();
     }
 }
 
-/// A slot for a new connection; `None` where its address has enough. Where nobody else can make room, it waits: what
-/// comes meanwhile stays in the kernel's queue.
+/// A slot for a new connection; `None` if its address has enough. Waits while no other connection can be closed: new
+/// connections stay in the kernel's queue meanwhile.
 async fn slot(connections: &Connections, address: Option<Source>, log: &mut FullLog) -> Option<Slot> {
     loop {
         match connections.slot(address) {
             Ok((slot, None)) => return Some(slot),
-            Ok((slot, Some(rested))) => {
-                log.say(connections, Some(rested));
+            Ok((slot, Some(idle))) => {
+                log.say(connections, Some(idle));
                 return Some(slot);
             }
             Err(Full::Address) => {
@@ -133,12 +133,12 @@ async fn slot(connections: &Connections, address: Option<Source>, log: &mut Full
     }
 }
 
-/// Says that a limit of connections was reached, once in a while.
+/// Reports that a limit of connections is reached, once per [`FULL_SAID_EVERY`].
 #[derive(Debug, Default)]
 struct FullLog(Option<Instant>);
 
 impl FullLog {
-    fn say(&mut self, connections: &Connections, rested: Option<Duration>) {
+    fn say(&mut self, connections: &Connections, idle: Option<Duration>) {
         let now = Instant::now();
         if self.0.is_some_and(|said| now - said < FULL_SAID_EVERY) {
             return;
@@ -148,20 +148,20 @@ impl FullLog {
         tracing::warn!(
             max_connections = all,
             max_connections_per_address = per_address,
-            rested_ms = rested.map(|rested| rested.as_millis()),
-            "a limit of connections is reached: those that rest longest are closed for new ones"
+            idle_ms = idle.map(|idle| idle.as_millis()),
+            "a limit of connections is reached: the longest idle ones are closed for new ones"
         );
     }
 }
 
-/// Answers without waiting for anything, and closes.
+/// Answers without waiting for anything, and closes the connection.
 fn refuse(stream: TcpStream) {
     let refused = stream.into_std().and_then(|mut stream| {
         stream.write_all(NO_SLOT.as_bytes())?;
         stream.shutdown(Shutdown::Write)
     });
     if let Err(error) = refused {
-        tracing::debug!(%error, "a connection that had no slot went away");
+        tracing::debug!(%error, "a connection that got no slot was closed by its peer");
     }
 }
 
@@ -173,7 +173,7 @@ fn connection(
     endpoints: &Endpoints,
     watched: &GracefulShutdown,
 ) {
-    // An answer is written whole: waiting for more to send would only make it late.
+    // An answer is written at once: waiting for more to send would only delay it.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }

@@ -1,8 +1,8 @@
 //! What the service does, as one table: each operation's name, its method and path, who may call it, and whether its
 //! answer holds a secret.
 //!
-//! The name is alike the label in metrics, the action in the audit trail and the operation id in the OpenAPI document. The
-//! router serves each call at its path and attaches the operation to the request: what authorizes, counts and logs a call
+//! The name is the label in metrics, the action in the audit trail and the operation id in the OpenAPI document. The router
+//! serves each call at its path and attaches the operation to the request. Whatever authorizes, counts or logs the call
 //! reads it there.
 
 use axum::http::Method;
@@ -79,11 +79,10 @@ macro_rules! operations {
         pub enum Operation { $($call,)* $($other,)* }
 
         impl Operation {
-            /// What a caller can ask of the service, in the order of their declaration.
+            /// What callers can ask of the service, in the order of declaration.
             pub const CALLS: &[Self] = &[$(Self::$call,)*];
 
-            /// What no call asks for: the work of a command, or the server's own when it starts. It is in the audit
-            /// trail alone.
+            /// The work of commands, and what the server does when it starts. It appears in the audit trail only.
             pub const OTHERS: &[Self] = &[$(Self::$other,)*];
 
             /// The name in metrics, audit trail and OpenAPI document.
@@ -91,7 +90,7 @@ macro_rules! operations {
                 match self { $(Self::$call => $call_name,)* $(Self::$other => $other_name,)* }
             }
 
-            /// How it is called; `None` for what no call asks for.
+            /// How it is called; `None` if it is not a call.
             pub const fn call(self) -> Option<&'static Call> {
                 match self {
                     $(Self::$call => {

@@ -1,4 +1,4 @@
-//! Who is calling: the first argument that a handler takes, unless it is for everybody.
+//! Who is calling: the first argument of each handler whose operation is not for everybody.
 //!
 //! A test asks every operation of the OpenAPI document without a token, with a device's and with wrong ones, so that none
 //! forgets it.
@@ -12,8 +12,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use super::refusals::WAIT;
 use super::{Access, Caller, Error, Principal, Refusals};
 use crate::clock::Clock;
-use crate::http::caller::{authorization, source};
 use crate::http::problem::{Problem, kinds};
+use crate::http::sender::{authorization, source};
 use crate::identity::Identity;
 use crate::operation::Operation;
 use crate::source::Source;

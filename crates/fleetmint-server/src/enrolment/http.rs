@@ -21,7 +21,7 @@ use crate::identity::Repair;
 use crate::operation::Operation;
 use crate::overrides::ChangeOverrides;
 
-/// A new device. Its key, its client and the client's secret are made for it.
+/// A new device. Its key, its client and the client's secret are created with it.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewDevice)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +38,7 @@ pub(crate) struct New {
     provisioning: Option<Object<ChangeOverrides>>,
 }
 
-/// Makes a device and its client at the identity provider.
+/// Creates a device and its client at the identity provider.
 #[utoipa::path(
     post, path = "/api/devices", tag = "devices", params(IdempotencyKeyParameter), request_body = New,
     responses(
@@ -48,7 +48,7 @@ pub(crate) struct New {
             ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
         )),
         (status = 400, description = "The body is not JSON, or `Idempotency-Key` cannot be read"),
-        (status = 409, description = "The serial is taken, the first call with this key is still under way, or the identity provider \
+        (status = 409, description = "The serial is taken, the first call with this key is still in progress, or the identity provider \
             has such a client, and it is not ours"),
         (status = 422, description = "A value breaks a rule, there is no such model, or another call was made with this key"),
         (status = 502, description = "The identity provider could not do its part"),
@@ -89,9 +89,9 @@ fn answer(device: &devices::Device) -> Answer {
 #[utoipa::path(
     delete, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfMatchParameter),
     responses(
-        (status = 204, description = "Device and client are gone"),
+        (status = 204, description = "Device and client are deleted"),
         (status = 400, description = "`If-Match` cannot be read"),
-        (status = 409, description = "Another change of the device is under way"),
+        (status = 409, description = "Another change of the device is in progress"),
         (status = 412, description = "It is not in a state that `If-Match` names"),
         (status = 502, description = "The identity provider could not do its part"),
         (status = 504, description = "The identity provider did not answer in time"),
@@ -188,12 +188,12 @@ pub(crate) async fn get_identity(
     Ok(Json(credential::get(&app, id).await?.into()))
 }
 
-/// Makes a device's client as it ought to be, and says what was done.
+/// Repairs a device's client, and reports what was done.
 #[utoipa::path(
     post, path = "/api/devices/{id}/identity/sync", tag = "identity", params(IdParameter),
     responses(
         (status = 200, description = "What was repaired, and the state of the client now", body = Synchronized),
-        (status = 409, description = "Another change of the device is under way, or the client is not ours"),
+        (status = 409, description = "Another change of the device is in progress, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
@@ -216,7 +216,7 @@ pub(crate) async fn sync_identity(
     post, path = "/api/devices/{id}/identity/disable", tag = "identity", params(IdParameter),
     responses(
         (status = 200, description = "The client, disabled", body = Identity),
-        (status = 409, description = "Another change of the device is under way, or the client is not ours"),
+        (status = 409, description = "Another change of the device is in progress, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part, or does not know the client"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
@@ -234,7 +234,7 @@ pub(crate) async fn disable_identity(
     post, path = "/api/devices/{id}/identity/enable", tag = "identity", params(IdParameter),
     responses(
         (status = 200, description = "The client, enabled", body = Identity),
-        (status = 409, description = "Another change of the device is under way, or the client is not ours"),
+        (status = 409, description = "Another change of the device is in progress, or the client is not ours"),
         (status = 502, description = "The identity provider could not do its part, or does not know the client"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
@@ -252,7 +252,7 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound => devices::Error::NotFound.into(),
             Error::Invalid(violations) => Self::invalid(violations),
-            Error::Busy => Self::new(problem::BEING_CHANGED, "Another change of this device is under way."),
+            Error::Busy => Self::new(problem::BEING_CHANGED, "Another change of this device is in progress."),
             Error::Repeat(error) => error.into(),
             Error::Changed(changed) => devices::Error::Changed(changed).into(),
             Error::SerialTaken => devices::Error::SerialTaken.into(),

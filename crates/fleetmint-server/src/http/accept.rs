@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use super::media_range::Ranges;
 use super::problem::{self, Problem};
 
-/// The first of `offers` that the caller likes best; without an `Accept` header the first of all.
+/// The offer that the caller prefers, the first of several; without an `Accept` header the first of all.
 ///
-/// Who accepts errors alone (`application/problem+json`) gets the first of all, too: generated clients send the media
-/// types that the OpenAPI document lists, and of a call that succeeds without a body it lists only this one.
+/// A caller that accepts only errors (`application/problem+json`) gets the first of all, too: generated clients send the
+/// media types that the OpenAPI document lists, and for a call that succeeds without a body it lists only this one.
 ///
 /// # Errors
 /// A 406 that names the offers.
@@ -30,7 +30,7 @@ pub(crate) fn negotiate<'o>(headers: &HeaderMap, offers: &[&'o str]) -> Result<&
     })
 }
 
-/// Refuses callers who do not want JSON, before anything is done.
+/// Refuses callers that do not accept JSON, before anything is done.
 pub(crate) async fn json(request: Request, next: Next) -> Response {
     match negotiate(request.headers(), &["application/json"]) {
         Ok(_) => next.run(request).await,

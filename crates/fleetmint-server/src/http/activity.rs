@@ -1,4 +1,4 @@
-//! What a connection is doing, and since when: what the choice of the one to close is made by.
+//! What a connection is doing, and since when. By this the connection to close is chosen.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{LazyLock, OnceLock};
@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
-/// What the times of all connections are counted from.
+/// The start from which the times of all connections are counted.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// How long a connection must have rested between requests, the head of the next included, before it can be closed for
-/// another.
+/// How long a connection must be idle between requests, the head of the next one included, before it can be closed in
+/// favour of another.
 const IDLE_MIN: Duration = Duration::from_millis(250);
 
-/// How long its peer must not have read its answer.
+/// The same for a connection whose peer does not read its answer.
 const STALLED_MIN: Duration = Duration::from_secs(1);
 
-/// How long the body of its request must have been late, by [`BODY_RATE`].
+/// The same for a connection on which the body of a request is late, by [`BODY_RATE`].
 const BODY_MIN: Duration = Duration::from_secs(1);
 
-/// Bytes of a body in a second that are progress enough: a slower body is late, be it that a byte comes now and then.
+/// Bytes per second below which a body is late, even if a byte arrives now and then.
 const BODY_RATE: u64 = 16 << 10;
 
-/// How long its request must have been under way.
+/// The same for a connection whose request is in progress.
 const BUSY_MIN: Duration = Duration::from_secs(10);
 
 /// Milliseconds since [`START`].
@@ -33,8 +33,8 @@ fn now() -> u64 {
 /// The activity of one connection, written by its task and read by the one that accepts.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    /// Milliseconds since [`START`]: of the last byte that went, or of the beginning of the request. While its body
-    /// arrives, later by as much as [`BODY_RATE`] grants its bytes.
+    /// Milliseconds since [`START`]: of the last byte sent, or of the start of the request. While its body arrives, plus
+    /// the time that [`BODY_RATE`] allows for the bytes received.
     since: AtomicU64,
     busy: AtomicBool,
     awaits_body: AtomicBool,
@@ -66,26 +66,26 @@ impl Activity {
         self.since.store(now(), Ordering::Relaxed);
     }
 
-    /// Bytes of an answer went. Bytes that come are no progress: a request begins when its head has come whole, else a head
-    /// that trickles in would be a connection in use.
+    /// Bytes of an answer were sent. Received bytes are no progress: a request starts when its whole head has arrived.
+    /// Otherwise a head that trickles in would count as a connection in use.
     pub(crate) fn progress(&self) {
         if !self.busy.load(Ordering::Relaxed) {
             self.touch();
         }
     }
 
-    /// A request begins or is answered.
+    /// A request starts, or is answered.
     pub(crate) fn set_busy(&self, busy: bool) {
         self.touch();
         self.busy.store(busy, Ordering::Relaxed);
     }
 
-    /// The request's handler wants more of its body than has come.
+    /// The request's handler waits for more of the body than has arrived.
     pub(crate) fn await_body(&self) {
         self.awaits_body.store(true, Ordering::Relaxed);
     }
 
-    /// So many bytes of the body came.
+    /// This many bytes of the body arrived.
     pub(crate) fn body_came(&self, bytes: usize) {
         self.awaits_body.store(false, Ordering::Relaxed);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -94,29 +94,29 @@ impl Activity {
         self.since.store(since.min(now()), Ordering::Relaxed);
     }
 
-    /// The body has come, or is given up: what follows is the handler's own time.
+    /// The body is complete, or is no longer read: what follows is the handler's own time.
     pub(crate) fn body_ended(&self) {
         self.touch();
         self.awaits_body.store(false, Ordering::Relaxed);
     }
 
-    /// The peer has no room for more of its answer, or has again.
+    /// Whether the peer has no room for more of its answer.
     pub(crate) fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, Ordering::Relaxed);
     }
 
-    /// So many more bytes of answers went out.
+    /// This many more bytes of answers were sent.
     pub(crate) fn count_sent(&self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// How many bytes of answers went out.
+    /// How many bytes of answers were sent.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Names the connection's task, which may have ended already.
+    /// Sets the connection's task, which may have ended already.
     pub(crate) fn runs(&self, task: AbortHandle) {
         // It has only one.
         let _ = self.task.set(task);
@@ -129,21 +129,21 @@ impl Activity {
         }
     }
 
-    /// The connection is to end with its next answer.
+    /// The connection closes after its next answer.
     pub(crate) fn set_ending(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is.
+    /// Whether it closes after its next answer.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
     }
 
-    /// How long the connection has been at rest, if it may be closed for another.
-    pub(crate) fn rests_for(&self) -> Option<Duration> {
+    /// How long the connection has been idle, if it may be closed in favour of another.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
         let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
-        let rests = START.elapsed().saturating_sub(since);
-        // Behind an answer that is not read, the next request may have been taken already.
+        let idle = START.elapsed().saturating_sub(since);
+        // While an answer is not read, the next request may have been accepted already.
         let least = if self.stalled.load(Ordering::Relaxed) {
             STALLED_MIN
         } else if self.awaits_body.load(Ordering::Relaxed) {
@@ -153,6 +153,6 @@ impl Activity {
         } else {
             IDLE_MIN
         };
-        (rests >= least).then_some(rests)
+        (idle >= least).then_some(idle)
     }
 }

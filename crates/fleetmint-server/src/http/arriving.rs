@@ -1,4 +1,4 @@
-//! A request's body as it arrives: its connection is known to wait for the peer meanwhile.
+//! A request's body as it arrives: meanwhile its connection is known to wait for the peer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use hyper::body::{Frame, Incoming, SizeHint};
 
 use super::activity::Activity;
 
-/// A body that tells of its progress.
+/// A body that reports its progress to its connection's activity.
 struct Arriving<B> {
     body: B,
     activity: Arc<Activity>,
 }
 
-/// The body of a request on the connection with this activity. Most requests have none, and are not watched.
+/// Watches the body of a request on the connection with this activity. Most requests have no body, and are not watched.
 pub(crate) fn watched(body: Incoming, activity: &Arc<Activity>) -> Body {
     if body.is_end_stream() {
         return Body::empty();

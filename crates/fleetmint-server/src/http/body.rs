@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use super::problem::{self, Problem};
 use crate::secret::Wiped;
 
-/// How slowly a body may come that room was taken for, in bytes a second.
+/// The least rate at which a large body must arrive, in bytes per second.
 pub(super) const PACE: usize = 128 << 10;
 
 /// How long a body may take to arrive.
@@ -19,7 +19,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a body that is discarded may pause.
 const DISCARD_PAUSE: Duration = Duration::from_secs(2);
 
-/// What is made ready for a body before any of it has come, in bytes.
+/// The capacity that is reserved for a body before any of it has arrived, in bytes.
 const FIRST: usize = 4096;
 
 /// Why there is no body.
@@ -28,7 +28,7 @@ pub(crate) enum Failure {
     TooLarge,
     /// It took longer than [`TIMEOUT`].
     TooSlow,
-    /// It came too slowly for the memory that was reserved for it.
+    /// It arrived too slowly for the memory that was reserved for it.
     Stalled,
     /// The connection ended before it.
     Broken,
@@ -45,7 +45,7 @@ impl Failure {
             Self::Stalled => Problem::new(
                 problem::REQUEST_TIMEOUT,
                 format!(
-                    "The body came more slowly than {} KiB a second while memory was reserved for it.",
+                    "The body arrived more slowly than {} KiB per second while memory was reserved for it.",
                     PACE >> 10
                 ),
             ),
@@ -53,7 +53,7 @@ impl Failure {
                 problem::BODY_TOO_LARGE,
                 format!("The body may have at most {max} bytes."),
             ),
-            Self::Broken => Problem::new(problem::UNREADABLE_BODY, "The body did not arrive whole."),
+            Self::Broken => Problem::new(problem::UNREADABLE_BODY, "The body did not arrive completely."),
         }
     }
 }
@@ -71,7 +71,7 @@ pub(crate) async fn read(body: Body, max: usize) -> Result<Wiped, Failure> {
     Ok(reading.whole)
 }
 
-/// A body of which a part has come.
+/// A body of which a part has arrived.
 pub(crate) struct Reading {
     body: Limited<Body>,
     whole: Wiped,
@@ -79,7 +79,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Begins with a body of at most `max` bytes.
+    /// Starts to read a body of at most `max` bytes.
     pub(crate) fn new(body: Body, max: usize) -> Result<Self, Failure> {
         let size = body.size_hint();
         // A `Content-Length` over the limit is refused before the body arrives.
@@ -93,7 +93,7 @@ impl Reading {
         })
     }
 
-    /// Waits for more of it. Whether some came: `false` at the end.
+    /// Waits for more of it. Returns whether some arrived: `false` at the end.
     pub(crate) async fn frame(&mut self) -> Result<bool, Failure> {
         match self.body.frame().await {
             Some(Ok(frame)) => {
@@ -121,7 +121,7 @@ impl Reading {
         self.announced
     }
 
-    /// Makes room for a body of so many bytes at once, instead of again and again while it comes.
+    /// Reserves capacity for a body of this many bytes at once, instead of repeatedly while it arrives.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         self.whole.enlarge(bytes);
     }

@@ -16,16 +16,16 @@ use flate2::write::GzEncoder;
 use super::media_range;
 use super::problem::Problem;
 
-/// Answers of at most so many bytes are sent as they are: they fit into one packet anyway.
+/// Answers of at most this many bytes are not compressed: they fit into one packet anyway.
 const WORTHWHILE: u64 = 1024;
 
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
-/// Ends the entity tag of a compressed answer: a strong tag names bytes, and these are others (RFC 9110 §8.8.3).
+/// The end of a compressed answer's entity tag: a strong tag identifies bytes, and these are others (RFC 9110 §8.8.3).
 const TAG_END: &str = "-gzip\"";
 
-/// The compressed bytes of an answer that never changes. It is an extension of the answer, and the first request that wants
-/// it compressed fills it.
+/// The compressed bytes of an answer that never changes. It is an extension of the answer; the first request that asks for
+/// compression fills it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Once(Arc<OnceLock<Bytes>>);
 
@@ -47,7 +47,7 @@ pub(crate) async fn answers(mut request: Request, next: Next) -> Response {
     if wanted { compress(response).await } else { response }
 }
 
-/// Compresses each part of a fixed set only once. A part's name is the rest of its path.
+/// Compresses each part of a fixed set only once. The name of a part is the rest of its path.
 pub(crate) async fn parts_once(
     State(parts): State<Arc<Mutex<HashMap<String, Once>>>>,
     part: Option<axum::extract::Path<String>>,
@@ -55,7 +55,7 @@ pub(crate) async fn parts_once(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    // Only existing parts: anything else can have any name.
+    // Only parts that exist: other names are unlimited.
     if response.status() == StatusCode::OK {
         let name = part.map(|axum::extract::Path(name)| name).unwrap_or_default();
         let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +97,7 @@ fn gzip(plain: &[u8], level: Compression) -> Bytes {
     encoder.finish().unwrap_or_default().into()
 }
 
-/// Whether the caller prefers gzip, or likes it as much as no coding at all.
+/// Whether the caller prefers gzip to no coding, or accepts both equally.
 fn is_wanted(headers: &HeaderMap) -> bool {
     let (mut gzip, mut any, mut identity) = (None, None, None);
     let lines = headers.get_all(header::ACCEPT_ENCODING).iter();

@@ -46,7 +46,7 @@ pub(crate) struct IfMatchParameter {
     if_match: String,
 }
 
-/// The versions that a caller has already.
+/// The versions that a caller already has.
 #[derive(Debug)]
 pub(crate) struct IfNoneMatch(Option<Tags>);
 
@@ -54,7 +54,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        // One that cannot be read saves nothing, and does no harm.
+        // A tag that cannot be read matches nothing, which does no harm.
         Ok(Self(tags(&parts.headers, &header::IF_NONE_MATCH).unwrap_or_default()))
     }
 }

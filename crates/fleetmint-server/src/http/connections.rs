@@ -1,8 +1,8 @@
 //! The connections that are open, and their limits: in all, and for each address.
 //!
-//! At a limit a connection at rest is closed for a new one, so that nobody who only holds connections keeps others out.
-//! Where none rests, one of the address that has the most ends with its next answer, and the new one waits; or is answered
-//! 503, where its own address has about as many or is at its limit.
+//! At a limit an idle connection is closed in favour of a new one, so that callers who only hold connections cannot block
+//! others. If none is idle, a connection of the address that has the most closes after its next answer, and the new one
+//! waits for that. If the new one's own address has about as many, or is at its limit, the new one gets a 503.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +47,7 @@ struct Connection {
     activity: Arc<Activity>,
 }
 
-/// A connection's slot among the open ones, until it is dropped.
+/// The slot of an open connection, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
     connections: Connections,
@@ -55,12 +55,12 @@ pub(crate) struct Slot {
     activity: Arc<Activity>,
 }
 
-/// Why there is no slot for a connection.
+/// Why a connection gets no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// There are as many as there may be, and none rests.
+    /// The limit of all connections is reached, and none is idle.
     All,
-    /// Its address has as many as it may have, or its share of all, and none rests.
+    /// Its address has reached its limit, or its share of all, and none of its connections is idle.
     Address,
 }
 
@@ -81,8 +81,8 @@ impl Connections {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A slot for a connection from this address; `None` is a trusted proxy's. Where another was closed for it, also how
-    /// long that had been at rest.
+    /// A slot for a connection from this address; `None` is a trusted proxy's. If another connection was closed for it,
+    /// also how long that one had been idle.
     pub(crate) fn slot(&self, address: Option<Source>) -> Result<(Slot, Option<Duration>), Full> {
         let mut open = self.open();
         let of_address = address.and_then(|address| open.by_address.get(&address).copied());
@@ -119,7 +119,7 @@ impl Connections {
         Ok((slot, closed))
     }
 
-    /// Resolves when a connection was closed since the last time.
+    /// Resolves when a connection has closed since the last call.
     pub(crate) async fn closed(&self) {
         self.0.closed.notified().await;
     }
@@ -133,25 +133,26 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the connection that has rested longest; of one address, or of those that have the most. How long it rested.
+    /// Closes the connection that has been idle longest, of one address or of those that have the most. Returns how long it
+    /// was idle.
     fn close_one(&mut self, full: Full, address: Option<Source>) -> Option<Duration> {
         let weight = |connection: &Connection| match (full, connection.address) {
             (Full::All, Some(address)) => self.by_address.get(&address).copied().unwrap_or_default(),
             _ => 0,
         };
-        let (_, rested, number) = self
+        let (_, idle, number) = self
             .connections
             .iter()
             .filter(|(_, connection)| full == Full::All || connection.address == address)
-            .filter_map(|(number, connection)| Some((weight(connection), connection.activity.rests_for()?, *number)))
+            .filter_map(|(number, connection)| Some((weight(connection), connection.activity.idle_for()?, *number)))
             .max()?;
         let connection = self.remove(number)?;
         connection.activity.close();
-        Some(rested)
+        Some(idle)
     }
 
-    /// Has a connection of the address with the most end with its next answer, for one of an address that has so many.
-    /// `false` where that has its share, and need not be waited for.
+    /// Makes a connection of the address that has the most close after its next answer, in favour of an address that has
+    /// `own` connections. `false` if that address already has its share: then nothing closes, and the new one must not wait.
     fn end_one(&mut self, own: usize) -> bool {
         let most = self.by_address.values().copied().max().unwrap_or_default();
         if most <= own + 1 {
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_given_back() {
+    fn slots_are_freed() {
         let connections = connections();
         for _ in 0..10 {
             let slots: Vec<_> = (0..3).map(|_| connections.slot(address(1)).unwrap()).collect();
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_rested_longest_goes_of_those_who_have_the_most() {
+    fn the_longest_idle_connection_of_the_busiest_address_is_closed() {
         let connections = connections();
         let pause = || std::thread::sleep(Duration::from_millis(300));
         let (few, _) = connections.slot(address(1)).unwrap();
@@ -236,7 +237,7 @@ mod tests {
         pause();
         let (second, _) = connections.slot(address(2)).unwrap();
         let (third, _) = connections.slot(address(2)).unwrap();
-        // A request under way is no rest.
+        // A connection with a request in progress is not idle.
         few.activity.set_busy(true);
         first.activity.set_busy(true);
         assert_eq!(connections.slot(address(3)).unwrap_err(), Full::All);
@@ -244,8 +245,8 @@ mod tests {
         first.activity.set_busy(false);
         pause();
         second.activity.progress();
-        let (new, rested) = connections.slot(address(3)).unwrap();
-        assert!(rested.unwrap() >= Duration::from_millis(250));
+        let (new, idle) = connections.slot(address(3)).unwrap();
+        assert!(idle.unwrap() >= Duration::from_millis(250));
         let numbers = |connections: &Connections| {
             let mut numbers: Vec<_> = connections.open().connections.keys().copied().collect();
             numbers.sort_unstable();
@@ -254,13 +255,13 @@ mod tests {
         let open = numbers(&connections);
         assert!(open.contains(&few.number) && open.contains(&second.number) && open.contains(&new.number));
         assert_eq!(open.len(), 4);
-        // Its own end comes later, and takes nobody else's slot.
+        // When it ends later, it frees no slot of another.
         drop((first, third));
         assert_eq!(numbers(&connections).len(), 3);
     }
 
     #[test]
-    fn a_stalled_connection_rests_only_after_a_second() {
+    fn a_stalled_connection_is_idle_only_after_a_second() {
         let connections = connections();
         let slots: Vec<_> = (0..3).map(|_| connections.slot(address(1)).unwrap().0).collect();
         for slot in &slots {
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_late_for_a_second_is_rest_whatever_trickles_in() {
+    fn a_connection_whose_body_is_late_for_a_second_is_idle_even_if_bytes_trickle_in() {
         let connections = connections();
         let slots: Vec<_> = (0..3).map(|_| connections.slot(address(1)).unwrap().0).collect();
         let [trickles, flows, works] = slots.as_slice() else {
@@ -291,24 +292,24 @@ mod tests {
                 slot.activity.await_body();
             }
         }
-        let (_, rested) = connections.slot(address(1)).unwrap();
-        assert!(rested.unwrap() >= Duration::from_secs(1));
+        let (_, idle) = connections.slot(address(1)).unwrap();
+        assert!(idle.unwrap() >= Duration::from_secs(1));
         let open = connections.open();
         assert!(!open.connections.contains_key(&trickles.number));
         assert!(open.connections.contains_key(&flows.number) && open.connections.contains_key(&works.number));
     }
 
     #[test]
-    fn where_none_rests_one_of_those_who_have_the_most_ends_for_who_has_less() {
+    fn if_none_is_idle_a_connection_of_the_busiest_address_ends_for_another_address() {
         let connections = Connections::new(Limits { all: 6, per_address: 6 });
         let mut slots: Vec<_> = [1, 1, 1, 1, 2, 2]
             .map(|last| connections.slot(address(last)).unwrap().0)
             .into();
         let ending = |slots: &[Slot]| slots.iter().map(|slot| slot.activity.is_ending()).collect::<Vec<_>>();
-        // Who has the most, or nearly, is refused at once.
+        // An address that has the most, or nearly, is refused at once.
         assert_eq!(connections.slot(address(1)).unwrap_err(), Full::Address);
         assert_eq!(ending(&slots), [false; 6]);
-        // Who has fewer waits, as does a proxy.
+        // An address that has fewer waits, and so does a proxy.
         for (number, other) in [address(2), address(3), None].into_iter().enumerate() {
             assert_eq!(connections.slot(other).unwrap_err(), Full::All);
             assert_eq!(ending(&slots).iter().filter(|ending| **ending).count(), number + 1);

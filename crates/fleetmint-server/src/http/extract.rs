@@ -15,21 +15,22 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::body;
+use super::json::{self, What};
 use super::problem::{self, Problem};
 use super::schema;
 use crate::secret::Wiped;
 use crate::violation::{self, Violation};
 
-/// The media types that [`MergePatch`] takes, for the answers to OPTIONS and to other types (RFC 5789 §2.2, §3.1).
+/// The media types that [`MergePatch`] accepts, for the answers to OPTIONS and to other types (RFC 5789 §2.2, §3.1).
 pub(crate) const ACCEPT_PATCH: (HeaderName, HeaderValue) = (
     HeaderName::from_static("accept-patch"),
     HeaderValue::from_static("application/merge-patch+json, application/json"),
 );
 
-/// The largest JSON body in bytes, where nothing else is said.
+/// The largest JSON body in bytes, unless an operation has another limit.
 pub(crate) const BODY_MAX: usize = 256 * 1024;
 
-/// The `{id}` of the path. What is no id names nothing, so it is a 404 too.
+/// The `{id}` of the path. A text that is not an id names nothing, so it is a 404 too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Id(pub(crate) i64);
 
@@ -73,13 +74,13 @@ pub(crate) fn parse_id(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "must be an id: a whole number from 1 on".to_owned())
 }
 
-/// The bytes of a body that says that it is JSON.
+/// The bytes of a body that is declared as JSON.
 pub(crate) async fn json(request: Request, max: usize) -> Result<Wiped, Problem> {
     expect_json(request.headers())?;
     read(request, max).await
 }
 
-/// Refuses what does not say that it is JSON.
+/// Refuses a body that is not declared as JSON.
 pub(crate) fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     expect_media_type(headers, &["application/json"], None)
 }
@@ -128,13 +129,13 @@ fn expect_media_type(
     if !is_chunked_at_most(headers) {
         return Err(Problem::new(
             problem::NOT_IMPLEMENTED,
-            "The body has a transfer coding other than chunked, and none is understood.",
+            "The body has a transfer coding other than chunked, which is not supported.",
         ));
     }
     if !is_uncoded(headers) {
         return Err(Problem::new(
             problem::UNSUPPORTED_MEDIA_TYPE,
-            "The body has a content coding, and none is understood: send it as it is, without Content-Encoding.",
+            "The body has a content coding, which is not supported; send it without Content-Encoding.",
         )
         .with_header(header::ACCEPT_ENCODING, IDENTITY));
     }
@@ -148,7 +149,7 @@ fn expect_media_type(
         problem::UNSUPPORTED_MEDIA_TYPE,
         match essence {
             Some(_) => format!("The body must be one of: {accepted}."),
-            None => format!("The call has no Content-Type; it must be one of: {accepted}."),
+            None => format!("The request has no Content-Type; it must be one of: {accepted}."),
         },
     );
     Err(match advertise {
@@ -157,18 +158,18 @@ fn expect_media_type(
     })
 }
 
-/// The one content coding that is understood, and so the answer to any other (RFC 9110 §12.5.3).
+/// The only content coding that is supported, for the answers to others (RFC 9110 §12.5.3).
 pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// Whether the body has no transfer coding but `chunked` (RFC 9112 §6.1). hyper undoes only that one, so a body that is also
-/// compressed would be read as if it were not.
+/// Whether the body has no transfer coding except `chunked` (RFC 9112 §6.1). hyper decodes only that one, so a body that is
+/// also compressed would be read as if it were not.
 pub(crate) fn is_chunked_at_most(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::TRANSFER_ENCODING).iter();
     let chunked = |line: &HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     lines.next().is_none_or(chunked) && lines.next().is_none()
 }
 
-/// Whether the body is as its media type says, and neither compressed nor otherwise coded (RFC 9110 §8.4).
+/// Whether the body is neither compressed nor otherwise coded (RFC 9110 §8.4).
 pub(crate) fn is_uncoded(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::CONTENT_ENCODING).iter();
     lines.map(HeaderValue::as_bytes).all(|line| {
@@ -185,55 +186,32 @@ async fn read(request: Request, max: usize) -> Result<Wiped, Problem> {
 
 /// Reads a JSON object.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let mut track = serde_path_to_error::Track::new();
-    let parsed = Object::<T>::deserialize(serde_path_to_error::Deserializer::new(&mut deserializer, &mut track))
-        .and_then(|value| deserializer.end().map(|()| value));
-    let error = match parsed {
-        Ok(Object(value)) => return Ok(value),
-        Err(error) => error,
-    };
-    if error.is_data() {
-        let (pointer, detail) = describe(&pointer(&track.path()), &error);
-        Err(Problem::invalid(vec![Violation::new(pointer, detail)]))
-    } else {
-        Err(Problem::new(
-            problem::UNREADABLE_BODY,
-            format!(
-                "The body is not JSON: it breaks off or goes wrong at line {}, column {}.",
-                error.line(),
-                error.column()
+    json::read::<Object<T>>(bytes)
+        .map(|Object(value)| value)
+        .map_err(|error| match error {
+            json::Error::Value(wrong) => Problem::invalid(vec![Violation::new(wrong.pointer(), describe(&wrong.what))]),
+            json::Error::Json(Some((line, column))) => Problem::new(
+                problem::UNREADABLE_BODY,
+                format!("The body is not JSON: it breaks off or goes wrong at line {line}, column {column}."),
             ),
-        ))
+            json::Error::Json(None) => Problem::new(problem::UNREADABLE_BODY, "The body is not JSON."),
+        })
+}
+
+/// What is wrong with a value, without the value itself: it may be a secret.
+fn describe(what: &What) -> String {
+    match what {
+        What::Missing(name) => format!("{name} is required"),
+        What::Unknown(name) => format!("there is no member \"{}\", or it cannot be set", shown_name(name)),
+        What::Repeated(_) => "the member is given more than once".to_owned(),
+        What::Other(expected) => format!("the value must be {expected}"),
     }
 }
 
-/// A JSON pointer to where the parser was.
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => pointer += &format!("/{index}"),
-            Segment::Map { key } | Segment::Enum { variant: key } => {
-                pointer.push('/');
-                pointer += &pointer_part(key);
-            }
-            Segment::Unknown => {}
-        }
-    }
-    pointer
-}
-
-/// A member's name as a JSON pointer has it.
-fn pointer_part(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
-/// The longest name of an unknown member or query parameter that a detail repeats, in characters.
+/// The longest name of an unknown member or query parameter in a detail, in characters.
 const NAME_MAX: usize = 64;
 
-/// A name that a caller chose, as a detail shows it.
+/// A name from a caller, as a detail shows it.
 fn shown_name(name: &str) -> String {
     match name.char_indices().nth(NAME_MAX) {
         Some((end, _)) => format!("{}…", escape::line(name.get(..end).unwrap_or_default())),
@@ -241,42 +219,7 @@ fn shown_name(name: &str) -> String {
     }
 }
 
-/// The member's name in serde's "unknown field `name`, expected one of …": the name itself may hold anything.
-fn unknown_name(text: &str) -> &str {
-    let text = text.strip_prefix("unknown field `").unwrap_or(text);
-    let end = text
-        .rfind("`, expected ")
-        .or_else(|| text.rfind("`, there are no fields"));
-    end.and_then(|end| text.get(..end)).unwrap_or_default()
-}
-
-/// serde's text without the value that was sent, which may be a secret: only the kinds of errors whose text is ours.
-fn describe(at: &str, error: &serde_json::Error) -> (String, String) {
-    let text = error.to_string();
-    let named = text.split('`').nth(1).unwrap_or_default();
-    if text.starts_with("missing field") {
-        (format!("{at}/{named}"), format!("{named} is required"))
-    } else if text.starts_with("unknown field") {
-        let name = unknown_name(&text);
-        let end = format!("/{}", pointer_part(name));
-        let pointer = match at.ends_with(&end) {
-            true => at.to_owned(),
-            false => format!("{at}{end}"),
-        };
-        let shown = shown_name(name);
-        (pointer, format!("there is no member \"{shown}\", or it cannot be set"))
-    } else if text.starts_with("duplicate field") {
-        (format!("{at}/{named}"), "the member comes twice".to_owned())
-    } else {
-        let expected = text
-            .rsplit_once(", expected ")
-            .map_or("another type", |(_, expected)| expected);
-        let expected = expected.split(" at line").next().unwrap_or(expected);
-        (at.to_owned(), format!("the value must be {expected}"))
-    }
-}
-
-/// The query string, taken apart parameter by parameter, so that a misspelt one is an error and not ignored.
+/// The query string, read parameter by parameter, so that a misspelt one is an error and not ignored.
 #[derive(Debug)]
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
@@ -301,13 +244,13 @@ impl Query {
         let at = self.pairs.iter().position(|(known, _)| known == name)?;
         let (_, value) = self.pairs.swap_remove(at);
         if self.pairs.iter().any(|(known, _)| known == name) {
-            self.violation(name, format!("the query parameter {name} comes twice"));
+            self.violation(name, format!("the query parameter {name} is given more than once"));
             self.pairs.retain(|(known, _)| known != name);
         }
         Some(value)
     }
 
-    /// The parameter, read by `parse`, whose error says what it should be.
+    /// The parameter, read by `parse`, whose error says what the value must be.
     pub(crate) fn parse<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(name)?;
         parse(&text)
@@ -315,7 +258,7 @@ impl Query {
             .ok()
     }
 
-    /// The same, where an empty text counts as not given.
+    /// The same, but an empty text counts as not given.
     pub(crate) fn parse_text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         self.parse(name, |text| (!text.is_empty()).then(|| parse(text)).transpose())
             .flatten()
@@ -325,7 +268,7 @@ impl Query {
         self.violations.push(Violation::new(format!("/{name}"), detail));
     }
 
-    /// Ends the reading: what was wrong, and what nobody took, is a 422.
+    /// Ends the reading: wrong and unknown parameters are a 422.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         let unknown = std::mem::take(&mut self.pairs);
         let count = self.violations.len() + unknown.len();

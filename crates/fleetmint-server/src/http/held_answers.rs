@@ -1,5 +1,6 @@
-//! The answers that hold room for large bodies while they are written. While a call waits for room, those that are read
-//! too slowly are given up, the slowest first: else a few callers who hardly read would keep all others out.
+//! The answers that hold room for large bodies while they are written. While a call waits for room, the connections of
+//! those that are read too slowly are closed, the slowest first. Otherwise a few callers who hardly read could block all
+//! others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -9,10 +10,10 @@ use tokio::time::Instant;
 use super::activity::Activity;
 use crate::source::Source;
 
-/// How slowly an answer may be read that holds room which a call waits for, in bytes a second.
+/// The least rate at which an answer must be read while a call waits for the room that it holds, in bytes per second.
 const PACE: u64 = 64 << 10;
 
-/// How far its reader may be behind that. Shorter than a call waits.
+/// How far its reader may fall behind that rate. Shorter than a call waits.
 const BEHIND_MAX: Duration = Duration::from_secs(5);
 
 /// The answers that hold room.
@@ -31,14 +32,14 @@ pub(crate) struct HoldsRoom {
 #[derive(Debug)]
 struct Writing {
     units: usize,
-    /// Gone once the answer is written.
+    /// Dropped once the answer is written.
     held: Weak<()>,
     client: Source,
     connection: Arc<Activity>,
-    /// When all that was read by the last look was due at [`PACE`]. What is read faster is no credit for later: much of it
-    /// is read by the peer's kernel, whether the peer reads or not.
+    /// When everything that was read by the last look was due at [`PACE`]. Reading faster earns no credit for later: the
+    /// peer's kernel reads a lot, whether the peer itself reads or not.
     since: Instant,
-    /// What the connection had sent by then, in bytes.
+    /// How many bytes the connection had sent by then.
     sent: u64,
 }
 
@@ -58,8 +59,8 @@ impl HeldAnswers {
         (held, holds_room)
     }
 
-    /// Closes the connections of those that are behind, the slowest first, until they have held as many units of room as
-    /// are needed. How many those are.
+    /// Closes the connections of answers that are behind, the slowest first, until they free as many units of room as are
+    /// needed. Returns how many units they held.
     pub(crate) fn end_slowest(&self, needed: usize) -> usize {
         let now = Instant::now();
         let mut writing = self.writing();

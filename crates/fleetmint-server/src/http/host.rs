@@ -1,4 +1,4 @@
-//! The header `Host`: exactly one in HTTP/1.1 (RFC 9112 §3.2). Of two, a proxy before us may have obeyed the other.
+//! The header `Host`: exactly one in HTTP/1.1 (RFC 9112 §3.2). If there are two, a proxy before us may have used the other one.
 
 use axum::extract::Request;
 use axum::http::{Version, header};
@@ -26,7 +26,7 @@ fn is_allowed(byte: &u8) -> bool {
     )
 }
 
-/// Answers such a request.
+/// Answers a request whose `Host` is wrong.
 pub(crate) async fn refuse(request: Request) -> Problem {
     Problem::new(problem::MALFORMED_REQUEST, wrong(&request).unwrap_or_default())
 }

@@ -1,10 +1,10 @@
-//! The bodies that are large: a bound on the memory that they and the work on them take, from before most of a request's is
-//! read until the answer's is written. What finds no room waits in a short queue, and is refused with `Retry-After` beyond
-//! it.
+//! Large bodies: a limit on the memory that they and the work on them take, from before most of a request's body is read
+//! until the answer's body is written. A call that finds no room waits in a short queue; if that is full, it is refused
+//! with `Retry-After`.
 //!
-//! A body gets its room in one piece, so that no two wait for each other, but only once the first of it has come: what a
-//! request announces takes nobody's room, and what then comes slowly gives it back. An answer that is read slowly gives it
-//! back when somebody waits for it (`held_answers`).
+//! A body gets its room in one piece, so that no two bodies wait for each other, but only once its first part has arrived:
+//! the size that a request announces takes no room, and a body that then arrives slowly loses its room. An answer that is
+//! read slowly loses its room when another call waits for it (`held_answers`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,13 +20,13 @@ use super::held_answers::HeldAnswers;
 use super::problem::{self, Problem};
 use crate::secret::Wiped;
 
-/// A body up to this size is not large, in bytes: there is room for one on each connection.
+/// A body up to this size in bytes is not large: there is room for one on each connection.
 const SMALL: usize = 256 << 10;
 
-/// How far it may be behind its [`PACE`].
+/// How far a body may fall behind [`PACE`].
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// What room is counted in, in bytes.
+/// The unit in which room is counted, in bytes.
 const UNIT: usize = 1 << 10;
 
 /// How many calls may wait for room.
@@ -35,7 +35,7 @@ const WAITING_MAX: usize = 32;
 /// How long a call waits for room.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// How often a call that waits looks for answers that are read too slowly.
+/// How often a waiting call looks for answers that are read too slowly.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The room for large bodies.
@@ -51,7 +51,7 @@ pub struct LargeBodies {
 #[derive(Debug)]
 pub(crate) struct Room(Option<Taken>);
 
-/// A part of the room, and where an answer that holds it is noted.
+/// A part of the room, and the list of the answers that hold some.
 #[derive(Debug)]
 struct Taken {
     permit: OwnedSemaphorePermit,
@@ -59,7 +59,7 @@ struct Taken {
 }
 
 impl Room {
-    /// Gives back all but room for so many bytes.
+    /// Frees all room except for this many bytes.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         if let Some(Taken { permit, .. }) = &mut self.0 {
             let surplus = permit.num_permits().saturating_sub(bytes.div_ceil(UNIT));
@@ -67,7 +67,7 @@ impl Room {
         }
     }
 
-    /// An answer of these bytes, which gives the room back once they are written.
+    /// An answer of these bytes, which frees the room once they are written.
     pub(crate) fn answer<T: AsRef<[u8]> + Send + 'static>(self, bytes: T) -> Response {
         struct Held<T>(
             T,
@@ -89,7 +89,7 @@ impl Room {
     }
 }
 
-/// A call that waits for room, counted until it does not.
+/// A call that waits for room; it is counted until this is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -99,10 +99,10 @@ impl Drop for Waiting<'_> {
 }
 
 impl LargeBodies {
-    /// Room for so many bytes.
+    /// Room for this many bytes.
     pub fn new(bytes: usize) -> Self {
         let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX);
-        // Only where the addresses are small could this be less.
+        // Only less on platforms with small addresses.
         let units = units.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
         Self {
             room: Arc::new(Semaphore::new(units as usize)),
@@ -112,12 +112,12 @@ impl LargeBodies {
         }
     }
 
-    /// Room for bodies of so many bytes together.
+    /// Room for bodies of this many bytes together.
     pub(crate) async fn room(&self, bytes: usize) -> Result<Room, Problem> {
         if bytes <= SMALL {
             return Ok(Room(None));
         }
-        // What is larger than all the room has it alone.
+        // A body that is larger than all the room takes all of it.
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
         if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(units) {
             return Ok(self.taken(permit));
@@ -142,7 +142,7 @@ impl LargeBodies {
         }))
     }
 
-    /// Waits for so many units of room. Answers that are read too slowly are given up for them.
+    /// Waits for this many units of room. Answers that are read too slowly are cut off in favour of the call.
     async fn wait(&self, units: u32) -> Result<OwnedSemaphorePermit, AcquireError> {
         let mut acquired = std::pin::pin!(Arc::clone(&self.room).acquire_many_owned(units));
         let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -156,7 +156,7 @@ impl LargeBodies {
         }
     }
 
-    /// A body of at most `max` bytes, and room for what `memory` says of its size.
+    /// Reads a body of at most `max` bytes, and takes the room that `memory` computes from its size.
     pub(crate) async fn read(
         &self,
         body: Body,
@@ -166,7 +166,7 @@ impl LargeBodies {
         let unread = |failure: Failure| failure.problem(max);
         let mut reading = Reading::new(body, max).map_err(unread)?;
         let whole = begin(&mut reading).await.map_err(unread)?;
-        // A body that does not say its size may have any.
+        // A body that does not announce its size may have any.
         let size = if whole {
             reading.len()
         } else {
@@ -188,7 +188,7 @@ impl LargeBodies {
     }
 }
 
-/// Reads what needs no room. Whether that is all.
+/// Reads what needs no room. Returns whether that is the whole body.
 async fn begin(reading: &mut Reading) -> Result<bool, Failure> {
     let first = async {
         while reading.len() < SMALL {
@@ -203,7 +203,7 @@ async fn begin(reading: &mut Reading) -> Result<bool, Failure> {
         .unwrap_or(Err(Failure::TooSlow))
 }
 
-/// Reads the rest, as long as it comes at its pace.
+/// Reads the rest, as long as it keeps up with [`PACE`].
 async fn finish(reading: &mut Reading) -> Result<(), Failure> {
     let (began, had) = (Instant::now(), reading.len());
     loop {
@@ -223,7 +223,7 @@ async fn finish(reading: &mut Reading) -> Result<(), Failure> {
 fn full() -> Problem {
     Problem::new(
         problem::UNAVAILABLE,
-        "Too many large images and patches are under way; try again in a few seconds.",
+        "Too many large images and patches are in progress; try again in a few seconds.",
     )
 }
 

@@ -32,7 +32,8 @@ pub(crate) struct Page<T: ToSchema> {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// The items by reference: the derived schema repeats the item's, and a generated client would have two types for one item.
+/// The items by reference: the derived schema would repeat the item's, and a generated client would have two types for one
+/// item.
 fn items<T: ToSchema>() -> Array {
     ArrayBuilder::new()
         .items(Ref::from_schema_name(T::name()))
@@ -41,7 +42,7 @@ fn items<T: ToSchema>() -> Array {
 }
 
 impl<T: ToSchema> Page<T> {
-    /// Makes a page of up to one item more than the page's limit: the one more says that there is a next page.
+    /// A page of the items, of which there may be one more than the limit: that one means that there is a next page.
     pub(crate) fn new<I, S: SortKey>(
         listing: &Listing<S>,
         mut items: Vec<I>,
@@ -62,7 +63,7 @@ impl<T: ToSchema> Page<T> {
     }
 }
 
-/// Documents the parameters that all lists share; they are read one by one to name each one's mistake.
+/// Documents the parameters that all lists share; they are read one by one, so that an error can name the parameter.
 pub(crate) struct ListParameters<S>(PhantomData<S>);
 
 impl<S: SortKey> IntoParams for ListParameters<S> {
@@ -102,7 +103,7 @@ pub(crate) fn limit_parameter() -> Parameter {
     parameter("limit", "How many items at most.", bounds)
 }
 
-/// Documents a parameter that may be left out.
+/// Documents an optional parameter.
 fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
     ParameterBuilder::new()
         .name(name)
@@ -128,7 +129,7 @@ pub(crate) fn listing<S: SortKey>(query: &mut Query) -> Listing<S> {
         })
         .unwrap_or((S::DEFAULT, false));
     let after = query.parse_text("cursor", |text| {
-        let Cursor(name, down, after) = Cursor::decode(text).ok_or("is no next_cursor of a page of this list")?;
+        let Cursor(name, down, after) = Cursor::decode(text).ok_or("is not a next_cursor of a page of this list")?;
         if name == sort.name() && down == descending && sort.matches(&after) {
             Ok(after)
         } else {

@@ -1,5 +1,5 @@
-//! The path below which a proxy has the service: `/fleetmint` of `https://host/fleetmint`. The proxy takes it off the
-//! requests, so it is put before the paths that answers name.
+//! The path under which a proxy serves the service: `/fleetmint` of `https://host/fleetmint`. The proxy removes it from
+//! requests, so it is added to the paths in answers.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ impl Prefix {
         self.0.is_empty()
     }
 
-    /// The path under which callers reach one of the service's.
+    /// A path of the service as callers reach it.
     pub(crate) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 
-    /// Makes `Location` lead to where callers reach it.
+    /// Adds the prefix to `Location`.
     pub(crate) fn locate(&self, mut response: Response) -> Response {
         if !self.is_empty()
             && let Some(location) = response.headers_mut().get_mut(header::LOCATION)

@@ -1,6 +1,6 @@
-//! The one place that turns errors into answers: RFC 9457 `application/problem+json`.
+//! Errors as answers: RFC 9457 `application/problem+json`.
 //!
-//! The body says what is wrong; why a 5xx happened goes to the log alone.
+//! The body says what is wrong. The cause of a 5xx goes to the log only.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use crate::violation::{self, Violation};
 
-/// When to try again, in seconds, where there is no better number. The usual reasons are a full disk and a busy database,
-/// and more calls do not help them.
+/// When to try again, in seconds, if there is no better number. The usual reasons are a full disk and a busy database,
+/// and more calls make these worse.
 pub(crate) const RETRY_AFTER: u64 = 5;
 
 /// The header that says when to try again.
@@ -27,56 +27,52 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 ///
 /// Each room declares its own kinds beside the code that answers with them, by [`kinds`]; `router::PROBLEMS` lists all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    uri: &'static str,
-    status: StatusCode,
-    title: &'static str,
-    retryable: bool,
+pub struct Kind(pub(crate) &'static Definition);
+
+/// What a [`Kind`] is made of.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Definition {
+    pub(crate) uri: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) title: &'static str,
+    pub(crate) retryable: bool,
 }
 
 impl Kind {
-    pub(crate) const fn new(uri: &'static str, status: StatusCode, title: &'static str, retryable: bool) -> Self {
-        Self {
-            uri,
-            status,
-            title,
-            retryable,
-        }
-    }
-
     /// The problem's `type`.
     pub const fn uri(self) -> &'static str {
-        self.uri
+        self.0.uri
     }
 
     pub const fn status(self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
-    /// What all problems of this kind have in common. A kind that is named after its status has the status's own words
-    /// (RFC 9110).
+    /// What all problems of this kind have in common. The title of a kind that is named after its status is the status's
+    /// phrase in RFC 9110.
     pub const fn title(self) -> &'static str {
-        self.title
+        self.0.title
     }
 
     /// Whether the same call may succeed later without anybody changing anything.
     pub const fn is_retryable(self) -> bool {
-        self.retryable
+        self.0.retryable
     }
 }
 
-/// Declares kinds of problems, and `KINDS`, the list of them: a room whose list is missing in `router::PROBLEMS` has a
-/// constant that nobody uses, which does not compile without a warning.
+/// Declares kinds of problems as constants, and `KINDS`, the list of them. If `router::PROBLEMS` does not include the list,
+/// the compiler warns about an unused constant.
 macro_rules! kinds {
     ($($kind:ident = $status:ident, $name:literal, $title:literal, $retryable:literal;)*) => {
         $(
             #[doc = $title]
-            pub(crate) const $kind: $crate::http::problem::Kind = $crate::http::problem::Kind::new(
-                concat!("urn:fleetmint:problem:", $name),
-                axum::http::StatusCode::$status,
-                $title,
-                $retryable,
-            );
+            pub(crate) const $kind: $crate::http::problem::Kind =
+                $crate::http::problem::Kind(&$crate::http::problem::Definition {
+                    uri: concat!("urn:fleetmint:problem:", $name),
+                    status: axum::http::StatusCode::$status,
+                    title: $title,
+                    retryable: $retryable,
+                });
         )*
 
         /// All kinds of problems that are declared here.
@@ -136,11 +132,11 @@ pub(crate) struct Body<'a> {
     retryable: bool,
 }
 
-/// Why a 5xx happened: rides on the answer to the log, and no further.
+/// The cause of a 5xx: an extension of the answer that goes to the log only.
 #[derive(Clone, Debug)]
 pub(crate) struct Cause(pub(crate) Arc<str>);
 
-/// The client whose call was refused: rides on the answer to the log.
+/// The client whose call was refused: an extension of the answer, for the log.
 #[derive(Clone, Debug)]
 pub(crate) struct RefusedClient(pub(crate) Arc<str>);
 
@@ -156,9 +152,9 @@ impl Problem {
         }
     }
 
-    /// A 500 whose cause goes to the log.
+    /// A 500 whose cause is logged.
     pub fn internal(cause: &impl ToString) -> Self {
-        Self::new(INTERNAL_ERROR, "The server failed; its log says why.").with_cause(cause)
+        Self::new(INTERNAL_ERROR, "The server failed; its log has the cause.").with_cause(cause)
     }
 
     /// A 422 for values that break rules.
@@ -167,7 +163,7 @@ impl Problem {
         Self::invalid_first(errors, count)
     }
 
-    /// A 422 for values that break rules, of which only the first are known one by one.
+    /// A 422 for `count` values that break rules, of which only the first are given.
     pub(crate) fn invalid_first(mut errors: Vec<Violation>, count: usize) -> Self {
         errors.truncate(violation::LISTED_MAX);
         let detail = match errors.as_slice() {
@@ -185,7 +181,7 @@ impl Problem {
         }
     }
 
-    /// A 412 for a condition that names another state of the resource.
+    /// A 412: the resource is in a state that the condition does not name.
     pub(crate) fn changed(what: &str) -> Self {
         Self::new(
             PRECONDITION_FAILED,
@@ -223,7 +219,7 @@ impl Problem {
         self
     }
 
-    /// What the log says. It must hold no secret.
+    /// The cause, for the log. It must hold no secret.
     #[must_use]
     pub fn with_cause(mut self, cause: &impl ToString) -> Self {
         self.cause = Some(cause.to_string());
@@ -271,7 +267,7 @@ impl From<crate::database::Error> for Problem {
         use crate::database::Error;
         match error {
             Error::Full | Error::Busy | Error::Gone(_) => {
-                Self::new(UNAVAILABLE, "The database cannot take changes now.").with_cause(&error)
+                Self::new(UNAVAILABLE, "The database cannot be changed at the moment.").with_cause(&error)
             }
             other => Self::internal(&other),
         }

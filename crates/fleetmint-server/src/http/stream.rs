@@ -1,4 +1,5 @@
-//! A connection's bytes: a peer that does not read its answer is given up, and the time of the last progress is known.
+//! A connection's bytes: the connection to a peer that does not read its answer fails, and the time of the last progress
+//! is recorded.
 
 use std::io;
 use std::pin::Pin;
@@ -16,12 +17,12 @@ use super::activity::Activity;
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pin_project! {
-    /// A stream that fails where nothing could be written for [`WRITE_TIMEOUT`].
+    /// A stream that fails after nothing could be written for [`WRITE_TIMEOUT`].
     pub(crate) struct Stream<S> {
         #[pin]
         inner: S,
         activity: Arc<Activity>,
-        // Made when the peer lets the first write wait, and kept for the next time.
+        // Created when the first write has to wait for the peer, and reused from then on.
         timer: Option<Pin<Box<Sleep>>>,
         waiting: bool,
     }
@@ -37,7 +38,7 @@ impl<S> Stream<S> {
         }
     }
 
-    /// What a write has come to: progress, or a wait with an end.
+    /// Records the result of a write: progress, or a wait with a time limit.
     fn written(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use serde::{Serialize, Serializer};
 
-/// A time in an answer: UTC, always with six digits after the second, so that times are ordered as texts too.
+/// A time in an answer: UTC, always with six digits after the second, so that the order of the texts is that of the times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Time(pub(crate) Timestamp);
 

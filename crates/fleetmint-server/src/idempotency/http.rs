@@ -161,7 +161,7 @@ impl From<Error> for Problem {
         match error {
             Error::UnderWay => Self::new(
                 problem::BEING_CHANGED,
-                "The first call with this `Idempotency-Key` is still under way; make it again later.",
+                "The first call with this `Idempotency-Key` is still in progress; repeat it later.",
             )
             .with_retry_after(1),
             Error::OtherCall => Self::new(

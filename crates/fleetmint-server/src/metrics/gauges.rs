@@ -1,4 +1,4 @@
-//! The gauges that are read at each scrape: how many devices there are, and how large the database is.
+//! The gauges that are set at each scrape: how many devices there are, and how large the database is.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};

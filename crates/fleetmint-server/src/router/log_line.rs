@@ -1,5 +1,5 @@
-//! The log line of each request: bounded, and without characters that control a terminal. It never holds the query string,
-//! a header or a body.
+//! The log line of each request: limited in length, and without characters that control a terminal. It never holds the query
+//! string, a header or a body.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::source::Source;
 /// The longest path in the log, in bytes.
 const PATH_MAX: usize = 256;
 
-/// The longest method in the log, in bytes: HTTP lets callers invent their own.
+/// The longest method in the log, in bytes: callers can send any.
 const METHOD_MAX: usize = 32;
 
-/// The longest cause of an error in the log, in bytes: some come from the identity provider.
+/// The longest cause of an error in the log, in bytes: some are texts of the identity provider.
 const CAUSE_MAX: usize = 2048;
 
-/// The longest client id in the log, in bytes: strangers send what they like.
+/// The longest client id in the log, in bytes: callers can send any.
 const CLIENT_MAX: usize = 128;
 
-/// What the log says of an answered request.
+/// The log line of an answered request.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     pub(super) id: &'a str,
@@ -31,27 +31,27 @@ pub(super) struct Line<'a> {
     pub(super) method: &'a Method,
     /// The template of the route, such as `/api/devices/{id}`.
     pub(super) route: Option<&'a str>,
-    /// The path, where the route does not tell it.
+    /// The path, if the route has no template.
     pub(super) path: Option<&'a str>,
     pub(super) device_id: Option<i64>,
     pub(super) client: Source,
     pub(super) status: u16,
     pub(super) took: Duration,
     pub(super) cause: Option<&'a Cause>,
-    /// The caller was not let in: whether the log says so.
+    /// The caller was refused: whether this is logged.
     pub(super) refused: Option<Telling>,
-    /// The client that was not let in, as it called itself.
+    /// The client that was refused, by the id that it gave.
     pub(super) refused_client: Option<&'a str>,
 }
 
 impl Line<'_> {
-    /// As much of a path as the log may need: what is logged, and a little to see that there was more.
+    /// As much of a path as the log needs: what is logged, and a little more to show that it was cut.
     pub(super) fn beginning(path: &str) -> &str {
         path.get(..path.floor_char_boundary(PATH_MAX + 4)).unwrap_or_default()
     }
 
-    /// What failed is an error, what was refused or changed is information, reads are for debugging. Of callers who were
-    /// not let in only so many lines are written: anyone can make them.
+    /// Failures are errors, refusals and changes are information, and reads are for debugging. The number of lines about
+    /// callers without valid credentials is limited: anybody can cause them.
     pub(super) fn log(&self) {
         macro_rules! answered {
             ($level:ident $($more:tt)*) => {

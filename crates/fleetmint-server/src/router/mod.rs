@@ -21,9 +21,8 @@ use crate::http::forwarded::Proxies;
 use crate::http::prefix::Prefix;
 use crate::http::problem::{self, Kind, Problem};
 use crate::http::{accept, answer_headers, compress, host};
-use crate::identity::builtin;
 use crate::operation::Operation;
-use crate::{access, audit, devices, enrolment, health, idempotency, identity, models, provisioning, scrape};
+use crate::{access, audit, devices, enrolment, health, idempotency, identity, models, oauth2, provisioning, scrape};
 use observe::{Observer, Route};
 use openapi::Document;
 
@@ -56,9 +55,9 @@ fn operations(document: &Document) -> Vec<Served> {
         other(GetProvisioning, routes!(provisioning::http::get_provisioning)),
         json(PatchProvisioning, routes!(provisioning::http::patch_provisioning)),
         // For everybody.
-        other(GetDiscovery, routes!(builtin::http::get_discovery)),
-        other(GetJwks, routes!(builtin::http::get_jwks)),
-        other(IssueToken, routes!(builtin::http::issue_token)),
+        other(GetDiscovery, routes!(oauth2::get_discovery)),
+        other(GetJwks, routes!(oauth2::get_jwks)),
+        other(IssueToken, routes!(oauth2::issue_token)),
         other(GetLivez, routes!(health::get_livez)),
         other(GetReadyz, routes!(health::get_readyz)),
         other(GetMetrics, routes!(scrape::get_metrics)),
@@ -74,7 +73,7 @@ pub const PROBLEMS: &[&[Kind]] = &[
     models::http::KINDS,
     provisioning::http::KINDS,
     identity::http::KINDS,
-    builtin::http::KINDS,
+    oauth2::KINDS,
 ];
 
 /// An operation with its handler and the documentation that the handler gives of itself.

@@ -1,8 +1,7 @@
 //! Around every route: the request's id, its line in the log, its place in the metrics, the headers that every answer has,
 //! and a 500 where a handler panics.
 //!
-//! Each route is observed on its own, so that its operation is known from the start: whatever happens to a request inside is
-//! logged and counted as what it is.
+//! Each route has its own observer, so that the operation is known from the start, whatever happens inside.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,30 +26,30 @@ use tracing::instrument::{Instrument, Instrumented};
 use super::log_line::Line;
 use crate::access::Refusals;
 use crate::http::answer_headers;
-use crate::http::caller::{self, RefusedCredential};
 use crate::http::problem::{Cause, Problem, RefusedClient};
+use crate::http::sender::{self, RefusedCredential};
 use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::source::Source;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken over from a caller.
+/// The longest id that is accepted from a caller.
 const REQUEST_ID_MAX: usize = 64;
 
-/// The longest id that is made here: two numbers in hexadecimal, of 32 and of 64 bits.
+/// The longest id that is generated here: two numbers in hexadecimal, of 32 and of 64 bits.
 const ID_LEN: usize = 8 + 1 + 16;
 
 /// Where a route that names a device begins.
 const DEVICES: &str = "/api/devices/";
 
-/// What a request asks for, as far as its method and path say it.
+/// What a request asks for, by its method and path.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Route {
     Operation(Operation),
-    /// A path of the service, by a method that it does not support.
+    /// A path of the service, with a method that it does not support.
     Path(&'static str),
-    /// What no operation belongs to: the page of the documentation, and paths where there is nothing.
+    /// No operation: the page of the documentation, and paths that do not exist.
     Unknown,
 }
 
@@ -80,7 +79,7 @@ pub(super) struct Observer(Arc<Inner>);
 struct Inner {
     metrics: Metrics,
     refusals: Arc<Refusals>,
-    /// Tells the requests of one start of the server from those of another.
+    /// Distinguishes the requests of one start of the server from those of another.
     start: u32,
     requests: AtomicU64,
 }
@@ -95,7 +94,7 @@ impl Observer {
         }))
     }
 
-    /// Goes around this route.
+    /// The observer of this route.
     pub(super) fn of(&self, route: Route) -> RouteObserver {
         RouteObserver {
             observer: self.clone(),
@@ -103,7 +102,7 @@ impl Observer {
         }
     }
 
-    /// The caller's own id where it is a plain token, else a new one.
+    /// The caller's own id if it is a plain token, else a new one.
     fn request_id(&self, request: &Request) -> Option<HeaderValue> {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
         let given = request.headers().get(&REQUEST_ID);
@@ -112,7 +111,7 @@ impl Observer {
             return Some(id.clone());
         }
         let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
-        // Each request has one: it is written without a string of its own.
+        // Every request needs one: it is formatted without an allocation.
         let mut text = [0; ID_LEN];
         let mut rest = text.as_mut_slice();
         write!(rest, "{:08x}-{number:x}", self.0.start).ok()?;
@@ -165,7 +164,7 @@ where
         if let Some(operation) = self.route.operation() {
             request.extensions_mut().insert(operation);
         }
-        // Reads say little on the way, and are many: their line in the log has the id by itself.
+        // Reads are many and log little: the id is on their own line in the log.
         let span = if asked.method.is_safe() {
             tracing::debug_span!("request", id = asked.id())
         } else {
@@ -208,14 +207,14 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
     }
 }
 
-/// What is kept of a request until its answer.
+/// What is remembered of a request until its answer.
 #[derive(Debug)]
 struct Asked {
     started: Instant,
     id: Option<HeaderValue>,
     method: Method,
     route: Route,
-    /// The path's beginning, where the route does not tell it.
+    /// The beginning of the path, if the route has no template.
     path: Option<Box<str>>,
     device_id: Option<i64>,
     client: Source,
@@ -232,7 +231,7 @@ impl Asked {
             route,
             path: template.is_none().then(|| Line::beginning(path).into()),
             device_id: template.and_then(|_| device_id(path)),
-            client: caller::source(request.extensions()),
+            client: sender::source(request.extensions()),
         }
     }
 
@@ -275,7 +274,7 @@ impl Asked {
     }
 }
 
-/// The id in the path of a device or of what belongs to it.
+/// The id in the path of a device or of something that belongs to it.
 fn device_id(path: &str) -> Option<i64> {
     let id = path.strip_prefix(DEVICES)?.split('/').next()?;
     id.bytes().all(|byte| byte.is_ascii_digit()).then(|| id.parse().ok())?

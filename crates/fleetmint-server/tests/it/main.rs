@@ -34,5 +34,6 @@ mod problems;
 mod provisioning;
 mod requests;
 mod reverse_proxy;
+mod rooms;
 mod source;
 mod token;

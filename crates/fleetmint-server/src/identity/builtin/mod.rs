@@ -3,8 +3,7 @@
 //! The functions that take a connection run in the caller's transaction, so that a device and its client are created and
 //! deleted together.
 
-mod form;
-pub(crate) mod http;
+pub(crate) mod form;
 mod keys;
 mod store;
 mod token;
@@ -24,8 +23,10 @@ use crate::source::Source;
 use crate::failures::Failures;
 use keys::Keys;
 
+pub(crate) use keys::Jwk;
 pub use keys::KeyError;
 pub(crate) use store::SecretRow;
+pub(crate) use token::{Credentials, Denied, LIFETIME};
 
 /// The built-in identity provider. Cloning is cheap: all clones share the same keys and limits.
 #[derive(Clone, Debug)]
@@ -63,6 +64,19 @@ impl Builtin {
             seal: seal.clone(),
             random: Arc::clone(random),
         })))
+    }
+
+    /// The issuer of its tokens; `None` while `server.public_url` is not known.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
+    }
+
+    /// The public keys that its tokens are verified with, newest first.
+    ///
+    /// # Errors
+    /// The database's alone.
+    pub(crate) async fn jwks(&self) -> Result<Vec<Jwk>, Error> {
+        Ok(self.0.keys.latest().await?.jwks())
     }
 
     /// Where devices get their tokens; `None` while `server.public_url` is not known.

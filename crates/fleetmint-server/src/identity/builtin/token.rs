@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use crate::source::Source;
 
 /// How long a token is valid.
-pub(super) const LIFETIME: SignedDuration = SignedDuration::from_secs(300);
+pub(crate) const LIFETIME: SignedDuration = SignedDuration::from_secs(300);
 
 /// How many failures of one client from one address are allowed in one [`WINDOW`].
 pub(super) const FAILURES_MAX: u32 = 10;
@@ -31,14 +31,14 @@ const CLIENT_ID_MAX: usize = 128;
 
 /// What a client authenticates itself with.
 #[derive(Debug)]
-pub(super) struct Credentials {
-    pub(super) client_id: String,
-    pub(super) client_secret: Secret,
+pub(crate) struct Credentials {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret,
 }
 
 /// Why a client gets no token.
 #[derive(Debug)]
-pub(super) enum Denied {
+pub(crate) enum Denied {
     /// The client is unknown or disabled, or its secret is wrong; the answer does not say which.
     Invalid,
     /// The same, after too many failures.
@@ -71,7 +71,7 @@ impl Builtin {
     /// Checks a client's secret. A failure counts towards the limit of its client and address.
     ///
     /// The right secret is always accepted: otherwise anyone who shares the device's address could lock it out.
-    pub(super) fn authenticate(
+    pub(crate) fn authenticate(
         &self,
         connection: &mut Connection,
         credentials: &Credentials,
@@ -105,7 +105,7 @@ impl Builtin {
     }
 
     /// Signs a token for a client that was authenticated.
-    pub(super) fn issue(&self, issuer: &str, client_id: &str, now: Timestamp) -> Result<Secret, Error> {
+    pub(crate) fn issue(&self, issuer: &str, client_id: &str, now: Timestamp) -> Result<Secret, Error> {
         let keys = self.0.keys.current();
         let header = Header {
             alg: "ES256".to_owned(),

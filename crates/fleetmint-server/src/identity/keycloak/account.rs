@@ -47,7 +47,7 @@ impl Keycloak {
             url: &url,
             body: Body::Form(&form),
         };
-        let answer = self.0.caller.call(call, None, deadline).await?;
+        let answer = self.0.transport.call(call, None, deadline).await?;
         match answer.status {
             StatusCode::OK => Ok(None),
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

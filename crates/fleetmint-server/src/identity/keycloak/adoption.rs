@@ -44,7 +44,7 @@ impl Keycloak {
                 &Method::GET,
                 &path,
                 Body::None,
-                self.0.caller.deadline(),
+                self.0.transport.deadline(),
             )
             .await?;
         if answer.status != StatusCode::OK {
@@ -74,7 +74,7 @@ impl Keycloak {
     /// # Errors
     /// [`Error::ClientMissing`]; [`Error::ForeignClient`] if it is another device's; every way that Keycloak can fail.
     pub async fn claim(&self, client: Client<'_>) -> Result<(), Error> {
-        let deadline = self.0.caller.deadline();
+        let deadline = self.0.transport.deadline();
         let mut now = self
             .look_up(client, deadline)
             .await?

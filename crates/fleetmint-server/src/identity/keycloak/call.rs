@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Makes calls and keeps their connections.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(super) struct Transport {
     pub(super) client: Client,
     pub(super) metrics: Metrics,
     pub(super) timeout: Duration,
@@ -94,7 +94,7 @@ impl Answer {
     }
 }
 
-impl Caller {
+impl Transport {
     /// When an operation that begins now must have ended.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout

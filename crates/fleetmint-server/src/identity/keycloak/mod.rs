@@ -35,7 +35,7 @@ use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::secret::Secret;
 
-use call::{Answer, Body, Call, Caller};
+use call::{Answer, Body, Call, Transport};
 use client::{Representation, SecretView, secret_view};
 use lookup::{client_missing, foreign, is_segment};
 use readiness::Readiness;
@@ -50,7 +50,7 @@ pub struct Keycloak(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    caller: Caller,
+    transport: Transport,
     tokens: ServiceTokens,
     /// `…/realms/{realm}`
     realm_url: String,
@@ -131,7 +131,7 @@ impl Keycloak {
         }
         let client = client.build().map_err(|error| StartError::Client(error.to_string()))?;
         Ok(Self(Arc::new(Inner {
-            caller: Caller {
+            transport: Transport {
                 client,
                 metrics: metrics.clone(),
                 timeout: settings.timeout,
@@ -160,7 +160,7 @@ impl Keycloak {
 
     /// How long one operation may take at most, a second attempt included.
     pub fn timeout(&self) -> Duration {
-        self.0.caller.timeout
+        self.0.transport.timeout
     }
 
     /// Keycloak's id of the client, if there is one that was made for this device.
@@ -168,7 +168,7 @@ impl Keycloak {
     /// # Errors
     /// [`Error::ForeignClient`], and every way that Keycloak can fail.
     pub async fn locate(&self, client: Client<'_>) -> Result<Option<String>, Error> {
-        let deadline = self.0.caller.deadline();
+        let deadline = self.0.transport.deadline();
         Ok(self.own(client, deadline).await?.map(|(id, _)| id))
     }
 
@@ -178,7 +178,7 @@ impl Keycloak {
     /// # Errors
     /// [`Error::ForeignClient`], and every way that Keycloak can fail.
     pub async fn create(&self, client: Client<'_>, secret: &Secret) -> Result<String, Error> {
-        self.create_within(client, secret, self.0.caller.deadline()).await
+        self.create_within(client, secret, self.0.transport.deadline()).await
     }
 
     async fn create_within(&self, client: Client<'_>, secret: &Secret, deadline: Instant) -> Result<String, Error> {
@@ -207,7 +207,7 @@ impl Keycloak {
     /// # Errors
     /// [`Error::ClientMissing`], [`Error::SecretMissing`], [`Error::SecretMasked`], and every way that Keycloak can fail.
     pub async fn secret(&self, client: Client<'_>) -> Result<Secret, Error> {
-        let deadline = self.0.caller.deadline();
+        let deadline = self.0.transport.deadline();
         let missing = || client_missing(client);
         let id = match client.provider_ref.filter(|id| is_id(id)) {
             Some(id) => id.to_owned(),
@@ -239,7 +239,7 @@ impl Keycloak {
     /// # Errors
     /// Every way that Keycloak can fail.
     pub async fn status(&self, client: Client<'_>) -> Result<Status, Error> {
-        let deadline = self.0.caller.deadline();
+        let deadline = self.0.transport.deadline();
         match self.look_up(client, deadline).await? {
             Some(now) => self.status_of(client, &now, deadline).await,
             None => Ok(Status::ABSENT),
@@ -264,7 +264,7 @@ impl Keycloak {
     /// # Errors
     /// [`Error::ForeignClient`], and every way that Keycloak can fail.
     pub async fn sync(&self, client: Client<'_>) -> Result<Synced, Error> {
-        let deadline = self.0.caller.deadline();
+        let deadline = self.0.transport.deadline();
         let secret = new_secret(&*self.0.random);
         let Some((id, mut now)) = self.own(client, deadline).await? else {
             return Ok(Synced {
@@ -322,7 +322,7 @@ impl Keycloak {
     /// # Errors
     /// [`Error::ClientMissing`], [`Error::ForeignClient`], and every way that Keycloak can fail.
     pub async fn set_enabled(&self, client: Client<'_>, enabled: bool) -> Result<(), Error> {
-        let deadline = self.0.caller.deadline();
+        let deadline = self.0.transport.deadline();
         let (id, mut now) = self
             .own(client, deadline)
             .await?
@@ -339,7 +339,7 @@ impl Keycloak {
     /// # Errors
     /// Every way that Keycloak can fail.
     pub async fn delete(&self, client: Client<'_>) -> Result<(), Error> {
-        let deadline = self.0.caller.deadline();
+        let deadline = self.0.transport.deadline();
         match self.own(client, deadline).await {
             Ok(Some((id, _))) => self.delete_by_id(&id, deadline).await,
             Ok(None) | Err(Error::ForeignClient { .. }) => Ok(()),
@@ -431,14 +431,14 @@ impl Keycloak {
             url: &url,
             body,
         };
-        let caller = &self.0.caller;
-        let token = self.0.tokens.get(caller, deadline).await?;
-        let answer = caller.call(call, Some(token.text.expose()), deadline).await?;
+        let transport = &self.0.transport;
+        let token = self.0.tokens.get(transport, deadline).await?;
+        let answer = transport.call(call, Some(token.text.expose()), deadline).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        let token = self.0.tokens.replace(Some(&token), caller, deadline).await?;
-        caller.call(call, Some(token.text.expose()), deadline).await
+        let token = self.0.tokens.replace(Some(&token), transport, deadline).await?;
+        transport.call(call, Some(token.text.expose()), deadline).await
     }
 }
 

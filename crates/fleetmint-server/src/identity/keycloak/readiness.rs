@@ -23,7 +23,7 @@ impl Keycloak {
         {
             return problems.clone();
         }
-        let limit = PATIENCE.min(self.0.caller.timeout);
+        let limit = PATIENCE.min(self.0.transport.timeout);
         let checked = tokio::time::timeout(limit, self.check()).await;
         let problems =
             checked.unwrap_or_else(|_| vec![format!("Keycloak did not answer within {} ms", limit.as_millis())]);
@@ -40,7 +40,7 @@ impl Keycloak {
     }
 
     async fn missing(&self) -> Result<Vec<String>, Error> {
-        let deadline = self.0.caller.deadline();
+        let deadline = self.0.transport.deadline();
         // The only client that certainly exists is our own.
         let own = self.find_by_name(&self.0.tokens.client_id, deadline).await?;
         let mut missing = Vec::new();

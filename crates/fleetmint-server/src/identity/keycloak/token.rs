@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::Error;
-use super::call::{Body, Call, Caller};
+use super::call::{Body, Call, Transport};
 use crate::clock::Clock;
 use crate::config;
 use crate::secret::Secret;
@@ -76,7 +76,7 @@ impl ServiceTokens {
     }
 
     /// A valid token. One call at a time fetches: while one renews a token that is still valid, the others use it.
-    pub(super) async fn get(&self, caller: &Caller, deadline: Instant) -> Result<Arc<ServiceToken>, Error> {
+    pub(super) async fn get(&self, transport: &Transport, deadline: Instant) -> Result<Arc<ServiceToken>, Error> {
         let now = self.clock.monotonic();
         if let Some(token) = self.last() {
             if now < token.renew_at {
@@ -86,7 +86,7 @@ impl ServiceTokens {
                 let Ok(_fetching) = self.fetching.try_lock() else {
                     return Ok(token);
                 };
-                return match self.fetch(caller, deadline).await {
+                return match self.fetch(transport, deadline).await {
                     // It is still valid: the next call tries again.
                     Err(error) => {
                         tracing::warn!(%error, "our token for Keycloak could not be renewed");
@@ -96,18 +96,20 @@ impl ServiceTokens {
                 };
             }
         }
-        self.replace(None, caller, deadline).await
+        self.replace(None, transport, deadline).await
     }
 
     /// Another token than `refused`, which Keycloak no longer accepts.
     pub(super) async fn replace(
         &self,
         refused: Option<&Arc<ServiceToken>>,
-        caller: &Caller,
+        transport: &Transport,
         deadline: Instant,
     ) -> Result<Arc<ServiceToken>, Error> {
         let waited = tokio::time::timeout_at(deadline, self.fetching.lock()).await;
-        let _fetching = waited.map_err(|_| Error::Timeout { after: caller.timeout })?;
+        let _fetching = waited.map_err(|_| Error::Timeout {
+            after: transport.timeout,
+        })?;
         // Meanwhile another call may have fetched one.
         let is_other = |token: &Arc<ServiceToken>| !refused.is_some_and(|refused| Arc::ptr_eq(refused, token));
         if let Some(token) = self.last().filter(is_other)
@@ -115,10 +117,10 @@ impl ServiceTokens {
         {
             return Ok(token);
         }
-        self.fetch(caller, deadline).await
+        self.fetch(transport, deadline).await
     }
 
-    async fn fetch(&self, caller: &Caller, deadline: Instant) -> Result<Arc<ServiceToken>, Error> {
+    async fn fetch(&self, transport: &Transport, deadline: Instant) -> Result<Arc<ServiceToken>, Error> {
         let asked = self.clock.monotonic();
         let form = [
             ("grant_type", "client_credentials"),
@@ -131,7 +133,7 @@ impl ServiceTokens {
             url: &self.url,
             body: Body::Form(&form),
         };
-        let answer = caller.call(call, None, deadline).await?;
+        let answer = transport.call(call, None, deadline).await?;
         match answer.status {
             StatusCode::OK => {}
             // RFC 6749 §5.2: this can also be the answer to an unknown client or a wrong secret.

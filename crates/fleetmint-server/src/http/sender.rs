@@ -1,4 +1,4 @@
-//! What is known of a caller before anybody has asked who they are.
+//! What a request says of its sender, unchecked.
 
 use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 
@@ -13,7 +13,7 @@ pub(crate) fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
         .map(HeaderValue::as_bytes)
 }
 
-/// The token was wrong and the call was answered all the same: rides on the answer to the log.
+/// The token was wrong and the call was answered all the same: an extension of the answer, for the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RefusedCredential;
 

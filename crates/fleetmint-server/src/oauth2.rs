@@ -1,5 +1,5 @@
-//! The token endpoint and the two documents that verifiers begin with. The token endpoint answers as RFC 6749 §5 says,
-//! not with problem+json: OAuth clients read nothing else.
+//! The endpoints of the built-in identity provider: its token endpoint, and the two documents that verifiers of tokens
+//! begin with. The token endpoint answers as RFC 6749 §5 says, not with problem+json: OAuth clients read nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,15 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
-use super::form::{self, Form};
-use super::keys::Jwk;
-use super::token::{Credentials, Denied, LIFETIME};
-use super::{Builtin, Error};
 use crate::app::App;
 use crate::database::Connection;
 use crate::http::answer_headers::NO_CACHE;
 use crate::http::extract::{IDENTITY, is_chunked_at_most, is_uncoded};
 use crate::http::problem::{self, Cause, Problem, RETRY_AFTER, RefusedClient, kinds};
-use crate::http::{body, caller};
-use crate::identity::Identity;
+use crate::http::{body, sender};
+use crate::identity::builtin::form::{self, Form};
+use crate::identity::builtin::{Builtin, Credentials, Denied, Jwk, LIFETIME};
+use crate::identity::{Error, Identity};
 use crate::secret::{self, Secret};
 
 kinds! {
@@ -34,20 +32,20 @@ kinds! {
 /// The largest request body in bytes.
 const BODY_MAX: usize = 16 * 1024;
 
-/// What a failure to prove itself costs the client, in time.
+/// How long a client waits for the answer after a wrong secret.
 const FAILURE_COSTS: Duration = Duration::from_millis(250);
 
-/// What each failure over the limit costs.
+/// The same for each failure over the limit.
 const TOO_MANY_COST: Duration = Duration::from_secs(1);
 
-/// Documents the form, which is read field by field to tell what is wrong with it.
+/// Documents the form, which is read field by field, so that an error can name what is wrong.
 pub(crate) struct TokenRequest;
 
 impl utoipa::PartialSchema for TokenRequest {
     fn schema() -> RefOr<Schema> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
-        let description = "What a device asks a token with. Client id and secret can also come by HTTP Basic, \
-                           form-encoded. Other parameters are ignored; none comes twice.";
+        let description = "The request of a device for a token. Client id and secret can also come by HTTP Basic, \
+                           form-encoded. Other parameters are ignored; none may be repeated.";
         ObjectBuilder::new()
             .description(Some(description))
             .property("grant_type", text().enum_values(Some(["client_credentials"])))
@@ -164,8 +162,8 @@ fn no_store(headers: &mut HeaderMap) {
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "A token", body = TokenAnswer),
-        (status = 400, description = "The request is not one", body = TokenError),
-        (status = 401, description = "The client is not who it says it is", body = TokenError),
+        (status = 400, description = "The request is not a token request", body = TokenError),
+        (status = 401, description = "The client is unknown, disabled, or has another secret", body = TokenError),
         (status = 404, description = "Devices have another identity provider"),
         (status = 415, description = "The body has a content coding", body = TokenError),
         (status = 501, description = "The body has a transfer coding other than chunked", body = TokenError),
@@ -198,7 +196,7 @@ pub(crate) async fn issue_token(State(app): State<App>, request: Request) -> Res
 
 async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<Secret, TokenError> {
     let (parts, body) = request.into_parts();
-    let source = caller::source(&parts.extensions);
+    let source = sender::source(&parts.extensions);
     let mut form = read_form(&parts.headers, body).await?;
     let credentials = credentials(&mut form, &parts.headers)?;
     if form.grant_type.as_deref() != Some("client_credentials") {
@@ -215,7 +213,7 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<Secret,
             "there are no scopes; leave the parameter scope out",
         ));
     }
-    let Some(issuer) = &builtin.0.issuer else {
+    let Some(issuer) = builtin.issuer() else {
         return Err(TokenError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
@@ -267,7 +265,7 @@ async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, TokenError> 
     if !is_uncoded(headers) {
         return Err(TokenError {
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ..TokenError::invalid_request("the body has a content coding, and none is understood")
+            ..TokenError::invalid_request("the body has a content coding, which is not supported")
         });
     }
     let media_type = headers
@@ -285,7 +283,7 @@ async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, TokenError> 
     }
     let body = body::read(body, BODY_MAX).await.map_err(|_| {
         TokenError::invalid_request(format!(
-            "the body did not arrive whole and in time, or has more than {BODY_MAX} bytes"
+            "the body did not arrive completely and in time, or has more than {BODY_MAX} bytes"
         ))
     })?;
     let form = Form::parse(body.as_ref()).map_err(|error| TokenError::invalid_request(error.to_string()))?;
@@ -318,7 +316,7 @@ fn credentials(form: &mut Form, headers: &HeaderMap) -> Result<Credentials, Toke
     })?;
     if client_secret.is_some() {
         return Err(TokenError::invalid_request(
-            "the client proves itself in two ways at once",
+            "the client authenticates in two ways at once",
         ));
     }
     if client_id.is_some_and(|client_id| client_id != id) {
@@ -330,7 +328,7 @@ fn credentials(form: &mut Form, headers: &HeaderMap) -> Result<Credentials, Toke
     })
 }
 
-/// What verifiers of tokens begin with (OpenID Connect Discovery 1.0, RFC 8414).
+/// The provider's metadata (OpenID Connect Discovery 1.0, RFC 8414).
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Discovery {
     #[schema(example = "https://fleetmint.example.com")]
@@ -339,7 +337,7 @@ pub(crate) struct Discovery {
     jwks_uri: String,
     grant_types_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 2],
-    /// Both documents demand these three; nothing here has a use for them.
+    /// The specifications require these three; the service does not use them.
     response_types_supported: [&'static str; 1],
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: [&'static str; 1],
@@ -358,14 +356,14 @@ pub(crate) async fn get_discovery(State(app): State<App>) -> Result<impl IntoRes
     let Identity::Builtin(builtin) = &app.identity else {
         return Err(not_here());
     };
-    let Some(issuer) = &builtin.0.issuer else {
+    let Some(issuer) = builtin.issuer() else {
         return Err(Problem::new(
             NOT_CONFIGURED,
             "The setting server.public_url is not set, and there is no issuer without it.",
         ));
     };
     let discovery = Discovery {
-        issuer: issuer.clone(),
+        issuer: issuer.to_owned(),
         token_endpoint: format!("{issuer}/oauth2/token"),
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
         grant_types_supported: ["client_credentials"],
@@ -394,7 +392,7 @@ pub(crate) struct Jwks {
 pub(crate) async fn get_jwks(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     match &app.identity {
         Identity::Builtin(builtin) => {
-            let keys = builtin.0.keys.latest().await?.jwks();
+            let keys = builtin.jwks().await?;
             Ok(([NO_CACHE], Json(Jwks { keys })))
         }
         Identity::Keycloak(_) => Err(not_here()),
