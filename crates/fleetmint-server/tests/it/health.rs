@@ -108,7 +108,7 @@ async fn neither_a_devices_token_at_readyz_nor_a_failing_database_is_a_refused_c
 async fn tokens_at_readyz_are_checked_without_the_database() {
     let server = server().await;
     server.execute("ALTER TABLE instance RENAME TO elsewhere");
-    tokio::time::sleep(SECOND).await;
+    server.clock.advance(SECOND);
     for _ in 0..3 {
         let (answer, _) = call_from(&server, "192.0.2.218", "/readyz", &server.token).await;
         let (status, body) = told(&answer);
