@@ -114,11 +114,13 @@ fn announce(service: &Service) -> Result<(), Failure> {
                 true => "does not match the database: one of the two was restored or replaced",
                 false => "is missing, and the token in the database was not written by this server",
             };
-            format!(
+            let warning = format!(
                 "nobody is administrator: the file {} {mismatch}; run `fleetmint admin reset-token`, which creates a new \
                  token",
                 path.display()
-            )
+            );
+            tracing::warn!("{warning}");
+            warning
         }
         TokenOrigin::Setting => "the administrator token is the setting access.bootstrap_token".to_owned(),
     };
