@@ -1,4 +1,4 @@
-//! What every operation may use: the database, the identity provider, the settings, and time and randomness.
+//! The parts that every operation may use: the database, the identity provider, the settings, and time and randomness.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::seal::Seal;
 #[derive(Clone, Debug)]
 pub struct App(Arc<Parts>);
 
-/// What an [`App`] is made of.
+/// The parts of an [`App`].
 #[derive(Debug)]
 pub struct Parts {
     pub database: Database,

@@ -7,14 +7,13 @@ use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::operation::Operation;
 
-/// What the audit trail has in place of a caller's address.
+/// Stands in the audit trail in place of a caller's address.
 const SOURCE: &str = "fleetmint admin backup";
 
-/// Copies the database as it is at one moment into a file that is there and empty. Writers do not wait for it. `actor` is
-/// who runs this, for the audit trail; the copy holds the record of the attempt, not its outcome.
+/// Copies the database as it is at one moment into an existing, empty file. Writers do not wait for it. `actor` is who
+/// runs this, for the audit trail; the copy holds the record of the attempt, not its outcome.
 ///
-/// # Errors
-/// The database's: the disk of the file is full, say.
+/// # Errors The database's, for example if the file's disk is full.
 pub fn back_up(database: &Database, file: &Path, actor: &str, clock: &dyn Clock) -> Result<(), database::Error> {
     let record = Entry {
         at: clock.now(),

@@ -1,4 +1,4 @@
-//! Files that are read whole, up to a limit: a path can also lead to a device or a pipe that never ends.
+//! Reads whole files up to a limit, because a path can also lead to a device or a pipe that never ends.
 
 use std::fs::File;
 use std::io;
@@ -8,16 +8,16 @@ use zeroize::Zeroizing;
 
 use crate::secret::Wiped;
 
-/// The most bytes of a file that holds one key, token, password or URL.
+/// The size limit in bytes of a file with one key, token, password or URL.
 pub const SECRET_MAX: u64 = 64 << 10;
 
-/// The most bytes of a settings file.
+/// The size limit in bytes of a settings file.
 pub const SETTINGS_MAX: u64 = 1 << 20;
 
-/// The most bytes of a PEM file with authorities; a system's own bundle has about a quarter of a megabyte.
+/// The size limit in bytes of a PEM file with authorities; a system's own bundle has about a quarter of a megabyte.
 pub const AUTHORITIES_MAX: u64 = 4 << 20;
 
-/// Reads a file or a pipe that has `most` bytes at most.
+/// Reads a file or a pipe of at most `most` bytes.
 ///
 /// # Errors
 /// It cannot be read, or has more bytes; the error does not name it.
@@ -25,7 +25,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Wiped> {
     read_open(&File::open(path)?, most)
 }
 
-/// As [`read`], of a text.
+/// Like [`read`], for a text.
 ///
 /// # Errors
 /// As [`read`]; it is not UTF-8.
@@ -33,7 +33,7 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<Zeroizing<String>> {
     text(read(path, most)?)
 }
 
-/// As [`read_text`], of a file that is open, from its current position.
+/// Like [`read_text`], for an open file, from its current position.
 pub(crate) fn read_open_text(file: &File, most: u64) -> io::Result<Zeroizing<String>> {
     text(read_open(file, most)?)
 }
@@ -45,7 +45,7 @@ fn read_open(file: &File, most: u64) -> io::Result<Wiped> {
     if read.is_cut {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("it has more than {most} bytes, the most that is read of such a file"),
+            format!("it has more than {most} bytes, the limit for such a file"),
         ));
     }
     Ok(read.content)
@@ -69,15 +69,15 @@ mod tests {
         assert_eq!(read(&path, 7).unwrap().as_ref(), "grüße".as_bytes());
         assert_eq!(*read_text(&path, 7).unwrap(), "grüße");
         let error = read_text(&path, 6).unwrap_err().to_string();
-        assert_eq!(error, "it has more than 6 bytes, the most that is read of such a file");
+        assert_eq!(error, "it has more than 6 bytes, the limit for such a file");
         std::fs::write(&path, b"\xFF").unwrap();
         assert_eq!(read_text(&path, 7).unwrap_err().to_string(), "it is not UTF-8");
     }
 
-    /// It claims to be empty, and has more than a page.
+    /// It claims to be empty, but has more than a page.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_file_that_does_not_know_its_length_is_read() {
+    fn a_file_without_a_known_length_is_read() {
         let content = read(Path::new("/proc/self/smaps"), SETTINGS_MAX).unwrap();
         assert!(content.len() > 1000, "{}", content.len());
     }

@@ -1,4 +1,4 @@
-//! Who is calling, once they have shown it.
+//! An authenticated caller.
 
 use crate::operation::Role;
 use crate::source::Source;
@@ -25,7 +25,7 @@ impl Principal {
     }
 }
 
-/// A caller who has shown who they are.
+/// An authenticated caller, with the address of the call.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub principal: Principal,

@@ -1,4 +1,4 @@
-//! What a JSON merge patch does to one field: it keeps the field, sets it, or removes it.
+//! The change of one field by a JSON merge patch: the field is kept, set, or removed.
 
 use serde::{Deserialize, Deserializer};
 
@@ -44,7 +44,7 @@ impl<T> FieldChange<T> {
         }
     }
 
-    /// The value after the change; `now` is the one before.
+    /// The value after the change; `now` is the current one.
     pub fn apply(self, now: Option<T>) -> Option<T> {
         match self {
             Self::Keep => now,

@@ -1,4 +1,4 @@
-//! Where the time comes from.
+//! The source of the time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,14 +33,14 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests: the computer's, and as much later as a test says.
+/// A clock for tests: the computer's time plus an offset that a test sets.
 ///
-/// It goes on by itself, so that real sockets and files can be used beside it.
+/// It also advances with the computer's clock, so that real sockets and files can be used beside it.
 #[derive(Debug, Default)]
 pub struct AdvancedClock(Mutex<Duration>);
 
 impl AdvancedClock {
-    /// Lets this much time pass at once.
+    /// Advances the clock by this much at once.
     pub fn advance(&self, time: Duration) {
         let mut ahead = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *ahead = ahead.saturating_add(time);

@@ -24,7 +24,7 @@ const ADMIN_TOKEN: &str = "admin-token";
 /// Locked by a process while it starts a server with the administrator's token, or resets the token without a server.
 const ADMIN_TOKEN_LOCK: &str = "admin-token.lock";
 
-/// The socket of a running server, for commands beside it.
+/// The socket of a running server, for commands that run beside it.
 const CONTROL_SOCKET: &str = "control.sock";
 
 /// An empty file, which exists once the server has had a database.
@@ -50,7 +50,7 @@ pub enum Error {
     )]
     Shared {
         dir: PathBuf,
-        /// It is the data folder, not another that the database is in.
+        /// The data folder; otherwise another folder that contains the database.
         has_keys: bool,
         by: String,
         repair: &'static str,
@@ -59,7 +59,7 @@ pub enum Error {
     MasterKey { path: PathBuf, cause: crate::seal::NoKey },
 }
 
-/// A folder that exists.
+/// An existing folder.
 #[derive(Clone, Debug)]
 pub struct DataFolder(PathBuf);
 
@@ -171,7 +171,7 @@ impl DataFolder {
         fs::metadata(&self.0).ok().map(|metadata| metadata.uid())
     }
 
-    /// The socket that a running server listens on for commands beside it.
+    /// The socket that a running server listens on for commands that run beside it.
     pub(crate) fn control_socket_path(&self) -> PathBuf {
         self.0.join(CONTROL_SOCKET)
     }
@@ -239,7 +239,7 @@ impl DataFolder {
         Ok(key)
     }
 
-    /// Reads the administrator's token, if its file is there.
+    /// Reads the administrator's token, if its file exists.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -248,7 +248,7 @@ impl DataFolder {
         Ok(text.map(|text| Secret::new(text.trim().to_owned())))
     }
 
-    /// Stores the administrator's token in place of the one before.
+    /// Stores the administrator's token and replaces the previous one.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -256,7 +256,7 @@ impl DataFolder {
         self.write(ADMIN_TOKEN, &line(token))
     }
 
-    /// Deletes the administrator's token, if its file is there.
+    /// Deletes the administrator's token, if its file exists.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -280,7 +280,7 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Reads a secret's file, if it is there.
+    /// Reads a secret's file, if it exists.
     fn read(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let path = self.0.join(name);
         let text =
@@ -292,13 +292,13 @@ impl DataFolder {
         }
     }
 
-    /// Writes a file for the owner alone: complete and on the disk, or not at all.
+    /// Writes a file that only the owner can use: complete and on the disk, or not at all.
     fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         temporary::write(&self.0, name, text).map_err(io_error(&self.0.join(name)))
     }
 }
 
-/// A secret with the end of its line, in room of that size: what a text grows out of is not overwritten.
+/// A secret and a line feed, in memory of exactly this size: a text that grows leaves copies that are not overwritten.
 fn line(secret: &str) -> Zeroizing<String> {
     let mut line = Zeroizing::new(String::with_capacity(secret.len() + 1));
     line.push_str(secret);
@@ -334,7 +334,7 @@ fn check_access(dir: &Path, has_keys: bool) -> Result<(), Error> {
     }
     if mode & 0o022 != 0 {
         let by = format!("other users (mode {mode:03o})");
-        return Err(shared(by, "take that from them (chmod 700)"));
+        return Err(shared(by, "remove their permissions (chmod 700)"));
     }
     if mode & 0o055 != 0 {
         tracing::warn!(
@@ -363,7 +363,7 @@ mod tests {
     use crate::random::SystemRandom;
 
     #[test]
-    fn one_process_at_a_time_has_the_folder() {
+    fn one_process_at_a_time_locks_the_folder() {
         let root = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(&root.path().join("a/b")).unwrap();
         let lock = folder.lock().unwrap();
@@ -391,7 +391,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn files_are_for_the_owner_alone() {
+    fn only_the_owner_can_use_the_files() {
         use std::os::unix::fs::PermissionsExt as _;
         let root = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(&root.path().join("data")).unwrap();
@@ -399,7 +399,7 @@ mod tests {
         assert_eq!(mode(&root.path().join("data")), 0o700);
         let _lock = folder.lock().unwrap();
         folder.create_master_key(&SystemRandom).unwrap();
-        // Even where a careless copy left it open to others.
+        // Also if a careless copy left it open to other users.
         fs::write(folder.admin_token_path(), "old").unwrap();
         fs::set_permissions(folder.admin_token_path(), fs::Permissions::from_mode(0o644)).unwrap();
         folder.write_admin_token("new").unwrap();

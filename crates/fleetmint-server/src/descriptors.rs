@@ -1,11 +1,11 @@
 //! How many files and connections the process may have open.
 
-/// The most that is asked for: some systems give no limit, and tables grow with it.
+/// The largest limit that is requested: some systems have none, and tables grow with it.
 #[cfg(unix)]
 const MOST: u64 = 1 << 20;
 
-/// Raises the soft limit to the hard one, as servers do (the soft limit is low for the sake of programs that use
-/// `select`), and gives what the process has now; `None` where there is no limit or none is known.
+/// Raises the soft limit to the hard one, as servers do (the soft limit is low only for programs that use `select`),
+/// and returns the current limit; `None` if there is no limit or it is unknown.
 #[cfg(unix)]
 pub(crate) fn raise() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

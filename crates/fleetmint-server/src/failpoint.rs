@@ -1,14 +1,14 @@
-//! Places where a test has the process killed, to see that whatever is half done then is repaired after a restart.
+//! Places at which a test can kill the process, to check that unfinished work is repaired after a restart.
 //!
 //! Only with the feature `failpoints`, which no release has; without it reaching a step does nothing.
 
 macro_rules! steps {
     ($($variant:ident = $name:literal, $provider:ident;)*) => {
-        /// A step of a workflow, named for what has just been done.
+        /// A step of a workflow, named after what has just been done.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Step { $($variant,)* }
 
-        /// Which identity provider a step is taken with, or a command's.
+        /// The identity provider of a step, or a command.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum With { Builtin, Keycloak, Command }
 
@@ -52,14 +52,14 @@ steps! {
 /// The environment variable that names the step at which the process is killed.
 pub const VARIABLE: &str = "FLEETMINT_FAILPOINT";
 
-/// Goes on; with the feature, and if the environment names this step, the process is killed here.
+/// Does nothing; with the feature, and if the environment names this step, the process is killed here.
 #[inline]
 pub fn reach(step: Step) {
     #[cfg(feature = "failpoints")]
     if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == step.name()) {
         let id = std::process::id().to_string();
         let _ = std::process::Command::new("kill").args(["-9", &id]).status();
-        // The signal is on its way.
+        // The signal has been sent.
         loop {
             std::thread::park();
         }

@@ -1,4 +1,4 @@
-//! How often something failed within a window of time: guesses at a client's secret, calls that are refused.
+//! Counts failures within a window of time: guesses at a client's secret, refused calls.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The most keys that are counted: one more replaces the oldest.
+/// The maximum number of counted keys: one more replaces the oldest.
 const WATCHED_MAX: usize = 10_000;
 
 /// Counts failures by a key. Its memory is bounded, and each call takes constant time. The times are monotonic: if
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_too_often_waits_until_the_window_has_passed() {
+    fn after_too_many_failures_a_key_waits_until_the_window_ends() {
         let (failures, start) = (Failures::new(10, WINDOW), Instant::now());
         let at = |n| start + seconds(n);
         for n in 0..10 {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_watched_has_a_limit_and_ends() {
+    fn the_number_of_counted_keys_is_limited_and_entries_expire() {
         let (failures, start) = (Failures::new(1, WINDOW), Instant::now());
         failures.add(&usize::MAX, start);
         assert!(failures.wait(&usize::MAX, start).is_some());

@@ -40,8 +40,8 @@ pub(crate) async fn get_livez() -> Json<Health> {
     Json(Health::OK)
 }
 
-/// The service can do its work: its database can be written. A load balancer sends it no calls while this fails. When
-/// only the identity provider is in the way it is 200 all the same, and `degraded`: the calls that do without it work.
+/// The service can do its work: its database can be written. A load balancer sends it no calls while this fails. If
+/// only the identity provider fails, the answer is still 200 with `degraded`: the calls that do not need it work.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses((status = 200, description = "It can do its work", body = Health), (status = 503, body = Health, description = "It cannot do its work"))
@@ -84,8 +84,8 @@ pub(crate) async fn get_readyz(State(app): State<App>, caller: Informed) -> Resp
 
 /// Whether the caller gets details: only with a valid token. With a wrong one, the call counts as refused.
 ///
-/// A probe never waits. So a token from an address with too many refusals is not checked at all: a caller who guesses tokens
-/// would get at once the answer for which they have to wait elsewhere.
+/// A probe never waits. So a token from an address with too many refusals is not checked at all: otherwise a caller who
+/// guesses tokens would get here at once the answer that is delayed elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Informed {
     Yes,
@@ -104,7 +104,7 @@ impl FromRequestParts<App> for Informed {
         Ok(match app.gate.authenticate(&parts.headers).await {
             Ok(Principal::Administrator) => Self::Yes,
             Err(access::Error::Unauthorized) => Self::Refused,
-            // The valid token of somebody who gets no details; or the token cannot be checked now.
+            // The token is valid, but its owner gets no details; or it cannot be checked now.
             Err(access::Error::Device { .. } | access::Error::Forbidden | access::Error::Database(_)) => Self::No,
         })
     }

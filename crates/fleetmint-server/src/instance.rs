@@ -1,4 +1,4 @@
-//! Facts about a database itself: whose key its secrets are sealed with, who its administrator is.
+//! Facts about a database itself: the master key that its secrets are sealed with, and its administrator.
 
 use diesel::dsl::case_when;
 use diesel::sql_types::Binary;
@@ -12,10 +12,10 @@ const KEY_CHECK: &str = "master_key_check";
 
 const PROBE: &str = "write_probe";
 
-/// What the check value opens to. It is no secret: that it opens is the point.
+/// The content of the check value. It is not a secret: only whether it opens matters.
 const KEY_CHECK_TEXT: &[u8] = b"fleetmint";
 
-/// Why a master key is not the one of this database.
+/// Why a master key is refused for this database.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error(
@@ -47,7 +47,7 @@ pub(crate) fn delete(connection: &mut Connection, name: &str) -> Result<(), data
     Ok(())
 }
 
-/// Inserts a fact, unless there is one of this name. Says whether there was none.
+/// Inserts a fact, unless one has this name. Returns whether it was inserted.
 fn put_first(connection: &mut Connection, name: &str, value: &[u8]) -> Result<bool, database::Error> {
     let inserted = diesel::insert_into(dsl::instance)
         .values((dsl::name.eq(name), dsl::value.eq(value)))
@@ -56,8 +56,8 @@ fn put_first(connection: &mut Connection, name: &str, value: &[u8]) -> Result<bo
     Ok(inserted == 1)
 }
 
-/// Writes a row that means nothing, to see whether one can be written: another value each time, since SQLite writes no
-/// page that stays as it is.
+/// Writes a meaningless row to check that writing works: another value each time, because SQLite does not write an
+/// unchanged page.
 pub(crate) fn write_probe(connection: &mut Connection) -> Result<(), database::Error> {
     let [even, odd] = [&[0_u8][..], &[1][..]];
     let other = case_when(dsl::value.eq(even), odd.into_sql::<Binary>()).otherwise(even.into_sql::<Binary>());
@@ -75,8 +75,8 @@ pub(crate) fn has_master_key(connection: &mut Connection) -> Result<bool, databa
     Ok(get(connection, KEY_CHECK)?.is_some())
 }
 
-/// Checks that this is the master key that the database's secrets are sealed with; a new database takes any. `given`
-/// says where the key comes from. Returns whether the database is new.
+/// Checks that this is the master key that the database's secrets are sealed with; a new database accepts any key.
+/// `given` describes where the key comes from. Returns whether the database is new.
 ///
 /// # Errors
 /// [`KeyError::Wrong`].
@@ -86,7 +86,7 @@ pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: 
         row: KEY_CHECK,
         column: "value",
     };
-    // Of two that start on a new database with different keys, one learns that its key is wrong.
+    // If two servers start on a new database with different keys, one of them gets the error.
     if put_first(connection, KEY_CHECK, &seal.seal(place, KEY_CHECK_TEXT))? {
         return Ok(true);
     }
@@ -106,7 +106,7 @@ mod tests {
     use crate::database::race::Race;
 
     #[test]
-    fn of_those_who_put_a_fact_first_one_does() {
+    fn only_one_of_several_writers_inserts_a_fact() {
         let race = Race::new("");
         for name in 0..20 {
             race.has_one_winner(|connection| put_first(connection, &name.to_string(), b"value").unwrap());

@@ -1,5 +1,5 @@
-//! Accepts connections and closes them: HTTP/1.1, limits on their number and on how long a head may take to arrive and an
-//! answer to be read, and a shutdown that lets requests in progress finish.
+//! Accepts connections and closes them. HTTP/1.1 only; limits the number of connections, the time for a head to arrive
+//! and the time for an answer to be read; the shutdown lets requests in progress finish.
 
 use std::future::Future;
 use std::io::{ErrorKind, Write as _};

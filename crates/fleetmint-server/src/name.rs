@@ -10,7 +10,7 @@ use crate::violation::Violation;
 pub(crate) const MAX: usize = 200;
 
 /// The rules as a pattern for the OpenAPI document: no control characters, and at least one that can be seen. The few
-/// invisible characters beyond U+FFFF have no place in a pattern that all engines read alike; [`check`] knows them.
+/// invisible characters beyond U+FFFF cannot be in a pattern that all engines read alike; only [`check`] knows them.
 pub(crate) const PATTERN: &str = concat!(
     r"^[^\u0000-\u001f\u007f-\u009f]*",
     r"[^\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680",
@@ -36,7 +36,7 @@ pub(crate) fn check(name: &str, violations: &mut Vec<Violation>) {
     violations.push(Violation::new("/name", rule));
 }
 
-/// Whether a character is visible: blanks, fillers, joiners and direction marks are not.
+/// Whether a character is visible: spaces, fillers, joiners and direction marks are not.
 fn is_visible(character: char) -> bool {
     /// A braille cell without dots is a symbol in Unicode, and blank on every screen.
     const BRAILLE_BLANK: char = '\u{2800}';
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_can_be_seen() {
+    fn a_name_has_a_visible_character() {
         for name in [
             "Kitchen",
             " a ",

@@ -1,5 +1,6 @@
 //! The endpoints of the built-in identity provider: its token endpoint, and the two documents that verifiers of tokens
-//! begin with. The token endpoint answers as RFC 6749 §5 says, not with problem+json: OAuth clients read nothing else.
+//! begin with. The token endpoint answers as RFC 6749 §5 requires, not with problem+json: OAuth clients understand
+//! nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +33,13 @@ kinds! {
 /// The largest request body in bytes.
 const BODY_MAX: usize = 16 * 1024;
 
-/// How long a client waits for the answer after a wrong secret.
+/// The delay of the answer after a wrong secret.
 const FAILURE_COSTS: Duration = Duration::from_millis(250);
 
-/// The same for each failure over the limit.
+/// The delay of each failure over the limit.
 const TOO_MANY_COST: Duration = Duration::from_secs(1);
 
-/// Documents the form, which is read field by field, so that an error can name what is wrong.
+/// Documents the form, which is read field by field, so that an error can name the wrong field.
 pub(crate) struct TokenRequest;
 
 impl utoipa::PartialSchema for TokenRequest {
@@ -167,7 +168,7 @@ fn no_store(headers: &mut HeaderMap) {
         (status = 404, description = "Devices have another identity provider"),
         (status = 415, description = "The body has a content coding", body = TokenError),
         (status = 501, description = "The body has a transfer coding other than chunked", body = TokenError),
-        (status = 429, description = "The secret is wrong, and this address tried wrong ones for the client too often; the right secret is always taken", body = TokenError,
+        (status = 429, description = "The secret is wrong, and this address tried wrong ones for the client too often; the right secret is always accepted", body = TokenError,
             headers(("Retry-After" = i64, description = "How long to wait, in seconds"))),
         (status = 503, description = "No token can be issued now, or server.public_url is not set", body = TokenError),
     )
@@ -217,7 +218,7 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<Secret,
         return Err(TokenError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
-            "the setting server.public_url is not set, and a token names it as its issuer",
+            "the setting server.public_url is not set, but a token must name it as its issuer",
         ));
     };
     let (provider, client_id) = (builtin.clone(), credentials.client_id.clone());
@@ -343,7 +344,7 @@ pub(crate) struct Discovery {
     id_token_signing_alg_values_supported: [&'static str; 1],
 }
 
-/// Where tokens come from, and how to verify them.
+/// The token endpoint, and how to verify tokens.
 #[utoipa::path(
     get, path = "/.well-known/openid-configuration", tag = "built-in identity provider", security(()),
     responses(

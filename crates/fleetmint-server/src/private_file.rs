@@ -1,5 +1,5 @@
-//! Files that only their owner can read and write, whatever the umask. Symbolic links are refused: somebody who replaced a
-//! file by a link could have chosen any file behind it.
+//! Files that only their owner can read and write, whatever the umask. Symbolic links are refused: somebody who
+//! replaced a file by a link could choose any file as its target.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -57,7 +57,7 @@ fn refuse_other_kinds(metadata: &fs::Metadata) -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::other(if kind.is_symlink() {
-        "it is a symbolic link, which is not followed here; a key, a token or a database elsewhere is named by its setting"
+        "it is a symbolic link, which is not followed here; use the setting to name a key, a token or a database elsewhere"
     } else {
         "it is not a regular file"
     }))
@@ -75,7 +75,7 @@ fn is_open_to_others(_: &fs::Metadata) -> Option<u32> {
     None
 }
 
-/// Changes the file that was opened, not one that has its name by now, and logs it, even if it fails.
+/// Changes the file that was opened, not one that has its name by now, and logs the change or its failure.
 #[cfg(unix)]
 fn close_to_others(file: &File, metadata: &fs::Metadata, path: &Path) {
     let Some(mode) = is_open_to_others(metadata) else {
@@ -119,7 +119,7 @@ mod tests {
         let (link, file) = (folder.path().join("link"), folder.path().join("file"));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        // It leads nowhere, then to a file.
+        // First it leads nowhere, then to a file.
         for is_there in [false, true] {
             if is_there {
                 fs::write(&file, "theirs").unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_refused_without_waiting_for_it() {
+    fn a_path_that_is_not_a_file_is_refused_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();

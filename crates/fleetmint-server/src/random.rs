@@ -1,9 +1,9 @@
-//! Where randomness comes from.
+//! The source of randomness.
 
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// A source of unpredictable bytes: keys, secrets and nonces are made of them.
+/// A source of unpredictable bytes for keys, secrets and nonces.
 pub trait Random: Send + Sync + std::fmt::Debug {
     /// Fills the buffer. It does not fail: without randomness the process ends.
     fn fill(&self, bytes: &mut [u8]);
@@ -25,7 +25,7 @@ impl Random for SystemRandom {
 ///
 /// Every secret, key and nonce needs them, so there is nothing that the service could still do correctly. It is no
 /// panic, which the handling of one request would catch, and no `abort`, whose core dump would hold the master key.
-/// What was promised to callers is committed in the database by then, so ending here is like any other crash.
+/// Everything that callers were told is committed in the database by then, so ending here is like any other crash.
 pub(crate) fn end_process(cause: impl Display) -> ! {
     // Not through the log, whose filter may hide it. If standard error is closed, nobody can be informed.
     let _ = writeln!(
@@ -41,16 +41,16 @@ mod tests {
 
     use super::*;
 
-    /// Set in the process that ends.
+    /// Set in the child process, which ends.
     const ENDS: &str = "FLEETMINT_TEST_WITHOUT_RANDOMNESS";
 
     #[test]
-    fn the_process_ends_even_where_a_panic_would_be_caught() {
+    fn the_process_ends_even_if_panics_are_caught() {
         if std::env::var_os(ENDS).is_some() {
             let _ = std::panic::catch_unwind(|| end_process("as the test wants it"));
             panic!("it goes on");
         }
-        let this = "random::tests::the_process_ends_even_where_a_panic_would_be_caught";
+        let this = "random::tests::the_process_ends_even_if_panics_are_caught";
         let ended = Command::new(std::env::current_exe().unwrap())
             .args([this, "--exact", "--nocapture"])
             .env(ENDS, "1")
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_filled_with_something_else_each_time() {
+    fn each_call_fills_in_different_bytes() {
         let (mut one, mut other) = ([0; 32], [0; 32]);
         SystemRandom.fill(&mut one);
         SystemRandom.fill(&mut other);

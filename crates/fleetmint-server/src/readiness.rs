@@ -1,4 +1,4 @@
-//! Whether the database can be written. It costs a commit, so what was found out holds for a moment for all who ask.
+//! Whether the database can be written. A check costs a commit, so its result is shared by all callers for a moment.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as Moment};
@@ -11,20 +11,21 @@ use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::instance;
 
-/// How long what was found out holds.
+/// How long a result is valid.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// How long a disk may take. A write that hangs is no error of the database's, and may never end.
+/// The time limit of a write. A write that hangs is no database error, and may never end.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What was found out last, or is being found out.
+/// The last or the current check.
 #[derive(Debug)]
 pub struct Readiness {
     clock: Arc<dyn Clock>,
     last: Mutex<Option<Probe>>,
 }
 
-/// One attempt to write. While it runs there is no other: a disk that hangs holds one thread, however many ask.
+/// One attempt to write. While it runs there is no other: a disk that hangs blocks one thread, however many callers
+/// ask.
 #[derive(Clone, Debug)]
 struct Probe {
     began: Instant,
@@ -45,11 +46,11 @@ impl Probe {
         }
     }
 
-    /// Whether another one would find out nothing new yet.
+    /// Whether its result is still valid.
     fn holds(&self, now: Moment) -> bool {
         match &*self.outcome.borrow() {
             Some((at, _)) => now.saturating_duration_since(*at) < REMEMBERED,
-            // Without a sender it ended abnormally.
+            // If the sender was dropped, the write ended abnormally.
             None => self.outcome.has_changed().is_ok(),
         }
     }
@@ -75,8 +76,8 @@ impl Readiness {
         }
     }
 
-    /// Whether the database can be written and is still in its place. Those who ask meanwhile wait for the same answer,
-    /// and no longer than [`LIMIT`].
+    /// Whether the database can be written and is still in its place. Callers that ask in the meantime wait for the
+    /// same result, and no longer than [`LIMIT`].
     pub(crate) async fn check(&self, database: &Database) -> Result<(), database::Error> {
         let database = database.clone();
         let write = move || {
@@ -109,7 +110,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
 
     #[tokio::test]
-    async fn a_write_that_hangs_is_waited_for_by_all_and_made_once() {
+    async fn all_callers_wait_for_one_write_that_hangs() {
         let (readiness, writes) = (Readiness::new(Arc::new(SystemClock)), Arc::new(AtomicUsize::new(0)));
         let (release, released) = mpsc::channel::<()>();
         let released = Arc::new(Mutex::new(released));
@@ -127,20 +128,20 @@ mod tests {
                 assert_eq!(error, "a write has not ended within 0.05 s");
             }
         }
-        // Once it is known to hang nobody waits any more.
+        // Once it is known to hang, nobody waits any more.
         let began = Instant::now();
         ask().outcome(SHORT).await.unwrap_err();
         assert!(began.elapsed() < SHORT);
         assert_eq!(writes.load(Ordering::Relaxed), 1);
 
-        // It ends after all, and the answer is the one that it found.
+        // It ends after all, and its result is returned.
         release.send(()).unwrap();
         ask().outcome(Duration::from_secs(60)).await.unwrap();
         assert_eq!(writes.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
-    async fn a_write_that_panics_is_an_error_and_the_next_is_another() {
+    async fn a_write_that_panics_is_an_error_and_the_next_check_writes_again() {
         let readiness = Readiness::new(Arc::new(SystemClock));
         let probe = readiness.probe(|| panic!("as the test wants it"));
         let error = probe.outcome(Duration::from_secs(60)).await.unwrap_err().to_string();

@@ -34,13 +34,13 @@ pub(crate) async fn get_metrics(State(app): State<App>, headers: HeaderMap) -> R
     Ok((headers, text))
 }
 
-/// All metrics, as they are now.
+/// All current metrics.
 ///
 /// # Errors
 /// Never in practice: writing to a string does not fail.
 async fn scrape(app: &App, format: Format) -> Result<String, fmt::Error> {
     let (metrics, database) = (app.metrics.clone(), app.database.clone());
-    // Counting takes milliseconds where there are very many devices, and the files may be slow to ask.
+    // Counting takes milliseconds if there are very many devices, and reading the files' sizes may be slow.
     let asked = tokio::task::spawn_blocking(move || {
         metrics.set_gauges(&database, || database.read_blocking(enrolment::count_by_state));
         metrics.encode(format)

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! AES-256-GCM with a random nonce for each sealing (safe for 2^32 of them under one key, NIST SP 800-38D). The
-//! associated data names table, row and column: what was sealed for one place does not open at another.
+//! associated data names table, row and column: a value that was sealed for one place does not open at another.
 //!
 //! A [`Seal`] may have several master keys, so that one can replace another: the first seals, and the key id in a
 //! sealed secret chooses the one that opens it.
@@ -41,7 +41,7 @@ impl MasterKey {
     /// # Errors
     /// It is anything else.
     pub fn from_base64(text: &str) -> Result<Self, NoKey> {
-        // A little longer than a key, so that a text of a longer key fits and is refused by its length.
+        // A little more than a key, so that the text of a longer key fits and is refused by its length.
         let mut bytes = Zeroizing::new([0; 48]);
         match STANDARD.decode_slice(text, bytes.as_mut()) {
             Ok(32) => {
@@ -80,7 +80,7 @@ impl MasterKey {
         derived.into()
     }
 
-    /// Names the key in what it sealed, and reveals nothing about it.
+    /// Identifies the key in sealed values, and reveals nothing about it.
     fn id(&self) -> KeyId {
         let tag = hmac::sign(
             &hmac::Key::new(hmac::HMAC_SHA256, self.0.as_ref()),
@@ -90,7 +90,7 @@ impl MasterKey {
     }
 }
 
-/// The name of a master key in what it sealed.
+/// The id of a master key in sealed values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyId([u8; KEY_ID_LEN]);
 
@@ -111,7 +111,7 @@ impl std::fmt::Debug for MasterKey {
 #[error("must be standard base64 of 32 bytes (44 characters), such as `openssl rand -base64 32` prints")]
 pub struct NoKey;
 
-/// Where a sealed secret is stored: what is sealed for one place does not open at another.
+/// The place where a sealed secret is stored: a value that is sealed for one place does not open at another.
 #[derive(Clone, Copy, Debug)]
 pub struct SealedAt<'a> {
     pub table: &'static str,
@@ -150,12 +150,12 @@ pub struct Seal(Arc<Inner>);
 struct Inner {
     /// Seals, and makes the digests.
     newest: SealKey,
-    /// Open what they sealed, and check the digests that they made.
+    /// These only open what they sealed, and check the digests that they made.
     older: Vec<SealKey>,
     random: Arc<dyn Random>,
 }
 
-/// What is derived from one master key.
+/// The keys that are derived from one master key.
 struct SealKey {
     id: KeyId,
     cipher: LessSafeKey,
@@ -190,7 +190,7 @@ impl Seal {
         Self::with_older_keys(master_key, &[], random)
     }
 
-    /// A seal that also opens what older master keys sealed.
+    /// A seal that also opens values sealed under older master keys.
     pub fn with_older_keys(newest: &MasterKey, older: &[MasterKey], random: Arc<dyn Random>) -> Self {
         Self(Arc::new(Inner {
             newest: SealKey::of(newest),
@@ -251,7 +251,7 @@ impl Seal {
         sealed
     }
 
-    /// Opens what was sealed for this place.
+    /// Opens a value that was sealed for this place.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_again() {
+    fn a_sealed_value_opens_again() {
         let seal = seal();
         for length in [0, 1, 16, 43, 5000] {
             let secret = vec![b's'; length];
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyed_digest_is_the_same_for_the_same_key_purpose_and_text_alone() {
+    fn a_keyed_digest_is_the_same_only_for_the_same_key_purpose_and_text() {
         let key = MasterKey::generate(&SystemRandom);
         let seal = || Seal::new(&key, Arc::new(SystemRandom));
         let digest = seal().keyed_digest("a", b"bc");
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_only_at_its_place() {
+    fn a_sealed_value_opens_only_at_its_place() {
         let seal = seal();
         let sealed = seal.seal(PLACE, b"secret");
         let elsewhere = [
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_bit_and_every_cut_is_found() {
+    fn every_changed_bit_and_every_cut_is_detected() {
         let seal = seal();
         let sealed = seal.seal(PLACE, b"secret");
         for at in 0..sealed.len() {

@@ -12,12 +12,12 @@ pub use fleetmint_board::wiped::{Full, Wiped};
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The text must not have grown: what it grew out of is not overwritten.
+    /// The text must not have grown: growing leaves copies that are not overwritten.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The secret itself. Who calls this is responsible for where it goes.
+    /// The secret itself. The caller is responsible for where it goes.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A value that holds secrets, as JSON in room of the right size.
+/// A value with secrets as JSON, in memory of exactly its size.
 ///
 /// # Errors
 /// The value cannot be serialized.
@@ -51,7 +51,7 @@ pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<Wiped> {
     Ok(json)
 }
 
-/// How many bytes the value has as JSON.
+/// The size of the value as JSON in bytes.
 ///
 /// # Errors
 /// The value cannot be serialized.
@@ -61,7 +61,7 @@ pub(crate) fn json_size(value: &impl Serialize) -> serde_json::Result<usize> {
     Ok(size.0)
 }
 
-/// Counts what is written.
+/// Counts the written bytes.
 struct Counted(usize);
 
 impl io::Write for Counted {
@@ -80,12 +80,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_not_printed() {
+    fn a_secret_is_not_printed() {
         assert_eq!(format!("{:?}", Some(Secret::new("hunter2".into()))), "Some([redacted])");
     }
 
     #[test]
-    fn json_has_room_for_itself_alone() {
+    fn the_memory_of_json_has_exactly_its_size() {
         let json = json(&serde_json::json!({"secret": "hunter2", "n": [1, 2]})).unwrap();
         assert_eq!(json.as_ref(), br#"{"n":[1,2],"secret":"hunter2"}"#);
         assert_eq!(json.capacity(), json.len());

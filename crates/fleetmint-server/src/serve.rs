@@ -85,15 +85,14 @@ pub struct Service {
     token: TokenOrigin,
     folder: DataFolder,
     control: Option<Control>,
-    /// Dropped last: the files of the data folder are this process's own until then.
+    /// Dropped last: until then the data folder is locked for this process.
     _lock: Lock,
 }
 
 impl Service {
-    /// Starts the service, up to where it listens and [`Service::serve`] answers.
+    /// Starts the service: it then listens, and [`Service::serve`] answers.
     ///
-    /// # Errors
-    /// Whatever is missing or wrong: see [`Error`].
+    /// # Errors See [`Error`].
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let folder = DataFolder::create(&settings.data.dir)?;
         let path = checked_database(&settings.data, &folder)?;
@@ -164,7 +163,7 @@ impl Service {
         })
     }
 
-    /// Where the service listens.
+    /// The address that the service listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -183,7 +182,7 @@ impl Service {
         &self.app
     }
 
-    /// Answers until `stop` resolves. Calls that are under way then have ten seconds to end.
+    /// Answers until `stop` resolves. Calls in progress then have ten seconds to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let sweeper = tokio::spawn(idempotency::sweep(self.app.clone()));
         let reconciler = tokio::spawn(reconciler::run(self.app.clone()));
@@ -193,10 +192,10 @@ impl Service {
         if control.await.is_err() {
             tracing::error!("the control socket ended abnormally");
         }
-        // A row that it was at work on is repaired after the next start.
+        // A row that it was working on is repaired after the next start.
         reconciler.abort();
         sweeper.abort();
-        // Nobody waits for the outcomes of the last attempts.
+        // No caller waits for the outcomes of the last attempts, so they are committed here.
         self.app.audit.flush().await;
     }
 }
@@ -212,7 +211,7 @@ fn serve_control(control: Option<Control>) -> (oneshot::Sender<()>, JoinHandle<(
     (stop, tokio::spawn(serve))
 }
 
-/// A database that is gone is not silently replaced by an empty one: the devices of the one before would be refused.
+/// A missing database is not silently replaced by an empty one: the devices of the old one would be refused.
 fn refuse_lost_database(settings: &Settings, folder: &DataFolder) -> Result<(), Error> {
     let database = &settings.data.database;
     let there = std::fs::metadata(database).is_ok_and(|file| file.len() > 0);
@@ -225,8 +224,8 @@ fn refuse_lost_database(settings: &Settings, folder: &DataFolder) -> Result<(), 
     }
 }
 
-/// The database's path, once its folder and the data folder are known to be nobody else's to write. A link that the
-/// settings name leads to the file itself: the write-ahead log is beside that.
+/// The database's path, after checking that nobody else can write its folder and the data folder. If the settings name
+/// a link, this is the path of its target: the write-ahead log is beside that.
 fn checked_database(data: &Data, folder: &DataFolder) -> Result<PathBuf, Error> {
     let link = |cause| Error::Link {
         path: data.database.clone(),
@@ -247,7 +246,7 @@ fn checked_database(data: &Data, folder: &DataFolder) -> Result<PathBuf, Error> 
     Ok(path)
 }
 
-/// The data folder of a service that has run before, or that runs, for commands beside it.
+/// The data folder of a service that has run before or is running, for commands beside it.
 ///
 /// # Errors
 /// Other users can write the folder.
@@ -280,7 +279,7 @@ fn given_key(data: &Data, folder: &DataFolder) -> Result<Option<(MasterKey, Stri
         .map(|key| (key, format!("the one in {}", path.display()))))
 }
 
-/// The service's seal; a new database gets a new master key where none is given.
+/// The service's seal; a new database gets a new master key if none is given.
 async fn seal(
     data: &Data,
     folder: &DataFolder,
@@ -315,7 +314,7 @@ pub fn existing_seal(
     checked_seal(data, folder, database, random, |_| Ok(()))
 }
 
-/// The seal under the given key, if that is the database's. `is_set` runs where the database had none before.
+/// The seal under the given key, if that is the database's. `is_set` is called if the database had no key before.
 fn checked_seal(
     data: &Data,
     folder: &DataFolder,
@@ -336,7 +335,8 @@ fn checked_seal(
     Ok(seal)
 }
 
-/// What the migration that names this row found: user names and passwords in URLs, which it has no key to seal.
+/// Seals what the migration that inserted this row found: user names and passwords in URLs, which it had no key to
+/// seal.
 const UNSEALED_USERINFO: &str = "unsealed_userinfo";
 
 async fn seal_userinfo(database: &Database, seal: &Seal, clock: &dyn Clock) -> Result<(), Error> {
@@ -371,17 +371,18 @@ fn seal_and_forget(database: &Database, seal: &Seal) -> Result<(), Error> {
         devices::seal_userinfo(connection, seal)?;
         Ok(())
     })?;
-    // Until then the log has the pages of before. Killed in between, the next start does this again.
+    // Until then the log has the pages' old content. If the process is killed in between, the next start does this
+    // again.
     Ok(database.empty_log()?)
 }
 
-/// The most connections when nothing says otherwise: each can hold a head of 64 KiB.
+/// The default limit of connections: each can hold a head of 64 KiB.
 const CONNECTIONS_DEFAULT: usize = 4096;
 
-/// Descriptors that are not for connections: database, log, identity provider, listener.
+/// Descriptors reserved for other uses than connections: database, log, identity provider, listener.
 const DESCRIPTORS_KEPT: u64 = 64;
 
-/// How many connections there may be: as the settings say, and never more than there are descriptors for.
+/// The limit of connections: that of the settings, but never more than the descriptors allow.
 fn limits(settings: &Server) -> Limits {
     let room = descriptors::raise().map_or(usize::MAX, |descriptors| {
         let kept = DESCRIPTORS_KEPT.min(descriptors / 2);
@@ -389,7 +390,7 @@ fn limits(settings: &Server) -> Limits {
     });
     let wanted = settings.max_connections.unwrap_or(CONNECTIONS_DEFAULT);
     if settings.max_connections.is_some() && wanted > room {
-        tracing::warn!("server.max_connections: {wanted} is more than the limit on open files leaves room for: {room}");
+        tracing::warn!("server.max_connections: {wanted} is more than the limit on open files allows: {room}");
     }
     let all = wanted.min(room).max(1);
     Limits {

@@ -18,8 +18,8 @@ impl Source {
         self.0
     }
 
-    /// What limits count by: an IPv4 address, or the /64 network of an IPv6 address, which is what one subscriber is
-    /// given: whoever has it can use a new address for every call.
+    /// The key that limits count by: an IPv4 address, or the /64 network of an IPv6 address. One subscriber usually
+    /// gets a whole /64 and can use a new address for every call.
     #[must_use]
     pub fn subscriber(self) -> Self {
         match self.0 {
@@ -32,7 +32,7 @@ impl Source {
     }
 }
 
-/// No address: calls that do not come over the network, as in tests of a single handler.
+/// No address: for calls that do not come over the network, as in tests of a single handler.
 impl Default for Source {
     fn default() -> Self {
         Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_count_ipv6_by_its_64_network() {
+    fn limits_count_ipv6_addresses_by_their_64_network() {
         assert_eq!(source("2001:db8:1:2:3:4:5:6").subscriber(), source("2001:db8:1:2::"));
         assert_ne!(
             source("2001:db8:1:2::1").subscriber(),

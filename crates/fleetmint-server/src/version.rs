@@ -1,24 +1,24 @@
-//! The state of a model or a device in one value, and what a caller may demand of it (RFC 9110 §13): `ETag`, `If-Match`.
+//! The state of a model or a device as one value, and a caller's condition on it (RFC 9110 §13): `ETag`, `If-Match`.
 
 use std::fmt;
 
 use ring::digest::{Context, SHA256};
 
-/// How many bytes of the digest a version has.
+/// The number of bytes of the digest in a version.
 const LEN: usize = 16;
 
-/// Distinguishes two states of one row: it is a digest of everything that the row says, sealed values included, so that a
-/// password that was changed and is never shown changes it too.
+/// Distinguishes two states of one row: a digest of all its values, sealed ones included, so that a changed password,
+/// which is never shown, also changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version([u8; LEN]);
 
 impl Version {
-    /// Begins a digest. What answers look like is part of a version, and a new program may show more.
+    /// Begins a digest. The form of answers is part of a version, because a new program may show more.
     pub(crate) fn digest() -> Digest {
         Digest(Context::new(&SHA256)).text(env!("CARGO_PKG_VERSION"))
     }
 
-    /// Reads what [`fmt::Display`] wrote.
+    /// Parses the text that [`fmt::Display`] writes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let number = u128::from_str_radix(text, 16).ok()?;
         let version = Self(number.to_be_bytes());
@@ -32,7 +32,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// A version in the making.
+/// The digest of a version while values are added.
 pub(crate) struct Digest(Context);
 
 impl Digest {
@@ -64,7 +64,7 @@ impl Digest {
     }
 }
 
-/// Which versions a caller means to change: whatever there is, or one of these.
+/// The versions that a caller wants to change: any existing one, or one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
     #[default]
@@ -73,7 +73,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// Whether the version that is there now is one of them.
+    /// Checks that the current version is one of them.
     ///
     /// # Errors
     /// It is another.

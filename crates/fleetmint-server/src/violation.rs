@@ -1,9 +1,10 @@
 //! What is wrong with one value that a caller sent.
 
-/// The most violations that one answer lists: a caller that sends thousands of wrong values is not sent thousands of lines.
+/// The most violations that one answer lists: a caller that sends thousands of wrong values does not get thousands of
+/// lines back.
 pub(crate) const LISTED_MAX: usize = 32;
 
-/// The longest pointer in characters: the caller chooses the names in it.
+/// The longest pointer in characters: callers choose the names in it.
 const POINTER_MAX: usize = 256;
 
 /// The longest detail in characters.
@@ -12,7 +13,7 @@ const DETAIL_MAX: usize = 1024;
 /// One value that breaks a rule. The text names the rule and its limit, never a secret's content.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Violation {
-    /// Where the value is: a JSON pointer (RFC 6901) into the body, or `/` and the name of a query parameter.
+    /// The place of the value: a JSON pointer (RFC 6901) into the body, or `/` and the name of a query parameter.
     #[schema(example = "/provisioning/wifi_ssid")]
     pub pointer: String,
     /// What is wrong with it.
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_caller_chooses_is_bounded() {
+    fn texts_that_a_caller_chooses_are_bounded() {
         let at_the_limit = "ü".repeat(POINTER_MAX);
         assert_eq!(Violation::new(&at_the_limit, "").pointer, at_the_limit);
         let beyond = Violation::new("ü".repeat(POINTER_MAX + 1), "x".repeat(1 << 20));

@@ -1,4 +1,4 @@
-//! What a caller shows in `Authorization`, told apart by its form alone, before anything is looked up.
+//! The credential in `Authorization`, classified only by its form, before anything is looked up.
 //!
 //! ```text
 //! fma_ and 43 characters of base64url     the administrator's token (32 random bytes)
@@ -15,7 +15,7 @@ const PREFIX: &str = "fma_";
 /// The random bytes of the administrator's token.
 const RANDOM_LEN: usize = 32;
 
-/// The characters of base64url that [`RANDOM_LEN`] bytes take.
+/// The number of base64url characters for [`RANDOM_LEN`] bytes.
 const ENCODED_LEN: usize = 43;
 
 /// The form of a bearer token.
@@ -23,8 +23,8 @@ const ENCODED_LEN: usize = 43;
 pub(super) enum Form {
     AdministratorToken,
     Jwt,
-    /// Nothing that this version issues. An operator's own `access.bootstrap_token` may look like this, and so does an
-    /// administrator's token of an earlier version.
+    /// A form that this version never issues. An operator's own `access.bootstrap_token` may look like this, and so
+    /// does an administrator's token of an earlier version.
     Other,
 }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_are_told_apart() {
+    fn forms_are_distinguished() {
         let random = "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm8";
         let forms = [
             (format!("fma_{random}"), Form::AdministratorToken),

@@ -1,7 +1,7 @@
-//! Who is calling: the first argument of each handler whose operation is not for everybody.
+//! The caller as an extractor: the first argument of each handler whose operation needs a role.
 //!
-//! A test asks every operation of the OpenAPI document without a token, with a device's and with wrong ones, so that none
-//! forgets it.
+//! A test calls every operation of the OpenAPI document without a token, with a device's and with wrong ones, so that
+//! no handler forgets it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ kinds! {
     FORBIDDEN = FORBIDDEN, "forbidden", "Forbidden", false;
 }
 
-/// What decides who is let in. Cloning is cheap.
+/// Decides who may call. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<Inner>);
 
@@ -45,7 +45,7 @@ impl Gate {
         }))
     }
 
-    /// Who sends these headers.
+    /// The caller who sent these headers.
     ///
     /// # Errors
     /// See [`Error`].
@@ -79,7 +79,7 @@ where
             tokio::time::sleep(WAIT).await;
         }
         let principal = gate.authenticate(&parts.headers).await?;
-        // The router has attached the operation to the request.
+        // The router attached the operation to the request.
         let operation = parts.extensions.get::<Operation>();
         if !operation.is_some_and(|operation| principal.role().may(*operation)) {
             return Err(Error::Forbidden.into());

@@ -51,15 +51,14 @@ struct Shared {
     store: TokenStore,
     /// `None` while nothing proves which token is the administrator's.
     administrator: RwLock<Option<AdministratorToken>>,
-    /// Held during a reset.
+    /// Locked during a reset.
     resetting: Mutex<()>,
 }
 
 impl Access {
-    /// Makes sure that there is an administrator's token: the setting, or the one of an earlier start, or a new one.
+    /// Determines the administrator's token: the setting, or the one of an earlier start, or a new one.
     ///
-    /// # Errors
-    /// Those of the database and of the data folder.
+    /// # Errors The database's and the data folder's.
     pub fn start(store: TokenStore, bootstrap_token: Option<&Secret>) -> Result<(Self, TokenOrigin), TokenError> {
         let (administrator, origin) = store.start(bootstrap_token)?;
         let access = Self(Arc::new(Shared {
@@ -70,7 +69,7 @@ impl Access {
         Ok((access, origin))
     }
 
-    /// Who sends this `Authorization` header (RFC 6750 §2.1).
+    /// The caller who sent this `Authorization` header (RFC 6750 §2.1).
     ///
     /// # Errors
     /// See [`Error`].
@@ -101,8 +100,8 @@ impl Access {
             .is_some_and(|administrator| administrator.is(&self.0.store.seal, form, token))
     }
 
-    /// Replaces the administrator's token by a new one, which is in the data folder and valid when this returns; the one
-    /// before is not. Blocks on the disk.
+    /// Replaces the administrator's token by a new one. When this returns, the new token is in the data folder and
+    /// valid, and the old one is invalid. Blocks on the disk.
     ///
     /// `actor` is who asked for it, for the audit trail; `bootstrap_token_is_set` says that their settings name a token.
     ///

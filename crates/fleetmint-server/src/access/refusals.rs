@@ -1,4 +1,4 @@
-//! Calls that were refused: how many from which address, and how many of them are logged.
+//! Counts refused calls by address, and limits how many of them are logged.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use crate::clock::Clock;
 use crate::failures::Failures;
 use crate::source::Source;
 
-/// How long refused calls count, from the first on.
+/// How long refused calls are counted, from the first one on.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// How long each call waits that comes from an address with too many refusals. Whoever guesses from there gets one guess
-/// a second from each connection, and the administrator there is answered a second late.
+/// The delay of each call from an address with too many refusals. An attacker there gets one guess a second on each
+/// connection, and an administrator there is answered a second later.
 pub(crate) const WAIT: Duration = Duration::from_secs(1);
 
 /// How many refused calls are logged in one [`LOG_WINDOW`].
@@ -19,10 +19,10 @@ const LOGGED_MAX: u32 = 50;
 
 const LOG_WINDOW: Duration = Duration::from_secs(10);
 
-/// The calls that were refused lately.
+/// The calls that were refused recently.
 #[derive(Debug)]
 pub struct Refusals {
-    /// `None` where the settings want no limit.
+    /// `None` if the settings have no limit.
     counts: Option<Failures<Source>>,
     clock: Arc<dyn Clock>,
     logged: Mutex<Logged>,
@@ -30,7 +30,7 @@ pub struct Refusals {
 
 #[derive(Debug, Default)]
 struct Logged {
-    /// When the window began.
+    /// The time when the window began.
     since: Option<Instant>,
     lines: u32,
     left_out: u64,
@@ -39,14 +39,14 @@ struct Logged {
 /// Whether a refused call is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Telling {
-    /// Yes, and how many before it were left out.
+    /// Yes, with the number of calls before it that were not logged.
     Line { left_out: u64 },
     /// Too many were logged in a short time.
     LeftOut,
 }
 
 impl Refusals {
-    /// So many refused calls a minute are too many from one address; with 0 any number is fine.
+    /// `max` is the limit of refused calls in a minute from one address; 0 is no limit.
     pub fn new(per_minute: u32, clock: Arc<dyn Clock>) -> Self {
         Self {
             counts: (per_minute > 0).then(|| Failures::new(per_minute, WINDOW)),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn some_are_logged_and_the_number_of_others() {
+    fn some_are_logged_and_the_others_counted() {
         let (refusals, clock) = refusals(20);
         for _ in 0..LOGGED_MAX {
             assert_eq!(refusals.add(source(1)), Telling::Line { left_out: 0 });

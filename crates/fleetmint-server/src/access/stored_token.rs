@@ -54,7 +54,7 @@ impl TokenKind {
         }
     }
 
-    /// The digest of a token. A setting and a generated token have different ones: neither row passes for the other's.
+    /// The digest of a token. A setting and a generated token have different ones: neither row is valid as the other's.
     pub(super) fn digest(self, seal: &Seal, token: &str) -> [u8; 32] {
         let purpose = match self {
             Self::Setting => "administrator token, of the settings",
@@ -69,17 +69,17 @@ pub(super) enum StoredToken {
     Authentic {
         kind: TokenKind,
         digest: [u8; 32],
-        /// The digest of the token that a reset is storing: the file may hold it already.
+        /// The digest of the token that a reset is storing: the file may already contain it.
         next: Option<[u8; 32]>,
     },
     /// The row of version 0.1.0: a hash that anyone could have written.
     Plain { kind: TokenKind, hash: [u8; 32] },
-    /// Nothing that this program wrote: no token matches it.
+    /// Not a row of this program: no token matches it.
     Damaged,
 }
 
 impl StoredToken {
-    /// The row of one token, with no reset under way.
+    /// The row of one token, with no reset in progress.
     pub(super) const fn settled(kind: TokenKind, digest: [u8; 32]) -> Self {
         Self::Authentic {
             kind,

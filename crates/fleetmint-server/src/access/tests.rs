@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::random::SystemRandom;
 use crate::seal::{MasterKey, Seal, sha256};
 
-/// A data folder and its database, on which servers start one after another.
+/// A data folder and its database, for servers that start one after another.
 struct Fixture {
     root: tempfile::TempDir,
     store: TokenStore,
@@ -45,7 +45,7 @@ impl Fixture {
         token.expose().to_owned()
     }
 
-    /// As somebody who can write the database.
+    /// Replaces the row, as an attacker who can write the database.
     fn put(&self, stored: &StoredToken) {
         self.store
             .database
@@ -61,7 +61,7 @@ impl Fixture {
         TokenKind::Generated.digest(&self.store.seal, token)
     }
 
-    /// The row of a generated token, such as this program wrote it.
+    /// The row of a generated token as this program writes it.
     fn row(&self, token: &str) -> StoredToken {
         StoredToken::settled(TokenKind::of_generated(token), self.digest(token))
     }
@@ -90,7 +90,7 @@ fn a_reset_takes_effect_at_once_and_nothing_else_does_while_the_server_runs() {
     assert!(accepts(&access, &second) && accepts(&access.clone(), &second));
     assert_eq!(fixture.stored(), fixture.row(&second));
 
-    // Whatever others do to the row and the file, the running server does not look at them.
+    // The running server ignores changes of the row and the file by others.
     fixture.put(&fixture.row(&first));
     fixture.store.folder.write_admin_token(&first).unwrap();
     assert!(!accepts(&access, &first) && accepts(&access, &second));
@@ -103,7 +103,7 @@ fn a_reset_takes_effect_at_once_and_nothing_else_does_while_the_server_runs() {
 }
 
 #[test]
-fn a_start_completes_a_reset_that_was_cut_short() {
+fn a_start_completes_an_interrupted_reset() {
     let fixture = Fixture::new();
     fixture.start();
     let (before, next) = (fixture.in_file(), token_of(7));
@@ -114,7 +114,7 @@ fn a_start_completes_a_reset_that_was_cut_short() {
             next: Some(fixture.digest(&next)),
         });
     };
-    // Until the file is replaced, it is as if there was no reset.
+    // Until the file is replaced, the reset has no effect.
     under_way();
     let (access, origin) = fixture.start();
     assert_eq!(origin, TokenOrigin::Existing);
@@ -154,7 +154,7 @@ fn a_file_that_cannot_be_read_stops_the_start() {
 }
 
 #[test]
-fn a_reset_that_cannot_store_the_token_leaves_the_one_before() {
+fn a_reset_that_cannot_store_the_token_leaves_the_old_one_valid() {
     let fixture = Fixture::new();
     let (access, _) = fixture.start();
     let token = fixture.in_file();
@@ -169,7 +169,7 @@ fn a_reset_that_cannot_store_the_token_leaves_the_one_before() {
 }
 
 #[test]
-fn who_can_only_write_the_database_does_not_get_in() {
+fn writing_the_database_alone_gives_no_access() {
     let fixture = Fixture::new();
     fixture.start();
     let (token, attackers) = (fixture.in_file(), token_of(7));
@@ -183,7 +183,7 @@ fn who_can_only_write_the_database_does_not_get_in() {
         StoredToken::settled(TokenKind::Generated, hash),
         // Under another master key.
         other.row(&attackers),
-        // Of a setting.
+        // A row for a setting.
         StoredToken::settled(
             TokenKind::Generated,
             TokenKind::Setting.digest(&fixture.store.seal, &attackers),
@@ -202,9 +202,9 @@ fn who_can_only_write_the_database_does_not_get_in() {
     assert_eq!(fixture.start().1, TokenOrigin::Existing);
 }
 
-/// What this program itself wrote for a token proves nothing once the token was replaced.
+/// A row that this program itself wrote for a token proves nothing after the token was replaced.
 #[test]
-fn the_row_of_a_token_that_was_reset_does_not_bring_it_back() {
+fn an_old_row_does_not_make_a_replaced_token_valid_again() {
     let fixture = Fixture::new();
     let (access, _) = fixture.start();
     let revoked = fixture.in_file();
@@ -229,7 +229,7 @@ fn the_row_of_a_token_that_was_reset_does_not_bring_it_back() {
 }
 
 #[test]
-fn who_can_only_write_the_database_does_not_bring_back_a_token_of_the_settings() {
+fn writing_the_database_alone_does_not_make_an_old_setting_valid_again() {
     const BEFORE: &str = "the setting of the time before";
     let fixture = Fixture::new();
     let row = |kind: TokenKind| StoredToken::settled(kind, kind.digest(&fixture.store.seal, BEFORE));
@@ -277,7 +277,7 @@ fn a_token_of_the_settings_may_have_any_form_and_is_not_reset() {
     assert!(accepts(&access, &fixture.in_file()));
 }
 
-/// As every version up to 0.1.0 made them: 32 random bytes in base64url.
+/// As every version up to 0.1.0 created them: 32 random bytes in base64url.
 const WITHOUT_PREFIX: &str = "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm8";
 
 #[test]
@@ -335,7 +335,7 @@ fn calls_and_resets_at_once_end_with_one_valid_token() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                // Once refused, it is never accepted again.
+                // A token that was refused once is never accepted again.
                 let mut is_refused = false;
                 while !done.load(Ordering::Relaxed) {
                     let accepted = accepts(&access, &first);

@@ -1,10 +1,10 @@
 //! The administrator's token: created or taken from the settings when the server starts, and reset.
 //!
 //! The token is in a file of the data folder, its digest in the database, and both must agree: somebody who can write
-//! only one of them cannot bring back a token that was reset. Where the operator has deleted the file, the database alone
+//! only one of them cannot bring back a token that was reset. If the operator has deleted the file, only the database
 //! decides.
 //!
-//! Each change has two audit records: of the attempt, before the new token is valid, and of its outcome.
+//! Each change has two audit records: one of the attempt, before the new token is valid, and one of the outcome.
 
 use std::sync::Arc;
 
@@ -93,13 +93,13 @@ impl AdministratorToken {
         self.kind == TokenKind::Setting
     }
 
-    /// Whether a caller's token of this form is the administrator's. What has another form is not even digested.
+    /// Whether a caller's token of this form is the administrator's. A token of another form is not even digested.
     pub(super) fn is(&self, seal: &Seal, form: Form, token: &str) -> bool {
         form == self.form && self.kind.digest(seal, token).ct_eq(&self.digest).into()
     }
 }
 
-/// The token's file and its row, and what a change of them needs.
+/// Reads and changes the token's file and its row.
 #[derive(Clone, Debug)]
 pub struct TokenStore {
     pub database: Database,
@@ -199,7 +199,7 @@ impl TokenStore {
             stored.write(connection)?;
             Ok(attempt)
         });
-        // A generated token is not valid any more.
+        // A generated token is no longer valid.
         let deleted = match &attempt {
             Ok(_) => self.folder.delete_admin_token().map_err(TokenError::from),
             Err(error) => Err(error.clone().into()),
@@ -209,7 +209,7 @@ impl TokenStore {
     }
 
     /// The token that was generated earlier, if its file and its row agree. Replaces a row of an earlier version, and
-    /// completes a reset that was cut short.
+    /// completes an interrupted reset.
     fn existing(&self, stored: &StoredToken) -> Result<Option<AdministratorToken>, TokenError> {
         let Some(token) = self.folder.admin_token()? else {
             return Ok(match *stored {
@@ -220,7 +220,7 @@ impl TokenStore {
         let token = token.expose();
         let is_proven = match stored {
             StoredToken::Authentic { .. } => stored.proves(&self.seal, token),
-            // Whoever can write the database could have written this hash, but not the file.
+            // An attacker who can write the database could have written this hash, but not the file.
             StoredToken::Plain { hash, .. } => sha256(token.as_bytes()).ct_eq(hash).into(),
             StoredToken::Damaged => false,
         };
@@ -240,7 +240,7 @@ impl TokenStore {
         Ok(Some(AdministratorToken::generated(kind, digest)))
     }
 
-    /// Generates a token and stores it in place of the one before.
+    /// Generates a token and replaces the old one.
     ///
     /// ```text
     /// row: both digests ─► file: the new token ─► `take_effect` ─► row: the new digest
@@ -270,7 +270,7 @@ impl TokenStore {
         Ok(())
     }
 
-    /// Generates a token, records the attempt, and stores the token's digest beside the one before. Returns the token, its
+    /// Generates a token, records the attempt, and stores the token's digest beside the old one. Returns the token, its
     /// digest and the id of the attempt's record.
     fn begin(&self, record: &Entry, kind: TokenKind) -> Result<(Zeroizing<String>, [u8; 32], i64), TokenError> {
         let mut random = Zeroizing::new([0; 32]);
@@ -320,7 +320,7 @@ impl TokenStore {
                 None => audit::insert(connection, record, outcome),
             });
         match recorded {
-            // The failure itself says more than that it could not be recorded.
+            // The failure itself is reported: it is more useful than the error that it could not be recorded.
             Err(error) if result.is_err() => {
                 tracing::error!(action = record.action.name(), %error, "a failed operation could not be recorded");
                 Ok(())

@@ -26,8 +26,8 @@ struct Begun {
 }
 
 impl Audit {
-    /// Begins to record an attempt while something else is done, such as the call whose answer it allows to disclose.
-    /// The record is on the disk when [`Attempt::durable`] returns.
+    /// Begins to record an attempt while the operation goes on, for example with the call whose answer it will
+    /// disclose. The record is on the disk when [`Attempt::durable`] returns.
     ///
     /// # Errors
     /// It will not be recorded.
@@ -53,10 +53,9 @@ impl Audit {
 }
 
 impl Attempt {
-    /// Waits until the record is on the disk. Once is enough.
+    /// Waits until the record is on the disk. Calling it once is enough.
     ///
-    /// # Errors
-    /// It is not, and what it was to allow must not happen.
+    /// # Errors It is not on the disk: the operation must not go on.
     pub async fn durable(&mut self) -> Result<(), Error> {
         match self.recorded.try_recv() {
             Ok(result) => result,

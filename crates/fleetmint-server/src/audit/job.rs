@@ -1,4 +1,4 @@
-//! What the audit trail has in a group's commit: disclosures, which read in its transaction, and records.
+//! The audit trail's jobs in a group's commit: disclosures, which read in its transaction, and records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,7 +13,7 @@ use crate::database::{self, Connection};
 /// One part of a commit.
 pub(super) enum Job {
     Disclosure(Disclosure),
-    /// The record of an operation that is over.
+    /// The record of an operation that has ended.
     Record {
         entry: Entry,
         outcome: Outcome,
@@ -23,7 +23,7 @@ pub(super) enum Job {
     Start {
         entry: Entry,
         attempt: Arc<AttemptId>,
-        /// The record's id, while it is not known whether its transaction is committed.
+        /// The record's id, as long as its transaction may still fail.
         written: Option<i64>,
         durable: Durable,
     },
@@ -31,15 +31,15 @@ pub(super) enum Job {
     End {
         entry: Entry,
         outcome: Outcome,
-        /// When the outcome was known; it may be on the disk much later.
+        /// The time of the outcome; the record may be on the disk much later.
         at: Timestamp,
         attempt: Arc<AttemptId>,
     },
-    /// Everything that came before.
+    /// All jobs that were submitted before.
     Flush(oneshot::Sender<()>),
 }
 
-/// Who waits until a record is on the disk.
+/// The callers that wait until a record is on the disk.
 pub(super) type Durable = oneshot::Sender<Result<(), Error>>;
 
 /// The id of an attempt's record, once that is on the disk.
@@ -56,10 +56,10 @@ impl AttemptId {
     }
 }
 
-/// What reads what is to be disclosed, and how that ended.
+/// The function that reads the disclosed data, and its result.
 type Read = Box<dyn FnOnce(&mut Connection, &mut Entry) -> (Outcome, Reply) + Send>;
 
-/// What gives the caller what was read, if its record is on the disk.
+/// The function that passes the data to the caller, if the record is on the disk.
 type Reply = Box<dyn FnOnce(&Result<(), Error>) + Send>;
 
 pub(super) struct Disclosure {
@@ -70,7 +70,7 @@ pub(super) struct Disclosure {
 enum Progress {
     Unread(Read),
     Read(Outcome, Reply),
-    /// Between the two, or where reading panicked.
+    /// Between the two, or after reading panicked.
     Reading,
 }
 
@@ -88,12 +88,12 @@ impl Disclosure {
             let result = read(connection, entry);
             let outcome = Outcome::of(&result);
             let reply: Reply = Box::new(move |committed| {
-                // What could not be read discloses nothing: its own error says more than that it was not recorded.
+                // A failed read discloses nothing, so its own error is returned, not the missing record.
                 let result = result.and_then(|value| match committed {
                     Ok(()) => Ok(value),
                     Err(error) => Err(error.clone().into()),
                 });
-                // A caller that has hung up does not wait any more.
+                // A caller that disconnected no longer waits.
                 let _ = answer.send(result);
             });
             (outcome, reply)
@@ -134,7 +134,7 @@ impl database::Job for Job {
         }
     }
 
-    /// In the order in which they came, but for the outcomes of attempts that are in the same group.
+    /// In the order of submission, except for the outcomes of attempts that are in the same group.
     fn write(group: &mut [Self], connection: &mut Connection) -> Result<(), database::Error> {
         let (indexes, rows): (Vec<usize>, Vec<Row<'_>>) = group
             .iter()
@@ -172,7 +172,7 @@ impl database::Job for Job {
                 }
                 let _ = durable.send(recorded);
             }
-            // The attempt stands in the trail, and so must its outcome.
+            // The attempt is in the trail, so its outcome must be too.
             Self::End { ref attempt, .. } if recorded.is_err() && attempt.get().is_some() => return Some(self),
             Self::End { .. } => {}
             Self::Flush(done) => {
@@ -184,7 +184,7 @@ impl database::Job for Job {
 }
 
 impl Job {
-    /// What is to be recorded, unless it is the outcome of an attempt that is not on the disk.
+    /// The record to write, unless it is the outcome of an attempt that is not on the disk.
     fn row(&self) -> Option<Row<'_>> {
         match self {
             Self::Disclosure(disclosure) => Some(Row::of(&disclosure.entry, disclosure.outcome()?)),

@@ -1,8 +1,8 @@
 //! Who saw or changed what.
 //!
-//! Every operation that discloses or changes something leaves a record of the attempt and of its outcome, also where it
-//! failed. It begins when its handler calls it: a request that cannot be read leaves none. The trail is append-only, so
-//! which rows there are depends on the operation:
+//! Every operation that discloses or changes something leaves a record of the attempt and of its outcome, also if it
+//! failed. A request that cannot be read never reaches an operation and leaves no record. The trail is append-only, so
+//! the rows depend on the operation:
 //!
 //! ```text
 //! one transaction          one row, in that transaction: succeeded or failed        [`change`], [`Audit::disclose`]
@@ -11,7 +11,7 @@
 //!                          is known, a second row whose `attempt` names the first
 //! ```
 //!
-//! A `started` row without a second one is an operation that a crash cut short.
+//! A `started` row without a second one belongs to an operation that a crash interrupted.
 
 mod attempt;
 pub(crate) mod http;
@@ -32,10 +32,10 @@ use crate::caller::Caller;
 use crate::database::{self, Connection, Database};
 use crate::operation::Operation;
 
-/// Who acts when nobody has asked for it: the server at its start, the reconciler.
+/// The actor of work that nobody requested: the server's at its start, the reconciler's.
 pub(crate) const SYSTEM: &str = "system";
 
-/// What to record: who did what to which device or model, when, and from where.
+/// The content of a record: who did what to which device or model, when, and from where.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub at: Timestamp,
@@ -62,11 +62,11 @@ impl Caller {
     }
 }
 
-/// What the records of a start have in place of a caller's address.
+/// Stands in the records of a start in place of a caller's address.
 const START: &str = "fleetmint serve";
 
 impl Entry {
-    /// The record of what the server does by itself when it starts.
+    /// The record of work that the server does at its start.
     pub(crate) fn of_start(at: Timestamp, action: Operation) -> Self {
         Self {
             at,
@@ -94,7 +94,7 @@ impl Entry {
 /// How far an operation came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It began; its outcome, once known, is a record of its own.
+    /// It began; its outcome will be a record of its own.
     Started,
     Succeeded,
     /// Why: the last part of a problem's type, such as `not-found`.
@@ -129,7 +129,7 @@ impl Outcome {
 /// The outcomes that records are listed by.
 const OUTCOMES: [&str; 4] = ["started", "succeeded", "failed", "unknown"];
 
-/// An error that says why an operation failed, in the words of the problems' types.
+/// An error with the reason why an operation failed, as the last part of a problem's type.
 pub trait Reason {
     fn reason(&self) -> &'static str;
 }
@@ -162,9 +162,9 @@ pub struct Record {
     pub reason: Option<String>,
 }
 
-/// Why an operation was not recorded. What it was to allow must not happen.
+/// Why an operation was not recorded. The operation must then not go on.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("no audit record could be made: {0}")]
+#[error("no audit record could be created: {0}")]
 pub struct Error(pub(crate) Arc<database::Error>);
 
 impl Error {
@@ -187,7 +187,7 @@ impl Reason for Error {
     }
 }
 
-/// Which records a list holds.
+/// Selects the records of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub device_id: Option<i64>,
@@ -197,7 +197,7 @@ pub struct Filter {
     pub outcome: Option<&'static str>,
     /// The earliest time, itself included.
     pub from: Option<Timestamp>,
-    /// The earliest time that is too late.
+    /// The end of the time range, itself excluded.
     pub to: Option<Timestamp>,
     /// Only records older than the one with this id.
     pub before: Option<i64>,
@@ -207,12 +207,12 @@ pub struct Filter {
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub records: Vec<Record>,
-    /// Where to go on: there may be more records that match, older than the one with this id.
+    /// The id to continue from: older records than this one may match too.
     pub next: Option<i64>,
 }
 
-/// Records, newest first, at most `limit` of them. There may be fewer, or none, and older ones nevertheless: a search for
-/// what is rare looks at a million records at a time.
+/// Records, newest first, at most `limit` of them. There may be fewer, or none, although older records match: each page
+/// of a search reads a million records at most.
 ///
 /// # Errors
 /// The database's alone.
@@ -240,7 +240,7 @@ where
         .await?
 }
 
-/// The same in a transaction that is under way, which must be committed also after the inner error.
+/// The same in a running transaction, which must be committed even after the inner error.
 pub(crate) fn within<T, E: Reason + From<database::Error>>(
     connection: &mut Connection,
     mut entry: Entry,
@@ -249,7 +249,7 @@ pub(crate) fn within<T, E: Reason + From<database::Error>>(
     let result = database::nested(connection, |connection| work(connection, &mut entry));
     let recorded = insert(connection, &entry, Outcome::of(&result));
     match (result, recorded) {
-        // A failure changes nothing, and must not become another one for want of its record.
+        // The operation's failure changed nothing. It must not turn into another error because its record is missing.
         (Err(error), Err(unrecorded)) => {
             tracing::error!(action = entry.action.name(), %unrecorded, "a failed operation could not be recorded");
             Err(error)

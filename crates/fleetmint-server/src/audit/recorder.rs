@@ -26,7 +26,7 @@ impl std::fmt::Debug for Audit {
 }
 
 impl Audit {
-    /// Starts the committer, a task of the running runtime that ends with the last clone.
+    /// Starts the committer, a task on the current runtime that ends when the last clone is dropped.
     #[must_use]
     pub fn start(database: &Database, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -35,10 +35,9 @@ impl Audit {
         }
     }
 
-    /// Records an operation that is over. The record is on the disk when this returns.
+    /// Records an operation that has ended. The record is on the disk when this returns.
     ///
-    /// # Errors
-    /// It is not, and what it was to allow must not happen.
+    /// # Errors It is not on the disk: the operation must not go on.
     pub async fn record(&self, entry: Entry, outcome: Outcome) -> Result<(), Error> {
         let (durable, recorded) = oneshot::channel();
         self.commits.submit(Job::Record {
@@ -57,9 +56,9 @@ impl Audit {
         }
     }
 
-    /// Reads what is to be disclosed, and records that: `succeeded`, or `failed` after an error of `read`. SQLite does
-    /// both in one transaction, together with the disclosures beside it. `read` may add to the entry what it learns; it
-    /// must not write. The record is on the disk when this returns.
+    /// Reads the data to disclose, and records the disclosure: `succeeded`, or `failed` after an error of `read`.
+    /// SQLite does both in one transaction, together with other disclosures. `read` may add to the entry what it
+    /// learns; it must not write. The record is on the disk when this returns.
     ///
     /// # Errors
     /// What `read` returns, or that the record is not on the disk.
@@ -78,7 +77,7 @@ impl Audit {
         answered.await.map_err(|_| Error::abandoned())?
     }
 
-    /// Waits until everything that was handed over before is on the disk, or could not be written.
+    /// Waits until all records submitted before are on the disk, or could not be written.
     pub async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
         if self.commits.submit(Job::Flush(done)).is_ok() {

@@ -7,11 +7,11 @@ use crate::database::prelude::*;
 use crate::database::schema::audit::dsl;
 use crate::database::{self, Connection, timestamp};
 
-/// A row to be written.
+/// A row to insert.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) entry: &'a Entry,
-    /// When it came to this: for an outcome, when it was known.
+    /// The time of the operation: for an outcome, when it was known.
     pub(super) at: Timestamp,
     pub(super) outcome: Outcome,
     pub(super) attempt: Option<i64>,
@@ -48,7 +48,7 @@ impl From<Stored> for Record {
     }
 }
 
-/// What each record has. Nothing in it is borrowed: a statement of several rows stays prepared only then.
+/// The columns of every record. None is borrowed: only then does a statement of several rows stay prepared.
 type Values = (
     diesel::dsl::Eq<dsl::at, i64>,
     diesel::dsl::Eq<dsl::actor, Cow<'static, str>>,
@@ -59,7 +59,7 @@ type Values = (
     diesel::dsl::Eq<dsl::outcome, &'static str>,
 );
 
-/// What the record of an attempt's outcome has, or that of a failure.
+/// The columns of the record of an outcome or of a failure.
 type MoreValues = (
     Values,
     diesel::dsl::Eq<dsl::attempt, Option<i64>>,
@@ -131,7 +131,7 @@ pub(crate) fn end(
 }
 
 /// Creates many records, by several rows in a statement: SQLite then looks for the last id once, and other databases
-/// answer once. In groups of few sizes, so that the statements stay prepared.
+/// answer once. The rows are grouped into a few sizes, so that the statements stay prepared.
 pub(super) fn insert_all(connection: &mut Connection, rows: &[Row<'_>]) -> Result<(), database::Error> {
     let rows = insert_groups::<32>(connection, rows)?;
     let rows = insert_groups::<8>(connection, rows)?;
@@ -139,7 +139,7 @@ pub(super) fn insert_all(connection: &mut Connection, rows: &[Row<'_>]) -> Resul
     rows.iter().try_for_each(|row| insert_row(connection, *row))
 }
 
-/// Inserts those that fill groups of `N`, and returns the rest.
+/// Inserts all full groups of `N`, and returns the rest.
 fn insert_groups<'r, 'e, const N: usize>(
     connection: &mut Connection,
     rows: &'r [Row<'e>],
@@ -182,14 +182,15 @@ fn insert_groups_with_ids<'r, 'e, const N: usize>(
     for group in groups {
         let insert = diesel::insert_into(dsl::audit).values(group.map(Row::more_values));
         let mut inserted: Vec<i64> = insert.returning(dsl::id).get_results(connection)?;
-        // Rows get their ids in the order of the statement; in which order they are returned is not promised.
+        // Rows get their ids in the order of the statement, but may be returned in any order.
         inserted.sort_unstable();
         ids.append(&mut inserted);
     }
     Ok(rest)
 }
 
-/// The service's own last attempt to do this to the device, if it has no outcome yet and nothing happened since.
+/// The service's own last attempt at this operation on the device, if it has no outcome yet and is the device's newest
+/// record.
 pub(crate) fn last_open(connection: &mut Connection, entry: &Entry) -> Result<Option<i64>, database::Error> {
     let newest = dsl::audit
         .filter(dsl::device_id.eq(entry.device_id))
@@ -204,18 +205,18 @@ pub(crate) fn last_open(connection: &mut Connection, entry: &Entry) -> Result<Op
     Ok(open.map(|(id, ..)| id))
 }
 
-/// How many records one page looks at, at most, where no index finds them: models, actions and outcomes have none, which
-/// would cost each record more than a fifth. A million take 0.15 s.
+/// How many records one page reads at most if no index finds them. Models, actions and outcomes have no index, because
+/// it would make each record more than a fifth more expensive. Reading a million takes 0.15 s.
 const LOOKED_AT_MAX: i64 = 1_000_000;
 
-/// A range of time with at most so many records is found by its index, and sorted by id.
+/// A range of time with at most this many records is found by its index, and then sorted by id.
 const SORTED_MAX: i64 = 5_000;
 
-/// What finds the records of a list.
+/// The index that finds the records of a list.
 enum Way {
     Device(i64),
     Time,
-    /// Newest first, down to the oldest one that is looked at.
+    /// Newest first, down to the oldest one that is read.
     Id {
         oldest: i64,
     },
@@ -238,9 +239,10 @@ pub(super) fn list(connection: &mut Connection, filter: &Filter, limit: i64) -> 
             oldest: before.saturating_sub(LOOKED_AT_MAX).max(1),
         },
     };
-    // One more than asked for shows whether there are more.
+    // One more than requested shows whether there are more.
     let mut query = dsl::audit.order(dsl::id.desc()).limit(limit + 1).into_boxed();
-    // SQLite looks up no sum in an index: it takes the one that is meant, and not one that would make it sort a million.
+    // SQLite uses no index for a sum. So it uses the intended index, and not one that would make it sort a million
+    // rows.
     query = match way {
         Way::Device(device_id) => query.filter(dsl::device_id.eq(device_id).and(dsl::id.lt(before))),
         Way::Time => query.filter((dsl::id + 0).lt(before)),
@@ -277,7 +279,7 @@ fn newest(connection: &mut Connection) -> Result<Option<i64>, database::Error> {
     Ok(dsl::audit.select(diesel::dsl::max(dsl::id)).get_result(connection)?)
 }
 
-/// Whether few records are of this time.
+/// Whether only few records are in this range of time.
 fn is_short(connection: &mut Connection, (from, to): (i64, i64)) -> Result<bool, database::Error> {
     let ids = dsl::audit
         .filter(dsl::at.ge(from).and(dsl::at.lt(to)))

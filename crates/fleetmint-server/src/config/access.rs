@@ -4,17 +4,17 @@ use super::Error;
 use super::values::Values;
 use crate::secret::Secret;
 
-/// The shortest administrator token: what people think up in fewer characters can be guessed.
+/// The shortest administrator token: a shorter one that a person invented can be guessed.
 const TOKEN_MIN: usize = 24;
 
-/// How many refused calls a minute from one address are too many, when nothing says otherwise.
+/// The default number of refused calls in a minute after which calls from one address wait.
 const REFUSALS_DEFAULT: u32 = 20;
 
 #[derive(Clone, Debug)]
 pub struct Access {
     /// The administrator token. If it is not set, one is created and stored in `<data.dir>/admin-token`.
     pub bootstrap_token: Option<Secret>,
-    /// After so many refused calls a minute calls from an address wait; 0 is no limit.
+    /// The number of refused calls in a minute after which calls from one address wait; 0 is no limit.
     pub refusals_per_minute: u32,
 }
 
@@ -29,13 +29,13 @@ impl Access {
     }
 }
 
-/// What can stand after `Bearer ` in a header.
+/// A token must be able to follow `Bearer ` in a header.
 fn token(token: &Secret) -> Result<Secret, String> {
     if token.expose().is_empty() {
         return Err("must not be empty".to_owned());
     }
     if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("must consist of visible ASCII characters, without blanks".to_owned());
+        return Err("must consist of visible ASCII characters, without spaces".to_owned());
     }
     match token.expose().len() {
         TOKEN_MIN.. => Ok(token.clone()),

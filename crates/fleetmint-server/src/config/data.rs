@@ -15,7 +15,7 @@ pub struct Data {
     pub dir: PathBuf,
     /// The database file: `data.database_url`, else `<dir>/fleetmint.db`.
     pub database: PathBuf,
-    /// Whether `data.database_url` names it.
+    /// Whether `data.database_url` sets it.
     pub database_is_named: bool,
     /// The setting `data.master_key`; without it the key is in `<dir>/master-key`.
     pub master_key: Option<MasterKey>,
@@ -66,6 +66,6 @@ fn database(text: &str) -> Result<PathBuf, String> {
         Some(("postgres" | "postgresql", _)) => {
             Err("PostgreSQL is not supported by this version; use sqlite:// and the path of a file".to_owned())
         }
-        _ => Err("must begin with sqlite:// and go on with the path of a file".to_owned()),
+        _ => Err("must be sqlite:// followed by the path of a file".to_owned()),
     }
 }

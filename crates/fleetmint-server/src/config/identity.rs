@@ -1,9 +1,9 @@
-//! `[identity]`: who says who a device is.
+//! `[identity]`: which identity provider authenticates devices.
 
 use super::values::Values;
 use super::{Error, Keycloak};
 
-/// The audience of the built-in provider's tokens when nothing says otherwise.
+/// The default audience of the built-in provider's tokens.
 const DEFAULT_AUDIENCE: &str = "fleetmint";
 
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Identity {
 
 fn audience(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err("must be a text that is not blank".to_owned());
+        return Err("must not be blank".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! `[identity.keycloak]`: the realm that devices' clients live in, and how to reach it.
+//! `[identity.keycloak]`: the realm with the devices' clients, and how to reach it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use super::values::Values;
 use super::{Error, Origin, Warning, url};
 use crate::secret::Secret;
 
-/// What one operation may take at Keycloak in total, when nothing says otherwise.
+/// The default time limit of one operation at Keycloak, all its calls together.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest time that may be set.
+/// The largest time limit that can be set.
 const MAX_TIMEOUT_SECONDS: f64 = 300.0;
 
 #[derive(Clone, Debug)]
 pub struct Keycloak {
-    /// Where Keycloak is reached, with its path prefix if it has one, without a slash at the end.
+    /// Keycloak's address, with its path prefix if it has one, without a slash at the end.
     pub base_url: String,
     pub realm: String,
     /// Our service account's client in that realm.
@@ -24,16 +24,16 @@ pub struct Keycloak {
     pub client_secret: Secret,
     /// The client scope that each device's client gets as a default scope.
     pub device_scope: Option<String>,
-    /// The token endpoint that devices are given, if it is not the realm's own.
+    /// The token endpoint that devices get, if it is not the realm's own.
     pub token_url: Option<String>,
-    /// A PEM file with the only authorities to trust; without it the system's are.
+    /// A PEM file with the only authorities to trust; without it the system's authorities are trusted.
     pub ca_file: Option<PathBuf>,
-    /// What one operation may take in total, a second attempt included.
+    /// The time limit of one operation, a second attempt included.
     pub timeout: Duration,
 }
 
 impl Keycloak {
-    /// The keys are checked whether Keycloak is the provider or not; what it needs is required only if it is.
+    /// The keys are checked even if Keycloak is not the provider; they are required only if it is.
     pub(super) fn take(values: &mut Values, chosen: bool) -> Result<Option<Self>, Error> {
         const BASE_URL: &str = "identity.keycloak.base_url";
         let origin = values.origin(BASE_URL);

@@ -1,8 +1,8 @@
 //! The settings, one file per section, validated at start.
 //!
 //! A key is given by a flag, by an environment variable (`FLEETMINT_SECTION__KEY`), in `fleetmint.toml`, or has a
-//! default, in this order of strength. Each secret can also be read from the file that `FLEETMINT_SECTION__KEY_FILE`
-//! names. A key that no section knows, and a value that is not of its kind, stop the start.
+//! default, the first of these wins. Each secret can also be read from the file that `FLEETMINT_SECTION__KEY_FILE`
+//! names. An unknown key or a value of the wrong type stops the start.
 
 mod access;
 mod data;
@@ -28,8 +28,8 @@ pub use values::Origin;
 
 use values::Values;
 
-/// The keys outside `[provisioning]` that can also come from a file that `…_FILE` names, and that no error and no `Debug`
-/// shows.
+/// The keys outside `[provisioning]` that can also come from a file that `…_FILE` names. No error and no `Debug` shows
+/// their values.
 const SECRETS: &[&str] = &[
     "access.bootstrap_token",
     "data.database_url",
@@ -42,7 +42,7 @@ fn secrets() -> impl Iterator<Item = &'static str> {
     SECRETS.iter().copied().chain(provisioning::secrets())
 }
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub server: Server,
@@ -50,11 +50,11 @@ pub struct Settings {
     pub access: Access,
     pub identity: Identity,
     pub provisioning: Provisioning,
-    /// The files that the settings were read from and those that they name: no output may replace one.
+    /// The files that the settings were read from and those that they name. No command may overwrite one of them.
     pub files: Vec<PathBuf>,
 }
 
-/// What the settings are read from. Time, environment and command line come in from the program.
+/// The sources of the settings. The program passes the environment and the command line in.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// The settings file's name, for messages, and its text.
@@ -65,7 +65,7 @@ pub struct Sources {
     pub flags: Vec<(&'static str, &'static str, String)>,
 }
 
-/// The sources hold secrets, so what they hold is not shown.
+/// The sources hold secrets, so their content is not shown.
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sources")
@@ -89,7 +89,7 @@ pub enum Error {
     },
 }
 
-/// Something about the settings that does not stop the start, and that devices will stumble over.
+/// A problem of the settings that does not stop the start, but that devices will have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     pub origin: Origin,
@@ -106,8 +106,7 @@ impl std::fmt::Display for Warning {
 impl Settings {
     /// Reads and validates the settings.
     ///
-    /// # Errors
-    /// The file is no TOML, a key is unknown, or a value is not of its kind: see [`Error`].
+    /// # Errors The file is not TOML, a key is unknown, or a value has the wrong type: see [`Error`].
     pub fn load(sources: &Sources) -> Result<(Self, Vec<Warning>), Error> {
         let mut values = Values::gather(sources)?;
         let mut settings = Self {
@@ -122,7 +121,7 @@ impl Settings {
         Ok((settings, values.finish()?))
     }
 
-    /// Fills what is known only once the listener has its address, and says what devices will stumble over.
+    /// Fills in what is known only once the listener has its address, and returns the problems that devices will have.
     #[must_use]
     pub fn listening(mut self, address: SocketAddr) -> (Self, Vec<Warning>) {
         let warnings = self.server.listening(address);

@@ -1,5 +1,5 @@
-//! `[provisioning]`: what every device is given, unless its model or the device itself overrides it. Its keys and their
-//! rules come from `fleetmint-board`'s table of settings.
+//! `[provisioning]`: the values that every device gets, unless its model or the device itself overrides them. Its keys
+//! and their rules come from `fleetmint-board`'s table of settings.
 
 use std::sync::LazyLock;
 
@@ -10,8 +10,8 @@ use super::values::Values;
 use super::{Error, Warning, url};
 use crate::secret::Secret;
 
-/// The values of the section. A web URL may be one that no device can be given (empty, blank, too long): provisioning
-/// reports it. Any other empty value counts as not set.
+/// The values of the section. A web URL may be unusable for devices (empty, blank, too long): provisioning reports it.
+/// Any other empty value counts as not set.
 #[derive(Clone, Debug, Default)]
 pub struct Provisioning(BySetting<Option<Secret>>);
 
@@ -56,7 +56,7 @@ pub(super) fn secrets() -> impl Iterator<Item = &'static str> {
         .map(key)
 }
 
-/// What the URL of a setting leads to; `None` for a setting that is not a URL.
+/// The target of a setting's URL; `None` for a setting that is not a URL.
 pub(crate) const fn target(setting: Setting) -> Option<Target> {
     match setting.facts().kind {
         Kind::WebUrl => Some(Target::Web),
@@ -76,15 +76,16 @@ fn check(setting: Setting, text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text.to_owned()))
 }
 
-/// A URL that devices need. What is not an http or https URL, or names a user, stops the start. What is empty, blank or
-/// too long does not: models and devices may override it, and provisioning reports it where it is needed.
+/// A URL that devices need. A value that is not an http or https URL, or contains a user name, stops the start. An
+/// empty, blank or too long value does not: models and devices may override it, and provisioning reports it if it is
+/// needed.
 pub(super) fn device_url(values: &mut Values, key: &'static str) -> Result<Option<String>, Error> {
     let origin = values.origin(key);
     let Some((text, fault)) = values.text(key, |text| {
         let fault = if text.trim().is_empty() {
             Some("is blank".to_owned())
         } else if text.len() > VALUE_MAX {
-            Some(format!("has {} bytes, and at most {VALUE_MAX} fit", text.len()))
+            Some(format!("has {} bytes; the limit is {VALUE_MAX}", text.len()))
         } else {
             url::check(text, Target::Web)?;
             None

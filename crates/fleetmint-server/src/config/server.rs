@@ -1,4 +1,4 @@
-//! `[server]`: where the service listens, and where it is reached.
+//! `[server]`: where the service listens, and the address at which it is reached.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,32 +7,32 @@ use ipnet::{IpNet, Ipv4Net};
 use super::values::Values;
 use super::{Error, Origin, Warning, url};
 
-/// Where `serve` listens when nothing says otherwise.
+/// The default address that `serve` listens on.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
-/// How many bytes of memory large images and patches may take together when nothing says otherwise.
+/// The default limit of the memory of all large images and patches together, in bytes.
 const LARGE_BODIES_DEFAULT: usize = 256 << 20;
 
 #[derive(Clone, Debug)]
 pub struct Server {
     /// `host:port` to listen on. Port 0 lets the system choose one.
     pub listen: String,
-    /// Where devices and people reach the service, without a slash at the end; also the issuer of the built-in
-    /// identity provider's tokens. Before [`super::Settings::listening`] it is set only if it was given.
+    /// The URL at which devices and people reach the service, without a slash at the end; also the issuer of the
+    /// built-in identity provider's tokens. Before [`super::Settings::listening`] it is set only if a setting gave it.
     pub public_url: Option<String>,
-    /// The proxies in front of the service, whose word about the caller's address is believed.
+    /// The proxies in front of the service. The caller's address in their header is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// The one header in which these proxies say it.
+    /// The one header in which these proxies send it.
     pub forwarded: ForwardedBy,
-    /// How many connections there may be; without it, as many as there are descriptors for, up to a limit.
+    /// The limit of connections; without it, as many as the descriptors allow, up to a fixed limit.
     pub max_connections: Option<usize>,
-    /// How many connections one address may have; without it a quarter of all.
+    /// The limit of connections from one address; without it, a quarter of all.
     pub max_connections_per_address: Option<usize>,
-    /// How many bytes of memory the large images and patches under way may take together.
+    /// The limit of the memory of all large images and patches in progress together, in bytes.
     pub large_bodies_max: usize,
 }
 
-/// The header in which a proxy says who called it. The other one is the caller's own, and means nothing.
+/// The header in which a proxy sends the address of its caller. The other header comes from the caller and is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedBy {
     XForwardedFor,
@@ -59,7 +59,7 @@ impl Server {
         })
     }
 
-    /// `http://<listen>` is the default, unless it would name no host.
+    /// `http://<listen>` is the default, unless that would not contain a host.
     pub(super) fn listening(&mut self, address: SocketAddr) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let mut warn = |origin: Origin, key, message: String| warnings.push(Warning { origin, key, message });
@@ -80,7 +80,7 @@ impl Server {
                 "not set, and the listener is on loopback: devices cannot reach the address they are given".to_owned(),
             );
         }
-        // Who names a proxy, or a URL that only a proxy can serve, has TLS in front.
+        // If the settings name a proxy, or a URL that only a proxy can serve, then TLS ends in front of the service.
         let is_behind_tls = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
         if !address_is_loopback && !is_behind_tls && self.trusted_proxies.is_empty() {
             warn(
@@ -100,7 +100,7 @@ impl Server {
     }
 }
 
-/// The networks. Some that leave out nobody are allowed, since only proxies may be able to connect.
+/// The networks. Networks that contain every address are allowed, because only proxies may be able to connect.
 fn trusted_proxies(values: &mut Values) -> Result<Vec<IpNet>, Error> {
     const KEY: &str = "server.trusted_proxies";
     let origin = values.origin(KEY);
@@ -157,7 +157,7 @@ fn connections(number: f64) -> Result<usize, String> {
     }
 }
 
-/// A number of bytes that holds the largest call, a partition of 16 MiB that is patched.
+/// A number of bytes that is enough for the largest call, the patch of a partition of 16 MiB.
 fn large_bodies(number: f64) -> Result<usize, String> {
     const LEAST: u32 = 64 << 20;
     const MOST: f64 = (1u64 << 40) as f64;
@@ -187,13 +187,13 @@ fn listen(text: &str) -> Result<String, String> {
         .rsplit_once(':')
         .ok_or("must be an address and a port, such as 127.0.0.1:8080 or [::]:8080")?;
     if port.is_empty() || port.parse::<u16>().is_err() || port.starts_with('+') {
-        return Err(format!("must end in a port from 0 to 65535; {port:?} is none"));
+        return Err(format!("must end in a port from 0 to 65535; {port:?} is not one"));
     }
     let named = !host.is_empty()
         && host
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-    // What looks like an IPv4 address and is none (127.0.0.256) would otherwise be looked up as a name.
+    // Otherwise a text that only looks like an IPv4 address (127.0.0.256) would be looked up as a name.
     if named && host.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         Ok(text.to_owned())
     } else {

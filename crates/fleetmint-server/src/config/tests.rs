@@ -21,7 +21,7 @@ fn load(file: &str, environment: &[(&str, &str)]) -> Result<(Settings, Vec<Warni
 
 fn refusal(file: &str, environment: &[(&str, &str)]) -> String {
     match load(file, environment) {
-        Ok((settings, _)) => panic!("{file} {environment:?} was taken: {settings:?}"),
+        Ok((settings, _)) => panic!("{file} {environment:?} was accepted: {settings:?}"),
         Err(error) => {
             let text = error.to_string();
             assert!(!text.contains('\n'), "{text} is not one line");
@@ -31,7 +31,7 @@ fn refusal(file: &str, environment: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn without_any_setting_there_are_the_embedded_defaults() {
+fn without_settings_the_embedded_defaults_apply() {
     let (settings, warnings) = Settings::load(&Sources::default()).unwrap();
     assert_eq!(warnings, []);
     assert_eq!(settings.server.listen, "127.0.0.1:8080");
@@ -46,7 +46,7 @@ fn without_any_setting_there_are_the_embedded_defaults() {
 }
 
 #[test]
-fn a_flag_beats_the_environment_beats_the_file() {
+fn a_flag_overrides_the_environment_and_the_environment_overrides_the_file() {
     let mut sources = sources("[server]\nlisten = '127.0.0.1:1'\n", &[]);
     let listen = |sources: &Sources| Settings::load(sources).unwrap().0.server.listen;
     assert_eq!(listen(&sources), "127.0.0.1:1");
@@ -133,7 +133,7 @@ fn every_key_can_come_from_the_file_and_from_the_environment() {
 }
 
 #[test]
-fn what_is_not_of_its_kind_stops_the_start_with_the_key_and_the_line() {
+fn a_value_of_the_wrong_type_stops_the_start_and_the_error_has_key_and_line() {
     let cases = [
         ("server.listen", "'localhost:http'"),
         ("server.listen", "'127.0.0.1:65536'"),
@@ -223,7 +223,7 @@ fn what_is_not_of_its_kind_stops_the_start_with_the_key_and_the_line() {
 }
 
 #[test]
-fn the_environment_is_checked_as_the_file_is() {
+fn the_environment_is_checked_like_the_file() {
     let text = refusal("", &[("FLEETMINT_IDENTITY__KEYCLOAK__TIMEOUT_SECONDS", "soon")]);
     assert_eq!(
         text,
@@ -240,7 +240,7 @@ fn unknown_keys_stop_the_start() {
         ("\nlisten = 'x'", "listen"),
         ("\nserver = 5", "server"),
         ("\nserver.listen.port = 5", "server.listen.port"),
-        // A file names a secret's file through the environment alone.
+        // Only the environment can name a secret's file, the settings file cannot.
         ("\ndata.master_key_file = 'x'", "data.master_key_file"),
     ] {
         let text = refusal(file, &[]);
@@ -310,7 +310,7 @@ fn names_that_are_not_settings_are_ignored() {
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_refused_without_showing_its_line() {
+fn a_file_that_is_not_toml_is_refused_without_showing_its_line() {
     let text = refusal("\n[data]\nmaster_key = 'hunter2\n", &[]);
     assert!(text.starts_with("fleetmint.toml:3: "), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
@@ -330,7 +330,7 @@ fn each_secret_can_come_from_a_file() {
         settings.provisioning.get(Setting::WifiPassword).unwrap().to_owned()
     };
     assert_eq!(password(""), "correct horse");
-    // The environment is stronger than the settings file.
+    // The environment overrides the settings file.
     assert_eq!(
         password("provisioning.wifi_password = 'battery staple'"),
         "correct horse"
@@ -359,7 +359,7 @@ fn each_secret_can_come_from_a_file() {
 }
 
 #[test]
-fn urls_for_devices_that_are_no_use_are_warnings() {
+fn urls_that_devices_cannot_use_are_warnings() {
     let long = format!("https://example.com/{}", "a".repeat(3999 - 19));
     for key in [
         "provisioning.base_url",
@@ -386,7 +386,7 @@ fn urls_for_devices_that_are_no_use_are_warnings() {
 }
 
 #[test]
-fn empty_optional_values_are_as_good_as_unset() {
+fn empty_optional_values_count_as_not_set() {
     let (settings, warnings) = load("[provisioning]\nmqtt_url=''\nwifi_ssid=''\nwifi_password=''", &[]).unwrap();
     assert_eq!(warnings, []);
     assert!(settings.provisioning.get(Setting::MqttUrl).is_none());
@@ -395,7 +395,7 @@ fn empty_optional_values_are_as_good_as_unset() {
 }
 
 #[test]
-fn keycloak_says_what_it_needs() {
+fn missing_keycloak_settings_are_errors() {
     let mut file = "[identity]\nprovider = 'keycloak'\n[identity.keycloak]\n".to_owned();
     for (key, line) in [
         ("base_url", "base_url = 'https://sso.example.com'\n"),
@@ -410,7 +410,7 @@ fn keycloak_says_what_it_needs() {
         file += line;
     }
     load(&file, &[]).unwrap();
-    // With the built-in provider nothing is required, and what is there is checked all the same.
+    // With the built-in provider nothing is required, but the given values are still checked.
     load("identity.keycloak.realm = 'devices'", &[]).unwrap();
 }
 
@@ -457,7 +457,7 @@ fn the_public_url_follows_the_listener() {
         let keys: Vec<_> = warnings.iter().map(|warning| warning.key).collect();
         assert_eq!(keys, ["server.public_url", "server.listen"]);
     }
-    // Where nothing says that TLS is in front.
+    // The settings do not show that TLS ends in front of the service.
     for (file, expected) in [
         ("server.public_url = 'http://example.com'", &["server.listen"][..]),
         ("server.public_url = 'https://example.com'", &[]),

@@ -1,15 +1,15 @@
-//! What a URL in the settings, and in overrides of them, must be.
+//! The rules for URLs in the settings and in their overrides.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// What a URL leads to, which decides its schemes and whether it may name a user.
+/// The target of a URL, which decides its schemes and whether it may contain a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A service or a token endpoint: http or https. A user name or password would be shown to everybody who reads the
-    /// value, and HTTP clients disagree about what to do with it.
+    /// A service or a token endpoint: http or https. A user name or password would be visible to everybody who reads
+    /// the value, and HTTP clients disagree about what to do with it.
     Web,
     /// An MQTT broker: the schemes of ESP-IDF's MQTT client. Its user name and password are a secret.
     Broker,
@@ -31,14 +31,14 @@ impl Target {
     }
 }
 
-/// Checks that `text` is an absolute URL of this target, as it stands: the parser would silently drop blanks and line
-/// breaks, and supply slashes that are missing; a device would not.
+/// Checks that `text` itself is an absolute URL of this target. The parser would silently drop spaces and line breaks
+/// and add missing slashes; a device would not.
 ///
 /// # Errors
 /// What is wrong with it, without the text itself: a URL may hold a password.
 pub fn check(text: &str, target: Target) -> Result<Url, String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err("must be a URL without blanks and control characters".to_owned());
+        return Err("must be a URL without spaces and control characters".to_owned());
     }
     let url = Url::parse(text).map_err(|error| format!("{}: {error}", target.scheme_rule()))?;
     if !target.schemes().contains(&url.scheme()) {
@@ -54,7 +54,7 @@ pub fn check(text: &str, target: Target) -> Result<Url, String> {
     if target == Target::Broker {
         check_broker(text, authority.unwrap_or_default())?;
     }
-    // The parser's view and the text's: of an empty user name the parser says that there is none.
+    // Both the parser's result and the text are checked, because the parser reports an empty user name as none.
     let names_user = authority.is_some_and(|authority| authority.contains('@'));
     if target == Target::Web && names_user {
         return Err("must be a URL without user name and password".to_owned());
@@ -62,7 +62,7 @@ pub fn check(text: &str, target: Target) -> Result<Url, String> {
     Ok(url)
 }
 
-/// What would be shown and sent to nobody, and what would end a string on its way to the broker.
+/// A fragment would be shown but never sent; a control character could end a string on its way to the broker.
 fn check_broker(text: &str, authority: &str) -> Result<(), String> {
     if text.contains('#') {
         return Err("must be a URL without a fragment (#), which no MQTT client sends".to_owned());
@@ -74,7 +74,7 @@ fn check_broker(text: &str, authority: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that `text` is an http or https URL that paths can be added to, and gives it without a slash at its end.
+/// Checks that `text` is an http or https URL that paths can be added to, and returns it without a slash at its end.
 ///
 /// # Errors
 /// What is wrong with it, without the text itself.
@@ -86,17 +86,17 @@ pub fn check_http_base(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// What stands between `://` and the path: user name, password, host and port.
+/// The part between `://` and the path: user name, password, host and port.
 fn authority(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("://")?;
     rest.split(['/', '?', '#']).next()
 }
 
-/// What stands in place of a user name and password that are not shown.
+/// Replaces a user name and password that are not shown.
 pub const MASK: &str = "***";
 
-/// Takes the user name and password out of a URL: the URL with [`MASK`] in their place, and what stood there. `None`
-/// where there are none.
+/// Splits the user name and password off a URL: returns the URL with [`MASK`] in their place, and the removed text.
+/// `None` if there are none.
 pub fn split_userinfo(text: &str) -> Option<(String, &str)> {
     let (userinfo, host) = authority(text)?.rsplit_once('@')?;
     let (scheme, _) = text.split_once("://")?;
@@ -104,9 +104,9 @@ pub fn split_userinfo(text: &str) -> Option<(String, &str)> {
     Some((format!("{scheme}://{MASK}@{host}{rest}"), userinfo))
 }
 
-/// A stored URL as it is shown: with [`MASK`] in place of a user name and password, which one that was stored before they
-/// were refused may have, and in place of a broker's fragment. Where the user name is, in what is no such URL, only the
-/// last `@` tells.
+/// A stored URL as it is shown: with [`MASK`] in place of a user name and password (URLs that an earlier version stored
+/// may have them) and of a broker's fragment. In a text that is not such a URL, everything before the last `@` counts
+/// as the user name.
 pub fn shown(text: &str, target: Target) -> Cow<'_, str> {
     let has_scheme = text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains('@'));
     let shown = match split_userinfo(text).filter(|_| has_scheme) {
@@ -122,8 +122,7 @@ pub fn shown(text: &str, target: Target) -> Cow<'_, str> {
     }
 }
 
-/// Puts a user name and password back where [`split_userinfo`] took them from; a URL that has no place for them stays as
-/// it is.
+/// Puts a user name and password back in place of the [`MASK`] of [`split_userinfo`]; a URL without it stays as it is.
 pub fn join_userinfo(masked: &str, userinfo: &str) -> zeroize::Zeroizing<String> {
     let place = format!("://{MASK}@");
     let mut joined = zeroize::Zeroizing::new(String::with_capacity(masked.len() + userinfo.len()));
@@ -138,7 +137,7 @@ pub fn join_userinfo(masked: &str, userinfo: &str) -> zeroize::Zeroizing<String>
     joined
 }
 
-/// Whether what is sent to this URL can be read on a network: http, to another computer.
+/// Whether data sent to this URL can be read on the network: http, to another computer.
 pub(super) fn is_plain_on_the_network(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     let is_loopback = match url.host() {
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn no_user_name_password_or_fragment_is_shown_however_a_url_of_an_earlier_version_is_written() {
+    fn no_user_name_password_or_fragment_of_an_earlier_versions_url_is_shown() {
         for (target, text, expected) in [
             (
                 Target::Web,
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_name_and_password_are_taken_out_and_put_back() {
+    fn the_user_name_and_password_are_split_off_and_put_back() {
         for (text, masked, userinfo) in [
             ("mqtt://u:p@b", "mqtt://***@b", "u:p"),
             ("mqtts://token@b:8883/x?y#z", "mqtts://***@b:8883/x?y#z", "token"),

@@ -1,5 +1,5 @@
-//! Where settings come from: flags, the environment, a file. Sections take their keys from here; what no section takes
-//! is unknown.
+//! The sources of settings: flags, the environment, a file. Each section takes its keys from here; the remaining keys
+//! are unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,13 +13,13 @@ use super::{Error, Sources, Warning};
 use crate::bounded_file;
 use crate::secret::Secret;
 
-/// What the names of the settings' environment variables begin with.
+/// The prefix of the settings' environment variables.
 const PREFIX: &str = "FLEETMINT_";
 
-/// How many bytes the name of a section is looked into with: several times what any has.
+/// The most bytes of a text that are compared with the names of sections: several times the longest name.
 const SECTION_MAX: usize = 64;
 
-/// Where a value was given. Errors begin with it.
+/// The place where a value was given. Errors begin with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A flag of the command line.
@@ -43,14 +43,14 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value as it was given. The environment and flags have text alone.
+/// A value as it was given. The environment and flags only have texts.
 #[derive(Clone)]
 enum Raw {
     Text(Zeroizing<String>),
     Number(f64),
     List(Vec<Zeroizing<String>>),
     Boolean(bool),
-    /// A kind that no setting has.
+    /// A type that no setting has.
     Other(&'static str),
 }
 
@@ -60,7 +60,7 @@ struct Given {
     origin: Origin,
 }
 
-/// Every value that was given, by its key (`section.key`), the strongest source alone.
+/// Every given value by its key (`section.key`), only that of the source that wins.
 pub(super) struct Values {
     given: BTreeMap<String, Given>,
     /// The environment variables that name a file to read a secret from, by key.
@@ -103,7 +103,7 @@ impl Values {
             path: Arc::clone(&path),
             line: lines.line(offset),
         };
-        // The parser's message alone: its full text quotes the line, and the line may hold a secret.
+        // Only the parser's message: its full text quotes the line, and the line may contain a secret.
         let table = DeTable::parse(text).map_err(|error| Error::Syntax {
             origin: at(error.span().map_or(0, |span| span.start)),
             message: error.message().to_owned(),
@@ -134,8 +134,8 @@ impl Values {
         Ok(())
     }
 
-    /// `FLEETMINT_SECTION__KEY`. Other names are not ours to judge: Kubernetes, for one, injects `FLEETMINT_PORT` into
-    /// every pod beside a service of the name fleetmint.
+    /// `FLEETMINT_SECTION__KEY`. Other names are ignored: Kubernetes, for example, sets `FLEETMINT_PORT` in every pod
+    /// beside a service with the name fleetmint.
     fn add_variable(&mut self, name: &str, value: &str) {
         let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains("__")) else {
             return;
@@ -164,7 +164,7 @@ impl Values {
         self.given.remove(key)
     }
 
-    /// Takes a text and makes of it what the key wants; `parse` says what is wrong with it otherwise.
+    /// Takes a text and parses it. `parse` returns the value, or what is wrong with the text.
     pub(super) fn text<T>(
         &mut self,
         key: &'static str,
@@ -183,7 +183,8 @@ impl Values {
         parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
     }
 
-    /// Takes a secret, or reads it from the file that `…_FILE` names. `check` says what is wrong with it, without it.
+    /// Takes a secret, or reads it from the file that `…_FILE` names. `check` returns what is wrong with it, without
+    /// the secret itself.
     pub(super) fn secret<T>(
         &mut self,
         key: &'static str,
@@ -208,7 +209,7 @@ impl Values {
         let read = bounded_file::read_text(Path::new(&path), bounded_file::SECRET_MAX)
             .map_err(|error| format!("the file {path} cannot be read: {error}"));
         read.and_then(|text| {
-            // Editors and `echo` end a file with a line feed that is no part of the secret.
+            // Editors and `echo` end a file with a line feed that is not part of the secret.
             let text = text.strip_suffix('\n').unwrap_or(&text);
             parse(&Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
         })
@@ -216,8 +217,8 @@ impl Values {
         .map_err(|rule| Error::Value { origin, key, rule })
     }
 
-    /// Takes a list: an array of strings in the file, or one text with commas between the items. `parse` makes of each
-    /// item what the key wants.
+    /// Takes a list: an array of strings in the file, or one text with commas between the items. `parse` parses one
+    /// item.
     pub(super) fn list<T>(
         &mut self,
         key: &'static str,
@@ -276,7 +277,7 @@ impl Values {
         parsed.map(Some).map_err(|rule| Error::Value { origin, key, rule })
     }
 
-    /// Where a key was given: for warnings about a value that is about to be taken.
+    /// The place where a key was given, for warnings about its value.
     pub(super) fn origin(&self, key: &str) -> Origin {
         match (self.secret_files.get(key), self.given.get(key)) {
             (Some((variable, _)), _) => Origin::Environment(variable.clone()),
@@ -285,9 +286,9 @@ impl Values {
         }
     }
 
-    /// Ends the taking: what is left is a key that no section knows.
+    /// Must be called after all sections took their keys: a remaining key is unknown.
     pub(super) fn finish(mut self) -> Result<Vec<Warning>, Error> {
-        // `[server]` with nothing in it sets nothing.
+        // An empty `[server]` sets nothing.
         self.given.retain(|key, given| {
             let section = format!("{key}.");
             !(matches!(given.raw, Raw::Other("a section"))
@@ -324,7 +325,7 @@ impl Values {
     }
 }
 
-/// Where the lines of a text end: the text is looked through once, however many lines are asked for.
+/// The ends of a text's lines: the text is searched once, however many lines are requested.
 struct Lines {
     feeds: Vec<usize>,
 }
@@ -363,7 +364,7 @@ fn number(digits: &str) -> Raw {
 mod tests {
     use super::*;
 
-    /// The values of a file, the bytes of their keys, and how many.
+    /// The values of a file, the number of bytes of their keys, and the number of values.
     fn added(text: &str) -> (Values, usize) {
         let sources = Sources {
             file: Some(("fleetmint.toml".into(), text.to_owned())),
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_that_of_the_line_feeds_before() {
+    fn a_line_number_counts_the_line_feeds_before() {
         for text in ["", "\n", "a", "a\nb\r\n\n\nä = 1\n", "\n\n"] {
             let lines = Lines::of(text);
             for offset in 0..=text.len() + 1 {
@@ -386,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn many_keys_take_the_room_of_their_file_and_have_their_lines() {
+    fn many_keys_need_memory_in_proportion_to_the_file_and_have_their_lines() {
         let mut text = format!("[{}]\n", "x".repeat(2_000));
         (0..2_000).for_each(|number| text += &format!("k{number} = 1\n"));
         text += "[y]\n";

@@ -10,7 +10,7 @@ use crate::data_folder::DataFolder;
 /// How long a command waits for a running server's answer.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a running server did not do what it was asked.
+/// Why a running server did not carry out a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No server runs, or it has no control socket.
@@ -18,11 +18,11 @@ pub enum Error {
     NoServer { socket: PathBuf, cause: io::Error },
     #[error("{}: {cause}", socket.display())]
     Unreachable { socket: PathBuf, cause: io::Error },
-    #[error("{}: another user, {uid}, listens there; nothing was asked of it", socket.display())]
+    #[error("{}: another user, {uid}, listens there; no request was sent", socket.display())]
     Foreign { socket: PathBuf, uid: u32 },
-    #[error("{}: the running server did not answer: {cause}; it may have done what it was asked", socket.display())]
+    #[error("{}: the running server did not answer: {cause}; it may have carried out the request", socket.display())]
     NoAnswer { socket: PathBuf, cause: io::Error },
-    /// The server's own words.
+    /// The server's own text.
     #[error("{reason}")]
     Refused { reason: String },
 }
@@ -69,7 +69,7 @@ mod unix {
         let stream = socket::connect(&path).await.map_err(|cause| {
             let socket = path.clone();
             match cause.kind() {
-                // So many clients wait already that the kernel takes no more.
+                // So many clients already wait that the kernel accepts no more.
                 io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied => Error::Unreachable { socket, cause },
                 _ => Error::NoServer { socket, cause },
             }

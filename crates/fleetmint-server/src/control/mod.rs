@@ -1,4 +1,4 @@
-//! The control socket: commands beside a running server ask it here to do something.
+//! The control socket: commands beside a running server send it requests here.
 //!
 //! ```text
 //! fleetmint admin reset-token                    fleetmint serve
@@ -33,7 +33,7 @@ pub use client::{ANSWER_TIMEOUT, Error, ask};
 #[cfg(unix)]
 pub(crate) use server::Control;
 
-/// What a command can ask of a running server.
+/// A command's request to a running server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
@@ -54,7 +54,7 @@ enum Answer {
     },
 }
 
-/// Systems without Unix sockets: nothing listens, and commands need the server stopped.
+/// Systems without Unix sockets: nothing listens, and the commands work only while no server runs.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(crate) struct Control;

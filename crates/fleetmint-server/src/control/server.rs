@@ -19,7 +19,7 @@ const CLIENTS_MAX: usize = 8;
 /// How long a client may take to send its request, and to take its answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the server that stops waits for requests under way.
+/// How long a server that stops waits for requests in progress.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long accepting pauses after it failed, for example without a free file descriptor.
@@ -42,8 +42,8 @@ impl Drop for Control {
 }
 
 impl Control {
-    /// Listens in the data folder, which the caller has locked. A server without a control socket is a working server: a
-    /// failure is only warned about.
+    /// Listens in the data folder, which the caller has locked. A server also works without a control socket, so a
+    /// failure is only a warning.
     pub(crate) fn listen(folder: &DataFolder, access: &Access) -> Option<Self> {
         let path = folder.control_socket_path();
         match socket::listen(&path) {
@@ -54,7 +54,7 @@ impl Control {
             }),
             Err(error) => {
                 tracing::warn!(
-                    "there is no control socket, so `fleetmint admin reset-token` needs this server stopped: {}: {error}",
+                    "there is no control socket, so `fleetmint admin reset-token` works only after this server is stopped: {}: {error}",
                     path.display()
                 );
                 None
@@ -62,7 +62,7 @@ impl Control {
         }
     }
 
-    /// Serves clients until `stop` resolves and the requests under way are answered.
+    /// Serves clients until `stop` resolves and the requests in progress are answered.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(CLIENTS_MAX));
         let mut stop = std::pin::pin!(stop);
@@ -82,11 +82,11 @@ impl Control {
         }
         let all = places.acquire_many(u32::try_from(CLIENTS_MAX).unwrap_or(u32::MAX));
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
-            tracing::warn!("requests over the control socket were still under way");
+            tracing::warn!("requests over the control socket were still in progress");
         }
     }
 
-    /// The next client that may ask, its user, and its place among [`CLIENTS_MAX`].
+    /// The next client that is allowed, its user, and its slot of [`CLIENTS_MAX`].
     async fn accept(&self, places: &Arc<Semaphore>) -> Option<(UnixStream, u32, OwnedSemaphorePermit)> {
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         let accepted = self
@@ -132,12 +132,12 @@ fn refuse(stream: UnixStream) {
 
 async fn serve_client(stream: &UnixStream, uid: u32, access: Access) -> io::Result<()> {
     let answer = match within(CLIENT_TIMEOUT, line::read::<Request>(stream)).await {
-        // Nobody waits for the answer any more: the server was stopped by a signal for a while, for example.
+        // The client no longer waits for the answer, for example because a signal suspended the server for a while.
         Ok(_) if line::is_closed(stream) => return Err(io::ErrorKind::BrokenPipe.into()),
         Ok(request) => carry_out(request, uid, access).await,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Answer::Refused {
             reason: format!(
-                "the running server, fleetmint {}, does not know this request; is it another version?",
+                "the running server, fleetmint {}, does not know this request; the command may be of another version",
                 env!("CARGO_PKG_VERSION")
             ),
         },

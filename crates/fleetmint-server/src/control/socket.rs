@@ -1,4 +1,4 @@
-//! The path of the socket: where it is, and how to name it when it is too long.
+//! The socket's file, and how to name it if its path is too long.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 /// Linux, and 104 on macOS and the BSDs.
 const PATH_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// Listens at this path, for the owner alone. Replaces the socket of a server that was killed: the caller holds the lock
+/// Listens at this path, only for the owner. Replaces the socket of a server that was killed: the caller holds the lock
 /// of the data folder, so no other server listens there.
 pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
     delete(path)?;
@@ -27,7 +27,7 @@ pub(super) async fn connect(path: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(&short.path).await
 }
 
-/// Deletes the socket, if there is one; whatever else has this name is left alone.
+/// Deletes the socket, if it exists; anything else with this name is left alone.
 pub(super) fn delete(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
@@ -55,7 +55,7 @@ impl ShortPath {
         })
     }
 
-    /// Names the folder by a file descriptor, which is short however deep the folder is.
+    /// Names the folder by a file descriptor, which is short at any depth.
     #[cfg(target_os = "linux")]
     fn through_open_folder(path: &Path) -> io::Result<Self> {
         use std::os::fd::AsRawFd as _;
@@ -80,7 +80,7 @@ impl ShortPath {
     #[cfg(not(target_os = "linux"))]
     fn through_open_folder(_: &Path) -> io::Result<Self> {
         Err(io::Error::other(format!(
-            "its path has more than {PATH_MAX} bytes, the most for a Unix socket on this system"
+            "its path has more than {PATH_MAX} bytes, the limit for a Unix socket on this system"
         )))
     }
 }

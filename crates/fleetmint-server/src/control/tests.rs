@@ -20,7 +20,7 @@ const RESET: Request = Request::ResetAdminToken {
     bootstrap_token_is_set: false,
 };
 
-/// A control socket and what stands behind it.
+/// A control socket and the server behind it.
 struct Server {
     folder: DataFolder,
     stop: oneshot::Sender<()>,
@@ -29,7 +29,7 @@ struct Server {
 }
 
 impl Server {
-    /// `below` is where the data folder is in the test's own.
+    /// `below` is the path of the data folder in the test's own folder.
     fn start(below: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(&root.path().join(below)).unwrap();
@@ -53,7 +53,7 @@ impl Server {
         self.folder.admin_token().unwrap().unwrap().expose().to_owned()
     }
 
-    /// Asks as a command does, in a thread of its own.
+    /// Sends a request like a command, on a thread of its own.
     async fn ask(&self, timeout: Duration) -> Result<(), Error> {
         ask_from(&self.folder, timeout).await
     }
@@ -84,7 +84,7 @@ async fn ask_from(folder: &DataFolder, timeout: Duration) -> Result<(), Error> {
     asked.await.unwrap()
 }
 
-/// Sends these bytes as a client and gives all that comes back.
+/// Sends these bytes as a client and returns the whole answer.
 async fn send(socket: PathBuf, bytes: impl AsRef<[u8]> + Send + 'static) -> String {
     let sent = tokio::task::spawn_blocking(move || {
         let mut stream = UnixStream::connect(socket).unwrap();
@@ -111,7 +111,7 @@ async fn a_running_server_resets_the_token_and_deletes_its_socket_when_it_stops(
     assert!(matches!(error, Error::NoServer { .. }), "{error}");
 }
 
-/// Deeper than an address of a socket can name.
+/// Deeper than a socket's address can name.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_data_folder_may_be_deep() {
     let server = Server::start(&"a-folder-with-a-long-name/".repeat(8));
@@ -124,7 +124,7 @@ async fn the_data_folder_may_be_deep() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_request_is_refused_or_cut_off_and_holds_nobody_up() {
+async fn invalid_requests_are_refused_or_cut_off_and_block_nobody() {
     let server = Server::start("data");
     let before = server.token();
     for garbage in [
@@ -141,10 +141,10 @@ async fn what_is_no_request_is_refused_or_cut_off_and_holds_nobody_up() {
         };
         assert!(reason.contains("does not know this request"), "{reason}");
     }
-    // Too long, and no line at all.
+    // A line that is too long, and no line at all.
     assert_eq!(send(server.socket(), vec![b'a'; 1 << 20]).await, "");
 
-    // As many as are served at once say nothing; their time passes.
+    // All slots are taken by clients that send nothing, until their time limit.
     let silent: Vec<_> = (0..8).map(|_| UnixStream::connect(server.socket()).unwrap()).collect();
     let began = Instant::now();
     server.ask(Duration::from_secs(30)).await.unwrap();
@@ -172,7 +172,7 @@ async fn many_resets_at_once_all_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_comes_in_the_servers_words() {
+async fn a_refusal_has_the_servers_text() {
     let server = Server::start("data");
     let folder = server.folder.clone();
     let request = Request::ResetAdminToken {
@@ -192,7 +192,7 @@ async fn the_socket_of_a_killed_server_is_replaced_and_nothing_else_is() {
     let root = tempfile::tempdir().unwrap();
     let folder = DataFolder::create(root.path()).unwrap();
     let path = folder.control_socket_path();
-    // A listener that is gone leaves its file.
+    // A dropped listener leaves its file.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let error = ask_from(&folder, ANSWER_TIMEOUT).await.unwrap_err();
     assert!(matches!(error, Error::NoServer { .. }), "{error}");
@@ -208,16 +208,16 @@ async fn the_socket_of_a_killed_server_is_replaced_and_nothing_else_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_does_not_answer_is_given_up_and_does_nothing_later() {
+async fn a_request_without_an_answer_times_out_and_has_no_later_effect() {
     let root = tempfile::tempdir().unwrap();
     let folder = DataFolder::create(root.path()).unwrap();
     let access = access(&folder);
     let before = folder.admin_token().unwrap().unwrap();
-    // It listens and does not serve, as a process that is stopped by a signal.
+    // It listens but does not serve, like a process that a signal suspended.
     let control = Control::listen(&folder, &access).unwrap();
     let error = ask_from(&folder, Duration::from_millis(200)).await.unwrap_err();
     assert!(matches!(error, Error::NoAnswer { .. }), "{error}");
-    // When it goes on, the client has gone.
+    // When it continues, the client has gone.
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(control.serve(async { drop(stopped.await) }));
     assert_eq!(

@@ -21,7 +21,7 @@ pub(super) fn warn<'a>(folders: impl Iterator<Item = &'a Path>) {
         if let Some(by) = who_can_rename_in(&metadata) {
             tracing::warn!(
                 "{} can be written by {by}, who could rename the folder in it that leads to the data folder or the database, \
-                 and put another in its place; take that from them (chmod go-w, chown), or give the folder the sticky bit \
+                 and put another in its place; remove their permissions (chmod go-w, chown), or give the folder the sticky bit \
                  (chmod +t)",
                 folder.display()
             );

@@ -20,7 +20,7 @@ const PREFIX: &str = ".fleetmint-";
 
 const SUFFIX: &str = ".tmp";
 
-/// Writes a file for the owner alone: complete and on the disk, or not at all.
+/// Writes a file that only the owner can use: complete and on the disk, or not at all.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let mut file = create(folder, name)?;
     file.write_all(text.as_bytes())?;
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_finished_is_deleted_and_nothing_else() {
+    fn only_unfinished_files_are_deleted() {
         const LINK: &str = ".fleetmint-master-key-ghijklmnopqrstuv.tmp";
         let folder = tempfile::tempdir().unwrap();
         let names = || {
@@ -108,7 +108,7 @@ mod tests {
         for name in &others {
             fs::write(folder.path().join(name), "kept").unwrap();
         }
-        // A folder and a link of such names are not ours either.
+        // A folder and a link with such names are not ours either.
         fs::create_dir(folder.path().join(".fleetmint-master-key-0123456789abcdef.tmp")).unwrap();
         others.push(".fleetmint-master-key-0123456789abcdef.tmp");
         #[cfg(unix)]
@@ -118,7 +118,7 @@ mod tests {
         }
         others.sort_unstable();
 
-        // As a process that is killed leaves them.
+        // Files as a killed process leaves them.
         for name in ["admin-token", "master-key", "master-key"] {
             create(folder.path(), name).unwrap().keep().unwrap();
         }

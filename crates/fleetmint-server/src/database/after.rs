@@ -1,8 +1,8 @@
-//! A place in a list. It knows neither database nor server, so that the fuzz targets build it without them.
+//! A place in a list. It depends on neither database nor server, so that the fuzz targets build it without them.
 
 use serde::{Deserialize, Serialize};
 
-/// A row's place in a list: what it is sorted by, and its id, which settles ties.
+/// A row's place in a list: the value that the list is sorted by, and the row's id, which orders equal values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum After {

@@ -1,4 +1,4 @@
-/// The unique constraints of the schema. A test finds one for each that a database has.
+/// The unique constraints of the schema. A test compares them with a database's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constraint {
     InstanceName,
@@ -27,8 +27,8 @@ impl Constraint {
         Self::IdempotencyKey,
     ];
 
-    /// `table.column[, table.column …]`: what SQLite has in its errors, and what to name the constraint where a database
-    /// has names for them.
+    /// `table.column[, table.column …]`: SQLite's errors contain this text; on a database that names constraints, the
+    /// constraint gets this name.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::InstanceName => "instance.name",

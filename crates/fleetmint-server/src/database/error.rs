@@ -11,10 +11,10 @@ pub enum Error {
     /// The query asked for exactly one row, and found none.
     #[error("no such row")]
     NotFound,
-    /// Another row has these values already.
+    /// Another row already has these values.
     #[error("{0} is taken")]
     Taken(Constraint),
-    /// A row is still referred to, or refers to a row that is not there.
+    /// Another row still refers to the row, or the row refers to one that does not exist.
     #[error("a reference between rows would break")]
     Referenced,
     /// No room on the disk.
@@ -23,7 +23,7 @@ pub enum Error {
     /// Another process held the database for too long, or changed the same row first. The same write may succeed now.
     #[error("the database is busy")]
     Busy,
-    /// The file or its log is no longer at its path: what is written would be lost at the next start.
+    /// The file or its log is no longer at its path: new data would be lost at the next start.
     #[error("{0}")]
     Gone(&'static str),
     #[error("{0}")]
@@ -49,8 +49,8 @@ impl From<DieselError> for Error {
     }
 }
 
-/// Which unique constraint refused a row. SQLite has no names for them, and says their columns in its text alone: "UNIQUE
-/// constraint failed: devices.key".
+/// The unique constraint that refused a row. SQLite has no names for them, and only its message contains their columns:
+/// "UNIQUE constraint failed: devices.key".
 fn violated(info: &(dyn DatabaseErrorInformation + Send + Sync)) -> Option<Constraint> {
     let message = info.message();
     let columns = message.rsplit(": ").next().unwrap_or(message);

@@ -1,8 +1,8 @@
-//! Text as a search compares it: upper and lower case are one, in any script, and so are a letter with its accent in one
-//! character and in two.
+//! Text as a search compares it: upper and lower case are equal in any script, and so are an accented letter as one
+//! character and as two.
 //!
-//! Databases fold differently (SQLite only ASCII). So what is searched is stored folded beside the text, which also makes
-//! the search cheap.
+//! Databases fold differently (SQLite only ASCII). So searchable columns are stored a second time, folded, which also
+//! makes the search cheap.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use unicase::UniCase;
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn upper_and_lower_case_are_one_in_every_script() {
+    fn upper_and_lower_case_are_equal_in_every_script() {
         for (one, other) in [
             ("KITCHEN", "kitchen"),
             ("É", "é"),

@@ -1,4 +1,4 @@
-//! Lists by keyset: each page begins where the one before ended, so it costs the same at any depth, and rows that are
+//! Lists by keyset: each page begins where the previous one ended. So it costs the same at any depth, and rows that are
 //! added or deleted between two pages shift nothing.
 
 use diesel::dsl::{And, Asc, Desc, Eq, Gt, Lt, Or, SqlTypeOf};
@@ -10,10 +10,10 @@ use diesel::{BoolExpressionMethods as _, ExpressionMethods};
 pub use super::after::After;
 use super::folding::fold;
 
-/// Which part of a list, and in which order.
+/// The requested part of a list, and its order.
 #[derive(Clone, Debug)]
 pub struct Listing<S> {
-    /// How many rows at most.
+    /// The maximum number of rows.
     pub limit: u32,
     /// Only rows that contain this text.
     pub q: Option<String>,
@@ -49,13 +49,13 @@ pub trait SortKey: Copy + PartialEq + 'static {
     const ALL: &'static [Self];
     const DEFAULT: Self;
 
-    /// The name as callers write it.
+    /// The column's name in requests.
     fn name(self) -> &'static str;
 
     /// Whether the column holds numbers; otherwise it holds texts.
     fn is_number(self) -> bool;
 
-    /// Whether a place is one in this order.
+    /// Whether a place belongs to this order.
     fn matches(self, after: &After) -> bool {
         matches!(after, After::Number(..)) == self.is_number()
     }
@@ -65,7 +65,7 @@ pub trait SortKey: Copy + PartialEq + 'static {
 pub(crate) trait Sortable: SqlType + SingleValue + Sized {
     type Value: AsExpression<Self> + Clone;
 
-    /// The value and the id of a place, if it is one in a column of this type.
+    /// The value and the id of a place, if its value has this column's type.
     fn of(after: &After) -> Option<(Self::Value, i64)>;
 }
 
@@ -94,7 +94,7 @@ impl Sortable for Text {
 /// A value of a column's type.
 type Value<C> = <SqlTypeOf<C> as Sortable>::Value;
 
-/// What comes after a place: a greater value (`G`) in the column, or the same value and a greater id (`H`).
+/// The rows after a place: a greater value (`G`) in the column, or the same value and a greater id (`H`).
 type Beyond<G, C, H> = Or<G, And<Eq<C, Value<C>>, H>>;
 
 /// Sorts a boxed query by a column and then by the id, and begins it after the listing's place.

@@ -1,8 +1,8 @@
-//! What every noun reads and writes by: transactions, lists, errors. It knows no noun: what a table means is its noun's
-//! `store.rs`.
+//! Transactions, lists and errors for all nouns. It knows no noun: a table's meaning is in its noun's `store.rs`.
 //!
-//! A write is one transaction. Its statements are right on any database, also where others write at the same time: what
-//! was read before is part of the statement's own condition, or of a constraint. What only SQLite has is in [`sqlite`].
+//! A write is one transaction. Its statements are right on any database, also while others write at the same time: what
+//! a decision depends on is a condition of the statement itself, or a constraint. Everything that only SQLite has is in
+//! [`sqlite`].
 
 pub mod after;
 mod constraint;
@@ -29,15 +29,16 @@ pub(crate) use sqlite::group_commit::{Ended, GroupCommit, Job, UnderWay};
 
 use sqlite::Sqlite;
 
-/// What a `store.rs` builds its queries with. Where a query runs on several databases, only this says how.
+/// The database types that every `store.rs` builds its queries with. For queries on several databases, only this module
+/// changes.
 pub(crate) mod prelude {
     pub(crate) use diesel::prelude::*;
 }
 
-/// What queries run on.
+/// The connection that queries run on.
 pub type Connection = SqliteConnection;
 
-/// Whose SQL and types those are.
+/// The database whose SQL and types the queries use.
 pub(crate) type Backend = diesel::sqlite::Sqlite;
 
 /// The database of a running service. Cloning is cheap: all clones share the connections.
@@ -48,7 +49,7 @@ pub struct Database(Sqlite);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     pub database: u64,
-    /// What was committed and is not yet in the database's own file.
+    /// The size of the write-ahead log: committed data that is not yet in the database's own file.
     pub wal: u64,
 }
 
@@ -74,7 +75,7 @@ impl Database {
         self.0.path()
     }
 
-    /// Every file that SQLite has or looks for: the database and those beside it.
+    /// Every file that SQLite uses or looks for: the database and the files beside it.
     pub fn files(&self) -> [PathBuf; 4] {
         self.0.files()
     }
@@ -116,8 +117,8 @@ impl Database {
         self.0.read(query)
     }
 
-    /// Runs `work` as one transaction; its changes are on the disk when this resolves, or it has changed nothing. After
-    /// [`Error::Gone`] the changes are lost with the files, or there if these come back.
+    /// Runs `work` as one transaction; when this resolves, its changes are on the disk, or it has changed nothing.
+    /// After [`Error::Gone`] the changes are lost with the files, unless the files come back.
     pub async fn write<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -147,13 +148,13 @@ impl Database {
         self.0.sizes()
     }
 
-    /// How many transactions the database did not begin or commit, or ended by itself: because the disk is full, say, or
-    /// another program held the database for too long.
+    /// The number of transactions that the database could not begin or commit, or rolled back itself, for example
+    /// because the disk is full or another program locked the database for too long.
     pub fn failed_writes(&self) -> u64 {
         self.0.failed_writes()
     }
 
-    /// Copies all of it, as it is at one moment, into a file that exists and is empty.
+    /// Copies all of it, as it is at one moment, into an existing, empty file.
     ///
     /// # Errors
     /// It cannot be read, or the file cannot be written.
@@ -161,16 +162,15 @@ impl Database {
         self.0.copy_into(file)
     }
 
-    /// Whether what is written now will be there after a restart: the files are still those that were opened.
+    /// Checks that the files are still those that were opened, so that data written now survives a restart.
     ///
-    /// # Errors
-    /// Which one is not.
+    /// # Errors Names the file that is missing or replaced.
     pub fn check_files(&self) -> Result<(), Error> {
         self.0.check_files()
     }
 
-    /// Moves what was committed into the database's own file and empties the log beside it, which otherwise has the
-    /// pages as they were before.
+    /// Moves what was committed into the database's own file and empties the log beside it, which otherwise keeps the
+    /// pages' old content.
     ///
     /// # Errors
     /// The disk fails, or another process uses the log.
@@ -179,8 +179,8 @@ impl Database {
     }
 }
 
-/// Runs `work` as a part of the transaction that is under way: after an error its changes are rolled back, and the
-/// transaction can go on, also where a violated constraint would otherwise end it.
+/// Runs `work` as a part of the current transaction: after an error only its changes are rolled back and the
+/// transaction continues, also on a database where a violated constraint would otherwise end it.
 pub(crate) fn nested<T, E: From<Error>>(
     connection: &mut Connection,
     work: impl FnOnce(&mut Connection) -> Result<T, E>,
@@ -195,12 +195,13 @@ pub(crate) fn nested<T, E: From<Error>>(
     outcome.map_err(|error| failure.unwrap_or_else(|| Error::from(error).into()))
 }
 
-/// A time as the tables have it: microseconds since the epoch. What no program of ours wrote becomes the epoch.
+/// A time as the tables store it: microseconds since the epoch. A value that this program cannot have written becomes
+/// the epoch.
 pub(crate) fn timestamp(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// When a row is changed: each time is later than the one before, so that it tells the states of a row apart.
+/// The time of a row's change: later than the row's previous one, so that it distinguishes the states of the row.
 pub(crate) fn time_of_change(now: Timestamp, before: Timestamp) -> Timestamp {
     let next = before.checked_add(SignedDuration::from_micros(1));
     next.map_or(now, |next| now.max(next))

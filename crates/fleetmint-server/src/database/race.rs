@@ -1,4 +1,4 @@
-//! Writers that race each other, for the tests of statements that must be right wherever others write at the same time.
+//! Writers that race each other, for the tests of statements that must be right while others write at the same time.
 
 use std::sync::Barrier;
 
@@ -8,14 +8,14 @@ use super::{Connection, Database, Error};
 
 const WRITERS: usize = 8;
 
-/// A database that two services have open.
+/// A database that two services have opened.
 pub(crate) struct Race {
     _folder: tempfile::TempDir,
     databases: [Database; 2],
 }
 
 impl Race {
-    /// On a database in which this SQL was executed.
+    /// Creates a database and executes this SQL in it.
     pub(crate) fn new(sql: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let open = || Database::open(&folder.path().join("fleetmint.db")).unwrap();
@@ -29,8 +29,8 @@ impl Race {
         }
     }
 
-    /// Has all writers do this at once. None has a transaction around it: nothing but the statements' own conditions
-    /// keeps them apart.
+    /// Runs this on all writers at once, without a transaction: only the conditions of the statements protect them from
+    /// each other.
     pub(crate) fn run<T: Send>(&self, work: impl Fn(&mut Connection) -> T + Sync) -> Vec<T> {
         let start = Barrier::new(WRITERS);
         let (start, work) = (&start, &work);

@@ -1,4 +1,4 @@
-//! The tables as the migrations leave them. A test compares the two.
+//! The tables as the migrations create them. A test compares the two.
 
 diesel::table! {
     instance (name) {
@@ -109,8 +109,8 @@ diesel::joinable!(devices -> device_models (device_model_id));
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::allow_tables_to_appear_in_same_query!(devices, device_models, clients, client_secrets);
 
-/// The columns of `device_models` and `devices` that override the provisioning settings. Hands a table's name and these
-/// columns to the macro `$with`.
+/// The columns of `device_models` and `devices` that override the provisioning settings. Passes a table's name and
+/// these columns to the macro `$with`.
 macro_rules! overrides_columns {
     ($with:ident, $table:ident) => {
         $with! {

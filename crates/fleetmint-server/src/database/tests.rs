@@ -59,7 +59,7 @@ fn what_was_deleted_is_in_no_file() {
     );
     assert!(held("plain text of old"));
     execute("DELETE FROM instance WHERE name = 'b'");
-    // The log keeps the page of before.
+    // The log keeps the page's old content.
     assert!(held("plain text of old"));
     database.empty_log().unwrap();
     assert!(!held("plain text of old") && held("behind"));
@@ -85,7 +85,7 @@ fn a_panic_in_a_write_does_not_end_writing() {
 }
 
 #[test]
-fn names_from_before_the_search_folded_them_are_folded() {
+fn names_stored_before_the_search_folded_them_are_folded() {
     let folder = tempfile::tempdir().unwrap();
     database(&folder)
         .write_blocking::<_, Error>(|connection| {
@@ -106,7 +106,7 @@ fn names_from_before_the_search_folded_them_are_folded() {
 }
 
 #[test]
-fn errors_say_what_a_caller_can_act_on() {
+fn errors_distinguish_what_a_caller_can_act_on() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder);
     put(&database, "a").unwrap();
@@ -120,7 +120,7 @@ fn errors_say_what_a_caller_can_act_on() {
     assert!(matches!(dangling, Err(Error::Referenced)), "{dangling:?}");
 
     let full: Result<(), Error> = database.write_blocking(|connection| {
-        connection.batch_execute("PRAGMA max_page_count = 1")?; // SQLite raises it to the pages in use
+        connection.batch_execute("PRAGMA max_page_count = 1")?; // SQLite raises the limit to the number of pages in use
         for n in 0..1000 {
             diesel::insert_into(instance::table)
                 .values((
@@ -136,9 +136,9 @@ fn errors_say_what_a_caller_can_act_on() {
     put(&database, "after the disk was full").unwrap();
 }
 
-/// Each row is inserted twice, as it is and with what else is unique in it replaced.
+/// Each row is inserted twice: unchanged, and with its other unique values replaced.
 #[test]
-fn each_unique_constraint_is_told_by_its_own_name() {
+fn each_unique_constraint_is_recognized() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(&folder);
     let execute = |sql: &str| database.write_blocking::<_, Error>(|connection| Ok(connection.batch_execute(sql)?));
@@ -218,7 +218,7 @@ fn a_write_waits_for_another_process() {
 }
 
 #[test]
-fn opening_again_keeps_what_is_there_and_a_newer_database_is_refused() {
+fn opening_again_keeps_the_data_and_a_newer_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     put(&database(&folder), "a").unwrap();
     assert_eq!(count(&database(&folder)), 1);
@@ -237,7 +237,7 @@ fn opening_again_keeps_what_is_there_and_a_newer_database_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused() {
+fn a_file_that_is_not_a_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("fleetmint.db"), vec![b'x'; 8192]).unwrap();
     let refused = Database::open(&folder.path().join("fleetmint.db")).unwrap_err();

@@ -104,7 +104,7 @@ pub(crate) fn serial_schema() -> Schema {
         .max_length(Some(serial::MAX))
         .pattern(Some(serial::PATTERN))
         .description(Some(
-            "The maker's or owner's own number for it: 1 to 64 printable ASCII characters without blanks at the ends. No \
+            "The maker's or owner's own number for it: 1 to 64 printable ASCII characters without spaces at the ends. No \
              two devices have the same.",
         ))
         .examples(["SN-2026-000042"])
@@ -168,8 +168,8 @@ pub(crate) async fn list_devices(
 #[utoipa::path(
     get, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfNoneMatchParameter),
     responses(
-        (status = 200, description = "The device", body = Device, headers(("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`"))),
-        (status = 304, description = "It is still in the state that `If-None-Match` names"),
+        (status = 200, description = "The device", body = Device, headers(("ETag" = String, description = "Its current state, for `If-Match` and `If-None-Match`"))),
+        (status = 304, description = "It is still in a state in `If-None-Match`"),
     )
 )]
 pub(crate) async fn get_device(
@@ -187,10 +187,10 @@ pub(crate) async fn get_device(
     patch, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfMatchParameter),
     request_body(content((ChangeMembers = "application/merge-patch+json"), (ChangeMembers = "application/json"))),
     responses(
-        (status = 200, description = "The device after the change", body = Device, headers(("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`"))),
+        (status = 200, description = "The device after the change", body = Device, headers(("ETag" = String, description = "Its current state, for `If-Match` and `If-None-Match`"))),
         (status = 400, description = "The body is not JSON, or `If-Match` cannot be read"),
         (status = 409, description = "The serial is taken"),
-        (status = 412, description = "It is not in a state that `If-Match` names"),
+        (status = 412, description = "It is in none of the states in `If-Match`"),
         (status = 422, description = "A value breaks a rule, or never changes"),
     )
 )]

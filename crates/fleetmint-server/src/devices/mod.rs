@@ -55,7 +55,7 @@ pub struct ChangeDevice {
     pub name: FieldChange<String>,
     pub serial: FieldChange<String>,
     pub overrides: ChangeOverrides,
-    /// The versions in which it may be changed.
+    /// The change is made only in one of these versions.
     pub expected: Expected,
 }
 
@@ -70,7 +70,7 @@ pub enum Error {
     Changed(#[from] Changed),
     #[error("there is a device with this serial already")]
     SerialTaken,
-    /// Only when that has ended is it known whether the serial is free.
+    /// Only after that is it known whether the serial is free.
     #[error("a device with this serial is being created or deleted")]
     SerialInDoubt,
     #[error(transparent)]
@@ -97,7 +97,7 @@ pub struct Filter {
     pub serial: Option<String>,
 }
 
-/// What a list of devices can be sorted by.
+/// The columns that a list of devices can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
     Id,
@@ -134,7 +134,7 @@ impl Device {
         }
     }
 
-    /// Its state: each change makes another version.
+    /// Its state: each change results in another version.
     pub fn version(&self) -> Version {
         let digest = Version::digest().number(self.id).text(&self.key).text(&self.client_id);
         let digest = digest.number(self.device_model_id).text(&self.name);
@@ -222,7 +222,7 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
             let read = device.updated_at;
             device.updated_at = time_of_change(record.at, read);
             store::update(connection, &device, read).map_err(|error| match error {
-                // Another device got it since it was looked for.
+                // Another device got it after the check.
                 database::Error::Taken(Constraint::DeviceSerial) => Error::SerialTaken,
                 other => other.into(),
             })?;

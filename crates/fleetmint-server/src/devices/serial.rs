@@ -9,13 +9,13 @@ pub(crate) const MAX: usize = 64;
 /// The rule as a regular expression, for the OpenAPI document.
 pub(crate) const PATTERN: &str = "^[!-~]([ -~]{0,62}[!-~])?$";
 
-/// Checks a serial: 1 to [`MAX`] printable ASCII characters, as on a label, with no blank at either end.
+/// Checks a serial: 1 to [`MAX`] printable ASCII characters, as on a label, with no space at either end.
 pub(crate) fn check(serial: &str, violations: &mut Vec<Violation>) {
     let printable = serial.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if serial.is_empty() || serial.len() > MAX || !printable || serial.trim() != serial {
         violations.push(Violation::new(
             "/serial",
-            format!("serial must be 1 to {MAX} printable ASCII characters, without blanks at its ends"),
+            format!("serial must be 1 to {MAX} printable ASCII characters, without spaces at its ends"),
         ));
     }
 }

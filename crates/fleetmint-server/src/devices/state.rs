@@ -1,4 +1,4 @@
-//! What is being done to a device, as its row says.
+//! The state of a device's row.
 
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -12,7 +12,7 @@ use diesel::sql_types::Text;
 pub(crate) enum State {
     /// Its client is being created.
     Creating,
-    /// Readers see rows in this state only.
+    /// Readers only see rows in this state.
     Active,
     /// Its client is being deleted.
     Deleting,
@@ -47,6 +47,6 @@ where
     fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
         let name = String::from_sql(bytes)?;
         let state = Self::ALL.into_iter().find(|state| state.name() == name);
-        state.ok_or_else(|| format!("{name:?} is no state of a device").into())
+        state.ok_or_else(|| format!("{name:?} is not a state of a device").into())
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn list(
     Ok(query.load::<Row>(connection)?.into_iter().map(Device::from).collect())
 }
 
-/// Changes an active device that is still as it was read: no two states of a row have the same `updated_at`.
+/// Changes an active device if it is unchanged since it was read: no two states of a row have the same `updated_at`.
 ///
 /// # Errors
 /// [`database::Error::Busy`] if another change came first; [`database::Error::Taken`] if another device got the serial.
@@ -126,7 +126,7 @@ pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64
         .load(connection)?)
 }
 
-/// Stores a URL and what was taken out of it, unless that was done before.
+/// Stores a URL and the sealed part that was split off it, unless that was done before.
 pub(super) fn set_mqtt_url(
     connection: &mut Connection,
     id: i64,
@@ -146,7 +146,7 @@ mod tests {
     use crate::database::time_of_change;
 
     #[test]
-    fn of_changes_of_one_state_one_is_made() {
+    fn only_one_of_several_changes_of_one_state_succeeds() {
         let race = Race::new(
             "INSERT INTO device_models (id, code, name, created_at, updated_at, name_folded)
              VALUES (1, 'm', '', 0, 0, '');
@@ -158,7 +158,7 @@ mod tests {
             race.has_one_winner(|connection| {
                 let mut device = read.clone();
                 device.name = n.to_string();
-                // The clock stands.
+                // The clock stands still.
                 device.updated_at = time_of_change(Timestamp::UNIX_EPOCH, read.updated_at);
                 match update(connection, &device, read.updated_at) {
                     Ok(()) => true,

@@ -1,4 +1,4 @@
-//! Clients of Keycloak that no row knows: after a database was lost, or from a time before Fleetmint.
+//! Clients of Keycloak that no row refers to: after a database was lost, or from a time before Fleetmint.
 
 use super::store::{self, Beginning};
 use super::{self as enrolment, key};
@@ -13,22 +13,22 @@ use crate::overrides::Overrides;
 use crate::violation::Violation;
 use crate::{models, name};
 
-/// What the audit trail has in place of a caller's address.
+/// Stands in the audit trail in place of a caller's address.
 const SOURCE: &str = "fleetmint adopt";
 
-/// A client that looks like a device's and has no row.
+/// A client that looks like a device's but has no row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
     pub found: RealmClient,
     pub verdict: Verdict,
 }
 
-/// What a stray client can become.
+/// The possible result of adopting a stray client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A device of this model, with this key.
     Adoptable { device_model_id: i64, key: String },
-    /// Nothing, because of this.
+    /// Nothing, for this reason.
     Obstacle(Obstacle),
 }
 
@@ -41,13 +41,13 @@ pub enum Obstacle {
     Name,
     #[error("there is no device model with the code {code:?}")]
     NoModel { code: String },
-    #[error("it was made for another device, {key}")]
+    #[error("it was created for another device, {key}")]
     OtherDevice { key: String },
-    #[error("another device has its key")]
+    #[error("another device already has its key")]
     KeyTaken,
 }
 
-/// Why a client was not adopted. The realm may say whose it is; no row was inserted.
+/// Why a client was not adopted. The realm may already mark it as a device's; no row was inserted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -70,18 +70,18 @@ impl Reason for Error {
     }
 }
 
-/// Goes through the clients of the realm, page by page, and hands on those that have no row.
+/// Lists the clients of the realm, page by page, and returns those that have no row.
 #[derive(Debug)]
 pub struct Strays<'a> {
     database: &'a Database,
     keycloak: &'a Keycloak,
-    /// What every client's name begins with.
+    /// The beginning of every client's name.
     prefix: String,
     first: u32,
 }
 
 impl<'a> Strays<'a> {
-    /// Of all models, or of the one with this code.
+    /// For all models, or for the one with this code.
     pub fn new(database: &'a Database, keycloak: &'a Keycloak, model_code: Option<&str>) -> Self {
         Self {
             database,
@@ -94,7 +94,7 @@ impl<'a> Strays<'a> {
         }
     }
 
-    /// The strays of the next page, which may be none; `None` after the last page.
+    /// The strays of the next page, possibly an empty list; `None` after the last page.
     ///
     /// # Errors
     /// The database's, and every way that Keycloak can fail.
@@ -109,7 +109,8 @@ impl<'a> Strays<'a> {
             .into_iter()
             .filter(|found| found.client_id.starts_with(&self.prefix))
             .collect();
-        // The list comes first: a client whose row was not there yet when it was listed has one by now.
+        // The clients are listed before the rows are read: a client whose row did not exist yet when it was listed has
+        // one by now.
         let read = move |connection: &mut Connection| {
             let ids: Vec<&str> = page.iter().map(|found| found.client_id.as_str()).collect();
             let known = store::known_clients(connection, &ids)?;
@@ -148,8 +149,8 @@ fn judge(connection: &mut Connection, found: &RealmClient) -> Result<Verdict, da
     }
 }
 
-/// Creates a device from a stray client: marks the client as that device's, then inserts the row. Cut short between the
-/// two, the client is found again as a stray that says whose it is.
+/// Creates a device from a stray client: marks the client as that device's, then inserts the row. If this is
+/// interrupted between the two, the client is found again as a stray that is already marked.
 ///
 /// # Errors
 /// See [`Error`].
@@ -237,7 +238,7 @@ async fn claim_and_insert(
     inserted.map_err(|error| match error {
         enrolment::Error::Database(database::Error::Taken(_)) => Obstacle::KeyTaken.into(),
         enrolment::Error::Database(error) => error.into(),
-        // The one rule that it can break by now is that its model exists.
+        // Only one rule can still be broken: its model must exist.
         _ => Obstacle::NoModel { code }.into(),
     })
 }

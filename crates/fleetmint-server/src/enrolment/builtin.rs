@@ -33,7 +33,7 @@ pub(super) async fn create(
             Some(once) => idempotency::earlier(connection, &once.call),
             None => Ok(None),
         };
-        // What is answered again changes nothing.
+        // A repeated answer changes nothing.
         if let Ok(Some(answer)) = earlier {
             return Ok(Ok(Outcome::Repeated(answer)));
         }

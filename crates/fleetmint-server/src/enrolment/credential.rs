@@ -1,4 +1,4 @@
-//! The state of a device's client at its identity provider, and what repairs, revokes and restores it.
+//! The state of a device's client at its identity provider, and the operations that repair, revoke and restore it.
 
 use super::keycloak::{self, Work};
 use super::{Error, builtin};
@@ -6,14 +6,14 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::identity::{Identity, Repair, Status};
 
-/// A device's client as it is.
+/// The current state of a device's client.
 #[derive(Clone, Debug)]
 pub struct Credential {
     pub client_id: String,
     pub status: Status,
 }
 
-/// The client of this device as it is at its provider.
+/// The current state of this device's client at its provider.
 ///
 /// # Errors
 /// [`Error::NotFound`], and the identity provider's.
@@ -28,7 +28,7 @@ pub async fn get(app: &App, id: i64) -> Result<Credential, Error> {
     })
 }
 
-/// What a sync did, and how the client is since then.
+/// The repairs of a sync, and the state of the client after it.
 #[derive(Clone, Debug)]
 pub struct Synchronized {
     pub repairs: Vec<Repair>,
@@ -37,7 +37,7 @@ pub struct Synchronized {
     pub credential: Credential,
 }
 
-/// Repairs the client, and says what was done.
+/// Repairs the client, and returns the repairs.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Busy`], and the identity provider's.
@@ -56,7 +56,7 @@ pub async fn sync(app: &App, caller: &Caller, id: i64) -> Result<Synchronized, E
     })
 }
 
-/// Takes the client's right to tokens, or gives it back.
+/// Disables the client, so that it gets no tokens, or enables it again.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Busy`], and the identity provider's.

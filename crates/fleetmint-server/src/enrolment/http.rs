@@ -45,13 +45,13 @@ pub(crate) struct New {
         (status = 201, description = "The new device", body = Device, headers(
             ("Location" = String, description = "The device's path"),
             ("Idempotency-Replayed" = Option<String>, description = "`true` if this is the answer to an earlier call"),
-            ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
+            ("ETag" = String, description = "Its current state, for `If-Match` and `If-None-Match`")
         )),
         (status = 400, description = "The body is not JSON, or `Idempotency-Key` cannot be read"),
         (status = 409, description = "The serial is taken, the first call with this key is still in progress, or the identity provider \
             has such a client, and it is not ours"),
-        (status = 422, description = "A value breaks a rule, there is no such model, or another call was made with this key"),
-        (status = 502, description = "The identity provider could not do its part"),
+        (status = 422, description = "A value breaks a rule, there is no such model, or the key was used for another call"),
+        (status = 502, description = "The identity provider failed"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
@@ -85,15 +85,15 @@ fn answer(device: &devices::Device) -> Answer {
     )
 }
 
-/// Deletes a device and its client: its credentials are worth nothing from then on.
+/// Deletes a device and its client: its credentials are then worthless.
 #[utoipa::path(
     delete, path = "/api/devices/{id}", tag = "devices", params(IdParameter, IfMatchParameter),
     responses(
         (status = 204, description = "Device and client are deleted"),
         (status = 400, description = "`If-Match` cannot be read"),
         (status = 409, description = "Another change of the device is in progress"),
-        (status = 412, description = "It is not in a state that `If-Match` names"),
-        (status = 502, description = "The identity provider could not do its part"),
+        (status = 412, description = "It is in none of the states in `If-Match`"),
+        (status = 502, description = "The identity provider failed"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
@@ -107,7 +107,7 @@ pub(crate) async fn delete_device(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A device's client as it is at its identity provider.
+/// The state of a device's client at its identity provider.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Identity {
     /// The client's id.
@@ -176,7 +176,7 @@ pub(crate) struct Synchronized {
     get, path = "/api/devices/{id}/identity", tag = "identity", params(IdParameter),
     responses(
         (status = 200, description = "The state of the client", body = Identity),
-        (status = 502, description = "The identity provider could not do its part"),
+        (status = 502, description = "The identity provider failed"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
@@ -194,7 +194,7 @@ pub(crate) async fn get_identity(
     responses(
         (status = 200, description = "What was repaired, and the state of the client now", body = Synchronized),
         (status = 409, description = "Another change of the device is in progress, or the client is not ours"),
-        (status = 502, description = "The identity provider could not do its part"),
+        (status = 502, description = "The identity provider failed"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
@@ -217,7 +217,7 @@ pub(crate) async fn sync_identity(
     responses(
         (status = 200, description = "The client, disabled", body = Identity),
         (status = 409, description = "Another change of the device is in progress, or the client is not ours"),
-        (status = 502, description = "The identity provider could not do its part, or does not know the client"),
+        (status = 502, description = "The identity provider failed, or does not know the client"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
@@ -235,7 +235,7 @@ pub(crate) async fn disable_identity(
     responses(
         (status = 200, description = "The client, enabled", body = Identity),
         (status = 409, description = "Another change of the device is in progress, or the client is not ours"),
-        (status = 502, description = "The identity provider could not do its part, or does not know the client"),
+        (status = 502, description = "The identity provider failed, or does not know the client"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]

@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 
-/// The letters and digits of a device key after its first letter.
+/// The number of characters of a device key after its first letter.
 const REST: usize = 7;
 
 /// A device key: a letter and 7 of `[a-z0-9]`, each as likely as the others.
@@ -14,7 +14,7 @@ pub(super) fn new(random: &dyn Random) -> String {
         let mut byte = [0];
         random.fill(&mut byte);
         let [byte] = byte.map(usize::from);
-        // The bytes from the last whole multiple on are thrown away: with them the first choices would be likelier.
+        // Bytes from the last whole multiple on are discarded: otherwise the first choices would be likelier.
         if byte < 256 / choices * choices {
             key.extend(DIGITS.get(byte % choices).copied().map(char::from));
         }
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_client_is_read_back() {
+    fn a_clients_name_is_split_into_model_and_key() {
         assert_eq!(
             parse_client_id(&client_id("temp_1", "a1b2c3d4")),
             Some(("temp_1", "a1b2c3d4"))

@@ -6,7 +6,7 @@
 //! sync     row leased ─► GET, PUT, POST what is wrong ─► row with Keycloak's id, lease given back
 //! ```
 //!
-//! Whatever dies on the way leaves a row whose lease runs out; the [reconciler](super::reconciler) then completes it: what
+//! If the process dies on the way, the row's lease expires; the [reconciler](super::reconciler) then completes it: what
 //! was being created or deleted is gone, what was being repaired is found again.
 //!
 //! A lease is longer than any of these calls can take. So when it runs out after a creation whose answer never came,
@@ -34,10 +34,10 @@ use crate::seal::Seal;
 use crate::secret::Secret;
 use crate::version::Expected;
 
-/// How many of Keycloak's total time limits a lease lasts.
+/// The duration of a lease, as a multiple of Keycloak's total time limit.
 const LEASE_TIMEOUTS: u32 = 3;
 
-/// A lease from now on.
+/// A lease that begins now.
 pub(super) fn lease(app: &App, keycloak: &Keycloak) -> Lease {
     let mut owner = [0; 8];
     app.random.fill(&mut owner);
@@ -50,7 +50,7 @@ pub(super) fn lease(app: &App, keycloak: &Keycloak) -> Lease {
     }
 }
 
-/// The client of this device as it is.
+/// The current state of this device's client.
 pub(super) async fn status(app: &App, keycloak: &Keycloak, id: i64) -> Result<(Device, Status), Error> {
     let device = app
         .database
@@ -60,7 +60,7 @@ pub(super) async fn status(app: &App, keycloak: &Keycloak, id: i64) -> Result<(D
     Ok((device, status))
 }
 
-/// Something that a caller wants done at Keycloak. It is done to the end, also when the caller hangs up meanwhile.
+/// An operation at Keycloak for a caller. It is completed even if the caller disconnects.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
     app: App,
@@ -99,7 +99,7 @@ impl Work {
         .await
     }
 
-    /// Inserts the row of a device whose client is to be created, unless the same call did so before.
+    /// Inserts the row of a device before its client is created, unless the same call did so before.
     async fn begin_creation(&self, row: store::NewRow, once: Option<&Once<Device>>) -> Result<Outcome<Started>, Error> {
         let lease = lease(&self.app, &self.keycloak);
         let record = self
@@ -178,7 +178,7 @@ impl Work {
             let (started, ()) = self.released_on_error(started, deleted).await?;
             reach(Step::KeycloakDeleteClient);
             self.succeeded(started, move |connection, owner| {
-                // If the lease has run out, the reconciler deletes the row, or has done so.
+                // If the lease has expired, the reconciler deletes the row, or already has.
                 store::remove(connection, id, owner)?;
                 Ok(())
             })
@@ -243,8 +243,8 @@ impl Work {
         .await
     }
 
-    /// Claims or inserts a row, and records who does what: Keycloak is changed only after that is durable. What fails here
-    /// has a record of its own.
+    /// Claims or inserts a row, and records who does what: Keycloak is changed only after both are durable. A failure
+    /// here has a record of its own.
     async fn start<T: Send + 'static>(
         &self,
         record: Entry,
@@ -258,7 +258,7 @@ impl Work {
         started
     }
 
-    /// Changes the row for the last time, and records that all of it is done.
+    /// Sets the row's final state, and records the success.
     async fn succeeded(
         &self,
         started: Started,
@@ -288,14 +288,14 @@ impl Work {
                     Ok(store::release(connection, id, owner)?)
                 });
                 if let Err(error) = released.await {
-                    tracing::warn!(device = id, %error, "a lease could not be given back, and will run out");
+                    tracing::warn!(device = id, %error, "a lease could not be given back, and will expire");
                 }
                 Err(error.into())
             }
         }
     }
 
-    /// Undoes in the row what can be undone, and records the failure.
+    /// Undoes the change of the row as far as possible, and records the failure.
     async fn failed(
         &self,
         started: Started,
@@ -318,7 +318,7 @@ impl Work {
     }
 }
 
-/// Work that has begun: its row is leased, and the record of it is on the disk.
+/// Work that has begun: its row is leased, and its audit record is on the disk.
 struct Started {
     device: Device,
     owner: String,
@@ -328,7 +328,7 @@ struct Started {
 }
 
 impl Started {
-    /// Records that it has begun.
+    /// Records the beginning.
     fn new(connection: &mut Connection, record: Entry, device: Device, lease: Lease) -> Result<Self, database::Error> {
         let entry = record.device(device.id).model(device.device_model_id);
         let attempt = audit::start(connection, &entry)?;
@@ -345,8 +345,8 @@ impl Started {
     }
 }
 
-/// The row's final state, with the client that we have just seen to be the device's; an error if its lease has run out and
-/// the reconciler has it.
+/// Sets the row's final state, with the client that was just checked to be the device's; an error if the lease has
+/// expired and the reconciler has claimed the row.
 fn settle(connection: &mut Connection, device: &Device, owner: &str, seal: &Seal) -> Result<(), Error> {
     let provider_ref = device.provider_ref.as_deref();
     let proof = provider_ref.map(|id| device.client().proof(seal, id));
@@ -358,14 +358,14 @@ fn settle(connection: &mut Connection, device: &Device, owner: &str, seal: &Seal
     }
 }
 
-/// Gives a lease back. If that fails it runs out by itself.
+/// Gives a lease back. If that fails, it expires.
 pub(super) async fn release(app: &App, id: i64, owner: String) {
     let released = app
         .database
         .write::<_, Error>(move |connection| Ok(store::release(connection, id, &owner)?))
         .await;
     if let Err(error) = released {
-        tracing::warn!(device = id, %error, "a lease could not be given back, and will run out");
+        tracing::warn!(device = id, %error, "a lease could not be given back, and will expire");
     }
 }
 

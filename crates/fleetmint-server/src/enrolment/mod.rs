@@ -1,4 +1,4 @@
-//! A device and its client come and go together.
+//! A device and its client are created and deleted together.
 
 pub mod adoption;
 mod builtin;
@@ -24,10 +24,11 @@ use crate::violation::Violation;
 use keycloak::Work;
 pub(crate) use store::count_by_state;
 
-/// How many keys are tried before giving up. There are 2·10¹² of them: one that is taken is rare, two never happen.
+/// How many keys are tried before giving up. There are 2·10¹² of them: hardly ever is one taken, and never two in a
+/// row.
 const KEY_ATTEMPTS: usize = 4;
 
-/// What a caller says about a new device.
+/// The values of a new device that the caller gives.
 #[derive(Clone, Debug)]
 pub struct NewDevice {
     pub device_model_id: i64,
@@ -43,7 +44,7 @@ pub enum Error {
     NotFound,
     #[error("values break a rule")]
     Invalid(Vec<Violation>),
-    #[error("another change of the device is under way")]
+    #[error("another change of the device is in progress")]
     Busy,
     #[error(transparent)]
     Repeat(#[from] idempotency::Error),
@@ -51,7 +52,7 @@ pub enum Error {
     Changed(#[from] Changed),
     #[error("there is a device with this serial already")]
     SerialTaken,
-    /// Whose client is being created or deleted: whether the serial is free is known after that.
+    /// A device with this serial is being created or deleted; only after that is it known whether the serial is free.
     #[error("a device with this serial is being created or deleted")]
     SerialInDoubt,
     #[error(transparent)]
@@ -133,11 +134,10 @@ async fn create_with_key(
     }
 }
 
-/// Deletes a device and its client. One whose deletion was begun before is deleted to the end.
+/// Deletes a device and its client. A deletion that was begun before is completed.
 ///
-/// # Errors
-/// [`Error::NotFound`], [`Error::Changed`], [`Error::Busy`], and the identity provider's; after those the device is not seen any more, and
-/// its client is deleted as soon as the provider does its part.
+/// # Errors [`Error::NotFound`], [`Error::Changed`], [`Error::Busy`], and the identity provider's; after the provider's
+/// errors the device is no longer visible, and its client is deleted as soon as the provider works again.
 pub async fn delete_device(app: &App, caller: &Caller, id: i64, expected: Expected) -> Result<(), Error> {
     match &app.identity {
         Identity::Builtin(provider) => builtin::delete(app, provider, caller, id, expected).await,

@@ -13,26 +13,25 @@ use crate::identity::keycloak::Keycloak;
 use crate::identity::{self, Identity};
 use crate::operation::Operation;
 
-/// How long the reconciler rests between two rounds, unless Keycloak's time limit is shorter.
+/// The pause between two rounds, unless Keycloak's time limit is shorter.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// Goes round until it is dropped: at once, and then again and again. It never ends by itself, and no failure ends it.
+/// Runs rounds until it is dropped, the first one at once. No failure ends it.
 pub async fn run(app: App) {
     let Identity::Keycloak(provider) = &app.identity else {
         return;
     };
     loop {
         if let Err(error) = round(&app).await {
-            tracing::warn!(%error, "completing interrupted changes failed; it is tried again later");
+            tracing::warn!(%error, "completing interrupted changes failed and will be tried again");
         }
         tokio::time::sleep(PERIOD.min(provider.timeout())).await;
     }
 }
 
-/// One round over all rows whose lease has run out. Returns how many were completed.
+/// One round over all rows whose lease has expired. Returns how many were completed.
 ///
-/// # Errors
-/// The database's, and Keycloak being out of reach; the rows left over wait for the next round.
+/// # Errors The database's, and an unreachable Keycloak; the remaining rows wait for the next round.
 pub async fn round(app: &App) -> Result<usize, Error> {
     let Identity::Keycloak(provider) = &app.identity else {
         return Ok(0);
@@ -76,18 +75,19 @@ pub async fn round(app: &App) -> Result<usize, Error> {
     }
 }
 
-/// What the audit trail has in place of a caller's address.
+/// Stands in the audit trail in place of a caller's address.
 const SOURCE: &str = "reconciler";
 
-/// The record of the work on a row. A row that cannot be settled yet is tried again and again, and that is one attempt:
-/// otherwise the trail would grow by a record every few seconds for as long as Keycloak is unavailable.
+/// The record of the work on a row. Repeated tries of a row that cannot be settled yet are one attempt: otherwise the
+/// trail would grow by a record every few seconds as long as Keycloak is unavailable.
 struct Attempt {
     id: i64,
     entry: Entry,
 }
 
 impl Attempt {
-    /// In the transaction that claimed the row's lease: nobody else looks for the row's open attempt at the same time.
+    /// This runs in the transaction that claimed the row's lease, so nobody else looks for the row's open attempt at
+    /// the same time.
     fn of(connection: &mut Connection, device: &Device, state: State, at: Timestamp) -> Result<Self, database::Error> {
         let entry = Entry {
             at,
@@ -122,12 +122,12 @@ async fn complete(
 ) -> Result<(), Error> {
     let (id, owner) = (device.id, owner.to_owned());
     if state == State::Active {
-        // Its client may have been created again, under another id. What else was to be repaired stays as it is: whoever
-        // asked for it got no answer that it was done.
+        // Its client may have been created again, under another id. Other repairs of the interrupted sync are not
+        // completed: its caller got no answer that they were done.
         let found = provider.locate(device.client()).await?.or(device.provider_ref.clone());
         let at = app.clock.now();
         let settle = move |connection: &mut Connection| {
-            // Without a proof: the image's reader looks the client up once more, and stores one.
+            // Without a proof: the next request for the image looks the client up again, and stores one.
             if !store::settle(connection, id, &owner, found.as_deref(), None)? {
                 return Err(Error::Busy);
             }

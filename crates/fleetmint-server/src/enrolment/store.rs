@@ -17,7 +17,7 @@ use crate::devices::{self, Device, State};
 use crate::idempotency;
 use crate::overrides::{self, Overrides};
 
-/// The right to work on a row's client, which runs out.
+/// The right to work on a row's client, for a limited time.
 #[derive(Clone, Debug)]
 pub(super) struct Lease {
     pub(super) owner: String,
@@ -41,12 +41,12 @@ pub(super) struct NewRow {
     pub(super) now: Timestamp,
 }
 
-/// What a new row begins as.
+/// The first state of a new row.
 #[derive(Clone, Copy)]
 pub(super) enum Beginning<'a> {
-    /// Its client is yet to be created, by the lease's owner.
+    /// The lease's owner is about to create its client.
     Creating(&'a Lease),
-    /// Its client is there, with this id at an outside provider.
+    /// Its client exists, with this id at an outside provider.
     Active { provider_ref: Option<&'a str> },
 }
 
@@ -88,13 +88,13 @@ pub(super) fn insert(
     match inserted.map_err(database::Error::from) {
         Ok(Some(inserted)) => Ok(inserted.into()),
         Ok(None) => Err(collision(connection, row)?),
-        // The model was deleted since its code was read.
+        // The model was deleted after its code was read.
         Err(database::Error::Referenced) => Err(no_such_model()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// What a row that could not be inserted has in common with another one.
+/// The value that a row which could not be inserted shares with another one.
 fn collision(connection: &mut Connection, row: &NewRow) -> Result<Error, database::Error> {
     let free = match &row.serial {
         Some(serial) => devices::check_serial_is_free(connection, serial, None),
@@ -106,7 +106,7 @@ fn collision(connection: &mut Connection, row: &NewRow) -> Result<Error, databas
     }
 }
 
-/// Those of these clients that have a row, in whatever state.
+/// Returns which of these clients have a row, in any state.
 pub(super) fn known_clients(
     connection: &mut Connection,
     client_ids: &[&str],
@@ -118,7 +118,7 @@ pub(super) fn known_clients(
     Ok(known.into_iter().collect())
 }
 
-/// Whether a device has this key, in whatever state its row is.
+/// Whether a device has this key, in any state of its row.
 pub(super) fn has_key(connection: &mut Connection, key: &str) -> Result<bool, database::Error> {
     let found = dsl::devices
         .filter(dsl::key.eq(key))
@@ -128,7 +128,7 @@ pub(super) fn has_key(connection: &mut Connection, key: &str) -> Result<bool, da
     Ok(found.is_some())
 }
 
-/// Deletes an active row that is still as it was read. Says whether it was.
+/// Deletes an active row if it is unchanged since it was read. Returns whether it was.
 pub(super) fn delete(connection: &mut Connection, device: &Device) -> Result<bool, database::Error> {
     let unchanged = dsl::state
         .eq(State::Active)
@@ -142,16 +142,16 @@ pub(super) fn active(connection: &mut Connection, id: i64) -> Result<Option<Devi
     devices::store::find(connection, id)
 }
 
-/// What a lease is claimed for.
+/// The purpose of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Change,
-    /// The device is not seen from then on. A deletion that was begun before can be claimed again.
+    /// From then on the device is not visible. A deletion that was begun before can be claimed again.
     Deletion,
 }
 
 impl Purpose {
-    /// The states that a row may be in.
+    /// The states in which a row can be claimed.
     const fn from(self) -> &'static [State] {
         match self {
             Self::Change => &[State::Active],
@@ -159,7 +159,7 @@ impl Purpose {
         }
     }
 
-    /// The state that it is in then.
+    /// The state of the row after that.
     const fn to(self) -> State {
         match self {
             Self::Change => State::Active,
@@ -194,8 +194,8 @@ pub(super) fn claim(connection: &mut Connection, id: i64, lease: &Lease, purpose
     }
 }
 
-/// Claims the lease of the next row after this id that was cut short: its lease has run out, or was given back before
-/// the end. Returns its state too.
+/// Claims the lease of the next row after this id whose change was interrupted: its lease has expired, or was given
+/// back before the end. Also returns its state.
 pub(super) fn claim_stale(
     connection: &mut Connection,
     after: i64,
@@ -219,7 +219,7 @@ pub(super) fn claim_stale(
         if let Some((row, state)) = claimed {
             return Ok(Some((row.into(), state)));
         }
-        // Somebody else has claimed or settled it since it was found.
+        // Another process has claimed or settled it since it was found.
         after = id;
     }
 }
@@ -230,13 +230,13 @@ fn is_free(now: i64) -> _ {
     dsl::lease_until.is_null().or(dsl::lease_until.le(now))
 }
 
-/// Whether something is to be done with a row's client. This is the condition of the index `devices_unsettled`, with the
-/// literal that lets SQLite see that.
+/// Whether a row's client still needs work. This is the condition of the index `devices_unsettled`, with the literal
+/// that lets SQLite see that.
 fn unsettled() -> SqlLiteral<Bool> {
     diesel::dsl::sql("(state <> 'active' OR lease_owner IS NOT NULL)")
 }
 
-/// Sets a row active and gives its lease back, if it is still the owner's. Says whether it was. Without a proof the
+/// Sets a row active and gives its lease back, if the owner still has it. Returns whether it had. Without a proof, the
 /// provider is asked whose the client is before its secret is read.
 pub(super) fn settle(
     connection: &mut Connection,
@@ -257,7 +257,7 @@ pub(super) fn settle(
     Ok(settled == 1)
 }
 
-/// Gives a lease back, if it is still the owner's; the row's state stays.
+/// Gives a lease back, if the owner still has it; the row's state stays.
 pub(super) fn release(connection: &mut Connection, id: i64, owner: &str) -> Result<(), database::Error> {
     diesel::update(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner)))
         .set((dsl::lease_owner.eq(None::<String>), dsl::lease_until.eq(None::<i64>)))
@@ -265,8 +265,8 @@ pub(super) fn release(connection: &mut Connection, id: i64, owner: &str) -> Resu
     Ok(())
 }
 
-/// Deletes a row, if its lease is still the owner's, and frees the key of the call that began to create it. Says whether
-/// it was.
+/// Deletes a row, if the owner still has its lease, and frees the key of the call that began to create it. Returns
+/// whether it had.
 pub(super) fn remove(connection: &mut Connection, id: i64, owner: &str) -> Result<bool, database::Error> {
     let removed = diesel::delete(dsl::devices.find(id).filter(dsl::lease_owner.eq(owner))).execute(connection)?;
     if removed == 1 {
@@ -275,7 +275,7 @@ pub(super) fn remove(connection: &mut Connection, id: i64, owner: &str) -> Resul
     Ok(removed == 1)
 }
 
-/// How many devices there are in each state. The active ones are not looked at one by one: they are all others.
+/// The number of devices in each state. The active ones are not counted one by one: they are the rest.
 pub(crate) fn count_by_state(connection: &mut Connection) -> Result<Vec<(&'static str, i64)>, database::Error> {
     let all: i64 = dsl::devices.count().get_result(connection)?;
     let mut count = |state: State| -> Result<i64, database::Error> {

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_liked_offer_wins_and_the_first_of_equals() {
+    fn the_preferred_offer_wins_and_the_first_of_equals() {
         let json = Some("application/json");
         let bytes = Some("application/octet-stream");
         assert_eq!(choice(&[]), json);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_who_accepts_errors_alone_is_answered() {
+    fn a_caller_who_accepts_only_errors_is_answered() {
         let json = Some("application/json");
         assert_eq!(choice(&["application/problem+json"]), json);
         assert_eq!(choice(&["text/html, Application/Problem+JSON;q=0.1"]), json);

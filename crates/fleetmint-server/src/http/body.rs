@@ -93,7 +93,7 @@ impl Reading {
         })
     }
 
-    /// Waits for more of it. Returns whether some arrived: `false` at the end.
+    /// Waits for more of it. Returns whether more arrived: `false` at the end.
     pub(crate) async fn frame(&mut self) -> Result<bool, Failure> {
         match self.body.frame().await {
             Some(Ok(frame)) => {
@@ -111,12 +111,12 @@ impl Reading {
         }
     }
 
-    /// How many bytes have come.
+    /// The number of bytes that have arrived.
     pub(crate) fn len(&self) -> usize {
         self.whole.len()
     }
 
-    /// How many there will be, where the request says so.
+    /// The announced size, if the request has a `Content-Length`.
     pub(crate) fn announced(&self) -> Option<usize> {
         self.announced
     }
@@ -126,7 +126,7 @@ impl Reading {
         self.whole.enlarge(bytes);
     }
 
-    /// All that has come.
+    /// All bytes that have arrived.
     pub(crate) fn into_bytes(self) -> Wiped {
         self.whole
     }
@@ -137,7 +137,7 @@ impl Reading {
         let Self { mut body, whole, .. } = self;
         drop(whole);
         let arriving = async { while let Ok(Some(Ok(_))) = tokio::time::timeout(DISCARD_PAUSE, body.frame()).await {} };
-        // Whether all of it came or not, the answer is the same.
+        // The answer is the same, whether all of it arrived or not.
         let _ = tokio::time::timeout(TIMEOUT, arriving).await;
     }
 }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_put_together_and_has_a_limit() {
+    async fn a_body_is_assembled_up_to_its_limit() {
         let text: &[u8] = &[b'x'; 5000];
         assert!(read(Body::empty(), 0).await.unwrap().as_ref().is_empty());
         assert_eq!(read(chunks(&[b"a", b"", b"bc"]), 3).await.unwrap().as_ref(), b"abc");
@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_never_ends_is_given_up() {
+    async fn a_body_that_never_ends_times_out() {
         let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
         assert_eq!(read(body, 3).await.unwrap_err(), Failure::TooSlow);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_is_discarded_may_not_pause_for_long() {
+    async fn a_discarded_body_may_not_pause_for_long() {
         let began = tokio::time::Instant::now();
         Reading::new(chunks(&[b"a", b"bc"]), 3).unwrap().discard().await;
         assert!(began.elapsed().is_zero());
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_breaks_off_is_none() {
+    async fn an_incomplete_body_is_an_error() {
         let body = Body::from_stream(stream::iter([
             Ok(Bytes::from_static(b"ab")),
             Err(std::io::Error::other("gone")),

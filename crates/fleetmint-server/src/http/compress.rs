@@ -122,7 +122,7 @@ fn is_wanted(headers: &HeaderMap) -> bool {
 
 fn mark_tag(headers: &mut HeaderMap) {
     let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
-    // A weak tag is one for all codings.
+    // A weak tag is valid for all codings.
     let strong = tag
         .filter(|tag| tag.starts_with('"'))
         .and_then(|tag| tag.strip_suffix('"'));

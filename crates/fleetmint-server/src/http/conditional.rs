@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use super::problem::{self, Problem};
 use crate::version::{Expected, Version};
 
-/// The versions that a caller means to change.
+/// The versions that a caller wants to change.
 #[derive(Debug)]
 pub(crate) struct IfMatch(pub(crate) Expected);
 
@@ -36,7 +36,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "documents the header, which is read by IfMatch")]
 pub(crate) struct IfMatchParameter {
-    /// Only if it is still in one of these states: an `ETag` as it was answered, several with commas between them, or
+    /// Only if it is still in one of these states: an `ETag` of an earlier answer, several with commas between them, or
     /// `*`. Otherwise the answer is a 412 and nothing is changed.
     #[param(
         rename = "If-Match",

@@ -13,11 +13,11 @@ use tokio::sync::Notify;
 use super::activity::Activity;
 use crate::source::Source;
 
-/// How many connections there may be.
+/// The limits of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub all: usize,
-    /// From one IPv4 address or one IPv6 /64; trusted proxies excepted.
+    /// From one IPv4 address or one IPv6 /64, except from trusted proxies.
     pub per_address: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Cursors of lists: a place in a list as callers send it back. Without the server around it, so that the fuzz targets
+//! Cursors of lists: a place in a list as callers send it back. Independent of the server, so that the fuzz targets
 //! build it alone.
 
 use base64::Engine as _;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::after::After;
 
-/// What a cursor holds: by what the list is sorted, whether descending, and where the last page ended. A place means
-/// nothing in another order.
+/// The content of a cursor: the column that the list is sorted by, whether it is descending, and the end of the last
+/// page. A place is only valid in its own order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cursor(pub(crate) String, pub(crate) bool, pub(crate) After);
 
@@ -18,7 +18,7 @@ impl Cursor {
         BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// Reads what a caller sends.
+    /// Reads a cursor that a caller sent.
     pub(crate) fn decode(text: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         serde_json::from_slice(&bytes).ok()
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_encoded_is_decoded() {
+    fn an_encoded_cursor_is_decoded() {
         for after in [
             After::Number(i64::MIN, 1),
             After::Text("K\u{FC}che \"\u{0}".to_owned(), i64::MAX),
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_cursor() {
+    fn anything_else_is_not_a_cursor() {
         let encoded = |json: &str| BASE64_URL_SAFE_NO_PAD.encode(json);
         for text in [
             "",

@@ -1,4 +1,4 @@
-//! What handlers take from a request, with every rejection a [`Problem`].
+//! The parts of a request that handlers extract. Every rejection is a [`Problem`].
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -30,7 +30,7 @@ pub(crate) const ACCEPT_PATCH: (HeaderName, HeaderValue) = (
 /// The largest JSON body in bytes, unless an operation has another limit.
 pub(crate) const BODY_MAX: usize = 256 * 1024;
 
-/// The `{id}` of the path. A text that is not an id names nothing, so it is a 404 too.
+/// The `{id}` of the path. A text that is not an id identifies nothing, so it is also a 404.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Id(pub(crate) i64);
 
@@ -192,7 +192,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             json::Error::Value(wrong) => Problem::invalid(vec![Violation::new(wrong.pointer(), describe(&wrong.what))]),
             json::Error::Json(Some((line, column))) => Problem::new(
                 problem::UNREADABLE_BODY,
-                format!("The body is not JSON: it breaks off or goes wrong at line {line}, column {column}."),
+                format!("The body is not JSON: it has an error or ends too early at line {line}, column {column}."),
             ),
             json::Error::Json(None) => Problem::new(problem::UNREADABLE_BODY, "The body is not JSON."),
         })
@@ -219,7 +219,7 @@ fn shown_name(name: &str) -> String {
     }
 }
 
-/// The query string, read parameter by parameter, so that a misspelt one is an error and not ignored.
+/// The query string, read parameter by parameter, so that a misspelt one is an error instead of being ignored.
 #[derive(Debug)]
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,

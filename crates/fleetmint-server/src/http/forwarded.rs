@@ -1,9 +1,9 @@
-//! Whose call a proxy passes on: `X-Forwarded-For`, or `Forwarded` (RFC 7239), read from the right.
+//! The address of a caller behind proxies: `X-Forwarded-For`, or `Forwarded` (RFC 7239), read from the right.
 //!
-//! Each proxy adds the address that it was called from at the right end. So an entry is as true as the proxy that wrote
-//! it, and the first address from the right that is no trusted proxy's is the caller's. What stands further left came
-//! from the caller: it may be any bytes, and must not hide what the proxy added to the same line. So lines are split as
-//! bytes, and an entry that cannot be read ends the reading where it stands.
+//! Each proxy adds the address that it was called from at the right end. So an entry is only as reliable as the proxy
+//! that wrote it, and the first address from the right that is not a trusted proxy's is the caller's. Everything
+//! further left came from the caller: it may be any bytes, and must not hide what the proxy added to the same line. So
+//! lines are split as bytes, and the reading ends at an entry that cannot be read.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,7 +16,7 @@ use crate::source::Source;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies whose word is believed, and the one header in which they give it.
+/// The trusted proxies, and the one header that is read from them.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxies {
     trusted: Vec<IpNet>,
@@ -31,13 +31,13 @@ impl Proxies {
         }
     }
 
-    /// Whether this peer's word is believed.
+    /// Whether this peer is a trusted proxy.
     pub(crate) fn trusts(&self, peer: Source) -> bool {
         let address = peer.address();
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
-    /// The caller's address. Where an entry cannot be read, it is the address of the last trusted hop.
+    /// The caller's address. If an entry cannot be read, it is the address of the last trusted hop.
     pub(crate) fn caller(&self, peer: Source, headers: &HeaderMap) -> Source {
         match self.header {
             ForwardedBy::XForwardedFor => {
@@ -84,7 +84,7 @@ enum Entry {
     Unreadable,
 }
 
-/// An address as proxies write it: bare, or with a port, then IPv6 in brackets.
+/// An address as proxies write it: bare, or with a port; IPv6 with a port is in brackets.
 fn address(part: &[u8]) -> Entry {
     let part = part.trim_ascii();
     if part.is_empty() {
@@ -103,8 +103,8 @@ fn address(part: &[u8]) -> Entry {
 }
 
 /// The address in `for=192.0.2.60;proto=https` or `for="[2001:db8::1]:4711"` (RFC 7239 §4). `unknown` and names that
-/// proxies hide addresses behind (`_gateway`) are no addresses. The other pairs may be what the proxy repeats of the caller
-/// (`host`), and are not read.
+/// proxies use to hide addresses (`_gateway`) are not addresses. The other pairs are not read: a proxy may copy them
+/// from the caller (`host`).
 fn forwarded_for(element: &[u8]) -> Entry {
     let element = element.trim_ascii();
     if element.is_empty() {
@@ -133,8 +133,8 @@ fn forwarded_for(element: &[u8]) -> Entry {
     given
 }
 
-/// The parts between separators that stand outside quoted strings, from the right, so that a mark that the caller left
-/// open spoils only what is left of it.
+/// The parts between separators outside quoted strings, from the right, so that a quotation mark that the caller left
+/// open only affects the parts to its left.
 struct UnquotedParts<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
@@ -156,7 +156,7 @@ impl<'a> Iterator for UnquotedParts<'a> {
         let rest = self.rest?;
         let mut quoted = false;
         let at = rest.iter().enumerate().rposition(|(at, &byte)| {
-            // Within the quoted string, which is entered at its end, a mark behind a backslash does not begin it.
+            // Reading enters a quoted string at its end. A quotation mark after a backslash is not its beginning.
             if byte == b'"' && !(quoted && is_escaped(rest, at)) {
                 quoted = !quoted;
             }
@@ -172,8 +172,8 @@ impl<'a> Iterator for UnquotedParts<'a> {
     }
 }
 
-/// Whether the byte at this place of a quoted string is written with a backslash (RFC 9110 §5.6.4). Two of them are one
-/// that is escaped itself.
+/// Whether the byte at this position of a quoted string is escaped by a backslash (RFC 9110 §5.6.4). Of two
+/// backslashes, the second is escaped by the first.
 fn is_escaped(text: &[u8], at: usize) -> bool {
     let before = text.get(..at).unwrap_or_default();
     before.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
@@ -206,9 +206,9 @@ mod tests {
         for (peer, lines, expected) in [
             ("10.0.0.1", &[] as &[&str], "10.0.0.1"),
             ("10.0.0.1", &["192.0.2.7"], "192.0.2.7"),
-            // Nobody trusts this peer, whatever it claims.
+            // This peer is not trusted, whatever it claims.
             ("192.0.2.9", &["192.0.2.7"], "192.0.2.9"),
-            // What is left of the first stranger was written by the stranger.
+            // The first untrusted address wrote everything to its left.
             ("10.0.0.1", &["203.0.113.1, 192.0.2.7"], "192.0.2.7"),
             ("10.0.0.1", &["203.0.113.1, 192.0.2.7, 10.0.0.2"], "192.0.2.7"),
             ("10.0.0.1", &["203.0.113.1, 10.0.0.3, 192.0.2.7, 10.0.0.2"], "192.0.2.7"),
@@ -222,7 +222,7 @@ mod tests {
             ("10.0.0.1", &["192.0.2.7:4711"], "192.0.2.7"),
             ("10.0.0.1", &["[2001:db8:2::7]"], "2001:db8:2::7"),
             ("10.0.0.1", &["[2001:db8:2::7]:4711"], "2001:db8:2::7"),
-            // What cannot be read ends the reading at the last trusted hop.
+            // An entry that cannot be read ends the reading at the last trusted hop.
             ("10.0.0.1", &["192.0.2.7, unknown"], "10.0.0.1"),
             ("10.0.0.1", &["192.0.2.7, 10.0.0.256, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["192.0.2.7", "Gästenetz"], "10.0.0.1"),
@@ -247,10 +247,10 @@ mod tests {
             (&["proto=https ; for=\"[2001:db8:2::7]:4711\""], "2001:db8:2::7"),
             (&["for=203.0.113.1", "for=192.0.2.7, for=10.0.0.2"], "192.0.2.7"),
             (&["for=192.0.2.7;by=\"_a,b;c\", for=10.0.0.2"], "192.0.2.7"),
-            // A mark that the caller left open does not reach what the proxy added.
+            // A quotation mark that the caller left open does not affect what the proxy added.
             (&["for=\"203.0.113.1, for=192.0.2.7"], "192.0.2.7"),
             (&["for=\"203.0.113.1\\\", for=192.0.2.7"], "192.0.2.7"),
-            // No address, or two.
+            // No address, or two addresses.
             (&["for=192.0.2.7, for=unknown"], "10.0.0.1"),
             (&["for=192.0.2.7, for=_hidden"], "10.0.0.1"),
             (&["for=192.0.2.7, proto=https"], "10.0.0.1"),
@@ -267,9 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_spoil_only_what_is_left_of_them() {
+    fn bytes_that_are_not_text_only_affect_the_entries_to_their_left() {
         for (header, lines, expected) in [
-            // What the proxy added to the caller's own line.
+            // The proxy added its entry to the caller's own line.
             (ForwardedBy::XForwardedFor, &[&b"\xff, 192.0.2.7"[..]][..], "192.0.2.7"),
             (
                 ForwardedBy::XForwardedFor,
@@ -284,7 +284,7 @@ mod tests {
                 &[b"for=\xff;by=\xff, for=192.0.2.7, for=10.0.0.2"],
                 "192.0.2.7",
             ),
-            // What is left of a broken part cannot be believed.
+            // Entries to the left of a broken one cannot be trusted.
             (ForwardedBy::XForwardedFor, &[b"192.0.2.7, \xff"], "10.0.0.1"),
             (ForwardedBy::XForwardedFor, &[b"192.0.2.7, \xff, 10.0.0.2"], "10.0.0.2"),
             (ForwardedBy::XForwardedFor, &[b"192.0.2.7\xff"], "10.0.0.1"),
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_repeats_of_the_caller_beside_the_address_does_not_hide_it() {
+    fn pairs_that_a_proxy_copies_from_the_caller_do_not_hide_the_address() {
         for host in [
             &b"a.example"[..],
             b"\xff",

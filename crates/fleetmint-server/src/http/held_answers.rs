@@ -1,6 +1,6 @@
-//! The answers that hold room for large bodies while they are written. While a call waits for room, the connections of
-//! those that are read too slowly are closed, the slowest first. Otherwise a few callers who hardly read could block all
-//! others.
+//! The answers that occupy room for large bodies while they are written. While a call waits for room, the connections
+//! of answers that are read too slowly are closed, the slowest first. Otherwise a few callers who hardly read could
+//! block all others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::source::Source;
 /// The least rate at which an answer must be read while a call waits for the room that it holds, in bytes per second.
 const PACE: u64 = 64 << 10;
 
-/// How far its reader may fall behind that rate. Shorter than a call waits.
+/// How far its reader may fall behind that rate. This is shorter than the time that a call waits.
 const BEHIND_MAX: Duration = Duration::from_secs(5);
 
-/// The answers that hold room.
+/// The answers that occupy room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeldAnswers(Arc<Mutex<Vec<Writing>>>);
 
-/// Among the extensions of an answer that holds room, for the connection that will write it.
+/// An extension of an answer that occupies room, for the connection that will write it.
 #[derive(Clone, Debug)]
 pub(crate) struct HoldsRoom {
     answers: HeldAnswers,
@@ -36,10 +36,10 @@ struct Writing {
     held: Weak<()>,
     client: Source,
     connection: Arc<Activity>,
-    /// When everything that was read by the last look was due at [`PACE`]. Reading faster earns no credit for later: the
-    /// peer's kernel reads a lot, whether the peer itself reads or not.
+    /// The time at which, at [`PACE`], everything read until the last check was due. Reading faster earns no credit for
+    /// later: the peer's kernel reads a lot even if the peer itself does not.
     since: Instant,
-    /// How many bytes the connection had sent by then.
+    /// The number of bytes that the connection had sent by then.
     sent: u64,
 }
 
@@ -48,7 +48,7 @@ impl HeldAnswers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An answer that holds so many units of room, until the first of these is dropped.
+    /// Creates an answer that occupies this many units of room, until the first of the two returned values is dropped.
     pub(crate) fn hold(&self, units: usize) -> (Arc<()>, HoldsRoom) {
         let held = Arc::new(());
         let holds_room = HoldsRoom {
@@ -59,8 +59,8 @@ impl HeldAnswers {
         (held, holds_room)
     }
 
-    /// Closes the connections of answers that are behind, the slowest first, until they free as many units of room as are
-    /// needed. Returns how many units they held.
+    /// Closes the connections of answers that are behind, the slowest first, until enough units of room are freed.
+    /// Returns how many units they occupied.
     pub(crate) fn end_slowest(&self, needed: usize) -> usize {
         let now = Instant::now();
         let mut writing = self.writing();
@@ -78,7 +78,7 @@ impl HeldAnswers {
             tracing::warn!(
                 client = %answer.client,
                 behind_ms = behind.as_millis(),
-                "a large answer is given up: it is read too slowly, and others wait for its memory"
+                "a large answer was aborted: it was read too slowly while others waited for its memory"
             );
             answer.connection.close();
             count += 1;
@@ -119,7 +119,7 @@ impl Writing {
 mod tests {
     use super::*;
 
-    /// Readers of so many bytes a second each, who hold ten units each.
+    /// Readers with these rates in bytes per second, whose answers occupy ten units each.
     async fn readers(answers: &HeldAnswers, rates: &[usize]) -> Vec<(Arc<()>, Arc<Activity>)> {
         let readers: Vec<_> = rates
             .iter()
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_slowest_that_are_behind_are_given_up_as_far_as_needed() {
+    async fn only_as_many_slow_answers_as_needed_are_aborted_the_slowest_first() {
         let answers = HeldAnswers::default();
         let rates = [65 << 10, 63 << 10, 0, 7 << 10];
         let readers = readers(&answers, &rates).await;
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(answers.end_slowest(11), 0, "the last has its pace");
         assert_eq!(behind(), [Duration::ZERO]);
 
-        // It had read ahead, which is no credit.
+        // It had read ahead, which earns no credit.
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert_eq!(answers.end_slowest(1), 0);
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_that_are_written_are_forgotten() {
+    async fn written_answers_are_forgotten() {
         let answers = HeldAnswers::default();
         drop(readers(&answers, &[0, 0]).await);
         assert_eq!(answers.end_slowest(1), 0);

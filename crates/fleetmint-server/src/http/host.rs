@@ -10,7 +10,7 @@ pub(crate) fn wrong<B>(request: &axum::http::Request<B>) -> Option<&'static str>
     let mut lines = request.headers().get_all(header::HOST).iter();
     match (lines.next(), lines.next()) {
         (Some(host), None) if host.as_bytes().iter().all(is_allowed) => None,
-        (Some(_), None) => Some("The header Host is no host with an optional port."),
+        (Some(_), None) => Some("The header Host is not a host with an optional port."),
         (Some(_), Some(_)) => Some("The header Host comes more than once."),
         (None, _) if request.version() < Version::HTTP_11 => None,
         (None, _) => Some("The header Host is missing."),

@@ -1,9 +1,9 @@
-//! Reads a JSON body, and says which member is wrong and what is wrong with it.
+//! Reads a JSON body, and reports which member is wrong and what is wrong with it.
 //!
-//! serde's errors are texts, which may hold the value that was sent, and that may be a secret. So everything here runs
-//! through [`Traced`], whose error is [`Failure`]: it takes what serde says in its own terms (a field is missing, unknown,
-//! twice there, of another type), and adds the path as it passes objects on the way up. An error can only pass serde_json as
-//! one of its own, and loses that on the way: it waits in a [`Slot`] meanwhile.
+//! serde's errors are texts, which may contain the sent value, and that may be a secret. So everything here goes
+//! through [`Traced`], whose error is [`Failure`]: it keeps what serde reports as typed errors (a field is missing,
+//! unknown, duplicate, of another type), and adds the path while the error passes objects on the way up. serde_json
+//! only lets its own error type through, so the failure is stored in a [`Slot`] in the meantime.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,12 +15,12 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-/// Why a body is not what was asked for.
+/// Why a body cannot be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Error {
-    /// It is not JSON. Where it goes wrong, counted from 1, if that is known.
+    /// It is not JSON: line and column of the error, counted from 1, if they are known.
     Json(Option<(usize, usize)>),
-    /// A value is wrong, or is not there.
+    /// A value is wrong or missing.
     Value(Wrong),
 }
 
@@ -36,10 +36,10 @@ pub(super) struct Wrong {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum What {
     Missing(&'static str),
-    /// A member that nobody knows, by the name that the caller gave it.
+    /// An unknown member, with the name that the caller gave.
     Unknown(String),
     Repeated(&'static str),
-    /// It should be this: `a string`.
+    /// The expected value, such as `a string`.
     Other(String),
 }
 
@@ -60,7 +60,7 @@ impl Wrong {
     }
 }
 
-/// Reads a value from a JSON text that holds nothing else.
+/// Reads a value from a JSON text that contains nothing else.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let slot = Slot::default();
     let mut json = serde_json::Deserializer::from_slice(bytes);
@@ -78,7 +78,7 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     }
 }
 
-/// Where what is wrong waits while an error without it passes serde_json.
+/// Stores the failure while an error without it passes serde_json.
 type Slot = RefCell<Option<Box<Wrong>>>;
 
 /// An error on its way up.
@@ -102,7 +102,7 @@ impl Failure {
         self
     }
 
-    /// As an error of the parser, behind which it waits.
+    /// Converts it into an error of the parser, and stores it meanwhile.
     fn wait<E: serde::de::Error>(self, slot: &Slot) -> E {
         if let Self::Value(wrong) = self {
             *slot.borrow_mut() = Some(wrong);
@@ -110,7 +110,7 @@ impl Failure {
         E::custom("")
     }
 
-    /// What waited behind an error of the parser; if nothing did, the text is not JSON.
+    /// The failure that was stored for an error of the parser; if there is none, the text is not JSON.
     fn waited(slot: &Slot) -> Self {
         slot.borrow_mut().take().map_or(Self::Json, Self::Value)
     }
@@ -125,7 +125,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl serde::de::Error for Failure {
-    /// The text of a type of another crate may hold the value.
+    /// The error text of another crate's type may contain the value.
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::new(What::Other("another type".to_owned()))
     }
@@ -192,7 +192,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Traced<'_, D> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Of the variants without a value, which are texts; the interface has no others.
+    /// Only for variants without a value, which are texts; the interface has no others.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -202,7 +202,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Traced<'_, D> {
         visitor.visit_enum(String::deserialize(self)?.into_deserializer())
     }
 
-    // JSON says itself what it holds.
+    // JSON is self-describing.
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map struct identifier ignored_any
@@ -273,7 +273,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Traced<'_, V> {
         self.inner.visit_map(members).map_err(|error| error.wait(self.slot))
     }
 
-    /// No body of the interface holds an array, and serde would take one for the members of a struct.
+    /// No body of the interface contains an array, and serde would accept one as the members of a struct.
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<V::Value, A::Error> {
         let error = Failure::invalid_type(Unexpected::Seq, &self.inner);
         Err(error.wait(self.slot))
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn a_wrong_value_is_reported_with_its_place() {
         let other = |text: &str| What::Other(text.to_owned());
         let unknown = |text: &str| What::Unknown(text.to_owned());
         for (text, pointer, what) in [
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_from_what_is_another() {
+    fn invalid_json_is_distinguished_from_other_json() {
         for (text, place) in [
             ("", (1, 0)),
             ("{", (1, 1)),
@@ -421,7 +421,7 @@ mod tests {
                 "{text}"
             );
         }
-        // What only a reader of the whole text notices.
+        // Errors that are only noticed after the whole text was read.
         for text in [
             &b"{\"inner\":{\"text\":\"\\ud800\"}}"[..],
             b"{\"inner\":{\"text\":\"\xff\"}}",

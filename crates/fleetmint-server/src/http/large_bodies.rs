@@ -1,10 +1,10 @@
-//! Large bodies: a limit on the memory that they and the work on them take, from before most of a request's body is read
+//! Large bodies: limits the memory of the bodies and of the work on them, from before most of a request's body is read
 //! until the answer's body is written. A call that finds no room waits in a short queue; if that is full, it is refused
 //! with `Retry-After`.
 //!
-//! A body gets its room in one piece, so that no two bodies wait for each other, but only once its first part has arrived:
-//! the size that a request announces takes no room, and a body that then arrives slowly loses its room. An answer that is
-//! read slowly loses its room when another call waits for it (`held_answers`).
+//! A body gets its room in one piece, so that no two bodies wait for each other, but only once its first part has
+//! arrived: an announced size takes no room, and a body that then arrives slowly loses its room. An answer that is read
+//! slowly loses its room when another call waits for it (`held_answers`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,16 +26,16 @@ const SMALL: usize = 256 << 10;
 /// How far a body may fall behind [`PACE`].
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The unit in which room is counted, in bytes.
+/// The unit of room, in bytes.
 const UNIT: usize = 1 << 10;
 
-/// How many calls may wait for room.
+/// The maximum number of calls that wait for room.
 const WAITING_MAX: usize = 32;
 
 /// How long a call waits for room.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// How often a waiting call looks for answers that are read too slowly.
+/// How often a waiting call checks for answers that are read too slowly.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The room for large bodies.
@@ -47,11 +47,11 @@ pub struct LargeBodies {
     answers: HeldAnswers,
 }
 
-/// Room for the bodies of one call and the work on them, until it is dropped. Small ones need none.
+/// Room for the bodies of one call and the work on them, until it is dropped. Small bodies need none.
 #[derive(Debug)]
 pub(crate) struct Room(Option<Taken>);
 
-/// A part of the room, and the list of the answers that hold some.
+/// A part of the room, and the list of the answers that occupy room.
 #[derive(Debug)]
 struct Taken {
     permit: OwnedSemaphorePermit,
@@ -102,7 +102,7 @@ impl LargeBodies {
     /// Room for this many bytes.
     pub fn new(bytes: usize) -> Self {
         let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX);
-        // Only less on platforms with small addresses.
+        // It is only smaller on platforms with small addresses.
         let units = units.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
         Self {
             room: Arc::new(Semaphore::new(units as usize)),
@@ -117,7 +117,7 @@ impl LargeBodies {
         if bytes <= SMALL {
             return Ok(Room(None));
         }
-        // A body that is larger than all the room takes all of it.
+        // A body that is larger than the whole room takes all of it.
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
         if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(units) {
             return Ok(self.taken(permit));
@@ -166,7 +166,7 @@ impl LargeBodies {
         let unread = |failure: Failure| failure.problem(max);
         let mut reading = Reading::new(body, max).map_err(unread)?;
         let whole = begin(&mut reading).await.map_err(unread)?;
-        // A body that does not announce its size may have any.
+        // A body without an announced size may have any size.
         let size = if whole {
             reading.len()
         } else {
@@ -188,7 +188,7 @@ impl LargeBodies {
     }
 }
 
-/// Reads what needs no room. Returns whether that is the whole body.
+/// Reads the part that needs no room. Returns whether that is the whole body.
 async fn begin(reading: &mut Reading) -> Result<bool, Failure> {
     let first = async {
         while reading.len() < SMALL {
@@ -237,7 +237,7 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    /// So many pieces of so many bytes, each after a pause.
+    /// A body of this many pieces of this many bytes, each after a pause.
     fn pieces(count: usize, size: usize, pause: Duration) -> Body {
         let pieces = stream::iter(0..count).then(move |_| async move {
             tokio::time::sleep(pause).await;
@@ -247,11 +247,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_takes_room_when_it_comes_and_only_while_it_does() {
+    async fn a_body_takes_room_only_while_it_arrives() {
         let bodies = LargeBodies::new(10 * MIB);
         let free = || bodies.room.available_permits();
         let read = |body| bodies.read(body, 4 * MIB, |size| 2 * size);
-        // One of which nothing comes takes no room.
+        // A body of which nothing arrives takes no room.
         let began = Instant::now();
         let (slow, ()) = tokio::join!(read(pieces(9, 1, Duration::from_secs(10))), async {
             tokio::time::sleep(Duration::from_secs(15)).await;
@@ -260,12 +260,12 @@ mod tests {
         assert!(slow.is_err());
         assert_eq!(began.elapsed(), body::TIMEOUT);
 
-        // Nor does one that is whole and small.
+        // Nor does a complete small body.
         let (small, room) = read(pieces(1, 100 << 10, Duration::ZERO)).await.unwrap();
         assert_eq!((small.as_ref().len(), free()), (100 << 10, 10 << 10));
         drop(room);
 
-        // One that stops half-way gives its room back soon.
+        // A body that stops half-way soon gives its room back.
         let began = Instant::now();
         let stops = pieces(1, 512 << 10, Duration::ZERO).into_data_stream();
         let stops = stops.chain(pieces(9, 1, Duration::from_secs(1)).into_data_stream());
@@ -276,7 +276,7 @@ mod tests {
         assert!(stopped.is_err());
         assert_eq!((began.elapsed(), free()), (PAUSE, 10 << 10));
 
-        // One that comes slowly, but at its pace.
+        // A body that arrives slowly, but fast enough.
         let (whole, mut room) = read(pieces(20, 150 << 10, Duration::from_secs(1))).await.unwrap();
         assert_eq!((whole.as_ref().len(), free()), (3000 << 10, 2 << 10));
         room.shrink(MIB);
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(free(), 9 << 10);
         drop(room);
 
-        // One that is refused is read to its end, or to a pause.
+        // A refused body is read to its end, or to a pause.
         let all = bodies.room(10 * MIB).await.unwrap();
         let began = Instant::now();
         assert!(read(pieces(9, 300 << 10, Duration::from_secs(1))).await.is_err());
@@ -294,20 +294,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_finds_no_room_waits_and_is_refused_in_the_end() {
+    async fn a_body_without_room_waits_and_is_finally_refused() {
         let bodies = LargeBodies::new(10 * MIB);
         let first = bodies.room(6 * MIB).await.unwrap();
         let began = Instant::now();
         bodies.room(6 * MIB).await.unwrap_err();
         assert_eq!(began.elapsed(), WAIT);
-        // Small ones need none.
+        // Small bodies need none.
         bodies.room(SMALL).await.unwrap();
         let (second, ()) = tokio::join!(bodies.room(6 * MIB), async {
             // The answer's last byte is written.
             drop(first.answer(vec![0]));
         });
         drop(second.unwrap());
-        // More than there is: it waits until it is alone.
+        // A body that needs more than the whole room waits until it is alone.
         drop(bodies.room(100 * MIB).await.unwrap());
         assert_eq!(bodies.room.available_permits(), 10 << 10);
     }

@@ -1,7 +1,7 @@
-//! The media ranges of an `Accept` header (RFC 9110 §12.5.1), without the server around them, so that the fuzz targets build
+//! The media ranges of an `Accept` header (RFC 9110 §12.5.1), independent of the server, so that the fuzz targets build
 //! them alone.
 
-/// What a caller accepts.
+/// The media types that a caller accepts.
 pub(crate) struct Ranges<'a>(Vec<&'a str>);
 
 impl<'a> Ranges<'a> {
@@ -11,7 +11,7 @@ impl<'a> Ranges<'a> {
         Self(ranges.filter(|range| !range.is_empty()).collect())
     }
 
-    /// The first of the offers that the caller likes best; without any range the first of all.
+    /// The offer with the highest weight, the first one of several; without any range the first of all.
     pub(crate) fn best<'o>(&self, offers: &[&'o str]) -> Option<&'o str> {
         let mut best: Option<(&str, f32)> = None;
         for offer in offers {
@@ -54,8 +54,8 @@ fn specificity(range: &str, offer: &str) -> u8 {
     }
 }
 
-/// The weight among the parameters of a media range or a content coding (RFC 9110 §12.4.2). What is no number counts as 0,
-/// what is above 1 as 1.
+/// The weight among the parameters of a media range or a content coding (RFC 9110 §12.4.2). A text that is not a number
+/// counts as 0, a number above 1 as 1.
 pub(crate) fn weight<'a>(parameters: impl Iterator<Item = &'a str>) -> f32 {
     parameters
         .filter_map(|parameter| parameter.split_once('='))

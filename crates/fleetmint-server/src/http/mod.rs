@@ -1,5 +1,5 @@
-//! HTTP as every room needs it: problems, what is read from requests, how answers are written, connections and their
-//! limits. It knows no noun of the service.
+//! The parts of HTTP that every room needs: problems, reading requests, writing answers, connections and their limits.
+//! It knows no noun of the service.
 
 pub(crate) mod accept;
 mod activity;

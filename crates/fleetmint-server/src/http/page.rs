@@ -13,10 +13,10 @@ use super::extract::Query;
 use super::problem::Problem;
 use crate::database::keyset::{After, Listing, SortKey};
 
-/// How many items a page has when the caller does not say.
+/// The default number of items of a page.
 const LIMIT_DEFAULT: u32 = 50;
 
-/// The most that a page has.
+/// The maximum number of items of a page.
 const LIMIT_MAX: u32 = 500;
 
 /// The longest text to search for, in characters.
@@ -27,7 +27,7 @@ const Q_MAX: usize = 256;
 pub(crate) struct Page<T: ToSchema> {
     #[schema(schema_with = items::<T>)]
     pub(crate) items: Vec<T>,
-    /// Where the next page begins; `null` at the end.
+    /// The beginning of the next page; `null` on the last page.
     #[schema(required)]
     pub(crate) next_cursor: Option<String>,
 }
@@ -37,12 +37,12 @@ pub(crate) struct Page<T: ToSchema> {
 fn items<T: ToSchema>() -> Array {
     ArrayBuilder::new()
         .items(Ref::from_schema_name(T::name()))
-        .description(Some("The items, in the order asked for."))
+        .description(Some("The items, in the requested order."))
         .build()
 }
 
 impl<T: ToSchema> Page<T> {
-    /// A page of the items, of which there may be one more than the limit: that one means that there is a next page.
+    /// A page of the items. One item more than the limit means that there is a next page.
     pub(crate) fn new<I, S: SortKey>(
         listing: &Listing<S>,
         mut items: Vec<I>,
@@ -76,7 +76,7 @@ impl<S: SortKey> IntoParams for ListParameters<S> {
             limit_parameter(),
             parameter(
                 "cursor",
-                "The `next_cursor` of the page before, in the same order.",
+                "The `next_cursor` of the previous page, in the same order.",
                 text().pattern(Some("^[A-Za-z0-9_-]*$")),
             ),
             parameter(
@@ -114,7 +114,7 @@ fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> Parameter 
         .build()
 }
 
-/// Reads the parameters of a list. `Query::finish` is left to the caller, who may take more.
+/// Reads the parameters of a list. The caller may read more, and must then call `Query::finish`.
 pub(crate) fn listing<S: SortKey>(query: &mut Query) -> Listing<S> {
     let limit = limit(query);
     let q = query.parse_text("q", search);
@@ -145,10 +145,10 @@ pub(crate) fn listing<S: SortKey>(query: &mut Query) -> Listing<S> {
     }
 }
 
-/// What items are searched for.
+/// Reads the text to search for.
 fn search(text: &str) -> Result<String, String> {
     if text.contains('\0') {
-        return Err("must have no NUL".to_owned());
+        return Err("must not contain NUL".to_owned());
     }
     let length = text.chars().count();
     if length > Q_MAX {
@@ -167,7 +167,7 @@ pub(crate) fn limit(query: &mut Query) -> u32 {
         .unwrap_or(LIMIT_DEFAULT)
 }
 
-/// For lists that take nothing but the shared parameters.
+/// For lists that only have the shared parameters.
 pub(crate) fn only_listing<S: SortKey>(mut query: Query) -> Result<Listing<S>, Problem> {
     let listing = listing(&mut query);
     query.finish()?;

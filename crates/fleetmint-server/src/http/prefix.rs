@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use url::Url;
 
-/// The path of `server.public_url`; empty where the service has the whole host.
+/// The path of `server.public_url`; empty if the service has the whole host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Prefix(Arc<str>);
 
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_path_of_the_public_url() {
+    fn the_prefix_is_the_path_of_the_public_url() {
         for (url, prefix) in [
             (None, ""),
             (Some("https://example.com"), ""),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn locations_lead_below_it() {
+    fn locations_begin_with_the_prefix() {
         let located = |url, location: &'static str| {
             let response = Response::builder().header(header::LOCATION, location);
             let response = Prefix::of(Some(url)).locate(response.body(Body::empty()).unwrap());

@@ -23,13 +23,13 @@ pub(crate) fn retry_after(seconds: u64) -> (HeaderName, HeaderValue) {
 
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// A kind of problem. Its name is part of the interface: it never changes its meaning.
+/// A kind of problem. Its name is part of the interface, and its meaning never changes.
 ///
 /// Each room declares its own kinds beside the code that answers with them, by [`kinds`]; `router::PROBLEMS` lists all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind(pub(crate) &'static Definition);
 
-/// What a [`Kind`] is made of.
+/// The parts of a [`Kind`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Definition {
     pub(crate) uri: &'static str,
@@ -48,13 +48,13 @@ impl Kind {
         self.0.status
     }
 
-    /// What all problems of this kind have in common. The title of a kind that is named after its status is the status's
-    /// phrase in RFC 9110.
+    /// A text for all problems of this kind. The title of a kind that is named after its status is the status's phrase
+    /// in RFC 9110.
     pub const fn title(self) -> &'static str {
         self.0.title
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without any change.
     pub const fn is_retryable(self) -> bool {
         self.0.retryable
     }
@@ -128,7 +128,7 @@ pub(crate) struct Body<'a> {
     /// The values that are wrong, if any: the first 32 of them.
     #[schema(max_items = 32)]
     errors: &'a [Violation],
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without any change.
     retryable: bool,
 }
 
@@ -163,7 +163,7 @@ impl Problem {
         Self::invalid_first(errors, count)
     }
 
-    /// A 422 for `count` values that break rules, of which only the first are given.
+    /// A 422 for `count` values that break rules; `errors` has only the first of them.
     pub(crate) fn invalid_first(mut errors: Vec<Violation>, count: usize) -> Self {
         errors.truncate(violation::LISTED_MAX);
         let detail = match errors.as_slice() {

@@ -49,9 +49,9 @@ fn whole_number() -> ObjectBuilder {
         .maximum(Some(i64::MAX))
 }
 
-/// What never changes, in an answer that is sent back.
+/// A value that never changes, in an answer that is sent back.
 pub(crate) fn fixed_text() -> Schema {
-    text().read_only(true).description(Some("Only as it is.")).into()
+    text().read_only(true).description(Some("Only unchanged.")).into()
 }
 
 /// A time in an answer.
@@ -67,17 +67,17 @@ fn moment() -> ObjectBuilder {
 
 /// A time, in an answer that is sent back.
 pub(crate) fn fixed_time() -> Schema {
-    moment().read_only(true).description(Some("Only as it is.")).into()
+    moment().read_only(true).description(Some("Only unchanged.")).into()
 }
 
-/// What people call a model or a device.
+/// The name of a model or a device.
 pub(crate) fn name() -> Schema {
     text()
         .min_length(Some(1))
         .max_length(Some(name::MAX))
         .pattern(Some(name::PATTERN))
         .description(Some(
-            "What people call it: 1 to 200 characters, no control characters, and not only invisible ones.",
+            "A name for people: 1 to 200 characters, no control characters, and not only invisible ones.",
         ))
         .examples(["Kitchen"])
         .into()

@@ -16,8 +16,8 @@ impl Serialize for Time {
 }
 
 /// Reads a time in RFC 3339, and nothing else that looks like a time: 24 hours, offsets below 24 hours, years of four
-/// digits. A leap second is the last moment of its minute; what lies beyond the last time that can be stored is that
-/// last time.
+/// digits. A leap second is the last moment of its minute; a later time than the last one that can be stored becomes
+/// that one.
 ///
 /// # Errors
 /// What a time must be.
@@ -61,7 +61,7 @@ fn read(text: &str) -> Option<Timestamp> {
         i8::try_from(second).ok()?,
     );
     let time = jiff::civil::Time::new(hour, minute, second, nanosecond).ok()?;
-    // The first and the last hours of what four digits can say are beyond what jiff can.
+    // jiff does not support the first and the last hours of the range of four-digit years.
     let moment = offset.to_timestamp(DateTime::from_parts(date, time));
     Some(moment.unwrap_or(if year > 0 { Timestamp::MAX } else { Timestamp::MIN }))
 }
@@ -83,7 +83,7 @@ fn offset(text: &str) -> Option<Offset> {
     within_a_day.then(|| Offset::from_seconds(sign * seconds).ok())?
 }
 
-/// Numbers of so many digits each, with `separator` between them.
+/// Numbers with this many digits each, with `separator` between them.
 fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> Option<[i16; N]> {
     let mut parts = text.split(separator);
     let mut numbers = [0; N];

@@ -16,7 +16,7 @@ use crate::secret::Wiped;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Says that an answer is an earlier one.
+/// Marks a repeated answer.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The longest key in characters.
@@ -104,7 +104,7 @@ impl IntoResponse for Answer {
 }
 
 impl<T> Outcome<T> {
-    /// The answer: of what was created as `render` has it, or the earlier one.
+    /// The answer: `render`'s for a new creation, or the earlier one.
     pub(crate) fn answer(self, render: fn(&T) -> Answer) -> Response {
         match self {
             Self::Created(created) => render(&created).into_response(),

@@ -1,11 +1,12 @@
-//! Calls that create something and may be repeated: the first answer to a call with an `Idempotency-Key` is stored, and
-//! answered to the same call again, for a day.
+//! Calls that create something and may be repeated: the first answer to a call with an `Idempotency-Key` is stored for
+//! a day, and the same call gets it again.
 //!
-//! The key's row is written in the transaction that creates the row of the model or device itself. With Keycloak that is the row of
-//! the intent: the key's row then waits for its answer as the device's row waits for its client, and goes with it if the
-//! reconciler takes the creation back. So whatever dies on the way, the key is either free again or has its answer.
+//! The key's row is written in the transaction that creates the row of the model or device itself. With Keycloak that
+//! is the row of the intent: the key's row then waits for its answer while the device's row waits for its client, and
+//! both are deleted if the reconciler undoes the creation. So even after a crash, the key is either free again or has
+//! its answer.
 //!
-//! Only what was created is stored. A call that failed left nothing behind, and may be repeated as if it were new.
+//! Only successful calls are stored. A call that failed leaves nothing behind, and may be repeated as if it were new.
 
 pub(crate) mod http;
 mod store;
@@ -23,17 +24,17 @@ use crate::operation::Operation;
 /// How long an answer is stored.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long the sweeper rests.
+/// The pause between two deletions of expired answers.
 const SWEEP_PERIOD: Duration = Duration::from_secs(60 * 60);
 
-/// A call as its key tells it from others.
+/// A call, identified by its key.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Keys are each caller's own.
+    /// Each caller has its own keys.
     caller: String,
     key: String,
-    /// Of the operation and the body, under the master key, since a body may hold a password that could be
-    /// guessed from a plain digest.
+    /// A digest of the operation and the body under the master key: a password in the body could be guessed from a
+    /// plain digest.
     fingerprint: [u8; 32],
     at: Timestamp,
 }
@@ -49,7 +50,7 @@ impl Call {
     }
 }
 
-/// What was answered. It holds no secret.
+/// The stored answer. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -58,11 +59,11 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A creation that happens once, however often it is asked for.
+/// A creation that happens once, even if it is requested several times.
 #[derive(Debug)]
 pub struct Once<T> {
     pub(crate) call: Call,
-    /// The answer that tells of what was created.
+    /// The answer that describes what was created.
     pub(crate) render: fn(&T) -> Answer,
 }
 
@@ -78,8 +79,8 @@ impl<T> Clone for Once<T> {
 impl<T> Once<T> {
     /// Stores the answer, in the transaction that completes the creation.
     ///
-    /// # Errors
-    /// [`Error::UnderWay`] if the same call was answered meanwhile: then this creation must be undone.
+    /// # Errors [`Error::UnderWay`] if the same call has been answered in the meantime: then this creation must be
+    /// undone.
     pub(crate) fn store(&self, connection: &mut Connection, created: &T) -> Result<(), Error> {
         match store::put(connection, &self.call, &(self.render)(created))? {
             true => Ok(()),
@@ -88,7 +89,7 @@ impl<T> Once<T> {
     }
 }
 
-/// What became of a call to create something.
+/// The result of a call to create something.
 #[derive(Clone, Debug)]
 pub enum Outcome<T> {
     Created(T),
@@ -99,9 +100,9 @@ pub enum Outcome<T> {
 /// Why a call with a key was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("the first call with this key is still under way")]
+    #[error("the first call with this key is still in progress")]
     UnderWay,
-    #[error("another call was made with this key")]
+    #[error("this key was used for another call")]
     OtherCall,
     #[error(transparent)]
     Database(#[from] database::Error),
@@ -117,8 +118,8 @@ impl Reason for Error {
     }
 }
 
-/// The answer to the same call, if there was one before. To be asked in the transaction that creates; whether the key is
-/// still free then, [`take`] and [`Once::store`] find out.
+/// The answer to the same call, if there was one before. Must be called in the transaction that creates; [`take`] and
+/// [`Once::store`] then check whether the key is still free.
 pub(crate) fn earlier(connection: &mut Connection, call: &Call) -> Result<Option<Answer>, Error> {
     store::sweep(connection, expired_at(call.at))?;
     match store::find(connection, call)? {
@@ -129,10 +130,9 @@ pub(crate) fn earlier(connection: &mut Connection, call: &Call) -> Result<Option
     }
 }
 
-/// Takes the key for a device whose client is yet to be created, in the transaction of its intent.
+/// Reserves the key for a device before its client is created, in the transaction of the intent.
 ///
-/// # Errors
-/// [`Error::UnderWay`] if another call took it meanwhile: then the intent must be undone.
+/// # Errors [`Error::UnderWay`] if another call has reserved it in the meantime: then the intent must be undone.
 pub(crate) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> Result<(), Error> {
     match store::take(connection, call, device_id)? {
         true => Ok(()),
@@ -140,13 +140,12 @@ pub(crate) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> 
     }
 }
 
-/// Frees the key of a creation that is taken back, in the transaction that deletes the device's row. An answer that was
-/// given stays.
+/// Frees the key of a creation that is undone, in the transaction that deletes the device's row. A stored answer stays.
 pub(crate) fn free(connection: &mut Connection, device_id: i64) -> Result<(), database::Error> {
     store::free(connection, device_id)
 }
 
-/// Deletes what has expired, again and again, until it is dropped.
+/// Deletes expired answers at intervals, until it is dropped.
 pub async fn sweep(app: App) {
     loop {
         let expired = expired_at(app.clock.now());
@@ -155,7 +154,7 @@ pub async fn sweep(app: App) {
             .write::<_, database::Error>(move |connection| store::sweep(connection, expired))
             .await;
         if let Err(error) = swept {
-            tracing::warn!(%error, "expired answers could not be deleted, and are deleted later");
+            tracing::warn!(%error, "expired answers could not be deleted; this is tried again later");
         }
         tokio::time::sleep(SWEEP_PERIOD).await;
     }

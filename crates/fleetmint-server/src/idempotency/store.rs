@@ -11,7 +11,7 @@ type Columns = (Option<i32>, Option<String>, Option<String>, Option<Vec<u8>>);
 /// A call's fingerprint, and its answer if it has one.
 type Known = (Vec<u8>, Option<Answer>);
 
-/// The fingerprint of the call that was made with this key, and its answer once there is one.
+/// The fingerprint of the call with this key, and its answer if it has one.
 pub(super) fn find(connection: &mut Connection, call: &Call) -> Result<Option<Known>, database::Error> {
     let row = dsl::idempotency_keys
         .find((&call.caller, &call.key))
@@ -32,7 +32,7 @@ pub(super) fn find(connection: &mut Connection, call: &Call) -> Result<Option<Kn
     }))
 }
 
-/// Inserts a row that has no answer yet, unless the key is taken. Says whether it was free.
+/// Inserts a row without an answer, unless the key is taken. Returns whether it was free.
 pub(super) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> Result<bool, database::Error> {
     let taken = diesel::insert_into(dsl::idempotency_keys)
         .values((
@@ -47,8 +47,8 @@ pub(super) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> 
     Ok(taken == 1)
 }
 
-/// Stores the answer to a call, in a row of its own or in the one that waits for it. Says whether it did: not where
-/// the key has an answer, or belongs to another call.
+/// Stores the answer to a call, in a row of its own or in the one that waits for it. Returns `false` if the key already
+/// has an answer, or belongs to another call.
 pub(super) fn put(connection: &mut Connection, call: &Call, answer: &Answer) -> Result<bool, database::Error> {
     let columns = (
         dsl::status.eq(i32::from(answer.status)),
@@ -116,7 +116,7 @@ mod tests {
         for key in 0..20 {
             race.has_one_winner(|connection| take(connection, &call(key), 1).unwrap());
             race.has_one_winner(|connection| put(connection, &call(key), &answer).unwrap());
-            // Without an intent before it.
+            // Without an earlier intent.
             race.has_one_winner(|connection| put(connection, &call(100 + key), &answer).unwrap());
         }
         let answered = race.run(|connection| put(connection, &other, &answer).unwrap());

@@ -1,4 +1,5 @@
-//! What Prometheus reads at `/metrics`: base units, and no label that could name a device. docs/metrics.md lists it all.
+//! The metrics for Prometheus at `/metrics`: base units, and no label that could identify a device. docs/metrics.md
+//! lists all of them.
 
 mod gauges;
 mod process;
@@ -34,11 +35,12 @@ struct Inner {
     operations: Pair,
     keycloak_calls: Pair,
     gauges: Gauges,
-    /// The two of `get_provisioning` with status 200, looked up once: it is asked for the most.
+    /// The counter and the histogram of `get_provisioning` with status 200, looked up once: it is the most frequent
+    /// call.
     images: (Counter, Histogram),
 }
 
-/// How often, and how long.
+/// A counter and a histogram.
 #[derive(Debug)]
 struct Pair {
     total: Family<Labels, Counter>,
@@ -127,7 +129,7 @@ impl Metrics {
         self.0.keycloak_calls.observe(call, status, took);
     }
 
-    /// Sets the gauges: the sizes of the database, and the devices by their state as `count` has them.
+    /// Sets the gauges: the sizes of the database, and the devices by their state as `count` returns them.
     pub(crate) fn set_gauges(
         &self,
         database: &Database,
@@ -136,7 +138,7 @@ impl Metrics {
         self.0.gauges.set(database, count);
     }
 
-    /// All that was counted, and the gauges as they were set last.
+    /// All counters and histograms, and the gauges as they were set last.
     ///
     /// # Errors
     /// Never in practice: writing to a string does not fail.
@@ -150,7 +152,7 @@ impl Metrics {
     }
 }
 
-/// How metrics are written.
+/// The format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus' own text format, which everything reads.

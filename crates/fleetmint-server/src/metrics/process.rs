@@ -1,4 +1,4 @@
-//! The process as the operating system sees it, under the names that all of Prometheus' clients give it.
+//! Metrics of the process from the operating system, under the names that all of Prometheus' client libraries use.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Read at each scrape. What the system does not report is left out: on anything but Linux that is all of it.
+/// Read at each scrape. Metrics that the system does not report are left out: on systems other than Linux all of them.
 #[derive(Debug)]
 pub(super) struct Process;
 

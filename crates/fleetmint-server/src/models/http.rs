@@ -101,11 +101,11 @@ pub(crate) struct ChangeModel {
         (status = 201, description = "The new model", body = DeviceModel, headers(
             ("Location" = String, description = "The model's path"),
             ("Idempotency-Replayed" = Option<String>, description = "`true` if this is the answer to an earlier call"),
-            ("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`")
+            ("ETag" = String, description = "Its current state, for `If-Match` and `If-None-Match`")
         )),
         (status = 400, description = "The body is not JSON, or `Idempotency-Key` cannot be read"),
-        (status = 409, description = "The code is taken, or the first call with this key is still under way"),
-        (status = 422, description = "A value breaks a rule, or another call was made with this key"),
+        (status = 409, description = "The code is taken, or the first call with this key is still in progress"),
+        (status = 422, description = "A value breaks a rule, or the key was used for another call"),
     )
 )]
 pub(crate) async fn create_device_model(
@@ -162,8 +162,8 @@ pub(crate) async fn list_device_models(
 #[utoipa::path(
     get, path = "/api/device-models/{id}", tag = "device models", params(IdParameter, IfNoneMatchParameter),
     responses(
-        (status = 200, description = "The model", body = DeviceModel, headers(("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`"))),
-        (status = 304, description = "It is still in the state that `If-None-Match` names"),
+        (status = 200, description = "The model", body = DeviceModel, headers(("ETag" = String, description = "Its current state, for `If-Match` and `If-None-Match`"))),
+        (status = 304, description = "It is still in a state in `If-None-Match`"),
     )
 )]
 pub(crate) async fn get_device_model(
@@ -181,9 +181,9 @@ pub(crate) async fn get_device_model(
     patch, path = "/api/device-models/{id}", tag = "device models", params(IdParameter, IfMatchParameter),
     request_body(content((ChangeModel = "application/merge-patch+json"), (ChangeModel = "application/json"))),
     responses(
-        (status = 200, description = "The model after the change", body = DeviceModel, headers(("ETag" = String, description = "The state that it is in, for `If-Match` and `If-None-Match`"))),
+        (status = 200, description = "The model after the change", body = DeviceModel, headers(("ETag" = String, description = "Its current state, for `If-Match` and `If-None-Match`"))),
         (status = 400, description = "The body is not JSON, or `If-Match` cannot be read"),
-        (status = 412, description = "It is not in a state that `If-Match` names"),
+        (status = 412, description = "It is in none of the states in `If-Match`"),
         (status = 422, description = "A value breaks a rule, or never changes"),
     )
 )]
@@ -222,7 +222,7 @@ pub(crate) async fn update_device_model(
         (status = 204, description = "It is deleted"),
         (status = 400, description = "`If-Match` cannot be read"),
         (status = 409, description = "There are devices of this model"),
-        (status = 412, description = "It is not in a state that `If-Match` names"),
+        (status = 412, description = "It is in none of the states in `If-Match`"),
     )
 )]
 pub(crate) async fn delete_device_model(

@@ -52,7 +52,7 @@ pub struct ChangeDeviceModel {
     pub code: FieldChange<String>,
     pub name: FieldChange<String>,
     pub overrides: ChangeOverrides,
-    /// The versions in which it may be changed.
+    /// The change is made only in one of these versions.
     pub expected: Expected,
 }
 
@@ -89,7 +89,7 @@ impl Reason for Error {
     }
 }
 
-/// What a list of models can be sorted by.
+/// The columns that a list of models can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
     Id,
@@ -117,7 +117,7 @@ impl SortKey for Sort {
 }
 
 impl DeviceModel {
-    /// Its state: each change makes another version.
+    /// Its state: each change results in another version.
     pub fn version(&self) -> Version {
         let digest = Version::digest().number(self.id).text(&self.code).text(&self.name);
         self.overrides

@@ -112,7 +112,7 @@ pub(super) fn list(connection: &mut Connection, listing: &Listing<Sort>) -> Resu
         .collect())
 }
 
-/// Changes a model that is still as it was read: no two states of a row have the same `updated_at`.
+/// Changes a model if it is unchanged since it was read: no two states of a row have the same `updated_at`.
 ///
 /// # Errors
 /// [`database::Error::Busy`] if another change came first.
@@ -132,7 +132,7 @@ pub(super) fn update(connection: &mut Connection, model: &DeviceModel, read: Tim
     }
 }
 
-/// Deletes a model that no device has, and that is still as it was read.
+/// Deletes a model that no device has, if it is unchanged since it was read.
 pub(super) fn delete(connection: &mut Connection, model: &DeviceModel) -> Result<(), Error> {
     let its_devices = devices::table.filter(devices::device_model_id.eq(model.id));
     let unchanged = dsl::updated_at.eq(model.updated_at.as_microsecond());
@@ -158,7 +158,7 @@ pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64
         .load(connection)?)
 }
 
-/// Stores a URL and what was taken out of it, unless that was done before.
+/// Stores a URL and the sealed part that was split off it, unless that was done before.
 pub(super) fn set_mqtt_url(
     connection: &mut Connection,
     id: i64,
@@ -178,7 +178,7 @@ mod tests {
     use crate::database::time_of_change;
 
     #[test]
-    fn of_changes_of_one_state_one_is_made() {
+    fn only_one_of_several_changes_of_one_state_succeeds() {
         let race = Race::new(
             "INSERT INTO device_models (id, code, name, created_at, updated_at, name_folded)
              VALUES (1, 'm', '', 0, 0, '')",
@@ -188,7 +188,7 @@ mod tests {
             race.has_one_winner(|connection| {
                 let mut model = read.clone();
                 model.name = n.to_string();
-                // The clock stands.
+                // The clock stands still.
                 model.updated_at = time_of_change(Timestamp::UNIX_EPOCH, read.updated_at);
                 match update(connection, &model, read.updated_at) {
                     Ok(()) => true,

@@ -25,19 +25,19 @@ struct Member {
     part: Part,
 }
 
-/// What a member says about its setting.
+/// The part of a setting that a member has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// Its value: for a secret, in requests only.
+    /// Its value; for a secret, only in requests.
     Value,
-    /// Whether this level says anything about the secret.
+    /// Whether this level has an override of the secret.
     Set,
-    /// What it says about it.
+    /// The state of the override.
     State,
 }
 
 impl Member {
-    /// Whether answers have it.
+    /// Whether answers contain it.
     fn is_shown(&self) -> bool {
         !(is_secret(self.setting) && self.part == Part::Value)
     }
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for ChangeOverrides {
     }
 }
 
-/// Puts what was read in its place, and says whether that was free.
+/// Stores the value that was read. Returns `false` if the member was already read.
 fn put<T>(place: &mut FieldChange<T>, change: FieldChange<T>) -> bool {
     matches!(std::mem::replace(place, change), FieldChange::Keep)
 }
@@ -134,13 +134,13 @@ impl ToSchema for Overrides {}
 impl PartialSchema for Overrides {
     fn schema() -> RefOr<Schema> {
         let mut object = ObjectBuilder::new().description(Some(
-            "The overrides as they are shown: `null` inherits, an empty text is this level's own answer.",
+            "The overrides as they are shown: `null` inherits, an empty text means that this level has no value.",
         ));
         for member in MEMBERS.iter().filter(|member| member.is_shown()) {
             let schema = match member.part {
                 Part::Value => shown_value(member.setting),
                 Part::Set => {
-                    let text = format!("Whether this level says anything about the `{}`.", member.setting);
+                    let text = format!("Whether this level overrides the `{}`.", member.setting);
                     let text = format!("{text} The value itself is never shown.");
                     ObjectBuilder::new().schema_type(Type::Boolean).description(Some(text))
                 }
@@ -168,7 +168,7 @@ impl PartialSchema for ChangeOverrides {
                 Part::Value => value(member.setting),
                 Part::Set => ObjectBuilder::new()
                     .schema_type(Type::Boolean)
-                    .description(Some("Only as it is."))
+                    .description(Some("Only unchanged."))
                     .read_only(true),
                 Part::State => secret_state(member.setting).read_only(true),
             };
@@ -248,8 +248,8 @@ fn secret_state(setting: Setting) -> ObjectBuilder {
         )))
 }
 
-/// A pattern of an empty text, or of a URL that begins with `start`: it names a host and has no blanks. Hosts whose names
-/// are not ASCII have their `xn--` form.
+/// A pattern of an empty text, or of a URL that begins with `start`: it has a host and no spaces. Hosts whose names are
+/// not ASCII have their `xn--` form.
 fn url_pattern(start: &str, target: Target) -> String {
     const NAME: &str =
         r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";

@@ -1,8 +1,8 @@
-//! What a model or a device has in place of the provisioning settings: device over model over settings. No value inherits
-//! from the level below; an empty text is this level's own answer.
+//! The values that a model or a device has in place of the provisioning settings: device over model over settings.
+//! Without a value, a level inherits from the one below; an empty text overrides it with nothing.
 //!
-//! Which settings there are, in which order and under which rules, is one table: [`Setting::facts`] of `fleetmint-board`,
-//! which also lists the files that a new setting touches.
+//! The settings, their order and their rules are one table: [`Setting::facts`] of `fleetmint-board`, which also lists
+//! the files that a new setting touches.
 
 pub(crate) mod http;
 pub(crate) mod store;
@@ -27,7 +27,7 @@ pub(crate) const MQTT_USERINFO: &str = "mqtt_userinfo";
 #[derive(Clone, Debug, Default)]
 pub struct Overrides(BySetting<Override>);
 
-/// What one level has for one setting, by the columns that hold it. Both are `None` where it inherits.
+/// The override of one setting at one level, by its columns. Both are `None` if the level inherits.
 #[derive(Clone, Default)]
 struct Override {
     /// In a broker's URL [`MASK`] stands in place of a user name and password.
@@ -56,20 +56,20 @@ impl Columns {
     }
 }
 
-/// What a level says about a secret, which is never shown.
+/// The state of a level's override of a secret, which is never shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretState {
-    /// Nothing: the level below decides.
+    /// Not overridden: the level below decides.
     Unset,
-    /// There is none, whatever the level below says.
+    /// Overridden with nothing: the secret of the level below is not used.
     Empty,
-    /// There is one.
+    /// Overridden with a value.
     Set,
 }
 
 impl Overrides {
-    /// Adds them to the version of what they belong to.
+    /// Adds them to the version of their model or device.
     pub(crate) fn digest(&self, mut digest: Digest) -> Digest {
         for setting in Setting::OVERRIDABLE {
             let (columns, value) = (Columns::of(setting), self.0.get(setting));
@@ -83,8 +83,8 @@ impl Overrides {
         digest
     }
 
-    /// The value of a setting, its secrets opened; `None` where this level inherits. `place` says where the sealed value
-    /// of a column belongs.
+    /// The value of a setting with its secrets opened; `None` if this level inherits. `place` returns the place of a
+    /// column's sealed value.
     ///
     /// # Errors
     /// A sealed value does not open.
@@ -118,7 +118,7 @@ impl Overrides {
         })
     }
 
-    /// Whether `value` is what is shown of this setting.
+    /// Whether `value` is the shown form of this setting.
     fn is_shown(&self, setting: Setting, value: &str) -> bool {
         self.shown(setting).as_deref() == Some(value)
     }
@@ -135,7 +135,7 @@ impl Overrides {
 /// The value of an override.
 pub(crate) enum Opened<'a> {
     Plain(&'a str),
-    /// It is, or it holds, a secret.
+    /// It is a secret or contains one.
     Secret(Zeroizing<String>),
 }
 
@@ -148,7 +148,7 @@ impl Opened<'_> {
     }
 }
 
-/// Only UTF-8 is ever sealed here; anything else would be as good as empty.
+/// Only UTF-8 is ever sealed here; anything else counts as empty.
 fn open_text(seal: &Seal, place: SealedAt<'_>, sealed: &[u8]) -> Result<Zeroizing<String>, OpenError> {
     let bytes = seal.open(place, sealed)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
@@ -159,7 +159,7 @@ fn open_text(seal: &Seal, place: SealedAt<'_>, sealed: &[u8]) -> Result<Zeroizin
 #[derive(Clone, Debug, Default)]
 pub struct ChangeOverrides {
     values: BySetting<FieldChange<Secret>>,
-    /// What answers say of secrets; it may only be sent back as it is.
+    /// The state of secrets as in answers; it may only be sent back unchanged.
     secrets: BySetting<SecretMembers>,
 }
 
@@ -178,7 +178,7 @@ impl ChangeOverrides {
         }
     }
 
-    /// Adds what breaks a rule, with pointers below `/provisioning`. `now` is what is to be changed.
+    /// Adds the values that break a rule, with pointers below `/provisioning`. `now` has the current overrides.
     pub(crate) fn check(&self, now: &Overrides, violations: &mut Vec<Violation>) {
         for setting in Setting::OVERRIDABLE.into_iter().filter(|setting| is_secret(*setting)) {
             let state = now.secret_state(setting);
@@ -194,7 +194,7 @@ impl ChangeOverrides {
             let Some(value) = value.filter(|value| !value.is_empty()) else {
                 continue;
             };
-            // What is shown may be sent back, though it has a mask, or an earlier version took what today's rule refuses.
+            // A shown value may be sent back, even if it has a mask, or if today's rules would refuse it.
             if now.is_shown(setting, value) {
                 continue;
             }
@@ -212,7 +212,8 @@ impl ChangeOverrides {
                 FieldChange::Set(None) => *overrides.0.get_mut(setting) = Override::default(),
                 FieldChange::Set(Some(value)) => {
                     let value = value.expose();
-                    // A secret that is given is another state, even the same one: nobody learns whether a guess is right.
+                    // A given secret results in another state even if it is the same one: otherwise a caller would
+                    // learn whether a guess is right.
                     let is_same = match is_secret(setting) {
                         true => value.is_empty() && overrides.secret_state(setting) == SecretState::Empty,
                         false => overrides.is_shown(setting, value),
@@ -228,7 +229,7 @@ impl ChangeOverrides {
 }
 
 impl Override {
-    /// A value of this level, with what is secret in it sealed.
+    /// A value of this level, with its secret part sealed.
     fn new(setting: Setting, value: &str, seal: impl Fn(&'static str, &str) -> Vec<u8>) -> Self {
         let userinfo = match setting.facts().kind {
             Kind::BrokerUrl => url::split_userinfo(value),
@@ -267,9 +268,9 @@ fn check_value(setting: Setting, value: &str) -> Result<(), String> {
 fn check_url(value: &str, target: Target) -> Result<(), String> {
     url::check(value, target)?;
     match url::split_userinfo(value) {
-        // What the mask stands for goes to no other broker.
+        // The masked user name and password are sent to no other broker.
         Some((_, MASK)) => Err(format!(
-            "must not have {MASK} in place of a user name and password, unless it is the URL as it was shown"
+            "must not have {MASK} in place of a user name and password, unless it is exactly the URL that was shown"
         )),
         _ => Ok(()),
     }

@@ -82,7 +82,7 @@ overrides_columns!(row_of, devices);
 mod tests {
     use super::*;
 
-    /// A setting without its column would be lost without a word.
+    /// A setting without its column would be lost silently.
     #[test]
     fn each_setting_has_its_columns() {
         let overrides = Overrides(BySetting::from_fn(|setting| {

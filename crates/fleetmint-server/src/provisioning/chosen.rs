@@ -1,4 +1,4 @@
-//! Which value a device is given for each setting, and where it comes from: device over model over settings.
+//! The value that a device gets for each setting, and its source: device over model over settings.
 
 use std::borrow::Cow;
 
@@ -67,7 +67,7 @@ impl<'a> Chosen<'a> {
         Ok(Self(chosen))
     }
 
-    /// What the board is given: the device's identity with its secret, and the chosen values.
+    /// The values for the board: the device's identity with its secret, and the chosen values.
     pub(super) fn values(&'a self, material: &'a Material, secret: &'a str) -> Values<'a> {
         Values::from(BySetting::from_fn(|setting| match setting {
             Setting::DeviceKey => Some(material.device_key.as_str()),
@@ -95,7 +95,8 @@ fn choose<'a>(app: &'a App, material: &'a Material, setting: Setting) -> Result<
     Ok(from_settings(app, setting))
 }
 
-/// Rows may be older than the rule for URLs. A blank value is left to the board, which knows whether one may be missing.
+/// Rows may be older than the rule for URLs. A blank value is passed to the board, which knows whether a value is
+/// required.
 fn overridden(setting: Setting, value: Opened<'_>, level: Level) -> Result<Choice<'_>, Error> {
     let text = value.as_str();
     if let Some(target) = config::provisioning::target(setting)
@@ -109,7 +110,7 @@ fn overridden(setting: Setting, value: Opened<'_>, level: Level) -> Result<Choic
     })
 }
 
-/// The value of the settings, which were checked at the start, or its default.
+/// The value in the settings, which were checked at the start, or its default.
 fn from_settings(app: &App, setting: Setting) -> Choice<'_> {
     let settings = &app.settings;
     let value = settings.provisioning.get(setting).or_else(|| match setting {

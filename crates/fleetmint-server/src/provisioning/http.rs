@@ -105,9 +105,9 @@ fn partition_size_schema() -> Schema {
         (status = 200, description = "The image, as the caller accepts it", content(
             (Provisioning = "application/json"), (RawImage = "application/octet-stream"),
         )),
-        (status = 409, description = "The client of the device's name at the identity provider is not the device's"),
+        (status = 409, description = "The client with the device's name at the identity provider is not the device's"),
         (status = 422, description = "A value or setting is missing, too long, or does not fit into the partition"),
-        (status = 502, description = "The identity provider could not do its part, or has no usable secret"),
+        (status = 502, description = "The identity provider failed, or has no usable secret"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
@@ -236,7 +236,7 @@ impl Serialize for Encoded<'_> {
 /// Writes the device's identity and settings into its partition as it was read from the chip.
 ///
 /// Everything else in it stays, as the firmware itself would leave it: Wi-Fi settings, calibration, other software's
-/// values. An optional value that the device is not given is erased. What is sent is never stored or logged. The answer
+/// values. An optional value that the device does not get is erased. What is sent is never stored or logged. The answer
 /// holds the device's secret; it is sent only after its audit record is on the disk, and must not be cached.
 #[utoipa::path(
     post, path = "/api/devices/{id}/provisioning/patch", tag = "provisioning",
@@ -244,11 +244,11 @@ impl Serialize for Encoded<'_> {
     request_body = PatchProvisioning,
     responses(
         (status = 200, description = "The partition, and what changed in it", body = PatchedProvisioning),
-        (status = 409, description = "The client of the device's name at the identity provider is not the device's"),
+        (status = 409, description = "The client with the device's name at the identity provider is not the device's"),
         (status = 422, description = "A value or setting is missing or too long, or the partition cannot be changed: it \
             has no possible size, the firmware could not open it, its keys are wrong, it has no room, or too many of its \
             keys would change"),
-        (status = 502, description = "The identity provider could not do its part, or has no usable secret"),
+        (status = 502, description = "The identity provider failed, or has no usable secret"),
         (status = 504, description = "The identity provider did not answer in time"),
     )
 )]
@@ -261,7 +261,7 @@ pub(crate) async fn patch_provisioning(
     let partition = body.partition()?;
     let (image, patched, mut room) = patch::patch(&app, &caller, id, partition, room).await?;
 
-    // The base64 is too large to be written only to be counted.
+    // The base64 is too large to write it only to count its bytes.
     let rest = PatchedProvisioning {
         data: Encoded(&[]),
         changed_sectors: &patched.changed_sectors,
@@ -283,7 +283,7 @@ pub(crate) async fn patch_provisioning(
 }
 
 fn render(image: Image, media_type: &'static str, room: Room) -> Result<Response, Problem> {
-    // Space for these headers and for those that every answer gets: growing the table costs more than filling it.
+    // Reserves space for these headers and for those of every answer: growing the table costs more than filling it.
     let mut headers = HeaderMap::with_capacity(HEADERS);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));

@@ -1,4 +1,4 @@
-//! What the image of a device is made of: its row, its model's row, and its client's secret.
+//! The data for a device's image: its row, its model's row, and its client's secret.
 
 use super::Error;
 use super::store::{self, Material, Reference};
@@ -9,7 +9,7 @@ use crate::identity::keycloak::Keycloak;
 use crate::identity::{self, Client, Identity};
 use crate::secret::Secret;
 
-/// Reads everything but the secret, and which client has that. If there is no such device, that is recorded as a failure.
+/// Reads everything except the secret, and the client that has it. A missing device is recorded as a failure.
 pub(super) async fn read(app: &App, record: &mut Entry) -> Result<(Material, Reference), Error> {
     let id = record.device_id.unwrap_or_default();
     let found = app
@@ -23,7 +23,7 @@ pub(super) async fn read(app: &App, record: &mut Entry) -> Result<(Material, Ref
     found
 }
 
-/// The device's secret, at whatever provider.
+/// The device's secret, from either provider.
 pub(super) async fn secret(app: &App, material: &Material, reference: &Reference) -> Result<Secret, Error> {
     match &app.identity {
         Identity::Builtin(builtin) => {
@@ -35,9 +35,9 @@ pub(super) async fn secret(app: &App, material: &Material, reference: &Reference
     }
 }
 
-/// The secret of the client that is proven to be the device's: one call. Where the row has no proof (it was written by an
-/// earlier version, or by somebody without the master key), the client of the device's name is the device's if its
-/// attribute says so, and the proof is stored.
+/// The secret of the client that is proven to be the device's: one call. If the row has no proof (it was written by an
+/// earlier version, or by somebody without the master key), the client with the device's name is used if its attribute
+/// names the device, and the proof is stored.
 pub(super) async fn secret_at_keycloak(
     app: &App,
     keycloak: &Keycloak,

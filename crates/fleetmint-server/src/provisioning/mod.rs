@@ -164,7 +164,7 @@ fn value_error(cause: board::Error, chosen: &Chosen<'_>, material: &store::Mater
 }
 
 impl Error {
-    /// What is wrong with a value, where the value comes from, and the key of its setting.
+    /// The rule that a value breaks, the value's source, and the key of its setting.
     pub(crate) fn explain(cause: &board::Error, level: Option<Level>) -> String {
         let (Some(level), Some(setting)) = (level, cause.setting()) else {
             return cause.to_string();

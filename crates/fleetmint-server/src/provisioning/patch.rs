@@ -77,8 +77,8 @@ pub async fn patch<R: Send + 'static>(
     .await
 }
 
-/// Held while a caller waits for work on another thread. The work stops when this is dropped: the caller has hung up, or
-/// the service ends.
+/// Exists while a caller waits for work on another thread. The work stops when this is dropped: the caller has
+/// disconnected, or the service ends.
 #[derive(Default)]
 struct Waiting {
     over: Arc<AtomicBool>,
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_is_wanted_while_somebody_waits_for_it() {
+    fn work_is_wanted_as_long_as_a_caller_waits() {
         let waiting = Waiting::default();
         let wanted = waiting.wanted();
         assert!(wanted());

@@ -8,7 +8,7 @@ use crate::overrides::Overrides;
 use crate::overrides::store::device_models::Row as ModelOverrides;
 use crate::overrides::store::devices::Row as DeviceOverrides;
 
-/// What the image of a device is made of, but for the secret. It is read for each image, so by one statement.
+/// The data for a device's image, except the secret. It is read for each image, so by one statement.
 #[derive(Queryable)]
 pub(super) struct Material {
     pub(super) device_key: String,
@@ -39,7 +39,7 @@ pub(super) struct Reference {
     pub(super) provider_proof: Option<Vec<u8>>,
 }
 
-/// Stores which client is the device's, and the proof of it, if the row still names `known`.
+/// Stores the device's client and the proof of it, if the row still has `known`.
 pub(super) fn prove(
     connection: &mut Connection,
     device_key: &str,
@@ -78,7 +78,7 @@ fn columns() -> Columns {
     )
 }
 
-/// The device's values, and which client at an outside provider has the secret.
+/// The device's values, and the client at an outside provider that has the secret.
 pub(super) fn find(connection: &mut Connection, id: i64) -> Result<Option<(Material, Reference)>, database::Error> {
     let query = devices::table
         .inner_join(device_models::table)

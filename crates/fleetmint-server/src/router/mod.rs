@@ -83,7 +83,7 @@ struct Served {
     answers_json: bool,
 }
 
-/// Answered in JSON: a caller that does not accept JSON gets a 406 before anything is done.
+/// An operation with an answer in JSON: a caller that does not accept JSON gets a 406 before anything is done.
 fn json(operation: Operation, routes: UtoipaMethodRouter<App>) -> Served {
     Served {
         operation,
@@ -92,7 +92,7 @@ fn json(operation: Operation, routes: UtoipaMethodRouter<App>) -> Served {
     }
 }
 
-/// Answered without content, or in a media type that the handler chooses.
+/// An operation with an answer without content, or in a media type that the handler chooses.
 fn other(operation: Operation, routes: UtoipaMethodRouter<App>) -> Served {
     Served {
         operation,
@@ -102,10 +102,10 @@ fn other(operation: Operation, routes: UtoipaMethodRouter<App>) -> Served {
 }
 
 impl Served {
-    /// The route, with what belongs around its handler.
+    /// The route, with the layers around its handler.
     fn observed(self, observer: &Observer) -> UtoipaMethodRouter<App> {
         let (schemas, paths, mut route) = self.routes;
-        // The length of a compressed answer says something about the secret in it.
+        // The length of a compressed answer reveals something about the secret in it.
         if !self.operation.call().is_some_and(|call| call.discloses) {
             route = route.layer(middleware::from_fn(compress::answers));
         }
@@ -120,11 +120,11 @@ impl Served {
     }
 }
 
-/// All that the service answers.
+/// The whole service.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
     pub(crate) router: Router,
-    /// Answers requests that are not HTTP/1.1 as it should be.
+    /// Refuses requests that are not valid HTTP/1.1.
     pub(crate) malformed: Router,
     pub(crate) proxies: Arc<Proxies>,
     pub(crate) prefix: Prefix,
@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_served_and_documented_as_the_table_says() {
+    fn every_operation_is_served_and_documented_as_in_the_table() {
         let mut left = Operation::CALLS.to_vec();
         for Served {
             operation,

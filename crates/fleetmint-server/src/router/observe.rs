@@ -40,10 +40,10 @@ const REQUEST_ID_MAX: usize = 64;
 /// The longest id that is generated here: two numbers in hexadecimal, of 32 and of 64 bits.
 const ID_LEN: usize = 8 + 1 + 16;
 
-/// Where a route that names a device begins.
+/// The beginning of the routes that name a device.
 const DEVICES: &str = "/api/devices/";
 
-/// What a request asks for, by its method and path.
+/// The target of a request, by its method and path.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Route {
     Operation(Operation),
@@ -197,8 +197,9 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
         let mut response = match ready!(this.answering.poll(context)) {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(_) => Problem::internal(&"the handler panicked; the panic's own message is in the standard error")
-                .into_response(),
+            Err(_) => {
+                Problem::internal(&"the handler panicked; the panic's own message is on standard error").into_response()
+            }
         };
         if let Some(asked) = this.asked.take() {
             asked.answered(&this.observer.0, &mut response);
@@ -207,7 +208,7 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
     }
 }
 
-/// What is remembered of a request until its answer.
+/// The parts of a request that are kept until its answer.
 #[derive(Debug)]
 struct Asked {
     started: Instant,

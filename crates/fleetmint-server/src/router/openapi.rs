@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the handlers say of themselves, and the errors that they all share.
+//! The OpenAPI document: the handlers' own documentation, and the errors that they all share.
 
 use std::sync::{Arc, OnceLock};
 
@@ -48,10 +48,10 @@ pub(super) fn frame() -> OpenApi {
 /// The name of the security scheme.
 const BEARER: &str = "administrator";
 
-/// The extension that names the least role that may call an operation.
+/// The extension with the lowest role that may call an operation.
 const ROLE: &str = "x-fleetmint-role";
 
-/// Adds to every operation what its call brings with it, and to every error its body.
+/// Adds the shared parameters and errors to every operation, and its body to every error.
 pub(super) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
@@ -103,13 +103,13 @@ fn complete_operation(call: &Call, operation: &mut Documented) {
     if call.path.contains('{') {
         shared.push((404, "Not found"));
     }
-    // The errors of the token endpoint are RFC 6749's, and its handler names those that tell of the body.
+    // The errors of the token endpoint are RFC 6749's, and its handler documents those about the body.
     if operation.request_body.is_some() && call.path != "/oauth2/token" {
         shared.push((400, "The body is not JSON"));
         shared.push((408, "The body took too long to arrive"));
         shared.push((413, "The body is too large"));
-        shared.push((415, "The body's media type or content coding is not understood"));
-        shared.push((501, "The body's transfer coding is not understood"));
+        shared.push((415, "The body's media type or content coding is not supported"));
+        shared.push((501, "The body's transfer coding is not supported"));
     }
     shared.push((400, "The request is not valid HTTP/1.1"));
     let responses = &mut operation.responses.responses;
@@ -139,7 +139,7 @@ fn complete_operation(call: &Call, operation: &mut Documented) {
 
 fn retry_after() -> RefOr<Header> {
     let mut header = Header::new(Object::with_type(Type::Integer));
-    header.description = Some("How long to wait in seconds, where the same call may succeed later".to_owned());
+    header.description = Some("How long to wait in seconds, if the same call may succeed later".to_owned());
     RefOr::T(header)
 }
 
@@ -153,7 +153,7 @@ impl Document {
             .get_or_init(|| (serde_json::to_vec(document).unwrap_or_default().into(), Once::default()));
     }
 
-    /// Gives it to a route's handler.
+    /// Passes it to a route's handler.
     pub(super) fn in_reach_of(&self, (schemas, paths, route): UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
         (schemas, paths, route.layer(Extension(self.clone())))
     }

@@ -1,4 +1,4 @@
-//! Who may call what, as the table of operations says it and the OpenAPI document repeats it.
+//! Authorization, as in the table of operations and in the OpenAPI document.
 
 use fleetmint_server::operation::{Call, Operation, Who};
 use reqwest::Method;
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::harness::{Server, log, problem};
 
-/// For everybody: their answers hold no secret, or the token of a caller who has shown its own. An operation joins them
-/// only by an entry here.
+/// Public operations: their answers contain no secret, or only the token of the authenticated client. A new public
+/// operation needs an entry here.
 const PUBLIC: &[Operation] = &[
     Operation::GetDiscovery,
     Operation::GetJwks,
@@ -20,7 +20,7 @@ const PUBLIC: &[Operation] = &[
 ];
 
 #[tokio::test]
-async fn every_endpoint_is_guarded_or_meant_to_be_public() {
+async fn every_endpoint_is_guarded_or_intentionally_public() {
     let server = Server::start_with(&[("access.refusals_per_minute", "0")]).await;
     let document = server.document();
     let (mut guarded, mut documented) = (Vec::new(), 0);
@@ -43,7 +43,7 @@ async fn every_endpoint_is_guarded_or_meant_to_be_public() {
     for item in document["paths"].as_object().unwrap().values() {
         documented += item.as_object().unwrap().len();
     }
-    assert_eq!(Operation::CALLS.len(), documented, "an endpoint is no operation");
+    assert_eq!(Operation::CALLS.len(), documented, "an endpoint is not an operation");
 
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -77,7 +77,7 @@ async fn every_endpoint_is_guarded_or_meant_to_be_public() {
         let answer = server.authorized(method.clone(), &path, &[&both[0], &both[1]]).await;
         assert_eq!(answer.problem(), problem(401, "unauthorized", &[]), "{method} {path}");
     }
-    // Nothing of all this was done.
+    // None of these calls was carried out.
     assert_eq!(
         server.get(&format!("/api/devices/{}", device["id"])).await.expect(200),
         device
@@ -118,7 +118,7 @@ async fn the_documentation_works_without_a_token_and_without_the_internet() {
     }
     assert!(parts.len() >= 3, "{html}");
     for part in parts {
-        assert!(!part.contains("//"), "{part} comes from elsewhere");
+        assert!(!part.contains("//"), "{part} comes from another host");
         let path = format!("/api/docs/{}", part.trim_start_matches("./"));
         assert_eq!(server.anonymous(Method::GET, &path).await.status, 200, "{path}");
     }
@@ -128,7 +128,7 @@ async fn the_documentation_works_without_a_token_and_without_the_internet() {
 }
 
 #[tokio::test]
-async fn a_token_works_however_its_scheme_is_spelt() {
+async fn a_token_works_with_any_spelling_of_its_scheme() {
     let server = Server::start().await;
     for scheme in ["Bearer", "bearer", "BEARER"] {
         let authorization = format!("{scheme} {}", server.token);
@@ -144,7 +144,7 @@ async fn a_token_works_however_its_scheme_is_spelt() {
     server.stop().await;
 }
 
-/// A call with this token, that a proxy passes on for this address; how long it took.
+/// A call with this token that a proxy forwards for this address; also returns how long it took.
 async fn call_from(server: &Server, source: &str, token: &str) -> (u16, std::time::Duration) {
     let began = std::time::Instant::now();
     let answer = server.anonymous_with(Method::GET, "/api/devices", |request| {
@@ -171,7 +171,7 @@ async fn calls_wait_from_an_address_with_many_refusals() {
     let (status, took) = call_from(&server, "2001:db8:6::1", &server.token).await;
     assert_eq!(status, 200);
     assert!(took < second, "{took:?}");
-    // A minute after the first refusal nobody waits any more.
+    // A minute after the first refusal no call waits any more.
     server.clock.advance(std::time::Duration::from_secs(60));
     let (status, took) = call_from(&server, "2001:db8:5::2", &server.token).await;
     assert_eq!(status, 200);
@@ -180,7 +180,7 @@ async fn calls_wait_from_an_address_with_many_refusals() {
 }
 
 #[tokio::test]
-async fn refused_calls_are_in_the_log_with_address_and_client_but_not_all_of_them() {
+async fn refused_calls_are_logged_with_address_and_client_up_to_a_limit() {
     let server = Server::start_with(&[
         ("server.trusted_proxies", "127.0.0.1"),
         ("access.refusals_per_minute", "0"),

@@ -1,4 +1,4 @@
-//! Clients that no row knows.
+//! Clients that no row refers to.
 
 use fleetmint_server::clock::SystemClock;
 use fleetmint_server::enrolment::adoption::{self, Error, Obstacle, Stray, Strays, Verdict};
@@ -61,7 +61,7 @@ async fn secret(server: &Server, device: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
+async fn a_stray_client_becomes_a_device_if_nothing_prevents_it() {
     let Some(realm) = Realm::find("a stray client becomes a device") else {
         return;
     };
@@ -70,7 +70,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     let model = before.model("m").await;
     let device = before.device(&model).await;
     let name = device["client_id"].as_str().unwrap();
-    // An import can choose the ids; this one is Keycloak's alone, whatever other realms it has.
+    // An import can choose the ids; this one is unique in Keycloak, whatever other realms it has.
     let id = format!("by-hand-{}", device["key"].as_str().unwrap());
     for new in [
         json!({"clientId": "iotdevice-m-a0000001", "name": "On the roof", "secret": "chosen-by-hand"}),
@@ -86,7 +86,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
         ("iotdevice-m-a0000001", "device a0000001".to_owned()),
         (
             "iotdevice-m-a0000003",
-            "it was made for another device, z0000000".to_owned(),
+            "it was created for another device, z0000000".to_owned(),
         ),
         (
             "iotdevice-m-a0000005",
@@ -105,7 +105,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     assert_eq!(obstacles(&found), expected);
     assert_eq!(obstacles(&strays(&before, Some("m")).await), expected[..4]);
 
-    // What is in the way is left alone.
+    // Clients that cannot be adopted are left alone.
     for stray in &found[1..] {
         let untouched = realm.client(&stray.found.provider_ref).await;
         let error = adoption::adopt(&before.app.database, keycloak(&before), stray, "os:alice", &SystemClock)
@@ -115,7 +115,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
         assert_eq!(realm.client(&stray.found.provider_ref).await, untouched);
     }
 
-    // A server that knows nothing but the model finds the device too, and both have their secrets still.
+    // A server that only has the model also finds the device, and both still have their secrets.
     let after = start(&realm).await;
     after.model("m").await;
     let mut adopted = Vec::new();
@@ -157,7 +157,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
     }
     assert_eq!(obstacles(&strays(&after, None).await), expected[1..]);
 
-    // A key is one device's alone, whatever its model.
+    // A key belongs to only one device, whatever its model.
     after.model("second").await;
     let twin = name.replacen("-m-", "-second-", 1);
     realm
@@ -165,7 +165,7 @@ async fn a_stray_client_becomes_a_device_if_nothing_is_in_the_way() {
         .await;
     let mut stray = strays(&after, Some("second")).await.remove(0);
     assert_eq!(stray.verdict, Verdict::Obstacle(Obstacle::KeyTaken));
-    // Also if the other device came in between.
+    // Also if the other device was created in between.
     stray.verdict = Verdict::Adoptable {
         device_model_id: 2,
         key: device["key"].as_str().unwrap().to_owned(),

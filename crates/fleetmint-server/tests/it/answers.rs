@@ -1,4 +1,4 @@
-//! What every answer has in common: its headers, and its line in the log.
+//! The common parts of every answer: its headers, and its line in the log.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ async fn public_documents_may_be_stored_but_must_be_revalidated() {
     }
     let nothing = server.anonymous(Method::GET, "/api/docs/nothing.js").await;
     assert_eq!(nothing.problem().1, "not-found");
-    assert_secured(&nothing, "no part of the page");
+    assert_secured(&nothing, "not a part of the page");
     server.stop().await;
 }
 

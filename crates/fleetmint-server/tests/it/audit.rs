@@ -1,4 +1,4 @@
-//! Who saw or changed what.
+//! The audit trail: who saw or changed what.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,10 +13,10 @@ async fn items(server: &Server, query: &str) -> Vec<Value> {
     items
 }
 
-/// What the records have as their source that a server makes when it starts.
+/// The source in the records of a server's start.
 const START: &str = "fleetmint serve";
 
-/// Those too that a server made when it started.
+/// Including those of a server's start.
 async fn with_starts(server: &Server, query: &str) -> Vec<Value> {
     let page = server.get(&format!("/api/audit?{query}")).await.expect(200);
     page["items"].as_array().unwrap().clone()
@@ -27,7 +27,7 @@ fn actions(items: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn it_tells_who_did_what_to_which_device_when_and_from_where() {
+async fn a_record_has_actor_operation_device_time_and_source() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -67,13 +67,13 @@ async fn it_tells_who_did_what_to_which_device_when_and_from_where() {
         assert_eq!(item["outcome"], "succeeded");
         assert_eq!((&item["attempt"], &item["reason"]), (&Value::Null, &Value::Null));
     }
-    // Reading it is not in it, and neither is a call without a valid token.
+    // Reading the trail is not recorded, and neither is a call without a valid token.
     server.anonymous(Method::GET, "/api/devices/1/provisioning").await;
     assert_eq!(items(&server, "").await, all);
     server.stop().await;
 }
 
-/// Action and outcome of what the first start changes, oldest first.
+/// Action and outcome of the changes of a first start, oldest first.
 const STARTED: [(&str, &str); 4] = [
     ("set_master_key", "succeeded"),
     ("create_signing_key", "succeeded"),
@@ -82,7 +82,7 @@ const STARTED: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn what_the_server_changes_when_it_starts_is_recorded_and_nothing_where_it_changes_nothing() {
+async fn changes_of_a_start_are_recorded_and_a_start_without_changes_records_nothing() {
     let server = Server::start().await;
     let mut all = with_starts(&server, "").await;
     all.reverse();
@@ -105,9 +105,9 @@ async fn what_the_server_changes_when_it_starts_is_recorded_and_nothing_where_it
     server.stop().await;
 }
 
-/// Each operation that changes or discloses something, where it fails: the record has the problem's name.
+/// Each operation that changes or discloses something, with a failure: the record has the problem's name.
 #[tokio::test]
-async fn what_failed_is_recorded_with_its_reason() {
+async fn a_failed_operation_is_recorded_with_its_reason() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -269,9 +269,9 @@ async fn what_failed_is_recorded_with_its_reason() {
     server.stop().await;
 }
 
-/// It changes and discloses nothing, and whoever has a token could fill the trail with it.
+/// It changes and discloses nothing, and anyone with a token could fill the trail with it.
 #[tokio::test]
-async fn what_is_refused_before_the_operation_begins_leaves_no_record() {
+async fn a_call_that_is_refused_before_the_operation_leaves_no_record() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -330,7 +330,7 @@ async fn what_is_refused_before_the_operation_begins_leaves_no_record() {
 }
 
 #[tokio::test]
-async fn records_of_the_version_before_are_kept() {
+async fn records_of_an_earlier_version_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
     // A data folder of version 0.1.0: see the README beside it.
@@ -354,7 +354,7 @@ async fn records_of_the_version_before_are_kept() {
     }
     assert_eq!(all[2]["device_id"], 1);
     assert_eq!(items(&server, "outcome=unknown&device=2").await, all[..2]);
-    // What goes on, goes on behind it, and what was sealed then still opens.
+    // New records follow the old ones, and values sealed then still open.
     let image = server.image(&json!({"id": 1}), 4096).await;
     assert_eq!(image.status, 200);
     let newest = items(&server, "limit=1").await.remove(0);
@@ -370,7 +370,7 @@ async fn records_of_the_version_before_are_kept() {
 }
 
 #[tokio::test]
-async fn it_is_filtered_by_device_action_and_time() {
+async fn records_are_filtered_by_device_action_and_time() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let (one, two) = (server.device(&model).await, server.device(&model).await);
@@ -386,7 +386,7 @@ async fn it_is_filtered_by_device_action_and_time() {
     assert_eq!(items(&server, &format!("{device}&action=create_device")).await.len(), 1);
     assert_eq!(items(&server, "device=999").await, [Value::Null; 0]);
 
-    // `from` is the first moment that counts, `to` the first that does not.
+    // `from` is included, `to` is excluded.
     let all = items(&server, "").await;
     let time = |index: usize| all[index]["at"].as_str().unwrap();
     assert_eq!(items(&server, &format!("from={}", time(2))).await, all[..3]);
@@ -395,7 +395,7 @@ async fn it_is_filtered_by_device_action_and_time() {
         items(&server, &format!("from={}&to={}", time(4), time(2))).await,
         all[3..5]
     );
-    // Another zone's clock shows the same moments.
+    // The same moments in another time zone.
     let shifted: jiff::Timestamp = time(2).parse().unwrap();
     let shifted = (shifted + jiff::SignedDuration::from_hours(2)).to_string();
     let shifted = shifted.replace('Z', "%2B02:00");
@@ -413,7 +413,7 @@ async fn it_is_filtered_by_device_action_and_time() {
 }
 
 #[tokio::test]
-async fn it_is_read_page_by_page_while_more_comes() {
+async fn pages_are_read_while_new_records_arrive() {
     let server = Server::start().await;
     let model = server.model("m").await;
     for _ in 0..6 {
@@ -425,7 +425,7 @@ async fn it_is_read_page_by_page_while_more_comes() {
     loop {
         let page = server.get(&format!("/api/audit?{query}")).await.expect(200);
         read.extend(page["items"].as_array().unwrap().clone());
-        // What comes meanwhile is newer than the cursor.
+        // Records that arrive in the meantime are newer than the cursor.
         server.device(&model).await;
         pages += 1;
         match page["next_cursor"].as_str() {
@@ -434,7 +434,7 @@ async fn it_is_read_page_by_page_while_more_comes() {
         }
     }
     assert_eq!(read, all);
-    // A page that ends with the last record says so.
+    // A page that ends with the last record has no cursor.
     assert_eq!(
         server
             .get(&format!("/api/audit?limit={}", 7 + STARTED.len() + pages))
@@ -445,9 +445,9 @@ async fn it_is_read_page_by_page_while_more_comes() {
     server.stop().await;
 }
 
-/// 1,200,000 records are more than one page looks at.
+/// 1,200,000 records are more than one page reads.
 #[tokio::test]
-async fn a_search_for_what_is_rare_is_bounded_and_goes_on_with_the_next_page() {
+async fn a_search_for_rare_records_is_bounded_and_continues_with_the_next_page() {
     let server = Server::start().await;
     server.execute(
         "DELETE FROM audit;
@@ -464,7 +464,7 @@ async fn a_search_for_what_is_rare_is_bounded_and_goes_on_with_the_next_page() {
         ("model=999".to_owned(), 0, 2),
         ("action=create_device_model".to_owned(), 0, 2),
         (format!("model=999&{long}"), 0, 2),
-        // By the index of times, whatever else is asked for.
+        // By the index of times, whatever else is requested.
         (format!("model=999&from={}&to={}", time(600), time(800)), 1, 1),
         // By the index of devices.
         ("model=999&device=7".to_owned(), 0, 1),
@@ -490,7 +490,7 @@ async fn a_search_for_what_is_rare_is_bounded_and_goes_on_with_the_next_page() {
         assert_eq!(found, vec!["create_device_model"; expected], "{query}");
         assert_eq!(read, pages, "{query}");
     }
-    // What is not rare fills its page.
+    // Frequent records fill their page.
     let page = server.get(&format!("/api/audit?{long}&limit=3")).await.expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 3);
     server.stop().await;
@@ -526,7 +526,7 @@ async fn every_disclosure_is_on_the_disk_before_it_is_answered() {
     let model = server.model("m").await;
     let device = server.device(&model).await;
     let path = server.folder.path().join("data/fleetmint.db");
-    // What a process that reads the file itself finds, the moment that the answer is there.
+    // The records that a process which reads the file itself finds at the moment of the answer.
     for n in 1..=5 {
         server.image(&device, 4096).await;
         let other = fleetmint_server::database::Database::attach(&path).unwrap();
@@ -568,7 +568,7 @@ async fn a_full_disk_stops_disclosures_until_there_is_room() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
-    // The one connection that writes may have no more pages; filling the last of them takes some records.
+    // The only connection that writes may use no more pages; filling the last one takes some records.
     server.execute("PRAGMA max_page_count = 1");
     let mut refused = None;
     for _ in 0..2_000 {
@@ -581,7 +581,7 @@ async fn a_full_disk_stops_disclosures_until_there_is_room() {
     let refused = refused.expect("the disk never filled up");
     assert_eq!(refused.problem(), problem(503, "unavailable", &[]));
     assert_eq!(refused.json()["retryable"], true);
-    // The connection that met the limit is gone, and the limit with it: somebody made room.
+    // The connection that reached the limit was closed, and with it the limit: as if somebody had freed space.
     assert_eq!(server.image(&device, 4096).await.status, 200);
     server.stop().await;
 }

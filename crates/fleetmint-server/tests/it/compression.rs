@@ -1,4 +1,4 @@
-//! Which answers are compressed, for whom, and which never are.
+//! Which answers are compressed, for which callers, and which never are.
 
 use std::io::Read as _;
 
@@ -71,7 +71,7 @@ async fn lists_documents_and_metrics_are_compressed_on_request() {
 }
 
 #[tokio::test]
-async fn small_answers_are_sent_as_they_are() {
+async fn small_answers_are_not_compressed() {
     let server = Server::start().await;
     for path in ["/livez", "/api/device-models", "/api/nothing"] {
         let answer = ask(&server, Method::GET, path, "gzip").await;
@@ -81,7 +81,7 @@ async fn small_answers_are_sent_as_they_are() {
 }
 
 #[tokio::test]
-async fn the_tag_of_a_compressed_answer_is_good_for_every_condition() {
+async fn the_tag_of_a_compressed_answer_works_in_every_condition() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let path = format!("/api/device-models/{}", model["id"]);
@@ -116,7 +116,7 @@ async fn the_tag_of_a_compressed_answer_is_good_for_every_condition() {
 }
 
 #[tokio::test]
-async fn answers_that_hold_a_secret_are_never_compressed() {
+async fn answers_with_a_secret_are_never_compressed() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;

@@ -33,7 +33,7 @@ async fn connect(server: &Server) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_request_under_way_is_answered_before_the_server_stops() {
+async fn a_request_in_progress_is_answered_before_the_server_stops() {
     let mut server = Server::start().await;
     let mut stream = connect(&server).await;
     let body = "{\"code\":\"late\",\"name\":\"Late\"}";
@@ -47,14 +47,14 @@ async fn a_request_under_way_is_answered_before_the_server_stops() {
         .write_all(format!("{head}{}", &body[..10]).as_bytes())
         .await
         .unwrap();
-    // So that the request has begun before the stop.
+    // The request must have begun before the stop.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let base = server.base.clone();
     server.tell_to_stop();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(
         TcpStream::connect(base.strip_prefix("http://").unwrap()).await.is_err(),
-        "no new connection is taken"
+        "no new connection is accepted"
     );
     stream.write_all(&body.as_bytes()[10..]).await.unwrap();
     let mut answer = String::new();
@@ -64,7 +64,7 @@ async fn a_request_under_way_is_answered_before_the_server_stops() {
 }
 
 #[tokio::test]
-async fn a_connection_at_rest_does_not_hold_up_the_stop() {
+async fn an_idle_connection_does_not_delay_the_stop() {
     let mut server = Server::start().await;
     let mut stream = connect(&server).await;
     stream
@@ -80,7 +80,7 @@ async fn a_connection_at_rest_does_not_hold_up_the_stop() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_400_and_a_head_without_end_431() {
+async fn invalid_http_is_400_and_a_head_without_end_431() {
     let server = Server::start().await;
     for (sent, status) in [
         ("nonsense\r\n\r\n".to_owned(), "400"),
@@ -99,7 +99,7 @@ async fn what_is_no_http_is_400_and_a_head_without_end_431() {
             read == 0 || answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "{answer}"
         );
-        // docs/problems.md says that these are no problems.
+        // docs/problems.md says that these two answers are not problems (RFC 9457).
         assert!(read == 0 || answer.contains("content-length: 0\r\n"), "{answer}");
     }
     assert_eq!(server.get("/livez").await.status, 200);
@@ -107,13 +107,13 @@ async fn what_is_no_http_is_400_and_a_head_without_end_431() {
 }
 
 #[tokio::test]
-async fn those_who_never_read_keep_nobody_out() {
+async fn peers_that_never_read_keep_nobody_out() {
     let server = Server::start_with(&[
         ("server.max_connections", "24"),
         ("server.max_connections_per_address", "8"),
     ])
     .await;
-    // More than there is room for, each with more answers asked for than any buffer holds.
+    // More connections than the limit, each with more answers requested than any buffer holds.
     let pipeline = "GET /api/docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20);
     let mut greedy = Vec::new();
     for n in 0..40 {
@@ -127,16 +127,16 @@ async fn those_who_never_read_keep_nobody_out() {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
-    // Not even at the address of those who do it.
+    // Not even at the address of these peers.
     let answer = ask(connect_from(&server, 2).await, "/livez").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     drop(greedy);
     server.stop().await;
 }
 
-/// Four addresses that open more connections than there may be, do `with` on each, and open another whenever one is closed,
-/// keep nobody else out.
-async fn greed_keeps_nobody_out<F: Future<Output = ()> + Send + 'static>(with: fn(TcpStream) -> F) {
+/// Four addresses open more connections than the limit, do `with` on each, and open another whenever one is closed.
+/// They must keep nobody else out.
+async fn keeps_nobody_out<F: Future<Output = ()> + Send + 'static>(with: fn(TcpStream) -> F) {
     let server = Server::start_with(&[
         ("server.max_connections", "64"),
         ("server.max_connections_per_address", "20"),
@@ -168,7 +168,7 @@ async fn greed_keeps_nobody_out<F: Future<Output = ()> + Send + 'static>(with: f
     server.stop().await;
 }
 
-/// Sends this, and then a byte after each pause.
+/// Sends this, and then one byte after each pause.
 async fn trickle(mut stream: TcpStream, begin: &str, pause: Duration) {
     let _ = stream.write_all(begin.as_bytes()).await;
     while stream.write_all(b"g").await.is_ok() {
@@ -180,16 +180,16 @@ async fn trickle(mut stream: TcpStream, begin: &str, pause: Duration) {
 async fn bodies_that_trickle_in_keep_nobody_out() {
     const HEAD: &str = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\
                         Content-Type: application/x-www-form-urlencoded\r\n\r\n";
-    greed_keeps_nobody_out(|stream| trickle(stream, HEAD, Duration::from_millis(300))).await;
+    keeps_nobody_out(|stream| trickle(stream, HEAD, Duration::from_millis(300))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_trickle_in_keep_nobody_out() {
     const HEAD: &str = "GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: ";
-    greed_keeps_nobody_out(|stream| trickle(stream, HEAD, Duration::from_millis(100))).await;
+    keeps_nobody_out(|stream| trickle(stream, HEAD, Duration::from_millis(100))).await;
 }
 
-/// One request after the other, almost as fast as they are answered.
+/// One request after another, almost as fast as they are answered.
 async fn hammer(mut stream: TcpStream) {
     let mut answer = [0; 4096];
     while stream
@@ -203,12 +203,12 @@ async fn hammer(mut stream: TcpStream) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_never_rest_keep_nobody_out() {
-    greed_keeps_nobody_out(hammer).await;
+async fn busy_connections_keep_nobody_out() {
+    keeps_nobody_out(hammer).await;
 }
 
 #[tokio::test]
-async fn a_body_that_comes_slowly_is_read_where_there_is_room() {
+async fn a_slow_body_is_read_if_there_is_room() {
     let server = Server::start().await;
     let mut stream = connect(&server).await;
     let body = "grant_type=client_credentials";
@@ -229,7 +229,7 @@ async fn a_body_that_comes_slowly_is_read_where_there_is_room() {
 }
 
 #[tokio::test]
-async fn connections_at_rest_make_room() {
+async fn idle_connections_make_room() {
     let server = Server::start_with(&[
         ("server.max_connections", "8"),
         ("server.max_connections_per_address", "4"),
@@ -260,7 +260,7 @@ async fn an_address_whose_connections_are_all_in_use_gets_a_503() {
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
     assert!(answer.contains("urn:fleetmint:problem:unavailable"), "{answer}");
-    // Others are served, and so is this one when one of its own has ended.
+    // Other addresses are served, and so is this one after one of its connections has ended.
     let answer = ask(connect_from(&server, 3).await, "/livez").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     drop(busy.pop());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::harness::{Server, problem};
 
 #[tokio::test]
-async fn a_device_is_made_read_changed_and_deleted() {
+async fn a_device_is_created_read_changed_and_deleted() {
     let server = Server::start().await;
     let model = server.model("tempsensor").await;
     let body = json!({"device_model_id": model["id"], "name": "Kitchen"});
@@ -219,7 +219,7 @@ async fn a_serial_is_chosen_by_the_caller_unique_searched_and_changed() {
     assert_eq!(found("q=0001/A").await, is_made);
     assert_eq!(found("q=%7e%7e").await, vec![other["id"].clone()]);
 
-    // Changed, freed, and taken by another.
+    // Changed, removed, and then used by another device.
     let path = format!("/api/devices/{}", made["id"]);
     let other_path = format!("/api/devices/{}", other["id"]);
     let refused = server.patch(&other_path, &json!({"serial": "SN 0001/a"})).await;
@@ -230,14 +230,14 @@ async fn a_serial_is_chosen_by_the_caller_unique_searched_and_changed() {
     assert_eq!(none["serial"], Value::Null);
     let changed = server.patch(&other_path, &json!({"serial": "SN 0001/a"})).await;
     assert_eq!(changed.expect(200)["serial"], "SN 0001/a");
-    // A device that is gone keeps none.
+    // A deleted device keeps none.
     server.delete(&other_path).await.expect(204);
     server.post("/api/devices", &body(json!("SN 0001/a"))).await.expect(201);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_change_is_made_only_to_the_state_that_the_caller_knows() {
+async fn a_change_is_made_only_in_the_state_that_the_caller_knows() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -265,7 +265,7 @@ async fn a_change_is_made_only_to_the_state_that_the_caller_knows() {
         assert!(old.starts_with('"') && old.ends_with('"') && old.len() > 10, "{old}");
         assert_eq!(server.get(&path).await.header("etag"), old);
 
-        // Nothing new for those who have it.
+        // A caller that has the current state gets a 304.
         let list = format!("\"other\", W/{old}");
         for known in [old.as_str(), &list, "*"] {
             let answer = with(Method::GET, &[("if-none-match", known)], None).await;
@@ -277,7 +277,7 @@ async fn a_change_is_made_only_to_the_state_that_the_caller_knows() {
             assert_eq!(answer.expect(200), first.json(), "{unknown}");
         }
 
-        // Each change is another state, a password that is never shown included.
+        // Each change results in another state, also that of a password, which is never shown.
         let password = |text: &str| json!({"provisioning": {"wifi_password": text}});
         let mut etags = vec![old.clone()];
         for change in [
@@ -343,9 +343,9 @@ async fn a_change_is_made_only_to_the_state_that_the_caller_knows() {
     server.stop().await;
 }
 
-/// Of many who know the same state, one changes it.
+/// Many callers know the same state, and only one of them changes it.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_changes_of_one_state_one_is_made() {
+async fn only_one_of_many_changes_of_one_state_succeeds() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;

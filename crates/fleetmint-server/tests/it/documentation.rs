@@ -1,4 +1,4 @@
-//! The page of the documentation, in a real browser: its security policy must leave it working.
+//! The page of the documentation, in a real browser: it must work under its security policy.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -52,7 +52,7 @@ async fn the_page_works_under_its_security_policy() {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    // The scripts made these from the document that they fetched. Swagger UI marks where a path may be broken.
+    // The scripts created these from the document that they fetched. Swagger UI marks where a path may be broken.
     let shown = page.replace("<wbr>", "").replace("<!-- -->", "");
     for text in ["/api/device-models", "opblock-summary-get", "authorize"] {
         assert!(shown.contains(text), "{text} is missing from\n{page}\n{said}");

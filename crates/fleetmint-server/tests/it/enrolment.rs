@@ -1,4 +1,5 @@
-//! A device and its client come and go together: with a real Keycloak, with the disk full, with the wire cut.
+//! A device and its client are created and deleted together: with a real Keycloak, with a full disk, with a cut
+//! connection.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::harness::proxy::Proxy;
 use crate::harness::{Server, problem};
 use crate::keycloak::realm::{Realm, unique};
 
-/// A server whose devices are Keycloak's clients, with a wire between the two.
+/// A server whose devices are Keycloak's clients, with a proxy between the two.
 async fn start(realm: &Realm) -> (Server, Proxy) {
     let proxy = Proxy::start(&realm.base).await;
     let server = Server::start_with(&settings(realm, &proxy)).await;
@@ -75,8 +76,8 @@ async fn a_device_of_keycloak_lives_from_its_creation_to_its_deletion() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_done_to_a_client_behind_our_back_is_reported_and_repaired() {
-    let Some(realm) = Realm::find("what was done to a client behind our back is reported and repaired") else {
+async fn outside_changes_of_a_client_are_reported_and_repaired() {
+    let Some(realm) = Realm::find("outside changes of a client are reported and repaired") else {
         return;
     };
     let (server, proxy) = start(&realm).await;
@@ -85,7 +86,7 @@ async fn what_was_done_to_a_client_behind_our_back_is_reported_and_repaired() {
     let path = format!("/api/devices/{}/identity", device["id"]);
     let before = secret(&server, &device).await;
 
-    // Gone.
+    // Deleted.
     let id = realm.id_of(client_id(&device)).await.unwrap();
     realm.operator(Method::DELETE, &format!("/clients/{id}"), None).await;
     assert_eq!(
@@ -160,7 +161,8 @@ async fn what_was_done_to_a_client_behind_our_back_is_reported_and_repaired() {
     server.stop().await;
 }
 
-/// Who can write the database, and has no master key, makes us neither show nor change another client.
+/// An attacker who can write the database but has no master key can make the service neither show nor change another
+/// client.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_not_the_devices_is_neither_flashed_nor_changed() {
     let Some(realm) = Realm::find("a client that is not the device's is neither flashed nor changed") else {
@@ -207,12 +209,12 @@ async fn a_client_that_is_not_the_devices_is_neither_flashed_nor_changed() {
                 .any(|call| call.contains(&foreign) || call.contains(&others) || call.contains("users")),
             "{forged}: {calls:?}"
         );
-        // The right one is known again, and proven.
+        // The right client is known again, and proven.
         assert_eq!(secret(&server, &device).await, known);
         assert_eq!(proxy.take().len(), 1, "{forged}");
     }
 
-    // What changes a client looks at the attribute of each, and finds the device's own by its name.
+    // Operations that change a client check its attribute, and find the device's own client by its name.
     let forge = || server.execute(&format!("UPDATE devices SET provider_ref = '{foreign}' {row}"));
     for (action, repairs) in [
         ("disable", Value::Null),
@@ -234,7 +236,7 @@ async fn a_client_that_is_not_the_devices_is_neither_flashed_nor_changed() {
         "the device's own is deleted"
     );
 
-    // A client by the device's name that says it is another's.
+    // A client with the device's name that is marked as another device's.
     let mut attributes = realm.client(&others).await["attributes"].clone();
     attributes["fleetmint.device"] = json!("k1234567");
     realm.change(&others, &[("attributes", attributes)]).await;
@@ -250,8 +252,8 @@ async fn a_client_that_is_not_the_devices_is_neither_flashed_nor_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_keycloak_what_does_not_need_it_goes_on_and_nothing_is_left_over() {
-    let Some(realm) = Realm::find("without Keycloak what does not need it goes on") else {
+async fn without_keycloak_other_calls_work_and_nothing_is_left_over() {
+    let Some(realm) = Realm::find("without Keycloak other calls work") else {
         return;
     };
     let (server, proxy) = start(&realm).await;
@@ -272,12 +274,12 @@ async fn without_keycloak_what_does_not_need_it_goes_on_and_nothing_is_left_over
     );
     let synced = server.post(&format!("{path}/identity/sync"), &json!(null)).await;
     assert_eq!(synced.problem(), problem(502, "identity-provider-failed", &[]));
-    // What was not made is not seen, and everything else is as it was.
+    // A device that could not be created is not visible, and everything else is unchanged.
     assert_eq!(server.get("/api/devices").await.expect(200)["items"], json!([device]));
     server.patch(&path, &json!({"name": "Still here"})).await.expect(200);
     assert_eq!(server.get("/readyz").await.status, 200);
 
-    // A deletion that was begun is not taken back: the device is not seen any more.
+    // A deletion that was begun is not undone: the device is no longer visible.
     assert_eq!(
         server.delete(&path).await.problem(),
         problem(502, "identity-provider-failed", &[])
@@ -321,7 +323,7 @@ async fn keycloak_being_down_does_not_stop_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_reconcilers_never_mend_the_same_row() {
+async fn two_reconcilers_never_repair_the_same_row() {
     let Some(realm) = Realm::find("two reconcilers never repair the same row") else {
         return;
     };
@@ -362,8 +364,8 @@ async fn two_reconcilers_never_mend_the_same_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_at_work_on_a_device_is_not_disturbed() {
-    let Some(realm) = Realm::find("who is at work on a device is not disturbed") else {
+async fn a_leased_row_is_not_disturbed() {
+    let Some(realm) = Realm::find("a leased row is not disturbed") else {
         return;
     };
     let (server, _proxy) = start(&realm).await;
@@ -378,7 +380,7 @@ async fn who_is_at_work_on_a_device_is_not_disturbed() {
         assert_eq!(answer.json()["retryable"], true);
     }
     secret(&server, &device).await;
-    // The lease has run out: the reconciler finds the client and settles the row.
+    // The lease has expired: the reconciler finds the client and settles the row.
     server.execute("UPDATE devices SET lease_until = 0");
     server
         .eventually("the row is settled", || {
@@ -391,8 +393,8 @@ async fn who_is_at_work_on_a_device_is_not_disturbed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_hangs_up_leaves_nothing_half_done() {
-    let Some(realm) = Realm::find("a caller who hangs up leaves nothing half done") else {
+async fn a_caller_who_disconnects_leaves_nothing_half_done() {
+    let Some(realm) = Realm::find("a caller who disconnects leaves nothing half done") else {
         return;
     };
     let (server, _proxy) = start(&realm).await;
@@ -415,7 +417,8 @@ async fn a_caller_who_hangs_up_leaves_nothing_half_done() {
     server.stop().await;
 }
 
-/// With embedded defaults: no device without a client, no client without a device, nothing lost that was answered.
+/// With embedded defaults: no device without a client, no client without a device, and nothing that was answered is
+/// lost.
 #[tokio::test]
 async fn a_full_disk_leaves_nothing_half_done() {
     let server = Server::start().await;
@@ -428,7 +431,7 @@ async fn a_full_disk_leaves_nothing_half_done() {
     let mut devices: Vec<Value> = Vec::new();
     let mut refused = 0;
     for room in 0..8 {
-        // So many pages from now on, and then the disk is full.
+        // From now on the database may grow by this many pages, and then the disk is full.
         server.execute("CREATE TABLE IF NOT EXISTS filler (x)");
         server.limit_pages(room);
         for n in 0..6 {

@@ -1,5 +1,5 @@
-//! From nothing to a token, with the real parts: the image goes onto a simulated chip by esptool, what is read back is
-//! decoded, and the token that its secret opens is verified by an independent JOSE library.
+//! From nothing to a token, with the real parts: esptool writes the image onto a simulated chip, the image is read back
+//! and decoded, and an independent JOSE library verifies the token that its secret gets.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn tool(name: &str) -> std::path::PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_that_went_over_a_chip_gets_a_token_that_others_verify() {
+async fn an_image_from_a_chip_gets_a_token_that_others_verify() {
     let Some(python) = python::with("esptool", "first_device") else {
         return;
     };
@@ -34,7 +34,7 @@ async fn an_image_that_went_over_a_chip_gets_a_token_that_others_verify() {
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let read = std::fs::read(&read).unwrap();
-    assert!(read == image, "what is read back is what was written");
+    assert!(read == image, "the image is read back unchanged");
 
     let values = strings(&read);
     let value = |key: &str| values.iter().find(|(known, _)| known == key).unwrap().1.as_str();

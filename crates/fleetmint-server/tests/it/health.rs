@@ -14,7 +14,7 @@ use crate::harness::{Answer, Server, log};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server that takes two wrong tokens from an address for too many.
+/// A server with a limit of two wrong tokens from one address.
 async fn server() -> Server {
     Server::start_with(&[
         ("server.trusted_proxies", "127.0.0.1"),
@@ -23,7 +23,7 @@ async fn server() -> Server {
     .await
 }
 
-/// A call with this token, that a proxy passes on for this address; how long it took.
+/// A call with this token that a proxy forwards for this address; also returns how long it took.
 async fn call_from(server: &Server, source: &str, path: &str, token: &str) -> (Answer, Duration) {
     let began = Instant::now();
     let answer = server.anonymous_with(Method::GET, path, |request| {
@@ -80,7 +80,7 @@ async fn neither_a_devices_token_at_readyz_nor_a_failing_database_is_a_refused_c
         let (answer, _) = call_from(&server, "192.0.2.212", "/readyz", &token).await;
         assert_eq!(told(&answer), (200, json!({"status": "ok"})));
     }
-    // Whether a token is right that another process signed, only the database knows.
+    // Only the database shows whether a token that another process signed is valid.
     let signed_elsewhere = {
         let (_, rest) = token.split_once('.').unwrap();
         let header = json!({"alg": "ES256", "typ": "JWT", "kid": "unknown"});
@@ -88,7 +88,7 @@ async fn neither_a_devices_token_at_readyz_nor_a_failing_database_is_a_refused_c
     };
     server.execute("ALTER TABLE instance RENAME TO elsewhere; ALTER TABLE signing_keys RENAME TO keys_elsewhere");
     for _ in 0..3 {
-        // The keys are looked for again after a while.
+        // The keys are read again after a while.
         server.clock.advance(5 * SECOND);
         let (answer, _) = call_from(&server, "192.0.2.212", "/readyz", &signed_elsewhere).await;
         assert_eq!(told(&answer), (503, json!({"status": "unavailable"})));
@@ -103,7 +103,7 @@ async fn neither_a_devices_token_at_readyz_nor_a_failing_database_is_a_refused_c
     server.stop().await;
 }
 
-/// The administrator sees what is wrong, and a wrong token is one, also when the database answers nothing.
+/// The administrator sees what is wrong, and a wrong token is detected, even if the database does not answer.
 #[tokio::test]
 async fn tokens_at_readyz_are_checked_without_the_database() {
     let server = server().await;
@@ -127,7 +127,7 @@ async fn tokens_at_readyz_are_checked_without_the_database() {
 }
 
 #[tokio::test]
-async fn a_probe_never_waits_and_where_calls_wait_no_token_is_told_details() {
+async fn a_probe_never_waits_and_from_a_delayed_address_no_token_gets_details() {
     let server = server().await;
     for _ in 0..2 {
         call_from(&server, "192.0.2.213", "/api/devices", "wrong").await;
@@ -143,7 +143,7 @@ async fn a_probe_never_waits_and_where_calls_wait_no_token_is_told_details() {
     server.stop().await;
 }
 
-/// Asks until the status is this, as what was found out holds for a second.
+/// Repeats the call until it has this status, because a result is valid for a second.
 async fn until(server: &Server, status: u16) -> Answer {
     let limit = Instant::now() + Duration::from_secs(20);
     loop {
@@ -166,11 +166,11 @@ fn assert_unavailable(answer: &Answer, problem: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_not_ready_while_a_write_hangs_and_says_so_in_time() {
+async fn readiness_fails_in_time_while_a_write_hangs() {
     let server = Server::start().await;
     until(&server, 200).await;
     server.clock.advance(SECOND);
-    // As a disk that does not answer: whoever writes next waits for this.
+    // Like a disk that does not answer: the next writer waits for this.
     let (begun, has_begun) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let database = server.app.database.clone();
@@ -188,7 +188,7 @@ async fn it_is_not_ready_while_a_write_hangs_and_says_so_in_time() {
         assert_unavailable(&answer, "a write has not ended within 2 s");
     }
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    // It is known by now.
+    // The result is known by now.
     let began = Instant::now();
     assert_eq!(server.anonymous(Method::GET, "/readyz").await.status, 503);
     assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
@@ -201,7 +201,7 @@ async fn it_is_not_ready_while_a_write_hangs_and_says_so_in_time() {
 }
 
 #[tokio::test]
-async fn it_is_not_ready_while_the_database_is_full_or_read_only() {
+async fn readiness_fails_while_the_database_is_full_or_read_only() {
     let server = Server::start().await;
     for (fault, cure, problem) in [
         (

@@ -1,4 +1,4 @@
-//! Calls that create something and are made again.
+//! Repeated calls that create something.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn the_same_call_gets_the_first_answer_again_and_creates_nothing() {
         .len();
     assert_eq!(after, records + 1, "a repeat changes nothing, so it has no record");
 
-    // Another call under the same key.
+    // Another call with the same key.
     for (path, body) in [
         ("/api/devices", json!({"device_model_id": id, "name": "E"})),
         ("/api/device-models", json!({"code": "n", "name": "N"})),
@@ -61,7 +61,7 @@ async fn the_same_call_gets_the_first_answer_again_and_creates_nothing() {
         let refused = post(&server, path, "a key of its own", &body).await;
         assert_eq!(refused.problem(), problem(422, "idempotency-key-reused", &[]));
     }
-    // Without a key, and under another, it is another call.
+    // Without a key, or with another one, it is another call.
     for key in ["", "another"] {
         let body = json!({"device_model_id": id, "name": "D"});
         let made = match key {
@@ -72,7 +72,7 @@ async fn the_same_call_gets_the_first_answer_again_and_creates_nothing() {
     }
     assert_eq!(server.count("devices"), 3);
 
-    // The first answer, whatever became of the device and of the server.
+    // The first answer, even after a change of the device and a restart of the server.
     let path = first.header("location").to_owned();
     server.patch(&path, &json!({"name": "Renamed"})).await.expect(200);
     assert_same(
@@ -86,17 +86,17 @@ async fn the_same_call_gets_the_first_answer_again_and_creates_nothing() {
         &post(&server, "/api/devices", "a key of its own", &device).await,
     );
 
-    // For a day.
+    // An answer is stored for a day.
     server.clock.advance(Duration::from_secs(24 * 3600));
     let new = post(&server, "/api/devices", "a key of its own", &device).await;
     assert_eq!((new.status.as_u16(), new.header("idempotency-replayed")), (201, ""));
     assert_ne!(new.json()["id"], first.json()["id"]);
-    assert_eq!(server.count("idempotency_keys"), 1, "what has expired is deleted");
+    assert_eq!(server.count("idempotency_keys"), 1, "expired answers are deleted");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn what_failed_is_not_stored_and_what_has_expired_is_deleted_at_the_start() {
+async fn failed_calls_are_not_stored_and_expired_answers_are_deleted_at_the_start() {
     let server = Server::start().await;
     let device = json!({"device_model_id": 1, "name": "D"});
     let refused = post(&server, "/api/devices", "k", &device).await;
@@ -134,7 +134,7 @@ async fn a_key_that_cannot_be_read_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_same_calls_at_once_one_creates() {
+async fn only_one_of_many_equal_calls_at_once_creates() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = json!({"device_model_id": model["id"], "name": "D"});
@@ -151,8 +151,8 @@ async fn of_many_same_calls_at_once_one_creates() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_keycloak_a_key_lives_and_goes_with_the_devices_intent() {
-    let Some(realm) = Realm::find("with Keycloak a key lives and goes with the device's intent") else {
+async fn with_keycloak_a_key_is_created_and_deleted_with_the_devices_intent() {
+    let Some(realm) = Realm::find("with Keycloak a key is created and deleted with the device's intent") else {
         return;
     };
     let proxy = Proxy::start(&realm.base).await;
@@ -173,7 +173,7 @@ async fn with_keycloak_a_key_lives_and_goes_with_the_devices_intent() {
     server.delete(first.header("location")).await.expect(204);
     assert_same(&first, &post(&server, "/api/devices", "k", &device).await);
 
-    // Keycloak does not answer: until it is known what became of the call, nothing is created under its key or serial.
+    // Keycloak does not answer: until the result of the call is known, nothing is created with its key or serial.
     proxy.cut(true);
     let failed = post(&server, "/api/devices", "l", &device).await;
     assert_eq!(failed.problem(), problem(502, "identity-provider-failed", &[]));
@@ -193,7 +193,7 @@ async fn with_keycloak_a_key_lives_and_goes_with_the_devices_intent() {
     assert_eq!(reused.problem(), problem(422, "idempotency-key-reused", &[]));
     proxy.cut(false);
     server
-        .eventually("the creation is taken back", || server.count("devices") == 0)
+        .eventually("the creation is undone", || server.count("devices") == 0)
         .await;
     let made = post(&server, "/api/devices", "l", &device).await;
     assert_eq!((made.status.as_u16(), made.header("idempotency-replayed")), (201, ""));
@@ -202,7 +202,7 @@ async fn with_keycloak_a_key_lives_and_goes_with_the_devices_intent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_first_call_is_under_way_the_same_call_waits_its_turn() {
+async fn while_the_first_call_is_in_progress_the_same_call_is_refused() {
     use crate::keycloak::stand_in::{Reply, StandIn};
     let stand_in = StandIn::start(|request, _| {
         (request.starts_with("POST ") && request.ends_with("/clients")).then_some(Reply::Hang)
@@ -222,7 +222,7 @@ async fn while_the_first_call_is_under_way_the_same_call_waits_its_turn() {
     let first = post(&server, "/api/devices", "k", &device);
     let second = async {
         server
-            .eventually("the first is under way", || stand_in.count("/clients") == 1)
+            .eventually("the first is in progress", || stand_in.count("/clients") == 1)
             .await;
         post(&server, "/api/devices", "k", &device).await
     };

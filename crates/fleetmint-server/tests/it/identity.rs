@@ -1,4 +1,4 @@
-//! The state of a device's client, and what repairs, revokes and restores it.
+//! The state of a device's client, and the operations that repair, revoke and restore it.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ async fn a_device_is_revoked_and_restored() {
         (refused.status.as_u16(), &refused.json()["error"]),
         (401, &json!("invalid_client"))
     );
-    // Its image is still available: the board may be on the bench while its access is off.
+    // Its image is still available: a board may be prepared while its access is revoked.
     assert_eq!(server.image(&device, 4096).await.status, 200);
 
     let enabled = server.post(&format!("{path}/enable"), &json!(null)).await.expect(200);
@@ -42,7 +42,7 @@ async fn a_device_is_revoked_and_restored() {
 }
 
 #[tokio::test]
-async fn synchronizing_says_what_it_mended() {
+async fn a_sync_reports_its_repairs() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;

@@ -1,5 +1,5 @@
-//! The service over HTTP, one file per noun. One binary: it links once, and all tests share one log, in which no secret
-//! may be found.
+//! The service over HTTP, one file per noun. One binary: it links once, and all tests share one log, which must not
+//! contain any secret.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What Prometheus reads.
+//! The metrics for Prometheus.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -32,7 +32,7 @@ fn value(text: &str, name: &str) -> f64 {
         .unwrap()
 }
 
-/// A server that has something in every metric.
+/// A server with a value in every metric.
 async fn busy() -> Server {
     let server = Server::start().await;
     let model = server.model("m").await;
@@ -49,7 +49,7 @@ async fn busy() -> Server {
 }
 
 #[tokio::test]
-async fn the_format_is_prometheus_own_unless_the_caller_prefers_openmetrics() {
+async fn the_format_is_prometheus_text_unless_the_caller_prefers_openmetrics() {
     let server = busy().await;
     for accept in [
         None,
@@ -63,7 +63,7 @@ async fn the_format_is_prometheus_own_unless_the_caller_prefers_openmetrics() {
         assert!(text.contains("# TYPE fleetmint_operations_total counter\n"), "{text}");
         assert!(!text.contains("# EOF"));
     }
-    // What Prometheus 2 and 3 send.
+    // The `Accept` header of Prometheus 2 and 3.
     for accept in [
         "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
         "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
@@ -106,7 +106,7 @@ async fn devices_the_database_and_the_process_are_measured() {
         assert!(value(&text, "process_open_fds") > 3.0);
         assert!(value(&text, "process_max_fds") >= value(&text, "process_open_fds"));
         assert!(value(&text, "process_threads") >= 1.0);
-        // The process is younger than the machine's boot, and started before now.
+        // The process started after the machine, and before now.
         let now = server.app.clock.now().as_second() as f64;
         let started = value(&text, "process_start_time_seconds");
         assert!((now - 3600.0..=now + 2.0).contains(&started), "{started} {now}");
@@ -114,7 +114,7 @@ async fn devices_the_database_and_the_process_are_measured() {
     server.stop().await;
 }
 
-/// Counting must not look at every device: an index has those that are not settled.
+/// Counting must not read every device: an index has the unsettled ones.
 #[tokio::test]
 async fn devices_are_counted_from_an_index() {
     let server = Server::start().await;
@@ -150,7 +150,7 @@ async fn the_docs_list_every_metric() {
         })
         .collect();
     assert_eq!(told, listed, "docs/metrics.md lists the metrics");
-    // Every metric has its text, and no label may name a device.
+    // Every metric has its description, and no label may identify a device.
     for (name, _) in &told {
         assert!(text.contains(&format!("# HELP {name} ")), "{name}");
     }
@@ -168,8 +168,7 @@ async fn promtool_accepts_the_metrics() {
         .stderr(Stdio::null())
         .status();
     if !found.is_ok_and(|status| status.success()) {
-        let why =
-            "SKIPPED: promtool_accepts_the_metrics: there is no promtool. `tools/install promtool` installs it.\n";
+        let why = "SKIPPED: promtool_accepts_the_metrics: promtool is missing. `tools/install promtool` installs it.\n";
         assert!(std::env::var_os("CI").is_none(), "{why}");
         let _ = std::io::stderr().write_all(why.as_bytes());
         return;

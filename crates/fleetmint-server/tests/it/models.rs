@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{Server, problem};
 
 #[tokio::test]
-async fn a_model_is_made_read_changed_and_deleted() {
+async fn a_model_is_created_read_changed_and_deleted() {
     let server = Server::start().await;
     let body = json!({"code": "tempsensor", "name": "Temperature sensor"});
     let made = server.post("/api/device-models", &body).await;
@@ -234,7 +234,7 @@ async fn overrides_are_merged_member_by_member_and_the_password_is_never_shown()
 }
 
 #[tokio::test]
-async fn what_a_get_answers_can_be_sent_back() {
+async fn the_answer_to_a_get_can_be_sent_back() {
     let server = Server::start().await;
     server.keep_secret("correct horse battery");
     let model = server.model("m").await;
@@ -282,7 +282,7 @@ async fn what_a_get_answers_can_be_sent_back() {
     server.stop().await;
 }
 
-/// The same call may be made again and again: what changes nothing is recorded, and leaves the row as it is.
+/// The same call may be repeated: a change that changes nothing is recorded, and leaves the row as it is.
 #[tokio::test]
 async fn a_change_that_changes_nothing_leaves_the_state_as_it_is() {
     let server = Server::start().await;
@@ -338,7 +338,7 @@ async fn a_change_that_changes_nothing_leaves_the_state_as_it_is() {
             assert_eq!(again.header("etag"), before.header("etag"));
             assert_eq!(again.expect(200), shown);
         }
-        // What is not nothing still is another state.
+        // A real change still results in another state.
         let before = server.get(&path).await;
         let changed = server.patch(&path, &json!({"name": "Another"})).await;
         assert_ne!(changed.header("etag"), before.header("etag"));
@@ -348,7 +348,7 @@ async fn a_change_that_changes_nothing_leaves_the_state_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_time_has_six_digits_whenever_it_is() {
+async fn every_time_has_six_digits_after_the_second() {
     let server = Server::start().await;
     let model = server.model("m").await;
     server.execute("UPDATE device_models SET created_at = 0, updated_at = 1500000");
@@ -377,7 +377,7 @@ async fn a_model_in_use_stays() {
 }
 
 #[tokio::test]
-async fn a_change_comes_as_json_or_as_a_merge_patch() {
+async fn a_change_is_sent_as_json_or_as_a_merge_patch() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let path = format!("/api/device-models/{}", model["id"]);
@@ -408,7 +408,7 @@ async fn a_change_comes_as_json_or_as_a_merge_patch() {
 #[tokio::test]
 async fn lists_go_page_by_page_in_every_order() {
     let server = Server::start().await;
-    // Names repeat, so that ties have to be settled.
+    // Names repeat, so that equal values must be ordered.
     for (code, name) in [
         ("d", "Beta"),
         ("a", "alpha"),

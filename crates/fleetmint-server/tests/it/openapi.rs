@@ -1,4 +1,4 @@
-//! The OpenAPI document: a snapshot, in which every change of the interface shows.
+//! The OpenAPI document: a snapshot that shows every change of the interface.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::Server;
 
-/// Compares with the committed file; with `FLEETMINT_UPDATE_SNAPSHOTS=1` writes it.
+/// Compares with the committed file; writes it with `FLEETMINT_UPDATE_SNAPSHOTS=1`.
 fn assert_snapshot(path: &str, actual: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("FLEETMINT_UPDATE_SNAPSHOTS").is_some() {
@@ -43,7 +43,7 @@ async fn every_operation_is_documented_under_its_name_with_its_errors() {
             let place = format!("{method} {path}");
             assert!(
                 !operation["summary"].as_str().unwrap_or_default().is_empty(),
-                "{place} says not what it does"
+                "{place} does not say what it does"
             );
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.keys().any(|status| status.starts_with('2')), "{place}");
@@ -115,9 +115,9 @@ fn assert_references(value: &Value, document: &Value) {
     }
 }
 
-/// A problem that says no more than its status is named after it.
+/// A problem that says no more than its status is named after the status.
 #[test]
-fn a_kind_named_after_its_status_has_the_words_of_http_as_title() {
+fn a_kind_named_after_its_status_has_the_phrase_of_http_as_title() {
     let mut seen = 0;
     for kind in PROBLEMS.iter().copied().flatten() {
         let words = kind.status().canonical_reason().unwrap().to_lowercase();
@@ -137,7 +137,7 @@ fn the_list_of_problems_is_the_committed_one() {
     kinds.sort_by_key(|kind| (kind.status(), kind.uri()));
     let count = kinds.len();
     kinds.dedup_by_key(|kind| kind.uri());
-    assert_eq!(kinds.len(), count, "two kinds have one name");
+    assert_eq!(kinds.len(), count, "two kinds have the same name");
     let mut text = String::from(
         "# Problems\n\n\
          Every error of the HTTP interface, except at `/oauth2/token`, is an RFC 9457 `application/problem+json`:\n\n\

@@ -42,7 +42,7 @@ fn split(entries: Vec<Listed>) -> (Vec<Listed>, Vec<Listed>) {
 fn prov(entries: &[Listed]) -> Vec<(String, String)> {
     let text = |entry: &Listed| match &entry.value {
         Ok(Stored::Str(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
-        other => panic!("{} is no readable string: {:?}", entry.key, other.is_ok()),
+        other => panic!("{} is not a readable string: {:?}", entry.key, other.is_ok()),
     };
     let pair = |entry: &Listed| (entry.key.as_str().unwrap().to_owned(), text(entry));
     let mut pairs: Vec<_> = entries.iter().map(pair).collect();
@@ -51,7 +51,7 @@ fn prov(entries: &[Listed]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_device_comes_in_and_everything_else_stays() {
+async fn the_devices_values_are_added_and_everything_else_stays() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -116,7 +116,7 @@ fn application() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_patched_is_422_and_says_why() {
+async fn a_partition_that_cannot_be_patched_is_422_with_the_reason() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -167,7 +167,7 @@ async fn what_cannot_be_patched_is_422_and_says_why() {
             answer.json()["detail"]
         );
     }
-    // As `base64` without -w0 writes it.
+    // The output of `base64` without -w0.
     let broken = plain
         .as_bytes()
         .chunks(76)
@@ -189,7 +189,7 @@ async fn what_cannot_be_patched_is_422_and_says_why() {
         .await;
     assert_eq!(answer.problem(), problem(404, "not-found", &[]));
 
-    // The largest partition passes, one byte of base64 more than that does not come to be read.
+    // The largest partition is accepted; a body with one more byte of base64 is not read.
     let largest = server
         .post(&path, &json!({"data": base64(&vec![0xFF; 16 << 20])}))
         .await
@@ -201,7 +201,7 @@ async fn what_cannot_be_patched_is_422_and_says_why() {
     let outcomes = server.outcomes("patch_provisioning").await;
     let of = |outcome: &str| outcomes.iter().filter(|known| *known == outcome).count();
     assert_eq!(of("succeeded"), 1, "only what was disclosed");
-    // What is no partition at all was no attempt; of the device that is not there is one record.
+    // A body that is not a partition was no attempt; the missing device has one record.
     let refused = |kind: &str| cases.iter().filter(|(_, known, _)| *known == kind).count();
     for kind in ["unusable-partition", "does-not-fit"] {
         assert_eq!(of(&format!("failed {kind}")), refused(kind));
@@ -234,7 +234,7 @@ async fn nothing_is_disclosed_without_an_audit_record_or_a_usable_secret() {
     server.stop().await;
 }
 
-/// Randomness that can be held back: whoever asks for it waits then.
+/// Randomness that can be blocked: a call then waits.
 #[derive(Debug, Default)]
 struct Held {
     state: Mutex<(bool, usize)>,
@@ -264,11 +264,11 @@ impl Random for Held {
 }
 
 #[tokio::test]
-async fn the_work_ends_with_its_caller_and_holds_its_room_until_then() {
+async fn the_work_ends_with_its_caller_and_keeps_its_room_until_then() {
     const STOPPED: &str = "a patch was stopped: its caller has gone";
     let random = Arc::new(Held::default());
     let folder = tempfile::tempdir().unwrap();
-    // Room for one of them.
+    // Room for only one of them.
     let server = Server::start_by(folder, &[("server.large_bodies_max", "67108864")], random.clone()).await;
     let device = server.device(&server.model("m").await).await;
     let path = format!("/api/devices/{}/provisioning/patch", device["id"]);
@@ -279,9 +279,9 @@ async fn the_work_ends_with_its_caller_and_holds_its_room_until_then() {
         server.token,
         body.len()
     );
-    assert!(!log::text().contains(STOPPED), "no other test hangs up");
+    assert!(!log::text().contains(STOPPED), "no other test disconnects");
 
-    // The work begins, and its caller goes.
+    // The work begins, and its caller disconnects.
     random.hold(true);
     let mut caller = Raw::connect(&server).await;
     caller.send(request.as_bytes()).await;
@@ -293,7 +293,7 @@ async fn the_work_ends_with_its_caller_and_holds_its_room_until_then() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
-    // It still has its memory, and so its room: another waits for that.
+    // It still has its memory, and so its room: another call waits for it.
     let mut next = Raw::connect(&server).await;
     let next = tokio::spawn(async move {
         next.send(request.as_bytes()).await;
@@ -301,7 +301,7 @@ async fn the_work_ends_with_its_caller_and_holds_its_room_until_then() {
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
     let waiting = random.waiting();
-    // First, as the test could not end otherwise.
+    // This comes first, because the test could not end otherwise.
     random.hold(false);
     assert_eq!(waiting, 1);
     server

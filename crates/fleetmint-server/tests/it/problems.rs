@@ -1,4 +1,4 @@
-//! What every answer has in common when something is wrong.
+//! The common parts of all errors.
 
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
@@ -50,7 +50,7 @@ async fn allow_lists_exactly_the_methods_that_a_route_answers() {
     ];
     let call = async |method: &str, path: &str| {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        // Nothing is there that could be changed or deleted.
+        // Nothing exists that could be changed or deleted.
         let answer = server.call(method, path, |request| request).await;
         let mut allowed: Vec<String> = answer.header("allow").split(", ").map(str::to_owned).collect();
         allowed.sort_unstable();
@@ -107,7 +107,7 @@ async fn an_answer_lists_the_first_of_many_wrong_values_and_counts_the_others() 
         let first = if query.starts_with("limit") { "/limit" } else { "/p0" };
         assert_eq!(problem["errors"][0]["pointer"], first);
     }
-    // One name can be as long as all of them.
+    // A single name can be as long as the whole body.
     let long = "n".repeat(50_000);
     for answer in [
         server.get(&format!("/api/devices?{long}=1")).await,
@@ -130,7 +130,7 @@ async fn an_answer_lists_the_first_of_many_wrong_values_and_counts_the_others() 
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_400_and_one_of_another_kind_415() {
+async fn a_body_that_is_not_json_is_400_and_another_media_type_415() {
     let server = Server::start().await;
     server.keep_secret("hunter2-hunter2");
     for (body, expected) in [
@@ -224,7 +224,7 @@ async fn an_unknown_member_is_named_and_its_value_is_not() {
             "{path} {name}"
         );
     }
-    // In what is inside another member.
+    // Inside another member.
     let model = json!({"code": "m", "name": "M", "provisioning": {"wifi_sid": "hunter2-hunter2"}});
     let answer = server.post("/api/device-models", &model).await;
     assert_eq!(
@@ -300,7 +300,7 @@ async fn a_body_that_is_too_large_is_413() {
 }
 
 #[tokio::test]
-async fn who_does_not_take_json_gets_406() {
+async fn a_caller_that_does_not_accept_json_gets_406() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -324,7 +324,7 @@ async fn who_does_not_take_json_gets_406() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_suits_every_caller_and_an_error_too() {
+async fn an_answer_without_a_body_and_an_error_need_no_accepted_media_type() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let ask = async |method: Method, path: &str, accept: &str| {
@@ -402,7 +402,7 @@ async fn a_retryable_503_says_when_to_try_again() {
         .lines()
         .find_map(|line| line.strip_prefix("fleetmint_database_failed_writes_total "));
     assert!(failed.unwrap().parse::<u32>().unwrap() > 0);
-    // Other errors do not.
+    // Other errors have no such header.
     let nothing = server.get("/api/devices/99").await;
     assert_eq!(nothing.header("retry-after"), "");
     server.stop().await;

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::harness::nvs::{Espressif, strings};
 use crate::harness::{Answer, Server, problem};
 
-/// The settings and overrides of a device that has them all; not only ASCII.
+/// The settings and overrides of a device that has all of them; not only ASCII.
 const SSID: &str = "Werkstatt-Süd 🛠";
 const PASSWORD: &str = "größer als acht";
 
 #[tokio::test]
-async fn the_image_is_what_espressifs_generator_makes_of_the_same_values() {
+async fn the_image_is_that_of_espressifs_generator_for_the_same_values() {
     let Some(mut espressif) = Espressif::start("provisioning") else {
         return;
     };
@@ -60,7 +60,7 @@ async fn the_image_is_what_espressifs_generator_makes_of_the_same_values() {
 }
 
 #[tokio::test]
-async fn json_and_bytes_hold_the_same_image() {
+async fn json_and_bytes_contain_the_same_image() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -102,7 +102,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_size_that_no_partition_has_is_422() {
+async fn an_invalid_size_is_422() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -138,7 +138,7 @@ async fn a_size_that_no_partition_has_is_422() {
     server.stop().await;
 }
 
-/// What an image says under a key.
+/// The value of a key in an image.
 fn value(answer: &Answer, key: &str) -> Option<String> {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     strings(&answer.body)
@@ -190,7 +190,7 @@ async fn device_overrides_model_and_model_overrides_settings() {
         set(&model_path, Value::Null).await;
         assert_eq!(now().await, Some(of("device")), "{setting}");
 
-        // An empty text is a level's own answer.
+        // An empty text overrides a value with nothing.
         for path in [&device_path, &model_path] {
             set(&device_path, Value::Null).await;
             set(path, json!("")).await;
@@ -249,7 +249,7 @@ async fn optional_values_that_are_not_set_or_empty_have_no_key() {
 }
 
 #[tokio::test]
-async fn settings_that_no_device_can_be_given_are_422_by_name() {
+async fn settings_that_devices_cannot_use_are_422_by_name() {
     let long = format!("https://e/{}", "x".repeat(3990)); // 4000 bytes, 4001 with NUL
     let cases = [
         ("", "value-missing", "empty"),
@@ -281,7 +281,7 @@ async fn settings_that_no_device_can_be_given_are_422_by_name() {
 }
 
 #[tokio::test]
-async fn a_wildcard_listener_without_a_public_url_has_nothing_to_give() {
+async fn a_wildcard_listener_without_a_public_url_cannot_provision() {
     let server = Server::start_with(&[("server.listen", "0.0.0.0:0")]).await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -303,7 +303,7 @@ async fn a_wildcard_listener_without_a_public_url_has_nothing_to_give() {
 }
 
 #[tokio::test]
-async fn four_thousand_bytes_with_nul_pass_and_what_does_not_fit_is_a_type_of_its_own() {
+async fn four_thousand_bytes_with_nul_are_accepted_and_larger_values_have_their_own_problem() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -340,7 +340,7 @@ async fn four_thousand_bytes_with_nul_pass_and_what_does_not_fit_is_a_type_of_it
 }
 
 #[tokio::test]
-async fn every_image_has_its_audit_record_and_so_has_what_is_refused() {
+async fn every_image_and_every_refusal_has_its_audit_record() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -368,7 +368,7 @@ async fn every_image_has_its_audit_record_and_so_has_what_is_refused() {
         .await
         .expect(200);
     assert_eq!(server.image(&device, 4096).await.status, 422);
-    // What is no request is no attempt.
+    // An invalid request is not an attempt.
     assert_eq!(server.image(&device, 4097).await.status, 422);
     let records = records().await;
     assert_eq!(records.len(), 4);
@@ -395,7 +395,7 @@ async fn nothing_is_disclosed_when_the_audit_record_cannot_be_written() {
 }
 
 #[tokio::test]
-async fn a_credential_that_is_gone_or_emptied_behind_our_back_is_502() {
+async fn a_missing_or_empty_credential_is_502() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
@@ -415,11 +415,11 @@ async fn a_credential_that_is_gone_or_emptied_behind_our_back_is_502() {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_tampered_with_is_never_flashed() {
+async fn a_changed_secret_is_never_flashed() {
     let server = Server::start().await;
     let model = server.model("m").await;
     let (one, two) = (server.device(&model).await, server.device(&model).await);
-    // One device's sealed secret in another's row does not open there.
+    // One device's sealed secret does not open in another device's row.
     server.execute(&format!(
         "UPDATE client_secrets SET secret = (SELECT secret FROM client_secrets WHERE client_id = {}) \
              WHERE client_id = {}",
@@ -474,12 +474,12 @@ async fn the_brokers_user_name_and_password_are_sealed_masked_and_kept() {
         assert_eq!(shown(path).await, masked);
         assert_eq!(given().await, url);
 
-        // What was shown may be sent back, and changes nothing.
+        // The shown value may be sent back, and changes nothing.
         let back = server.patch(path, &json!({"provisioning": {"mqtt_url": masked}})).await;
         assert_eq!(back.expect(200)["provisioning"]["mqtt_url"], masked);
         assert_eq!(given().await, url);
 
-        // What the mask stands for goes to no other broker.
+        // The masked user name and password are sent to no other broker.
         for other in ["wss://***@elsewhere.example/mqtt", "mqtt://***@b"] {
             let refused = server.patch(path, &json!({"provisioning": {"mqtt_url": other}})).await;
             assert_eq!(
@@ -498,7 +498,7 @@ async fn the_brokers_user_name_and_password_are_sealed_masked_and_kept() {
         problem(422, "invalid-value", &["/provisioning/mqtt_url"])
     );
 
-    // Another URL, and none.
+    // Another URL, and then none.
     server
         .patch(
             &paths[1],
@@ -519,7 +519,7 @@ async fn the_brokers_user_name_and_password_are_sealed_masked_and_kept() {
     for secret in ["model-hunter2", "device-hunter2", "device-user"] {
         assert!(!is_on_the_disk(&folder, secret), "{secret}");
     }
-    assert!(is_on_the_disk(&folder, "plain.example"), "the files are looked through");
+    assert!(is_on_the_disk(&folder, "plain.example"), "the files are searched");
 }
 
 #[tokio::test]
@@ -528,14 +528,14 @@ async fn urls_of_an_earlier_version_are_sealed_or_refused_when_they_are_needed()
     let model = server.model("m").await;
     let device = server.device(&model).await;
     server.keep_secret("hunter2hunter2");
-    // As the migration leaves what was there before it.
+    // As the migration leaves existing values.
     server.execute(
         "UPDATE device_models SET mqtt_url = 'mqtt://me:hunter2hunter2@old.example';
          INSERT INTO instance (name, value) VALUES ('unsealed_userinfo', x'01')",
     );
     let server = Server::start_in(server.stop().await, &[]).await;
     server.keep_secret("hunter2hunter2");
-    // Nor is the plain text left in a page, or in the log of those that were changed.
+    // The plain text is also not left in a page, or in the log of changed pages.
     let needle = b"hunter2hunter2";
     for file in std::fs::read_dir(server.data_folder()).unwrap() {
         let path = file.unwrap().path();
@@ -598,7 +598,7 @@ async fn urls_of_an_earlier_version_are_sealed_or_refused_when_they_are_needed()
                 detail.contains(level) && detail.contains(&name) && detail.contains("must be"),
                 "{detail}"
             );
-            // It may be sent back as it is shown, and stays what it is. A mask stands for nothing else.
+            // It may be sent back as it is shown, and stays unchanged. A mask in another URL is refused.
             let path = match table {
                 "devices" => format!("/api/devices/{}", device["id"]),
                 _ => path.clone(),

@@ -1,4 +1,5 @@
-//! Requests that few clients send, answered as RFC 9110 and RFC 9112 require. None leaves the connection out of step.
+//! Requests that few clients send, answered as RFC 9110 and RFC 9112 require. None leaves the connection in an
+//! undefined state.
 
 use crate::harness::raw::Raw;
 use crate::harness::{Answer, Server, problem};
@@ -27,7 +28,7 @@ async fn ask(server: &Server, line: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_target_may_be_absolute_and_a_path_is_taken_as_it_is() {
+async fn a_target_may_be_absolute_and_a_path_is_not_normalized() {
     let server = Server::start().await;
     for target in [
         "/livez",
@@ -150,7 +151,7 @@ async fn a_body_in_chunks_may_have_extensions_and_trailers() {
     ))
     .await;
     assert_eq!(raw.answer().await.status, 201);
-    // The connection is in step.
+    // The next request on the connection is answered.
     raw.send(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!(raw.answer().await.status, 200);
 
@@ -161,7 +162,7 @@ async fn a_body_in_chunks_may_have_extensions_and_trailers() {
     server.stop().await;
 }
 
-/// Where two could differ about where a body ends, a second request could be hidden in it.
+/// If two servers could disagree about the end of a body, a second request could be hidden in it.
 #[tokio::test]
 async fn a_body_whose_end_is_in_doubt_is_refused_or_ends_the_connection() {
     let server = Server::start().await;
@@ -195,7 +196,7 @@ async fn a_body_whose_end_is_in_doubt_is_refused_or_ends_the_connection() {
         let body = MODEL.replace("\"m\"", &format!("\"{code}\""));
         raw.send(&create(&server, lines, &format!("{}{hidden}", chunked(&body))))
             .await;
-        // The chunks count, and nothing after them (RFC 9112 §6.3).
+        // Only the chunks count (RFC 9112 §6.3).
         assert_eq!(raw.answer().await.status, 201, "{lines}");
         assert!(raw.closes().await, "{lines}");
     }
@@ -226,7 +227,7 @@ async fn a_transfer_coding_other_than_chunked_is_501() {
 }
 
 #[tokio::test]
-async fn a_100_is_sent_only_where_the_body_is_wanted() {
+async fn a_100_is_sent_only_if_the_body_is_wanted() {
     let server = Server::start().await;
     let expects = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", MODEL.len());
     let mut raw = Raw::connect(&server).await;
@@ -251,7 +252,7 @@ async fn a_100_is_sent_only_where_the_body_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_length_beyond_the_limit_is_refused_before_the_body_comes() {
+async fn a_length_beyond_the_limit_is_refused_before_the_body_arrives() {
     let server = Server::start().await;
     for length in ["262145", "9999999999999"] {
         let answer = server
@@ -270,7 +271,7 @@ async fn a_length_beyond_the_limit_is_refused_before_the_body_comes() {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_read_leaves_the_connection_in_step_or_closed() {
+async fn an_unread_body_is_never_taken_as_a_request() {
     let server = Server::start().await;
     for length in [10, 100_000, 5_000_000] {
         let mut raw = Raw::connect(&server).await;
@@ -280,7 +281,7 @@ async fn a_body_that_nobody_read_leaves_the_connection_in_step_or_closed() {
         let hidden = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n".iter().copied().cycle();
         raw.send(&hidden.take(length).collect::<Vec<u8>>()).await;
         raw.send(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        // Never an answer to what was the body.
+        // There is never an answer to the body.
         if let Some(answer) = raw.try_answer().await {
             assert_eq!(answer.status, 404, "{length}");
         }
@@ -289,7 +290,7 @@ async fn a_body_that_nobody_read_leaves_the_connection_in_step_or_closed() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_no_http_is_refused() {
+async fn a_head_that_is_not_http_is_refused() {
     let server = Server::start().await;
     for head in [
         "GET /livez\r\n\r\n",

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Server, nvs, python};
 
-/// Where Debian's package has it, which is not in everybody's PATH.
+/// The path in Debian's package, which is not in every PATH.
 const NGINX: &str = "/usr/sbin/nginx";
 
 fn nginx() -> Option<PathBuf> {
@@ -19,7 +19,7 @@ fn nginx() -> Option<PathBuf> {
         version.is_ok_and(|status| status.success())
     });
     if known.is_none() {
-        python::skip("it_works_behind_nginx: there is no nginx. `tools/install nginx` installs it.");
+        python::skip("it_works_behind_nginx: nginx is missing. `tools/install nginx` installs it.");
     }
     known
 }
@@ -140,7 +140,7 @@ async fn it_works_behind_nginx_below_a_path() {
     .await;
     let nginx = Nginx::start(&program, port, &server.base);
     assert_eq!(nginx.port, port);
-    // From an address that is not the proxy's.
+    // The call comes from an address that is not the proxy's.
     let client = reqwest::Client::builder()
         .no_proxy()
         .local_address(Some([127, 0, 0, 5].into()))
@@ -170,7 +170,7 @@ async fn it_works_behind_nginx_below_a_path() {
     let document: Value = get(format!("{origin}{document}")).await.json().await.unwrap();
     assert_eq!(document["servers"], json!([{"url": "/fleetmint"}]));
 
-    // What is created is where `Location` says.
+    // The new resource is at its `Location`.
     let model = post("/api/device-models", json!({"code": "m", "name": "M"})).await;
     assert_eq!(model.status(), 201);
     let location = model.headers()["location"].to_str().unwrap().to_owned();
@@ -179,7 +179,7 @@ async fn it_works_behind_nginx_below_a_path() {
     let device = post("/api/devices", json!({"device_model_id": 1, "name": "D"})).await;
     assert_eq!(device.headers()["location"], "/fleetmint/api/devices/1");
 
-    // A device gets its token from the address in its image, and an image of 16 MiB passes.
+    // A device gets its token from the address in its image, and an image of 16 MiB is transferred.
     let image = client
         .get(format!(
             "{public_url}/api/devices/1/provisioning?partition_size={}",

@@ -100,7 +100,7 @@ fn circles_in(sources: &Sources) -> Vec<String> {
         .collect()
 }
 
-/// The first node comes again at the end.
+/// The first node is repeated at the end.
 fn shortest_circle<'a, T>(edges: &BTreeMap<&'a str, BTreeMap<&'a str, T>>) -> Option<Vec<&'a str>> {
     let from = |start: &'a str| {
         let mut before = BTreeMap::new();
@@ -235,7 +235,7 @@ fn cfg_test(tokens: &[String]) -> Option<usize> {
     (names("test") && !names("not") && !names("any")).then_some(end + 1)
 }
 
-/// The modules with files of their own that are compiled for tests alone.
+/// The modules with files of their own that are only compiled for tests.
 fn test_modules(tokens: &[String]) -> Vec<String> {
     (0..tokens.len())
         .filter_map(|at| match &tokens[at + cfg_test(&tokens[at..])?..] {
@@ -245,7 +245,7 @@ fn test_modules(tokens: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// The source without what is compiled for tests alone.
+/// The source without the items that are only compiled for tests.
 fn without_tests(tokens: &[String]) -> Vec<String> {
     let mut left = Vec::new();
     let mut at = 0;
@@ -255,7 +255,7 @@ fn without_tests(tokens: &[String]) -> Vec<String> {
             at += 1;
             continue;
         }
-        // The item ends with its first semicolon, or with the brace that closes its first one.
+        // The item ends with its first semicolon, or with the brace that closes its first brace.
         let mut depth = 0;
         for token in &tokens[at..] {
             at += 1;
@@ -286,7 +286,7 @@ fn tokens(text: &str) -> Vec<String> {
         } else if first == '"' {
             quoted(rest, '"')
         } else if first == '\'' {
-            // A character; what else begins like one is a lifetime.
+            // A character; anything else that begins like one is a lifetime.
             let is_character = rest.starts_with("'\\") || rest.chars().nth(2) == Some('\'');
             if is_character { quoted(rest, '\'') } else { 1 }
         } else if first.is_whitespace() {
@@ -403,7 +403,7 @@ fn tests_do_not_count() {
         ("b/more/checks", "use crate::a;"),
     ]);
     assert_eq!(circles_in(&fine), Vec::<String>::new());
-    // What stands behind them does.
+    // The code after them does count.
     let circle = sources(&[
         ("", ""),
         ("a", "use crate::b;"),

@@ -1,4 +1,4 @@
-//! Whose call it was: the peer's, or that of the proxy's client.
+//! The source of a call: the peer, or the proxy's client.
 
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -24,7 +24,7 @@ async fn audited(server: &Server, headers: &[(&str, &[u8])]) -> String {
 }
 
 #[tokio::test]
-async fn nobody_is_believed_unless_the_settings_say_so() {
+async fn no_proxy_is_trusted_by_default() {
     let server = Server::start().await;
     server.device(&server.model("m").await).await;
     let headers = [("x-forwarded-for", &b"192.0.2.7"[..]), ("forwarded", b"for=192.0.2.8")];
@@ -33,7 +33,7 @@ async fn nobody_is_believed_unless_the_settings_say_so() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_says_who_called_in_one_header() {
+async fn a_trusted_proxy_sends_the_callers_address_in_one_header() {
     for (forwarded, expected) in [("x-forwarded-for", "192.0.2.7"), ("forwarded", "192.0.2.8")] {
         let server = Server::start_with(&[
             ("server.trusted_proxies", "127.0.0.0/8, 10.0.0.0/8"),
@@ -46,7 +46,7 @@ async fn a_trusted_proxy_says_who_called_in_one_header() {
             ("forwarded", b"for=203.0.113.1, for=192.0.2.8, for=10.0.0.1"),
         ];
         assert_eq!(audited(&server, &headers).await, expected);
-        // Bytes of the caller that are no text do not hide what the proxy added to the same line.
+        // Bytes of the caller that are not text do not hide what the proxy added to the same line.
         let headers = [
             ("x-forwarded-for", &b"\xff, 192.0.2.7"[..]),
             ("forwarded", b"\xff, for=192.0.2.8"),

@@ -49,11 +49,11 @@ fn claims(answer: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_client_proves_itself_in_the_form_or_by_basic() {
+async fn a_client_authenticates_in_the_form_or_by_basic() {
     let server = Server::start().await;
     let (_, Device { id, secret }) = enrolled(&server).await;
     let grant = "grant_type=client_credentials";
-    // Form-encoded as RFC 6749 §2.3.1 wants it, every character of it.
+    // Form-encoded as RFC 6749 §2.3.1 requires, every character of it.
     let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     let cases = [
         (format!("{grant}&client_id={id}&client_secret={secret}"), None),
@@ -92,7 +92,7 @@ async fn a_client_proves_itself_in_the_form_or_by_basic() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_said_in_the_words_of_rfc_6749() {
+async fn errors_have_the_codes_of_rfc_6749() {
     let server = Server::start().await;
     let (_, Device { id, secret }) = enrolled(&server).await;
     let right = format!("client_id={id}&client_secret={secret}");
@@ -100,7 +100,7 @@ async fn what_is_wrong_with_a_request_is_said_in_the_words_of_rfc_6749() {
     let none: &[String] = &[];
     let both = &[basic(&id, &secret)][..];
     let cases = [
-        // There is no sound request at all.
+        // The request itself is invalid.
         (String::new(), none, 400, "invalid_request"),
         (right.clone(), none, 400, "invalid_request"),
         (format!("grant_type=&{right}"), none, 400, "invalid_request"),
@@ -112,7 +112,7 @@ async fn what_is_wrong_with_a_request_is_said_in_the_words_of_rfc_6749() {
             400,
             "invalid_request",
         ),
-        // Two ways at once, or two clients.
+        // Two ways to authenticate at once, or two clients.
         (format!("{grant}&{right}"), both, 400, "invalid_request"),
         (format!("{grant}&client_id=another"), both, 400, "invalid_request"),
         (
@@ -121,7 +121,7 @@ async fn what_is_wrong_with_a_request_is_said_in_the_words_of_rfc_6749() {
             400,
             "invalid_request",
         ),
-        // Another grant, or more than there is.
+        // Another grant, or a scope.
         (
             format!("grant_type=password&{right}"),
             none,
@@ -135,7 +135,7 @@ async fn what_is_wrong_with_a_request_is_said_in_the_words_of_rfc_6749() {
             "unsupported_grant_type",
         ),
         (format!("{grant}&{right}&scope=admin"), none, 400, "invalid_scope"),
-        // No client, or not this one.
+        // No client, or another one.
         (grant.to_owned(), none, 401, "invalid_client"),
         (format!("{grant}&client_id={id}"), none, 401, "invalid_client"),
         (
@@ -221,11 +221,11 @@ async fn a_wrong_secret_costs_time_and_counts() {
     let wait: u32 = answer.header("retry-after").parse().unwrap();
     assert!((1..=61).contains(&wait), "{wait}");
     assert!(began.elapsed() >= std::time::Duration::from_secs(1));
-    // Nobody's guesses lock the device out, not even from its own address.
+    // Guesses do not lock the device out, not even from its own address.
     assert_eq!(ask(&server, &body(&id, &secret), &[]).await.status, 200);
     server.clock.advance(std::time::Duration::from_secs(60));
     assert_eq!(ask(&server, &body(&id, "wrong"), &[]).await.status, 401);
-    // Another client does not pay for it.
+    // Another client is not affected.
     let other = server
         .post("/api/devices", &json!({"device_model_id": 1, "name": "B"}))
         .await
@@ -250,7 +250,7 @@ async fn the_limit_is_by_client_and_address() {
     };
     let guesses = futures_util::future::join_all((0..10).map(|_| guess("2001:db8:1:2::1"))).await;
     assert_eq!(guesses, [401; 10]);
-    // Who has one address of a /64 has all of them.
+    // One address of a /64 counts as all of them.
     assert_eq!(guess("2001:db8:1:2:ffff::9").await, 429);
     assert_eq!(guess("2001:db8:1:3::1").await, 401);
     assert_eq!(guess("192.0.2.1").await, 401);
@@ -258,7 +258,7 @@ async fn the_limit_is_by_client_and_address() {
 }
 
 #[tokio::test]
-async fn a_form_of_many_parameters_is_refused_and_unknown_ones_cost_nothing() {
+async fn a_form_of_many_parameters_is_refused_and_unknown_ones_are_ignored() {
     let server = Server::start().await;
     let (_, Device { id, secret }) = enrolled(&server).await;
     let right = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
@@ -276,11 +276,11 @@ async fn a_form_of_many_parameters_is_refused_and_unknown_ones_cost_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_ends_with_its_secret() {
+async fn an_expired_or_damaged_secret_gets_no_token() {
     let server = Server::start().await;
     let (device, Device { id, secret }) = enrolled(&server).await;
     let body = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
-    // A secret that has expired, one that will, and one that cannot be read.
+    // A secret that has expired, one that will expire, and one that cannot be read.
     server.execute("UPDATE client_secrets SET expires_at = 4000000000000000");
     assert_eq!(ask(&server, &body, &[]).await.status, 200);
     server.execute("UPDATE client_secrets SET expires_at = 1");
@@ -302,11 +302,11 @@ async fn a_token_ends_with_its_secret() {
 }
 
 #[tokio::test]
-async fn several_secrets_of_a_client_live_side_by_side() {
+async fn several_secrets_of_a_client_are_valid_at_once() {
     let server = Server::start().await;
     let (device, Device { id, secret }) = enrolled(&server).await;
     let body = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
-    // The row goes away for a moment: the sync makes another secret, and then the old one is back beside it.
+    // The row is removed for a moment: the sync creates another secret, and then the old one is put back beside it.
     server.execute("CREATE TABLE kept AS SELECT * FROM client_secrets; DELETE FROM client_secrets");
     server
         .post(&format!("/api/devices/{}/identity/sync", device["id"]), &json!(null))
@@ -330,7 +330,7 @@ async fn no_secret_serves_another_client() {
         .post("/api/devices", &json!({"device_model_id": 1, "name": "B"}))
         .await
         .expect(201);
-    // Someone who can write to the database, and has no master key, moves a known device's secret to another.
+    // An attacker who can write the database but has no master key moves a known device's secret to another device.
     let theirs = other["client_id"].as_str().unwrap();
     server.execute(&format!(
         "DELETE FROM client_secrets WHERE client_id = '{id}';
@@ -374,7 +374,7 @@ async fn verifiers_find_everything_from_the_discovery_document() {
     assert_eq!(header, json!({"alg": "ES256", "typ": "JWT", "kid": key["kid"]}));
     let mut members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
     members.sort_unstable();
-    // Nothing of the private key.
+    // No part of the private key.
     assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
     server.stop().await;
 }
@@ -431,7 +431,7 @@ async fn a_signing_key_of_another_process_is_published_and_used_without_a_restar
     assert_ne!(after, before);
     let new = server.device_token(&device).await;
     assert_eq!(after, [kid(&new)]);
-    // The old key is gone, and with it its tokens.
+    // The old key is deleted, and its tokens are invalid.
     let status = async |token: &str| {
         let bearer = format!("Bearer {token}");
         server
@@ -460,7 +460,7 @@ async fn a_token_expires_after_five_minutes() {
     server.clock.advance(std::time::Duration::from_secs(290));
     assert_eq!(status().await, 403);
     server.clock.advance(std::time::Duration::from_secs(10));
-    assert_eq!(status().await, 401, "it is no token any more");
+    assert_eq!(status().await, 401, "it is no longer a token");
     server.stop().await;
 }
 

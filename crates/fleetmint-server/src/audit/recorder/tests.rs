@@ -35,7 +35,7 @@ fn records(database: &Database) -> Vec<Record> {
     records
 }
 
-/// The devices that there are records of with this outcome.
+/// The devices that have records with this outcome.
 fn recorded(database: &Database, outcome: &str) -> Vec<i64> {
     let mut devices: Vec<i64> = records(database)
         .iter()
@@ -70,7 +70,7 @@ async fn done(audit: &Audit, device: i64) {
 }
 
 #[tokio::test]
-async fn what_could_not_be_read_is_recorded_as_failed_and_spoils_no_others() {
+async fn a_failed_read_is_recorded_as_failed_and_does_not_affect_others() {
     let (_root, database) = database();
     let audit = Audit::start(&database, Arc::new(SystemClock));
     let all = (0..20).map(|device| {
@@ -114,23 +114,24 @@ async fn a_panic_ends_one_commit_and_not_the_committer() {
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_waits_for_more_of_its_kind() {
+async fn a_record_that_nobody_waits_for_waits_for_more_records() {
     let (_root, database) = database();
     let audit = Audit::start(&database, Arc::new(SystemClock));
-    // One alone, and a good part of what is under way, are committed though nobody waits.
+    // A single record, and a large part of the unfinished ones, are committed although nobody waits.
     let mut one = audit.begin(entry(1)).unwrap();
     until_recorded(&database, "started", &[1]).await;
     let others: Vec<Attempt> = (2..6).map(|device| audit.begin(entry(device)).unwrap()).collect();
     until_recorded(&database, "started", &[1, 2, 3, 4, 5]).await;
 
-    // A small part waits, until somebody does.
+    // A small part waits, until a caller waits for one.
     let mut last = audit.begin(entry(6)).unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(recorded(&database, "started"), [1, 2, 3, 4, 5]);
     last.durable().await.unwrap();
     assert_eq!(recorded(&database, "started"), [1, 2, 3, 4, 5, 6]);
 
-    // Waiting for what has long been made hurries nothing; another's record takes along what was begun.
+    // Waiting for a record that is already on the disk hurries nothing; another operation's commit includes the begun
+    // ones.
     let mut beside = audit.begin(entry(7)).unwrap();
     one.durable().await.unwrap();
     for mut other in others {
@@ -145,14 +146,14 @@ async fn what_nobody_waits_for_waits_for_more_of_its_kind() {
 async fn an_outcome_names_its_attempt_however_it_ended() {
     let (_root, database) = database();
     let audit = Audit::start(&database, Arc::new(SystemClock));
-    // Some that fill several statements, so that the ids of attempts among them are counted rightly.
+    // Enough records for several statements, to check that the ids of the attempts among them are right.
     let attempts: Vec<Attempt> = (0..21).map(|device| audit.begin(entry(device)).unwrap()).collect();
     for (device, mut attempt) in (0..21).zip(attempts) {
         attempt.durable().await.unwrap();
         match device % 3 {
             0 => attempt.ended(Outcome::Succeeded),
             1 => attempt.ended(Outcome::Failed("not-found")),
-            // The caller hung up.
+            // The caller disconnected.
             _ => drop(attempt),
         }
     }
@@ -179,7 +180,7 @@ async fn an_outcome_names_its_attempt_however_it_ended() {
 }
 
 #[tokio::test]
-async fn an_outcome_is_recorded_soon_though_nobody_waits() {
+async fn an_outcome_is_recorded_soon_although_nobody_waits() {
     let (_root, database) = database();
     let audit = Audit::start(&database, Arc::new(SystemClock));
     let mut attempt = audit.begin(entry(1)).unwrap();
@@ -222,7 +223,7 @@ async fn an_outcome_that_could_not_be_committed_is_tried_again() {
 }
 
 #[tokio::test]
-async fn what_was_begun_is_made_when_the_service_ends() {
+async fn begun_records_are_written_when_the_service_ends() {
     let (_root, database) = database();
     let audit = Audit::start(&database, Arc::new(SystemClock));
     let made: Vec<Attempt> = (0..4).map(|device| audit.begin(entry(device)).unwrap()).collect();

@@ -8,7 +8,7 @@ use crate::database::{Connection, Error};
 /// How long a write waits for another process (a token reset beside the running server) before it fails.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
-/// Deleted values are overwritten, since plain text that was sealed later is no secret while its bytes are in the file.
+/// Deleted values are overwritten: plain text that was sealed later is not secret as long as its bytes are in the file.
 pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
     let name = file_name(path)?;
     let mut connection = Connection::establish(&name).map_err(|error| Error::Other(error.to_string()))?;
@@ -22,8 +22,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// A path as SQLite takes it for nothing but a path: `file:x.db` would be a URI, which names another file than the one that
-/// was checked, and diesel reads `sqlite://x.db` as such a URI. No other character means anything in a path.
+/// A path in a form that SQLite cannot mistake for a URI: `file:x.db` would be one, and would name another file than
+/// the one that was checked; diesel turns `sqlite://x.db` into such a URI. No other character has a meaning in a path.
 pub(super) fn file_name(path: &Path) -> Result<String, Error> {
     let plain = if path.is_relative() {
         Path::new(".").join(path)

@@ -1,4 +1,4 @@
-//! The database's file and those that SQLite has beside it: who may read them, and whether they are still in their place.
+//! The database's file and the files that SQLite has beside it: their permissions, and whether they are still in place.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use crate::database::{Error, Sizes};
 use crate::private_file;
 
-/// How long a check of the files is valid. A check costs a tenth of a small write's processor time, and who deletes the
-/// files loses what was written before as well.
+/// How long a check of the files is valid. A check costs a tenth of a small write's processor time, and deleting the
+/// files also destroys all earlier data.
 const CHECK_LASTS: Duration = Duration::from_millis(100);
 
-/// What the names of the files beside the database's end with.
+/// The suffixes of the files beside the database's.
 const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// The files of an open database.
@@ -25,7 +25,7 @@ pub(super) struct Files {
     checked: Mutex<Option<Instant>>,
 }
 
-/// Which file a path names.
+/// Identifies the file at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity(#[cfg(unix)] (u64, u64));
 
@@ -94,8 +94,9 @@ impl Files {
     }
 }
 
-/// Creates the file if it is missing, and denies it and those beside it to other users: SQLite itself would go by the
-/// umask. What SQLite creates later has the mode of the database's file. Returns whether the file is still empty.
+/// Creates the file if it is missing, and removes other users' permissions on it and the files beside it: SQLite itself
+/// would follow the umask. Files that SQLite creates later get the mode of the database's file. Returns whether the
+/// file is still empty.
 pub(super) fn create(path: &Path) -> Result<bool, Error> {
     restrict_beside(path)?;
     match private_file::create(path) {
@@ -114,13 +115,13 @@ pub(super) fn create(path: &Path) -> Result<bool, Error> {
     Ok(std::fs::metadata(path).is_ok_and(|file| file.len() == 0))
 }
 
-/// Denies the files to other users.
+/// Removes other users' permissions on the files.
 pub(super) fn restrict(path: &Path) -> Result<(), Error> {
     private_file::restrict(path).map_err(|error| Error::Other(error.to_string()))?;
     restrict_beside(path)
 }
 
-/// SQLite would follow a link in the place of one of its other files, and could not say which one leads nowhere.
+/// SQLite would follow a link in place of one of its other files, and its error would not name a broken one.
 fn restrict_beside(path: &Path) -> Result<(), Error> {
     for suffix in SUFFIXES {
         let file = beside(path, suffix);

@@ -1,4 +1,4 @@
-//! Functions of our own that SQL may call.
+//! Our own functions that SQL can call.
 
 use diesel::QueryResult;
 
@@ -7,7 +7,7 @@ use crate::database::folding;
 
 #[diesel::declare_sql_function]
 extern "SQL" {
-    /// [`folding::fold`], for the migration that folded the names that were there before.
+    /// [`folding::fold`], for the migration that folded the existing names.
     fn fold(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 

@@ -1,4 +1,4 @@
-//! Many jobs, one commit: a disk syncs a few thousand times a second at best, and jobs are more.
+//! Many jobs share one commit: a disk syncs a few thousand times a second at best, and there are more jobs than that.
 //!
 //! ```text
 //! submit, submit_ahead, submit_late ─► gather ─► read each, write all, commit ─► finish each
@@ -6,8 +6,8 @@
 //!                                      └── what comes during a commit is in the next
 //! ```
 //!
-//! The committer is a task among the requests rather than a thread beside them: a job handed over wakes no thread, and
-//! the answers of a whole commit are released with one wake-up.
+//! The committer is a task on the same runtime as the requests, not a thread of its own: submitting a job wakes no
+//! thread, and the answers of a whole commit are released with one wake-up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,30 +20,30 @@ use tokio::time::{Instant, timeout_at};
 use super::Sqlite;
 use crate::database::{Connection, Error};
 
-/// So many jobs begin a commit, whoever waits for them; it takes less than twice as many.
+/// This many jobs begin a commit, even if nobody waits for them; a commit has less than twice as many.
 const GROUP_MAX: usize = 1024;
 
-/// One of so many of the jobs that are under way ahead of time begins a commit.
+/// A commit begins when one in this many of the unfinished jobs submitted ahead of time has arrived.
 const SHARE: usize = 2;
 
 /// How long a job that nobody waits for may wait for others to share a commit with.
 const LATE_MAX: Duration = Duration::from_millis(100);
 
-/// How long what could not be committed waits before it is tried again, unless another commit takes it along.
+/// How long a job that could not be committed waits for its next attempt, unless another commit includes it earlier.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// One part of a commit.
 pub(crate) trait Job: Send + Sized + 'static {
-    /// What the jobs are, for the log: `audit records`.
+    /// The name of the jobs in the log, such as `audit records`.
     const NAME: &'static str;
 
-    /// Reads what it needs, in the transaction of all.
+    /// Reads what it needs, in the common transaction.
     fn read(&mut self, connection: &mut Connection);
 
-    /// Writes what all of them have to write.
+    /// Writes the changes of all jobs.
     fn write(group: &mut [Self], connection: &mut Connection) -> Result<(), Error>;
 
-    /// Answers who waits for it, once it is known how the transaction ended. Returns what to try again.
+    /// Answers the waiting caller, after the transaction has ended. Returns the job if it must be tried again.
     fn finish(self, committed: &Result<(), Error>) -> Option<Self>;
 }
 
@@ -53,10 +53,10 @@ pub(crate) struct GroupCommit<J> {
     under_way: UnderWayCount,
 }
 
-/// How many jobs were submitted ahead of time and are not over: see [`UnderWay`].
+/// The number of unfinished jobs that were submitted ahead of time: see [`UnderWay`].
 type UnderWayCount = Arc<AtomicUsize>;
 
-/// What was begun with a job that was submitted ahead of time; it is over when this is dropped.
+/// Counts an operation that began with a job submitted ahead of time; the operation ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct UnderWay(UnderWayCount);
 
@@ -66,18 +66,18 @@ impl Drop for UnderWay {
     }
 }
 
-/// No job is taken any more: the runtime is ending.
+/// No more jobs are accepted, because the runtime is ending.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended;
 
 enum Message<J> {
-    /// Somebody waits for it.
+    /// A caller waits for it.
     Job(J),
-    /// Nobody waits for it yet.
+    /// No caller waits for it yet.
     Ahead(J),
-    /// Somebody waits for what was submitted ahead of time.
+    /// A caller now waits for a job that was submitted ahead of time.
     Hurry,
-    /// Nobody will wait for it.
+    /// No caller will wait for it.
     Late(J),
 }
 
@@ -91,7 +91,7 @@ impl<J> Clone for GroupCommit<J> {
 }
 
 impl<J: Job> GroupCommit<J> {
-    /// Starts the committer, a task of the running runtime that ends with the last clone.
+    /// Starts the committer, a task on the current runtime that ends when the last clone is dropped.
     pub(in crate::database) fn start(database: Sqlite) -> Self {
         let (sender, receiver) = unbounded_channel();
         let under_way = UnderWayCount::default();
@@ -108,14 +108,14 @@ impl<J: Job> GroupCommit<J> {
         }
     }
 
-    /// Commits a job that somebody waits for.
+    /// Commits a job that a caller waits for.
     pub(crate) fn submit(&self, job: J) -> Result<(), Ended> {
         self.send(Message::Job(job))
     }
 
-    /// Commits a job that nobody waits for yet, such as the first part of something that takes long. It waits for more
-    /// of its kind: until half of what is under way has come, so that few commits do for many, and a single one has its
-    /// own at once; until somebody waits for any job; or until [`GroupCommit::hurry`].
+    /// Commits a job that no caller waits for yet, such as the first record of a long operation. It waits until one of
+    /// these happens: half of the unfinished operations have submitted theirs, so that few commits are enough for many
+    /// jobs and a single job is committed at once; a caller waits for any job; [`GroupCommit::hurry`] is called.
     pub(crate) fn submit_ahead(&self, job: J) -> Result<UnderWay, Ended> {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let under_way = UnderWay(Arc::clone(&self.under_way));
@@ -123,12 +123,12 @@ impl<J: Job> GroupCommit<J> {
         Ok(under_way)
     }
 
-    /// Commits what was submitted ahead of time: somebody waits for it now.
+    /// Commits the jobs that were submitted ahead of time, because a caller now waits for one.
     pub(crate) fn hurry(&self) -> Result<(), Ended> {
         self.send(Message::Hurry)
     }
 
-    /// Commits a job that nobody waits for, with the next commit or soon.
+    /// Commits a job that no caller waits for, with the next commit or soon.
     pub(crate) fn submit_late(&self, job: J) -> Result<(), Ended> {
         self.send(Message::Late(job))
     }
@@ -142,12 +142,12 @@ struct Committer<J> {
     database: Sqlite,
     receiver: UnboundedReceiver<Message<J>>,
     under_way: UnderWayCount,
-    /// Room for what is received, used again and again.
+    /// A buffer for received messages, which is reused.
     messages: Vec<Message<J>>,
 }
 
 impl<J: Job> Committer<J> {
-    /// Commits what has come, until nothing can come any more.
+    /// Commits the received jobs until no more can arrive.
     async fn run(mut self) {
         let mut left_over = Vec::new();
         loop {
@@ -165,7 +165,7 @@ impl<J: Job> Committer<J> {
         }
     }
 
-    /// What is to be committed next, with what is left over from before; nothing at the end.
+    /// Returns the jobs of the next commit, with those left over from the last one; none at the end.
     async fn gather(&mut self, left_over: Vec<J>) -> Vec<J> {
         let mut deadline = (!left_over.is_empty()).then(|| Instant::now() + RETRY_DELAY);
         let mut group = left_over;
@@ -192,7 +192,7 @@ impl<J: Job> Committer<J> {
                 }
             }
             if group.is_empty() {
-                // Somebody hurried, and what they wait for was in the commit before.
+                // A caller hurried, but its job was already in the last commit.
                 awaited = false;
             }
             let enough = ahead > 0 && ahead * SHARE >= self.under_way.load(Ordering::Relaxed);
@@ -202,7 +202,7 @@ impl<J: Job> Committer<J> {
         }
     }
 
-    /// Waits for messages. Says whether there are some: none come after the end, or until the deadline.
+    /// Waits for messages. Returns whether any arrived: none do after the end, or before the deadline.
     async fn receive(&mut self, deadline: Option<Instant>) -> bool {
         let coming = self.receiver.recv_many(&mut self.messages, GROUP_MAX);
         let came = match deadline {
@@ -212,7 +212,7 @@ impl<J: Job> Committer<J> {
         if came == 0 {
             return false;
         }
-        // Requests that are about to submit something come first: they then share this commit.
+        // Requests that are about to submit a job run first, and then share this commit.
         yield_now().await;
         while self.messages.len() < GROUP_MAX
             && let Ok(message) = self.receiver.try_recv()
@@ -234,7 +234,7 @@ impl<J: Job> Committer<J> {
             (group, committed)
         });
         let Ok((group, committed)) = written.await else {
-            // A job panicked; who waits for another of them learns of it as that is dropped.
+            // A job panicked. The callers of the other jobs get an error because their jobs are dropped.
             tracing::error!("a commit of {} ended abnormally", J::NAME);
             return Vec::new();
         };

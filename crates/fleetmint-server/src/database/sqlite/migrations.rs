@@ -17,7 +17,7 @@ pub(super) fn check(connection: &mut Connection) -> Result<(), OpenError> {
     }
 }
 
-/// Applies what is missing; refuses a database that has more than this program knows.
+/// Applies the missing migrations; refuses a database with migrations that this program does not know.
 pub(super) fn run(connection: &mut Connection) -> Result<(), OpenError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Migration(error.to_string());
     refuse_newer(connection)?;

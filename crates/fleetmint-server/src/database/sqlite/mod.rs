@@ -1,7 +1,7 @@
 //! The database as one file of SQLite.
 //!
-//! In WAL mode with `synchronous=FULL`: readers never wait, writers take turns at one connection, and what a transaction
-//! wrote is on the disk when it returns.
+//! In WAL mode with `synchronous=FULL`: readers never wait, writers share one connection, and a transaction's changes
+//! are on the disk when it returns.
 
 mod connect;
 mod files;
@@ -19,7 +19,8 @@ use diesel::result::Error as DieselError;
 use super::{Connection, Error, OpenError, Sizes};
 use files::Files;
 
-/// Idle readers that stay open. Reads run on the server's own threads, so no more than these are ever busy at once.
+/// The number of idle read connections that stay open. Reads run on the server's own threads, so no more than this are
+/// ever busy at once.
 const MAX_IDLE_READERS: usize = 64;
 
 /// An open file. Cloning is cheap: all clones share the connections.
@@ -52,7 +53,7 @@ impl Sqlite {
         let mut writer = connect::connect(path).map_err(failed)?;
         migrations::run(&mut writer)?;
         if is_new {
-            // A folder whose volume is not mounted looks like one of a first start.
+            // A folder whose volume is not mounted looks like an empty folder at a first start.
             tracing::warn!("a new, empty database was created in {}", path.display());
         }
         Ok(Self::new(path, writer))
@@ -131,7 +132,7 @@ impl Sqlite {
     /// Runs `work` as one transaction, and waits for the disk on the calling thread.
     pub(super) fn write<T, E: From<Error>>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
         let mut slot = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // An open file is still written when its path leads to another, or to none.
+        // SQLite would still write the open file after its path leads to another file or to none.
         let is_due = self.0.files.is_check_due();
         if is_due {
             self.0.files.check_database().inspect_err(|_| self.write_failed())?;
@@ -151,7 +152,7 @@ impl Sqlite {
         match (outcome, failure) {
             (Ok(value), _) => {
                 *slot = Some(writer);
-                // Whoever opens the database first creates the log, so that only now it must be there.
+                // The first process that opens the database creates the log, so only now must it exist.
                 if is_due {
                     self.check_files().inspect_err(|_| self.write_failed())?;
                 }
@@ -161,8 +162,8 @@ impl Sqlite {
                 *slot = Some(writer);
                 Err(error)
             }
-            // SQLite ends a transaction by itself when the disk is full, and rolling back fails then. The connection
-            // is closed, which rolls back whatever is left; the next write opens another.
+            // SQLite itself ends a transaction when the disk is full, and a rollback then fails. The connection is
+            // closed, which rolls back the rest; the next write opens a new one.
             (Err(_), Some(error)) => {
                 self.write_failed();
                 Err(error)

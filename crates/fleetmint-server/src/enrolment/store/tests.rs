@@ -4,7 +4,7 @@ use crate::database::race::Race;
 const MODEL: &str = "INSERT INTO device_models (id, code, name, created_at, updated_at, name_folded)
                      VALUES (1, 'm', '', 0, 0, '');";
 
-/// Devices 1 to 200 in this state, whose lease has run out.
+/// Devices 1 to 200 in this state, with an expired lease.
 fn devices(state: &str) -> Race {
     Race::new(&format!(
         "{MODEL}
@@ -24,7 +24,7 @@ fn lease() -> Lease {
 }
 
 #[test]
-fn each_row_that_was_cut_short_is_claimed_once() {
+fn each_interrupted_row_is_claimed_once() {
     for (name, state) in [
         ("creating", State::Creating),
         ("active", State::Active),
@@ -32,7 +32,7 @@ fn each_row_that_was_cut_short_is_claimed_once() {
     ] {
         let claimed = devices(name).run(|connection| {
             let (mut claimed, lease) = (Vec::new(), lease());
-            // Each goes through all of them, as the reconciler does.
+            // Each reads all of them, like the reconciler.
             let mut last = 0;
             while let Some((device, found)) = claim_stale(connection, last, &lease).unwrap() {
                 assert_eq!(found, state);
@@ -48,7 +48,7 @@ fn each_row_that_was_cut_short_is_claimed_once() {
 }
 
 #[test]
-fn a_row_is_claimed_by_one_and_busy_for_the_others() {
+fn one_claims_a_row_and_it_is_busy_for_the_others() {
     for purpose in [Purpose::Change, Purpose::Deletion] {
         let race = devices("active");
         for id in 1..=20 {
@@ -62,7 +62,7 @@ fn a_row_is_claimed_by_one_and_busy_for_the_others() {
 }
 
 #[test]
-fn what_is_being_created_or_deleted_is_not_claimed_for_a_change() {
+fn a_row_being_created_or_deleted_is_not_claimed_for_a_change() {
     for (state, purpose) in [
         ("creating", Purpose::Change),
         ("creating", Purpose::Deletion),
@@ -77,9 +77,9 @@ fn what_is_being_created_or_deleted_is_not_claimed_for_a_change() {
 }
 
 #[test]
-fn of_two_devices_with_one_serial_one_is_created() {
+fn only_one_of_two_devices_with_the_same_serial_is_created() {
     let row = |serial: String| NewRow {
-        // A row that collides in both is told by its serial.
+        // For a row that collides in both, the serial is reported.
         key: format!("k-{serial}"),
         device_model_id: 1,
         name: String::new(),

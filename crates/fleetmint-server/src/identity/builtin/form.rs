@@ -23,14 +23,14 @@ pub(crate) enum Error {
     #[error("the form has more than {PARAMETERS_MAX} parameters")]
     TooMany,
     /// RFC 6749 §3.2.
-    #[error("a parameter comes twice")]
+    #[error("a parameter is given twice")]
     Twice,
 }
 
 impl Form {
     /// Reads `application/x-www-form-urlencoded`.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Error> {
-        // Counted before any is decoded or compared.
+        // They are counted before any is decoded or compared.
         let pairs = || body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         if pairs().nth(PARAMETERS_MAX).is_some() {
             return Err(Error::TooMany);
@@ -43,7 +43,7 @@ impl Form {
             if seen.contains(&name) {
                 return Err(Error::Twice);
             }
-            // A parameter without a value counts as left out (RFC 6749 §3.2).
+            // A parameter without a value counts as not given (RFC 6749 §3.2).
             let value = Some(value).filter(|value| !value.is_empty()).map(decode);
             let plain = |value: Option<Zeroizing<String>>| value.map(|mut value| std::mem::take(&mut *value));
             match name.as_str() {
@@ -74,12 +74,12 @@ fn decode(text: &[u8]) -> Zeroizing<String> {
     }
 }
 
-/// The bytes of form-encoded text, in room of its size: it is never longer decoded.
+/// The bytes of form-encoded text, in memory of the same size: decoding never makes it longer.
 fn decoded(text: &[u8]) -> Wiped {
     let mut decoded = Wiped::with_capacity(text.len());
     for (n, part) in text.split(|byte| *byte == b'+').enumerate() {
         for byte in (n > 0).then_some(b' ').into_iter().chain(percent_decode(part)) {
-            // There is room for it.
+            // The capacity is sufficient.
             let _ = decoded.push(&[byte]);
         }
     }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_must_not_come_twice() {
+    fn a_parameter_must_not_be_given_twice() {
         for body in ["a=1&b=2&a=1", "scope=&scope=", "client%5Fid=x&client_id=x"] {
             assert_eq!(refusal(body), Some(Error::Twice), "{body}");
         }

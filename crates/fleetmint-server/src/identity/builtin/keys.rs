@@ -54,17 +54,16 @@ struct SigningKey {
     jwk: Jwk,
 }
 
-/// The signing keys of the database, as they were read last. Another process may add one at any time.
+/// The signing keys of the database, as of the last reading. Another process may add one at any time.
 pub(super) struct Keys {
     database: Database,
     seal: Seal,
     read: Mutex<Arc<KeySet>>,
-    /// When a token with an unknown key last caused a reading.
+    /// The time when a token with an unknown key last caused a reading.
     asked_at: Mutex<Option<Timestamp>>,
 }
 
-/// How long unknown keys cause no reading after they caused one: otherwise anyone could have the database read by each
-/// call.
+/// The pause after a reading caused by an unknown key: otherwise anyone could cause a reading with each call.
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The signing keys at one moment. The newest signs; the others still verify.
@@ -84,8 +83,7 @@ impl std::fmt::Debug for Keys {
 impl Keys {
     /// Reads the keys, and creates the first in a new database.
     pub(super) fn start(database: &Database, seal: &Seal, now: Timestamp) -> Result<Self, KeyError> {
-        // One transaction, which no other one may come between (SERIALIZABLE): of two servers that start on an empty
-        // database, the second finds the first's key.
+        // One serializable transaction: if two servers start on an empty database, the second finds the first's key.
         let keys = database.write_blocking(|connection| {
             if let Some(keys) = KeySet::read(connection, seal)? {
                 return Ok(keys);
@@ -108,15 +106,14 @@ impl Keys {
         })
     }
 
-    /// The keys as they were read last.
+    /// The keys as of the last reading.
     pub(super) fn current(&self) -> Arc<KeySet> {
         Arc::clone(&self.read.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The keys as the database has them now.
+    /// The keys as they are now in the database.
     ///
-    /// # Errors
-    /// The database's alone: a key that does not open is logged, and the keys stay as they were.
+    /// # Errors Only the database's: a key that does not open is logged, and the keys stay as they were.
     pub(super) async fn latest(&self) -> Result<Arc<KeySet>, database::Error> {
         let current = self.current();
         let (known, seal) = (Arc::clone(&current), self.seal.clone());
@@ -169,7 +166,7 @@ impl Keys {
 
     fn may_ask(&self, now: Timestamp) -> bool {
         let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back does not count.
+        // A clock that was set back does not prolong the pause.
         let is_recent = |at: Timestamp| (SignedDuration::ZERO..PAUSE).contains(&now.duration_since(at));
         if asked_at.is_some_and(is_recent) {
             return false;
@@ -290,7 +287,7 @@ mod tests {
     use crate::seal::MasterKey;
 
     #[tokio::test]
-    async fn a_key_of_another_process_verifies_without_a_restart_and_strangers_cause_few_readings() {
+    async fn another_processs_key_verifies_without_a_restart_and_unknown_keys_cause_few_readings() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fleetmint.db");
         let database = Database::open(&path).unwrap();
@@ -338,7 +335,7 @@ mod tests {
         assert_eq!(kids, [fourth.kid(), third.kid(), second.kid(), &first]);
         assert!(verifies(&fourth, 15).await);
 
-        // A clock that is set back is no reason to wait.
+        // A clock that was set back does not prolong the pause.
         assert!(!verifies(&add(4), 16).await);
         assert!(verifies(&keys_of(&other, &seal), 1).await);
     }

@@ -44,7 +44,7 @@ pub(super) fn find(connection: &mut Connection, client_id: &str) -> Result<Optio
     Ok(query.get_result(connection).optional()?)
 }
 
-/// Inserts a client, unless there is one of this name. Says whether there was none.
+/// Inserts a client, unless one has this name. Returns whether it was inserted.
 pub(super) fn insert(connection: &mut Connection, client: Client<'_>, now: Timestamp) -> Result<bool, database::Error> {
     let inserted = diesel::insert_into(clients::table)
         .values((
@@ -59,7 +59,7 @@ pub(super) fn insert(connection: &mut Connection, client: Client<'_>, now: Times
     Ok(inserted == 1)
 }
 
-/// Its secrets go with it.
+/// Its secrets are deleted with it.
 pub(super) fn delete(connection: &mut Connection, client_id: &str) -> Result<(), database::Error> {
     diesel::delete(clients::table.find(client_id)).execute(connection)?;
     Ok(())

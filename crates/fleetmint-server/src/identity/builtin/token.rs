@@ -20,13 +20,13 @@ pub(crate) const LIFETIME: SignedDuration = SignedDuration::from_secs(300);
 /// How many failures of one client from one address are allowed in one [`WINDOW`].
 pub(super) const FAILURES_MAX: u32 = 10;
 
-/// From the first failure on.
+/// It begins with the first failure.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
 /// The 64 bytes of a signature in base64url.
 const SIGNATURE_LEN: usize = 86;
 
-/// Failures are counted by so many characters of a client id; no client has a longer one.
+/// Failures are counted by this many first characters of a client id; no client has a longer one.
 const CLIENT_ID_MAX: usize = 128;
 
 /// What a client authenticates itself with.
@@ -122,7 +122,7 @@ impl Builtin {
             jti: random_id(self.0.random.as_ref()),
         };
         let (header, claims) = (encode(&header)?, encode(&claims)?);
-        // At once room for all of it: a text that grows leaves copies behind.
+        // With its full capacity from the start: a text that grows leaves copies behind.
         let mut token = String::with_capacity(header.len() + claims.len() + SIGNATURE_LEN + 2);
         for part in [&header, ".", &claims] {
             token.push_str(part);
@@ -133,15 +133,14 @@ impl Builtin {
         Ok(Secret::new(token))
     }
 
-    /// The client that this token was issued to, if it is a valid one of ours.
+    /// The client that this token was issued to, if it is one of our valid tokens.
     ///
-    /// # Errors
-    /// The database's alone, which is asked for the keys of other processes.
+    /// # Errors Only the database's, which is asked for the keys of other processes.
     pub(crate) async fn subject(&self, token: &str, now: Timestamp) -> Result<Option<String>, database::Error> {
         let Some(read) = SignedToken::read(token) else {
             return Ok(None);
         };
-        // Before the signature, as a key that is not known costs a look at the database.
+        // This is checked before the signature, because an unknown key costs a query.
         let is_ours = read.header.alg == "ES256" && self.0.issuer.as_ref() == Some(&read.claims.iss);
         if !is_ours || now.as_second() >= read.claims.exp {
             return Ok(None);
@@ -154,7 +153,7 @@ impl Builtin {
     }
 }
 
-/// The parts of a token, of which none is believed yet.
+/// The parts of a token, none of them verified yet.
 struct SignedToken<'a> {
     header: Header,
     claims: Claims,

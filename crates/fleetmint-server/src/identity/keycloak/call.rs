@@ -15,10 +15,10 @@ use super::Error;
 use crate::metrics::Metrics;
 use crate::secret::{self, Wiped};
 
-/// The most that is read of an answer: a page of a hundred clients has a third of it.
+/// The largest answer that is read: a page of a hundred clients has a third of this size.
 pub(super) const ANSWER_MAX: usize = 1024 * 1024;
 
-/// The room for an answer before any of it has come, in bytes.
+/// The capacity that is reserved for an answer before any of it has arrived, in bytes.
 const FIRST: usize = 4096;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -27,7 +27,7 @@ const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlen
 /// The pause before a second attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Makes calls and keeps their connections.
+/// Makes calls and reuses their connections.
 #[derive(Clone, Debug)]
 pub(super) struct Transport {
     pub(super) client: Client,
@@ -35,7 +35,7 @@ pub(super) struct Transport {
     pub(super) timeout: Duration,
 }
 
-/// What is asked of Keycloak.
+/// A call to Keycloak.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     /// The name in the metrics.
@@ -52,38 +52,38 @@ pub(super) enum Body<'a> {
     Form(&'a [(&'a str, &'a str)]),
 }
 
-/// What Keycloak answered.
+/// Keycloak's answer.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// The last segment of the path in `Location`.
     pub(super) created: Option<String>,
-    /// It may hold secrets.
+    /// It may contain secrets.
     body: Wiped,
 }
 
 impl Answer {
-    /// The body, read as the JSON that was asked for.
+    /// The body, parsed as the expected JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        // serde's text quotes strings of the body, which may be secrets; the place says enough.
+        // serde's text quotes strings of the body, which may be secrets; the position is enough.
         serde_json::from_slice(self.body.as_ref()).map_err(|error| {
             Error::Unreadable(format!(
-                "it is not the JSON that was asked for (line {}, column {})",
+                "it is not the expected JSON (line {}, column {})",
                 error.line(),
                 error.column()
             ))
         })
     }
 
-    /// The body, read as a JSON object. To serde a list of its members' values would be as good.
+    /// The body, parsed as a JSON object. serde would also accept an array of the members' values.
     pub(super) fn object<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if self.body.as_ref().trim_ascii_start().starts_with(b"{") {
             self.json()
         } else {
-            Err(Error::Unreadable("it is no JSON object".to_owned()))
+            Err(Error::Unreadable("it is not a JSON object".to_owned()))
         }
     }
 
-    /// The error that a status stands for that has no better meaning where it came.
+    /// The error for a status that has no special meaning for the call.
     pub(super) fn refusal(&self) -> Error {
         let status = self.status.as_u16();
         match self.status {
@@ -95,12 +95,12 @@ impl Answer {
 }
 
 impl Transport {
-    /// When an operation that begins now must have ended.
+    /// The deadline of an operation that begins now.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
-    /// Makes a call, and one more where it failed on the way and repeating it is safe.
+    /// Makes a call, and a second attempt if the first failed on the way and repeating it is safe.
     pub(super) async fn call(&self, call: Call<'_>, token: Option<&str>, deadline: Instant) -> Result<Answer, Error> {
         match self.attempt(call, token, deadline).await {
             Err(Failure { error, repeat: true }) => {
@@ -128,7 +128,7 @@ impl Transport {
         let status = outcome.as_ref().map_or(0, |answer| answer.status.as_u16());
         self.metrics.keycloak_call(call.name, status, started.elapsed());
         match outcome {
-            // What a proxy says while Keycloak restarts.
+            // A proxy's answer while Keycloak restarts.
             Ok(answer)
                 if matches!(
                     answer.status,
@@ -162,7 +162,7 @@ impl Transport {
         };
         let lost = |error: &reqwest::Error| Failure {
             error: unreachable(error),
-            // What was never connected was never asked; what was asked and is the same when asked twice, may be.
+            // A call that failed to connect was never sent; a call that was sent may be repeated if it is idempotent.
             repeat: error.is_connect() || call.method.is_idempotent(),
         };
         let mut response = request.send().await.map_err(|error| lost(&error))?;
@@ -191,7 +191,7 @@ impl Transport {
     }
 }
 
-/// A form in room of the right size: it holds a client's secret.
+/// A form in memory of exactly its size, because it contains a client's secret.
 fn encode(form: &[(&str, &str)]) -> Wiped {
     let encoded = || {
         form.iter().enumerate().flat_map(|(n, (name, value))| {
@@ -202,7 +202,7 @@ fn encode(form: &[(&str, &str)]) -> Wiped {
     };
     let mut body = Wiped::with_capacity(encoded().map(str::len).sum());
     for part in encoded() {
-        // There is room for all of them.
+        // The capacity is sufficient for all of them.
         let _ = body.push(part.as_bytes());
     }
     body
@@ -210,7 +210,7 @@ fn encode(form: &[(&str, &str)]) -> Wiped {
 
 struct Failure {
     error: Error,
-    /// Whether the call can be made again without harm.
+    /// Whether the call can be repeated without harm.
     repeat: bool,
 }
 

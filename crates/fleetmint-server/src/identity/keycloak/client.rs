@@ -11,10 +11,10 @@ pub(super) const ATTRIBUTE: &str = "fleetmint.device";
 /// Keycloak's own scope with the claim `sub`; without it a token does not name its client.
 const BASIC_SCOPE: &str = "basic";
 
-/// What is left of a secret that our service account may not see.
+/// What Keycloak shows of a secret that our service account may not see.
 const MASK: char = '*';
 
-/// The members that decide which flows a client may use, and their right values.
+/// The members that decide which flows a client may use, and their correct values.
 const FLOWS: [(&str, bool); 6] = [
     ("publicClient", false),
     ("bearerOnly", false),
@@ -118,7 +118,7 @@ impl Representation {
         self.flag("enabled")
     }
 
-    /// The key of the device that the client was made for.
+    /// The key of the device that the client was created for.
     pub(super) fn device_key(&self) -> Option<&str> {
         self.0.get("attributes")?.get(ATTRIBUTE)?.as_str()
     }

@@ -8,7 +8,8 @@
 //! delete    GET, then DELETE …/clients/{id}         if it is the device's
 //! ```
 //!
-//! Each operation has one total time limit, in which a token, if one is needed, and a second attempt have their place.
+//! Each operation has one total time limit, which includes a request for a token, if one is needed, and a second
+//! attempt.
 
 mod account;
 mod adoption;
@@ -63,19 +64,19 @@ struct Inner {
     readiness: Readiness,
 }
 
-/// Why calls to Keycloak could not even be prepared.
+/// Why the client for Keycloak could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("identity.keycloak.ca_file: {path}: {cause}")]
     CaFile { path: String, cause: String },
-    #[error("identity.keycloak: no HTTP client can be made: {0}")]
+    #[error("identity.keycloak: no HTTP client can be created: {0}")]
     Client(String),
 }
 
-/// What a sync did.
+/// The result of a sync.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Synced {
-    /// Keycloak's own id of the client, which is another one if it had to be created again.
+    /// Keycloak's own id of the client, a new one if the client was created again.
     pub provider_ref: String,
     pub repairs: Vec<Repair>,
     /// What is wrong and could not be repaired, and what to do about it: a sentence for each.
@@ -88,7 +89,7 @@ struct SecretAnswer {
     value: Option<String>,
 }
 
-/// `GET …/client-scopes`: of each, what is of interest.
+/// `GET …/client-scopes`: the members of each that are used.
 #[derive(Deserialize)]
 struct Scope {
     id: String,
@@ -96,7 +97,7 @@ struct Scope {
 }
 
 impl Keycloak {
-    /// Prepares calls to Keycloak. Nothing is asked of it yet: it may be down when the service starts.
+    /// Prepares calls to Keycloak. None is made yet: Keycloak may be down when the service starts.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -120,13 +121,13 @@ impl Keycloak {
             let pem =
                 bounded_file::read(path, bounded_file::AUTHORITIES_MAX).map_err(|cause| failed(cause.to_string()))?;
             let authorities =
-                Certificate::from_pem_bundle(pem.as_ref()).map_err(|_| failed("it is no PEM file".to_owned()))?;
+                Certificate::from_pem_bundle(pem.as_ref()).map_err(|_| failed("it is not a PEM file".to_owned()))?;
             if authorities.is_empty() {
-                return Err(failed("it holds no certificate".to_owned()));
+                return Err(failed("it contains no certificate".to_owned()));
             }
             client = client.tls_certs_only(authorities);
         } else if settings.base_url.starts_with("http:") {
-            // No certificate is ever looked at, so the system need not have any.
+            // No certificate is ever checked, so the system does not need any.
             client = client.tls_certs_only([]);
         }
         let client = client.build().map_err(|error| StartError::Client(error.to_string()))?;
@@ -147,8 +148,8 @@ impl Keycloak {
         })))
     }
 
-    /// Where devices get their tokens: the setting, else the endpoint of the realm as its tokens name it, whose host may
-    /// be another than the one that we call. `None` before Keycloak's first answer.
+    /// Where devices get their tokens: the setting, else the realm's endpoint according to the issuer in its tokens,
+    /// whose host may differ from the one that we call. `None` before Keycloak's first answer.
     pub fn token_url(&self) -> Option<String> {
         if let Some(url) = &self.0.token_url {
             return Some(url.clone());
@@ -158,12 +159,12 @@ impl Keycloak {
         Some(format!("{realm}/protocol/openid-connect/token"))
     }
 
-    /// How long one operation may take at most, a second attempt included.
+    /// The time limit of one operation, a second attempt included.
     pub fn timeout(&self) -> Duration {
         self.0.transport.timeout
     }
 
-    /// Keycloak's id of the client, if there is one that was made for this device.
+    /// Keycloak's id of the client, if there is one that was created for this device.
     ///
     /// # Errors
     /// [`Error::ForeignClient`], and every way that Keycloak can fail.
@@ -172,8 +173,8 @@ impl Keycloak {
         Ok(self.own(client, deadline).await?.map(|(id, _)| id))
     }
 
-    /// Makes a client with this secret, and gives Keycloak's id of it. A client of this name that was made for this
-    /// device is taken as it is: an attempt before this one made it.
+    /// Creates a client with this secret, and returns Keycloak's id of it. A client with this name that was created for
+    /// this device is used as it is: an earlier attempt created it.
     ///
     /// # Errors
     /// [`Error::ForeignClient`], and every way that Keycloak can fail.
@@ -195,7 +196,7 @@ impl Keycloak {
             },
             StatusCode::CONFLICT => match self.find(client, deadline).await? {
                 Some((id, _)) => Ok(id),
-                // It went away in between: whoever asks again will succeed.
+                // It was deleted in between: the next attempt will succeed.
                 None => Err(Error::Failed { status: 409 }),
             },
             _ => Err(answer.refusal()),
@@ -234,7 +235,7 @@ impl Keycloak {
         }
     }
 
-    /// The client as it is. One of this name that is another's is reported as not ours.
+    /// The client's current state. A client with this name that belongs to something else is reported as not ours.
     ///
     /// # Errors
     /// Every way that Keycloak can fail.
@@ -246,8 +247,8 @@ impl Keycloak {
         }
     }
 
-    /// What the client says of itself, and, if nothing of that is wrong, whether Keycloak gives it a token: what else can
-    /// be in the way, such as its user and the realm's policies, our account may not see.
+    /// The client's configuration, and, if that is right, whether Keycloak gives it a token: our account may not see
+    /// other reasons, such as its user and the realm's policies.
     async fn status_of(&self, client: Client<'_>, now: &Representation, deadline: Instant) -> Result<Status, Error> {
         let mut status = now.status(client, self.0.device_scope.as_deref());
         if status.is_as_it_should_be()
@@ -259,7 +260,7 @@ impl Keycloak {
         Ok(status)
     }
 
-    /// Makes the client as it ought to be, and says what was done.
+    /// Repairs the client, and returns the repairs.
     ///
     /// # Errors
     /// [`Error::ForeignClient`], and every way that Keycloak can fail.
@@ -291,7 +292,7 @@ impl Keycloak {
                 ));
             }
         }
-        // As it is after all that: Keycloak may have chosen another secret.
+        // The client after the repairs: Keycloak may have chosen another secret.
         let by_id = Client {
             provider_ref: Some(&id),
             ..client
@@ -317,7 +318,7 @@ impl Keycloak {
         })
     }
 
-    /// Lets the client have tokens, or none.
+    /// Enables or disables the client: a disabled one gets no tokens.
     ///
     /// # Errors
     /// [`Error::ClientMissing`], [`Error::ForeignClient`], and every way that Keycloak can fail.
@@ -334,7 +335,8 @@ impl Keycloak {
         self.update(client, &id, now, deadline).await
     }
 
-    /// Deletes the client; one that is gone is no error, and one of its name that is another's is left alone.
+    /// Deletes the client. It is no error if it does not exist; a client with its name that belongs to something else
+    /// is left alone.
     ///
     /// # Errors
     /// Every way that Keycloak can fail.
@@ -373,13 +375,13 @@ impl Keycloak {
         match answer.status {
             StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => Err(client_missing(client)),
-            // Its own name is another client's by now.
+            // Another client has its own name by now.
             StatusCode::CONFLICT => Err(foreign(client)),
             _ => Err(answer.refusal()),
         }
     }
 
-    /// Gives the client this scope; whether there is such a scope.
+    /// Gives the client this scope. Returns whether the scope exists.
     async fn add_scope(&self, client: Client<'_>, id: &str, scope: &str, deadline: Instant) -> Result<bool, Error> {
         let Some(scope_id) = self.scope_id(scope, deadline).await? else {
             return Ok(false);
@@ -415,7 +417,7 @@ impl Keycloak {
             .map(|scope| scope.id))
     }
 
-    /// A call to the admin API with our token; with another one, once, if Keycloak does not take it.
+    /// A call to the admin API with our token, repeated once with a new token if Keycloak does not accept it.
     async fn call(
         &self,
         name: &'static str,
@@ -442,7 +444,8 @@ impl Keycloak {
     }
 }
 
-/// Makes ring what rustls computes with, unless the process has chosen already. Without a choice reqwest makes no client.
+/// Makes ring the cryptography provider of rustls, unless the process has already chosen one. Without a provider
+/// reqwest cannot create a client.
 fn install_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -1,4 +1,4 @@
-//! Everything that the service logs in this process, kept so that tests can look for what must not be in it.
+//! Everything that the service logs in this process, so that tests can search it for secrets.
 
 use std::io::{self, Write};
 use std::sync::{LazyLock, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! A server of its own for each test, and a client that looks twice at every answer: its status must be in the OpenAPI
+//! A server of its own for each test, and a client that checks every answer: its status must be in the OpenAPI
 //! document, an error must be a problem, and no secret may be in an error, a metric or the log.
 
 pub(crate) mod log;
@@ -76,7 +76,7 @@ impl Answer {
     }
 }
 
-/// What [`Answer::problem`] gives.
+/// The result of [`Answer::problem`].
 pub(crate) fn problem(status: u16, kind: &str, pointers: &[&str]) -> (u16, String, Vec<String>) {
     (
         status,
@@ -98,7 +98,7 @@ impl Server {
         Self::start_in(tempfile::tempdir().unwrap(), settings).await
     }
 
-    /// Starts a server in a folder where one may have run before.
+    /// Starts a server in a folder that another may have used before.
     pub(crate) async fn start_in(folder: tempfile::TempDir, settings: Settings<'_>) -> Self {
         Self::start_by(folder, settings, Arc::new(SystemRandom)).await
     }
@@ -106,7 +106,7 @@ impl Server {
     /// The same, with the test's randomness.
     pub(crate) async fn start_by(folder: tempfile::TempDir, settings: Settings<'_>, random: Arc<dyn Random>) -> Self {
         log::subscribe();
-        // reqwest takes the process's provider; another test may have brought it.
+        // reqwest uses the process's provider; another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::<AdvancedClock>::default();
         let service = Service::start(load(folder.path(), settings), clock.clone(), random)
@@ -148,7 +148,7 @@ impl Server {
         .await
     }
 
-    /// A call without a token, as `shape` makes it.
+    /// A call without a token, changed by `shape`.
     pub(crate) async fn anonymous_with(
         &self,
         method: Method,
@@ -159,7 +159,7 @@ impl Server {
         self.send(method, path, shape(request)).await
     }
 
-    /// A call of the administrator, as `shape` makes it.
+    /// A call of the administrator, changed by `shape`.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -194,7 +194,7 @@ impl Server {
         self.send(Method::POST, path, request).await
     }
 
-    /// What the token endpoint says to the secret in the device's image.
+    /// The token endpoint's answer for the secret in the device's image.
     pub(crate) async fn token_answer(&self, device: &Value) -> Answer {
         let image = self.image(device, 0x6000).await;
         let values = nvs::strings(&image.body);
@@ -229,23 +229,23 @@ impl Server {
             .unwrap();
     }
 
-    /// Where the database is.
+    /// The path of the database.
     pub(crate) fn data_folder(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
-    /// How many rows `FROM …` has.
+    /// The number of rows of `FROM …`.
     pub(crate) fn count(&self, from: &str) -> i64 {
         self.number(&format!("SELECT count(*) AS number FROM {from}"))
     }
 
-    /// From now on the database may grow by so many pages and no more: the disk is full.
+    /// From now on the database may only grow by this many pages, as if the disk were full.
     pub(crate) fn limit_pages(&self, room: i64) {
         let pages = self.number("SELECT page_count AS number FROM pragma_page_count");
         self.execute(&format!("PRAGMA max_page_count = {}", pages + room));
     }
 
-    /// How SQLite would find a query's rows.
+    /// SQLite's plan for a query.
     pub(crate) fn plan(&self, query: &str) -> String {
         use diesel::prelude::*;
         #[derive(QueryableByName)]
@@ -275,7 +275,7 @@ impl Server {
             .number
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub(crate) async fn eventually(&self, what: &str, is_so: impl Fn() -> bool) {
         let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while !is_so() {
@@ -304,8 +304,8 @@ impl Server {
         .await
     }
 
-    /// The outcomes in the records of an operation, newest first, with the reason where there is one. Those that nobody
-    /// waited for are there too.
+    /// The outcomes in the records of an operation, newest first, with the reason if there is one. Includes records
+    /// that no caller waited for.
     pub(crate) async fn outcomes(&self, action: &str) -> Vec<String> {
         self.app.audit.flush().await;
         let page = self
@@ -344,7 +344,7 @@ impl Server {
         .expect(201)
     }
 
-    /// From now on this text must be found in no error, metric or log line.
+    /// From now on this text must not be in any error, metric or log line.
     pub(crate) fn keep_secret(&self, secret: &str) {
         assert!(secret.len() >= 8, "too short to be distinguished from other text");
         self.secrets
@@ -369,7 +369,7 @@ impl Server {
         if let Some(operation) = item.and_then(|item| item.get(method.as_str().to_lowercase())) {
             assert!(
                 operation["responses"].get(status.to_string()).is_some(),
-                "{method} {path} answers {status}, which its documentation does not know"
+                "{method} {path} answers {status}, which is not documented"
             );
         }
         assert!(
@@ -400,7 +400,7 @@ impl Server {
         }
     }
 
-    /// What the document says of a path; numbers in it are ids.
+    /// The document's entry for a path; numbers in the path are ids.
     fn documented(&self, path: &str) -> Option<&Value> {
         let is_id = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let template: Vec<&str> = path
@@ -421,7 +421,7 @@ impl Server {
         &self.document
     }
 
-    /// Stops the server and looks for secrets in all that it has said.
+    /// Stops the server and searches all its output for secrets.
     pub(crate) async fn stop(mut self) -> tempfile::TempDir {
         let metrics = self.anonymous(Method::GET, "/metrics").await;
         self.assert_no_secret(&String::from_utf8_lossy(&metrics.body), "a metric");
@@ -433,7 +433,7 @@ impl Server {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
-    /// Waits until the server, asked to stop, has stopped, and looks for secrets in the log.
+    /// Waits until the server has stopped after a request to stop, and searches the log for secrets.
     pub(crate) async fn stopped(mut self) -> tempfile::TempDir {
         self.served.take().unwrap().await.unwrap();
         self.assert_no_secret(&log::text(), "the log");

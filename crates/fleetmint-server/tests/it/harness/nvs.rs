@@ -1,4 +1,5 @@
-//! Images, read by our own reader's opposite: a table for Espressif's generator, and what it makes of it.
+//! Reference images: a table for Espressif's generator and the image that it creates, and a minimal reader that is
+//! independent of our own.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::python;
 
-/// The strings of the namespace `prov` in an image of whole pages, in their order. Reads no more of NVS than a fresh
-/// image has: one namespace, entries one after the other, nothing erased.
+/// The strings of the namespace `prov` in an image of whole pages, in their order. Supports only what a new image has:
+/// one namespace, entries one after the other, nothing erased.
 pub(crate) fn strings(image: &[u8]) -> Vec<(String, String)> {
     const WRITTEN: u8 = 0b10;
     let mut strings = Vec::new();
@@ -44,7 +45,7 @@ pub(crate) fn strings(image: &[u8]) -> Vec<(String, String)> {
     strings
 }
 
-/// A Python process that runs Espressif's generator as often as asked.
+/// A Python process that runs Espressif's generator any number of times.
 pub(crate) struct Espressif {
     child: Child,
     requests: ChildStdin,
@@ -53,7 +54,7 @@ pub(crate) struct Espressif {
 }
 
 impl Espressif {
-    /// `None`: it is not installed, which is said.
+    /// `None` if it is not installed, which is printed.
     pub(crate) fn start(test: &str) -> Option<Self> {
         let python = python::with("esp_idf_nvs_partition_gen", test)?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/espressif_generator.py");

@@ -1,4 +1,4 @@
-//! A wire between the service and Keycloak: it counts the requests, and it can be cut.
+//! A connection between the service and Keycloak that counts the requests and can be cut.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +13,12 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// A wire to `http://host:port`.
+    /// A proxy to `http://host:port`.
     pub(crate) async fn start(target: &str) -> Self {
         Self::start_below("", target).await
     }
 
-    /// A wire to `http://host:port` that has it below a prefix of the path, as reverse proxies do.
+    /// A proxy that serves `http://host:port` below a prefix of the path, like a reverse proxy.
     pub(crate) async fn start_below(prefix: &'static str, target: &str) -> Self {
         let target = target.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -42,12 +42,12 @@ impl Proxy {
         Self { base, requests, cut }
     }
 
-    /// Cuts the wire, or repairs it.
+    /// Cuts the connection, or restores it.
     pub(crate) fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::Relaxed);
     }
 
-    /// `METHOD path` of every request since the last time this was asked.
+    /// `METHOD path` of every request since the last call of this function.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -73,7 +73,7 @@ async fn forward(
         if cut.load(Ordering::Relaxed) {
             break;
         }
-        // A request's first line comes in one piece: our client writes head and body at once.
+        // A request's first line arrives in one piece: our client writes head and body at once.
         for line in String::from_utf8_lossy(&buffer[..read]).lines() {
             if let Some(request) = line.strip_suffix(" HTTP/1.1") {
                 requests

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The interpreter, if it has this module. `None` is said, and is a failure under CI.
+/// The interpreter, if it has this module. `None` is printed as SKIPPED, and is a failure under CI.
 pub(crate) fn with(module: &str, test: &str) -> Option<OsString> {
     let python = std::env::var_os("FLEETMINT_TEST_PYTHON").unwrap_or_else(|| {
         Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -27,10 +27,10 @@ pub(crate) fn with(module: &str, test: &str) -> Option<OsString> {
     None
 }
 
-/// Says that a test is skipped, and why. It is a failure under CI.
+/// Prints that a test is skipped, and why. This is a failure under CI.
 pub(crate) fn skip(why: &str) {
     let why = format!("SKIPPED: {why}\n");
     assert!(std::env::var_os("CI").is_none(), "{why}");
-    // Not by a macro, whose output the test harness would keep to itself.
+    // Not with a macro, whose output the test harness would capture.
     let _ = std::io::stderr().write_all(why.as_bytes());
 }

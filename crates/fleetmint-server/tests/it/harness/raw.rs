@@ -1,4 +1,4 @@
-//! A connection that carries whatever a test writes: what no HTTP client would send.
+//! A connection on which a test can send any bytes, also those that no HTTP client would send.
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +11,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 pub(crate) struct Raw {
     stream: TcpStream,
-    /// What has arrived and belongs to no answer yet.
+    /// The received bytes that belong to no answer yet.
     arrived: Vec<u8>,
 }
 
@@ -24,12 +24,12 @@ impl Raw {
         }
     }
 
-    /// The server may answer, and close, before it has read all.
+    /// The server may answer and close before it has read everything.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
 
-    /// The next answer, interim ones (1xx) included; `None` where the server closes without one. `to_head`: the request
+    /// The next answer, interim ones (1xx) included; `None` if the server closes without one. `to_head`: the request
     /// was a HEAD.
     async fn next(&mut self, to_head: bool) -> Option<Answer> {
         let head = loop {
@@ -94,7 +94,7 @@ impl Raw {
     async fn read(&mut self) -> bool {
         let mut buffer = [0; 4096];
         let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut buffer)).await;
-        // A reset is an end too.
+        // A reset also closes the connection.
         let read = read.expect("the server neither answers nor closes").unwrap_or(0);
         self.arrived.extend_from_slice(&buffer[..read]);
         read > 0
@@ -102,7 +102,7 @@ impl Raw {
 }
 
 impl Server {
-    /// The answer to these bytes, on a connection of their own.
+    /// The answer to these bytes, on a new connection.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> Answer {
         let mut raw = Raw::connect(self).await;
         raw.send(bytes).await;

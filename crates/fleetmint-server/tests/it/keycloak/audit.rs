@@ -1,4 +1,4 @@
-//! What the audit trail holds where a call to Keycloak stands between an operation's beginning and its end.
+//! The audit trail of operations with a call to Keycloak between their beginning and their end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ async fn records(server: &Server, device: &Value) -> Vec<(String, String, String
             for member in ["actor", "action", "source"] {
                 assert_eq!(attempt[member], item[member]);
             }
-            // The time of the outcome: at least a call and a commit lie between.
+            // The time of the outcome: at least a call and a commit later.
             assert!(item["at"].as_str() > attempt["at"].as_str(), "{item} {attempt}");
         }
     }
@@ -52,7 +52,7 @@ async fn every_operation_has_its_attempt_and_its_outcome() {
     let switch = Arc::clone(&fails);
     let stand_in = StandIn::start(move |request, _| {
         let fails = switch.load(Ordering::Relaxed) && !request.ends_with("/token");
-        // Once the client is deleted, nothing is found by its name.
+        // After the deletion of the client, nothing is found by its name.
         let none = request.contains("clientId=").then(|| Reply::Json(200, "[]".to_owned()));
         fails.then(|| Reply::Json(500, "{}".to_owned())).or(none)
     })
@@ -61,7 +61,7 @@ async fn every_operation_has_its_attempt_and_its_outcome() {
     let model = server.model("m").await;
     let device = server.device(&model).await;
     let path = format!("/api/devices/{}", device["id"]);
-    // The record of the attempt to create has the model, and the device as soon as it has a row.
+    // The record of the attempt to create has the model, and also the device once it has a row.
     let newest = |expected: Vec<[(String, String, String); 2]>| {
         let (server, device) = (&server, &device);
         async move {
@@ -98,7 +98,7 @@ async fn every_operation_has_its_attempt_and_its_outcome() {
     assert_eq!(server.delete(&path).await.status, 502);
     newest(vec![administrator("delete_device", failed)]).await;
 
-    // The reconciler tries again and again, and that is one attempt.
+    // The reconciler tries repeatedly, and that is one attempt.
     for _ in 0..3 {
         assert!(reconciler::round(&server.app).await.is_ok());
     }
@@ -119,7 +119,7 @@ async fn every_operation_has_its_attempt_and_its_outcome() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_creation_that_fails_is_recorded_and_so_is_what_the_reconciler_does_about_it() {
+async fn a_failed_creation_and_the_reconcilers_work_on_it_are_recorded() {
     let fails = Arc::new(AtomicBool::new(true));
     let switch = Arc::clone(&fails);
     let stand_in = StandIn::start(move |request, _| {
@@ -145,7 +145,7 @@ async fn a_creation_that_fails_is_recorded_and_so_is_what_the_reconciler_does_ab
     server.stop().await;
 }
 
-/// What nobody waited for is on the disk once the server has stopped.
+/// Records that nobody waited for are on the disk once the server has stopped.
 #[tokio::test(flavor = "multi_thread")]
 async fn outcomes_are_recorded_before_the_service_ends() {
     let stand_in = StandIn::start(|_, _| None).await;

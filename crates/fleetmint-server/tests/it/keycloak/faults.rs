@@ -1,4 +1,4 @@
-//! Everything that can go wrong between us and Keycloak, one by one.
+//! Everything that can go wrong between the service and Keycloak, one by one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use super::stand_in::{ID, Reply, StandIn};
 use super::{client, settings, start, start_at};
 
 const LIMIT: Duration = Duration::from_millis(1_500);
-/// What a machine under load may add.
+/// The additional time that a machine under load may need.
 const MARGIN: Duration = Duration::from_secs(1);
 
 fn html(status: &str) -> Reply {
@@ -149,7 +149,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// What only the answer with the secret can get wrong.
+/// Faults that only the answer with the secret can have.
 const SECRETS: &[Case] = &[
     Case {
         name: "masks the secret",
@@ -215,7 +215,7 @@ async fn every_fault_of_the_call_for_the_secret_has_its_error_within_the_limit()
 #[tokio::test]
 async fn every_fault_of_the_token_endpoint_has_its_error_within_the_limit() {
     for case in CASES {
-        // A POST that may have arrived is not made again, though one that asks for a token would do no harm.
+        // A POST that may have arrived is not repeated, although a request for a token would do no harm.
         let calls = case.calls.min(1);
         check(&Case { calls, ..*case }, "/token").await;
     }
@@ -236,7 +236,7 @@ async fn nobody_listens_and_no_such_host() {
 }
 
 #[tokio::test]
-async fn a_second_attempt_helps_where_it_may_be_made() {
+async fn a_second_attempt_is_made_if_it_is_safe() {
     let stand_in =
         StandIn::start(|request, before| (request.ends_with("/client-secret") && before == 0).then_some(Reply::Close))
             .await;
@@ -247,7 +247,7 @@ async fn a_second_attempt_helps_where_it_may_be_made() {
 }
 
 #[tokio::test]
-async fn a_create_that_may_have_arrived_is_not_made_again() {
+async fn a_creation_that_may_have_arrived_is_not_repeated() {
     let stand_in = StandIn::start(|request, _| request.ends_with("/clients").then_some(Reply::Close)).await;
     let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
     let error = keycloak
@@ -259,7 +259,7 @@ async fn a_create_that_may_have_arrived_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn a_create_without_a_usable_location_is_an_error() {
+async fn a_creation_without_a_usable_location_is_an_error() {
     for location in ["", "location: http://127.0.0.1/clients/..%2Fusers\r\n"] {
         let head = format!("HTTP/1.1 201 Created\r\n{location}content-length: 0\r\n\r\n");
         let stand_in = StandIn::start(move |request, _| {
@@ -338,10 +338,10 @@ async fn many_calls_at_once_fetch_one_token() {
 }
 
 #[tokio::test]
-async fn one_call_that_hangs_keeps_no_other_waiting() {
+async fn a_call_that_hangs_does_not_block_others() {
     const HANGS: &str = "0b0f2ad0-1c3a-4d0b-9a3e-6f6d9f4f9f99";
     const HANGING: usize = 16;
-    // Only a failure takes so long: here a call hangs until the test lets it go on.
+    // Only a failing test takes this long: here a call hangs until the test lets it continue.
     const NEVER: Duration = Duration::from_secs(600);
     let released = Arc::new(Semaphore::new(0));
     let stand_in = StandIn::start({
@@ -364,7 +364,7 @@ async fn one_call_that_hangs_keeps_no_other_waiting() {
     while asked() < HANGING {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // Whoever waited for one of these would wait until its time limit ended it.
+    // A call that waited for one of these would wait until their time limit.
     for _ in 0..20 {
         keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
     }
@@ -375,9 +375,9 @@ async fn one_call_that_hangs_keeps_no_other_waiting() {
     }
 }
 
-/// What Keycloak 26 answers until its start is done.
+/// Keycloak 26's answer until its start has finished.
 #[tokio::test]
-async fn a_keycloak_that_starts_is_said_to_start() {
+async fn a_starting_keycloak_is_reported_as_starting() {
     let bootstrap = r#"{"error":"Bootstrap in progress"}"#;
     let stand_in = StandIn::start(|_, _| Some(Reply::Json(503, bootstrap.to_owned()))).await;
     let said = "the identity provider answered 503: it is unavailable, and may still be starting";
@@ -447,7 +447,7 @@ async fn nothing_is_disclosed_without_its_audit_record_whatever_keycloak_answers
     let server = server(&stand_in).await;
     let model = server.model("m").await;
     let device = server.device(&model).await;
-    // More than one commit's worth under way, so that some are waited for and some are not yet.
+    // More operations than one commit has, so that callers wait for some and not yet for others.
     let ask = || async { join_all((0..24).map(|_| server.image(&device, 4096))).await };
     for answer in ask().await {
         assert_eq!(answer.status, 200);
@@ -466,7 +466,7 @@ async fn nothing_is_disclosed_without_its_audit_record_whatever_keycloak_answers
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_get_each_fault_and_others_do_not_feel_it() {
+async fn callers_get_each_fault_and_other_calls_are_not_affected() {
     let fault: &'static Mutex<Option<fn() -> Reply>> = Box::leak(Box::default());
     let stand_in = StandIn::start(move |request, _| {
         let fault = *fault.lock().unwrap();
@@ -487,7 +487,7 @@ async fn callers_get_each_fault_and_others_do_not_feel_it() {
             let (server, device) = (Arc::clone(&server), device.clone());
             async move { server.image(&device, 4096).await }
         });
-        // What needs no Keycloak is answered meanwhile.
+        // Calls that do not need Keycloak are answered in the meantime.
         let other = Instant::now();
         server.get("/api/devices").await.expect(200);
         assert!(other.elapsed() < MARGIN, "{}: {:?}", case.name, other.elapsed());
@@ -496,7 +496,7 @@ async fn callers_get_each_fault_and_others_do_not_feel_it() {
         assert_eq!(answer.problem(), problem(status, kind, &[]), "{}", case.name);
         assert!(began.elapsed() < LIMIT + MARGIN, "{}: {:?}", case.name, began.elapsed());
     }
-    // And when it has passed, so has the problem.
+    // After the fault has ended, calls succeed again.
     *fault.lock().unwrap() = None;
     assert_eq!(server.image(&device, 4096).await.status, 200);
     Arc::into_inner(server).unwrap().stop().await;
@@ -528,7 +528,7 @@ async fn an_unusable_token_url_is_reported_by_the_name_of_its_setting() {
         assert!(detail.contains("identity.keycloak.token_url"), "{detail}");
         server.stop().await;
     }
-    // The token of the stand-in does not say who issued it: then it is the realm that we call.
+    // The token of the stand-in has no issuer: then the address of the realm that we call is used.
     let (keycloak, _) = start(&settings(&stand_in.base, LIMIT));
     assert_eq!(keycloak.token_url(), None);
     keycloak.secret(client("c", "k", Some(ID))).await.unwrap();
@@ -537,7 +537,7 @@ async fn an_unusable_token_url_is_reported_by_the_name_of_its_setting() {
 }
 
 #[test]
-fn a_file_of_authorities_that_is_none_stops_the_start() {
+fn an_invalid_file_of_authorities_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
     let mut settings = settings("https://127.0.0.1", LIMIT);

@@ -1,4 +1,4 @@
-//! Keycloak: the real one, and a stand-in beside it for the faults that the real one won't produce.
+//! Keycloak: the real one, and a stand-in for the faults that the real one does not produce.
 
 mod audit;
 mod faults;
@@ -19,7 +19,7 @@ use fleetmint_server::metrics::Metrics;
 use fleetmint_server::random::SystemRandom;
 use fleetmint_server::secret::Secret;
 
-/// The client of a device, as its row would have it.
+/// The client of a device, as in its row.
 const fn client<'a>(client_id: &'a str, device_key: &'a str, provider_ref: Option<&'a str>) -> Client<'a> {
     Client {
         client_id,

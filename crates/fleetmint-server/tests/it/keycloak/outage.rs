@@ -9,7 +9,7 @@ use serde_json::json;
 use super::realm::{Realm, unique};
 use crate::harness::{Server, nvs, problem};
 
-/// A Keycloak of this test's own, so that it can be stopped.
+/// A Keycloak for this test alone, so that it can be stopped.
 struct Instance;
 
 impl Instance {
@@ -83,7 +83,7 @@ async fn keycloak_stops_in_mid_run_and_starts_again() {
     );
 
     let realm = Realm::from_exports(&Instance::run(&["start", "--keep"]));
-    // The same secret, with a token that is as good as before or not.
+    // The same secret; the service's token may be valid as before or not.
     let after = server.image(&device, 4096).await;
     assert_eq!(after.status, 200, "{}", String::from_utf8_lossy(&after.body));
     assert_eq!(secret(&after.body), before);
@@ -92,7 +92,7 @@ async fn keycloak_stops_in_mid_run_and_starts_again() {
         .await
         .unwrap();
     server.post("/api/devices", &new).await.expect(201);
-    // Of the attempt that failed nothing is left.
+    // Nothing is left of the failed attempt.
     let devices = server.get("/api/devices").await.expect(200);
     assert_eq!(devices["items"].as_array().unwrap().len(), 2);
     server.stop().await;

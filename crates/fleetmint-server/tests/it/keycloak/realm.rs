@@ -1,4 +1,4 @@
-//! The real Keycloak that `./test` starts, and what an operator could do to it behind our back.
+//! The real Keycloak that `./test` starts, and the changes that an operator could make in it.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use fleetmint_server::secret::Secret;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// The realm that docs/keycloak.md tells people to import.
+/// The realm file of docs/keycloak.md.
 pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/fleet-realm.json");
 
-/// A realm, with its operator's hands on it.
+/// A realm, with its operator's rights.
 pub(crate) struct Realm {
     pub(crate) base: String,
     pub(crate) name: String,
@@ -30,13 +30,13 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(format!("FLEETMINT_TEST_KEYCLOAK{name}")).ok()
 }
 
-/// Where Keycloak speaks TLS, and the authority that it takes.
+/// Keycloak's address with TLS, and the authority of its certificate.
 pub(crate) fn tls() -> (String, PathBuf) {
     (variable("_HTTPS").unwrap(), variable("_CA_FILE").unwrap().into())
 }
 
 impl Realm {
-    /// The realm that `./test` has imported. `None` is said, and is a failure under CI.
+    /// The realm that `./test` has imported. `None` is printed as SKIPPED, and is a failure under CI.
     pub(crate) fn find(test: &str) -> Option<Self> {
         let Some(base) = variable("") else {
             let why = format!(
@@ -44,7 +44,7 @@ impl Realm {
                  eval \"$(tools/keycloak start)\" starts it.\n"
             );
             assert!(std::env::var_os("CI").is_none(), "{why}");
-            // Not by a macro, whose output the test harness would keep to itself.
+            // Not with a macro, whose output the test harness would capture.
             let _ = std::io::stderr().write_all(why.as_bytes());
             return None;
         };
@@ -62,7 +62,7 @@ impl Realm {
     }
 
     fn new(base: String, value: impl Fn(&str) -> String) -> Self {
-        // reqwest takes the process's provider; another test may have brought it.
+        // reqwest uses the process's provider; another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             base,
@@ -79,7 +79,7 @@ impl Realm {
         }
     }
 
-    /// Another realm of the same Keycloak, like the first but for what `change` makes of its file.
+    /// Another realm of the same Keycloak, from the same file after `change`.
     pub(crate) async fn another(&self, change: impl FnOnce(&mut Value)) -> Self {
         let mut file: Value = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
         let name = format!("fleet-{}", unique());
@@ -140,7 +140,7 @@ impl Realm {
             device_scope: Some("fleetmint-device".to_owned()),
             token_url: None,
             ca_file: None,
-            // A real Keycloak that shares two cores with a compiler may take its time.
+            // A real Keycloak that shares two cores with a compiler may be slow.
             timeout: Duration::from_secs(20),
         }
     }
@@ -205,7 +205,7 @@ impl Realm {
             .await;
     }
 
-    /// What a device does: asks for a token with its secret. The claims of it, or the status.
+    /// Requests a token with the secret, like a device. Returns its claims, or the status.
     pub(crate) async fn device_token(&self, client_id: &str, secret: &str) -> Result<Value, StatusCode> {
         let url = format!("{}/realms/{}/protocol/openid-connect/token", self.base, self.name);
         let form = [
@@ -223,7 +223,7 @@ impl Realm {
     }
 }
 
-/// 8 characters that no other test has, of which the first is a letter: a device key.
+/// 8 characters that no other test uses, the first one a letter: a device key.
 pub(crate) fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -1,5 +1,5 @@
-//! The id of a device's client at Keycloak decides whose secret is flashed: who can write the database but lacks the master
-//! key cannot choose it.
+//! The id of a device's client at Keycloak decides whose secret is flashed: an attacker who can write the database but
+//! has no master key cannot choose it.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,14 +9,14 @@ use super::faults::server;
 use super::stand_in::{ID, Reply, StandIn};
 use crate::harness::problem;
 
-/// The device's row as it was.
+/// Restores the device's row.
 const PROVEN: &str = "UPDATE devices SET (provider_ref, provider_proof) = (SELECT * FROM proven)";
 
 const OTHER: &str = "0b0f2ad0-1c3a-4d0b-9a3e-6f6d9f4f9f99";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_that_is_not_proven_to_be_the_devices_is_not_asked_for() {
-    // What Keycloak finds by the client's name: id, and the device that it says it was made for.
+    // The client that Keycloak finds by name: its id, and the device in its attribute.
     let found: Arc<Mutex<Option<(String, String)>>> = Arc::default();
     let answer = Arc::clone(&found);
     let stand_in = StandIn::start(move |request, _| {
@@ -36,7 +36,7 @@ async fn an_id_that_is_not_proven_to_be_the_devices_is_not_asked_for() {
     let device = server.device(&model).await;
     let key = device["key"].as_str().unwrap().to_owned();
     assert_eq!(server.image(&device, 4096).await.status, 200);
-    assert_eq!(stand_in.count("clientId"), 0, "what was proven is believed");
+    assert_eq!(stand_in.count("clientId"), 0, "a proven id is trusted");
     let id = &device["id"];
     server.execute(&format!(
         "CREATE TABLE proven AS SELECT provider_ref, provider_proof FROM devices WHERE id = {id}"
@@ -51,21 +51,21 @@ async fn an_id_that_is_not_proven_to_be_the_devices_is_not_asked_for() {
     ];
     for forged in &forged {
         server.execute(&format!("UPDATE devices SET {forged}"));
-        // No client of that name is there.
+        // No client has that name.
         *found.lock().unwrap() = None;
         assert_eq!(
             server.image(&device, 4096).await.problem(),
             problem(502, "client-missing", &[]),
             "{forged}"
         );
-        // It is another device's.
+        // It belongs to another device.
         *found.lock().unwrap() = Some((OTHER.to_owned(), "b0000000".to_owned()));
         assert_eq!(
             server.image(&device, 4096).await.problem(),
             problem(409, "foreign-client", &[]),
             "{forged}"
         );
-        // It is the device's own: found by its name, though the row names another.
+        // It is the device's own: found by its name, although the row has another id.
         *found.lock().unwrap() = Some((ID.to_owned(), key.clone()));
         assert_eq!(server.image(&device, 4096).await.status, 200, "{forged}");
         let asked = stand_in.requests();
@@ -78,7 +78,7 @@ async fn an_id_that_is_not_proven_to_be_the_devices_is_not_asked_for() {
         server.execute(PROVEN);
     }
 
-    // What proves the client of one device proves nothing in another's row.
+    // The proof of one device's client proves nothing in another device's row.
     let second = server.device(&model).await;
     server.execute(&format!("{PROVEN} WHERE id = {}", second["id"]));
     *found.lock().unwrap() = None;
@@ -111,7 +111,7 @@ fn clients(request: &str, name: &str, key: &str) -> Option<Reply> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sync_repairs_a_row_that_names_another_client_and_touches_that_client_never() {
+async fn a_sync_repairs_a_row_that_names_another_client_and_never_touches_that_client() {
     let known: Arc<Mutex<Option<(String, String)>>> = Arc::default();
     let shared = Arc::clone(&known);
     let stand_in = StandIn::start(move |request, _| {
@@ -125,7 +125,7 @@ async fn a_sync_repairs_a_row_that_names_another_client_and_touches_that_client_
     *known.lock().unwrap() = Some((text("client_id"), text("key")));
     let path = format!("/api/devices/{}/identity", device["id"]);
     let sync = format!("{path}/sync");
-    // What any earlier drift of the stand-in's client needs.
+    // Repairs any other differences of the stand-in's client first.
     server.post(&sync, &json!({})).await.expect(200);
 
     for forged in [OTHER, "initial-access", "../../users"] {
@@ -141,7 +141,7 @@ async fn a_sync_repairs_a_row_that_names_another_client_and_touches_that_client_
         );
         let own = format!("devices WHERE provider_ref = '{ID}'");
         assert_eq!(server.count(&own), 1, "{forged}");
-        // It is proven too: nothing is looked up for the image.
+        // It is also proven: the image needs no lookup.
         let looked_up = stand_in
             .requests()
             .iter()

@@ -1,5 +1,5 @@
-//! A scripted server in Keycloak's place, for what the real one won't do on demand. What it says otherwise is what
-//! Keycloak 26 says.
+//! A scripted server in place of Keycloak, for faults that the real one does not produce on demand. Otherwise it
+//! answers like Keycloak 26.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,22 +9,22 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// The id that the stand-in's client has.
+/// The id of the stand-in's client.
 pub(crate) const ID: &str = "0b0f2ad0-1c3a-4d0b-9a3e-6f6d9f4f9f11";
 
-/// What the stand-in does with a request.
+/// The stand-in's reaction to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Json(u16, String),
-    /// These very bytes, and the end of the connection.
+    /// Exactly these bytes, and then it closes the connection.
     Raw(Vec<u8>),
-    /// Nothing, for as long as the other side waits.
+    /// Nothing, as long as the other side waits.
     Hang,
-    /// Nothing until there is a permit for it, and then what Keycloak answers.
+    /// Nothing until there is a permit, and then Keycloak's answer.
     Held(Arc<Semaphore>),
-    /// The head, and then a byte of the body every tenth of a second, for ever.
+    /// The head, and then a byte of the body every 0.1 s, without end.
     Trickle,
-    /// The end of the connection, without a word.
+    /// Closes the connection without an answer.
     Close,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct StandIn {
 }
 
 impl StandIn {
-    /// Starts one. `script` is asked first, with `METHOD path` and how often that came before.
+    /// Starts one. `script` is called first, with `METHOD path` and the number of such requests before.
     pub(crate) async fn start(script: impl Fn(&str, usize) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -55,7 +55,7 @@ impl StandIn {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many requests came whose `METHOD path` ends so.
+    /// The number of requests whose `METHOD path` ends like this.
     pub(crate) fn count(&self, end: &str) -> usize {
         self.requests().iter().filter(|request| request.ends_with(end)).count()
     }
@@ -102,7 +102,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, seen: Arc<Mutex<Vec<S
     }
 }
 
-/// Reads a request to its end; gives `METHOD path`.
+/// Reads a request to its end; returns `METHOD path`.
 async fn read(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     let head_end = loop {

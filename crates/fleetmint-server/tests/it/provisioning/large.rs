@@ -1,4 +1,4 @@
-//! Large images and partitions: the room that they share, and those who would keep it.
+//! Large images and partitions: the room that they share, and callers who would occupy it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,10 +14,11 @@ use crate::harness::log;
 use crate::harness::raw::Raw;
 use crate::harness::{Server, problem};
 
-/// Asks for an image and reads of the answer so many bytes every 250 ms, until it is whole or cut off: how many those were.
+/// Requests an image and reads this many bytes of the answer every 250 ms, until it is complete or cut off. Returns the
+/// number of bytes.
 async fn read_slowly(address: String, request: String, piece: Arc<AtomicUsize>) -> usize {
     let socket = TcpSocket::new_v4().unwrap();
-    // So that the kernel does not read megabytes on its own.
+    // Otherwise the kernel would read megabytes on its own.
     socket.set_recv_buffer_size(64 << 10).unwrap();
     let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -44,16 +45,16 @@ fn large_image(server: &Server, device: &Value, accept: &str) -> (String, String
 }
 
 #[tokio::test]
-async fn large_answers_have_a_bound_until_they_are_written() {
+async fn large_answers_occupy_room_until_they_are_written() {
     let server = Server::start_with(&[("server.large_bodies_max", "67108864")]).await;
     let device = server.device(&server.model("m").await).await;
     let path = format!("/api/devices/{}/provisioning", device["id"]);
     let large = format!("{path}?partition_size={}", 16 << 20);
-    // One that is read at a fair pace has the room.
+    // An answer that is read fast enough keeps the room.
     let (address, request) = large_image(&server, &device, "application/json");
     let reading = tokio::spawn(read_slowly(address, request, Arc::new((64 << 10).into())));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    // Another waits for a while, and is refused; so is a patch whose caller is sending it.
+    // Another call waits for a while, and is refused; so is a patch while its caller is sending it.
     let body = json!({"data": "A".repeat(20_000_000)});
     let patching = format!("{path}/patch");
     let (another, sending) = tokio::join!(server.get(&large), server.post(&patching, &body));
@@ -61,7 +62,7 @@ async fn large_answers_have_a_bound_until_they_are_written() {
         assert_eq!(refused.problem(), problem(503, "unavailable", &[]));
         assert_eq!(refused.header("retry-after"), "5");
     }
-    // What is small is answered meanwhile.
+    // Small calls are answered in the meantime.
     assert_eq!(server.get(&path).await.status, 200);
     assert!(!reading.is_finished());
     reading.abort();
@@ -81,23 +82,23 @@ async fn answers_that_are_read_slowly_make_room_for_others() {
             tokio::spawn(read_slowly(address, request, Arc::clone(piece)))
         })
         .collect();
-    // They keep what they have while nobody needs it.
+    // They keep their room as long as nobody needs it.
     tokio::time::sleep(Duration::from_secs(7)).await;
     assert!(slow.iter().all(|reading| !reading.is_finished()));
 
     let large = format!("/api/devices/{}/provisioning?partition_size=16M", device["id"]);
     assert_eq!(server.get(&large).await.status, 200);
-    // They get what was on its way, and no more.
+    // They get the bytes that were already sent, and no more.
     for (reading, piece) in slow.into_iter().zip(&pieces) {
         piece.store(1 << 20, Ordering::Relaxed);
         assert!(reading.await.unwrap() < 4 << 20);
     }
-    assert!(log::text().contains("a large answer is given up"));
+    assert!(log::text().contains("a large answer was aborted"));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn bodies_that_are_announced_and_do_not_come_take_no_room() {
+async fn announced_bodies_that_do_not_arrive_take_no_room() {
     let server = Server::start_with(&[("server.large_bodies_max", "67108864")]).await;
     let device = server.device(&server.model("m").await).await;
     let path = format!("/api/devices/{}/provisioning/patch", device["id"]);
@@ -112,7 +113,7 @@ async fn bodies_that_are_announced_and_do_not_come_take_no_room() {
         raw.send(head.as_bytes()).await;
         announced.push(raw);
     }
-    // One of which a part came, and no more.
+    // A body of which only a part arrived.
     let mut stalled = Raw::connect(&server).await;
     stalled.send(head.as_bytes()).await;
     stalled.send(&[b' '; 300 << 10]).await;

@@ -11,8 +11,8 @@ use super::super::{client, start};
 use super::{Device, HEALTHY};
 
 #[tokio::test]
-async fn a_client_is_made_used_and_deleted() {
-    let Some(realm) = Realm::find("a client is made, used and deleted") else {
+async fn a_client_is_created_used_and_deleted() {
+    let Some(realm) = Realm::find("a client is created, used and deleted") else {
         return;
     };
     let (keycloak, metrics) = start(&realm.settings());
@@ -28,7 +28,7 @@ async fn a_client_is_made_used_and_deleted() {
     assert!(claims["sub"].is_string(), "{claims}");
     assert_eq!(claims["resource_access"], Value::Null, "{claims}");
     assert_eq!(keycloak.status(device.client(Some(&id))).await.unwrap(), HEALTHY);
-    // Without its id, by its name.
+    // Without its id, it is found by its name.
     assert_eq!(keycloak.status(device.client(None)).await.unwrap(), HEALTHY);
     assert_eq!(keycloak.secret(device.client(None)).await.unwrap(), device.secret);
 
@@ -78,8 +78,8 @@ async fn the_new_client_has_client_credentials_only() {
 }
 
 #[tokio::test]
-async fn a_client_of_an_attempt_before_is_taken_and_another_is_left_alone() {
-    let Some(realm) = Realm::find("a client of an attempt before is taken") else {
+async fn a_client_of_an_earlier_attempt_is_used_and_another_is_left_alone() {
+    let Some(realm) = Realm::find("a client of an earlier attempt is used") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());
@@ -128,7 +128,7 @@ async fn a_row_that_names_another_devices_client_leads_to_its_own_by_name_or_to_
     assert_eq!(realm.client(&id).await["enabled"], false);
     assert_eq!(keycloak.locate(forged()).await.unwrap().as_ref(), Some(&id));
 
-    // Where its own is not found by its name, nothing is created in its place.
+    // If its own client is not found by its name, none is created instead.
     realm
         .change(&id, &[("clientId", json!(format!("renamed-{}", device.key)))])
         .await;
@@ -144,8 +144,8 @@ async fn a_row_that_names_another_devices_client_leads_to_its_own_by_name_or_to_
 }
 
 #[tokio::test]
-async fn a_secret_is_taken_as_it_is() {
-    let Some(realm) = Realm::find("a secret is taken as it is") else {
+async fn a_secret_is_used_unchanged() {
+    let Some(realm) = Realm::find("a secret is used unchanged") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());
@@ -183,7 +183,7 @@ async fn clients_are_listed_page_by_page_and_claimed() {
     let Some(realm) = Realm::find("clients are listed page by page and claimed") else {
         return;
     };
-    // In a realm of its own, so that the pages hold nothing else.
+    // In a realm of its own, so that the pages contain no other clients.
     let realm = realm.another(|_| {}).await;
     let (keycloak, _) = start(&realm.settings());
     let devices: Vec<Device> = (0..103).map(|_| Device::new()).collect();

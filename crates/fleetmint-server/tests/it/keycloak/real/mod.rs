@@ -1,4 +1,4 @@
-//! What we do to a real Keycloak, and what others do to it behind our back.
+//! The service's changes of a real Keycloak, and the repair of outside changes.
 
 mod clients;
 mod repair;

@@ -1,4 +1,4 @@
-//! What was changed at the real Keycloak behind our back, and what repairs it.
+//! Outside changes at the real Keycloak, and their repair.
 
 use fleetmint_server::identity::{Error, Repair, Status};
 use fleetmint_server::secret::Secret;
@@ -10,7 +10,7 @@ use super::super::start;
 use super::{Device, HEALTHY};
 
 #[tokio::test]
-async fn a_client_that_was_deleted_behind_our_back_is_created_again() {
+async fn a_client_that_was_deleted_is_created_again() {
     let Some(realm) = Realm::find("a client that was deleted is created again") else {
         return;
     };
@@ -34,15 +34,15 @@ async fn a_client_that_was_deleted_behind_our_back_is_created_again() {
         .unwrap();
     assert_ne!(secret, device.secret);
     realm.device_token(&device.client_id, secret.expose()).await.unwrap();
-    // Whoever still has the old id finds it, and deletes it, under the new one.
+    // A caller that still has the old id finds the client, and deletes it, under the new id.
     assert_eq!(keycloak.status(device.client(Some(&id))).await.unwrap(), HEALTHY);
     keycloak.delete(device.client(Some(&id))).await.unwrap();
     assert_eq!(realm.id_of(&device.client_id).await, None);
 }
 
 #[tokio::test]
-async fn what_was_changed_behind_our_back_is_seen_and_repaired() {
-    let Some(realm) = Realm::find("what was changed is seen and repaired") else {
+async fn outside_changes_are_detected_and_repaired() {
+    let Some(realm) = Realm::find("outside changes are detected and repaired") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());
@@ -51,7 +51,7 @@ async fn what_was_changed_behind_our_back_is_seen_and_repaired() {
     let us = || device.client(Some(&id));
     assert_eq!(keycloak.sync(us()).await.unwrap().repairs, []);
 
-    // Disabled: the secret is still there for the image.
+    // Disabled: the image still gets the secret.
     realm
         .change(&id, &[("enabled", json!(false)), ("description", json!("on the roof"))])
         .await;
@@ -112,7 +112,7 @@ async fn what_was_changed_behind_our_back_is_seen_and_repaired() {
         .unwrap();
     assert_eq!(claims["aud"], "fleetmint");
 
-    // What is none of our business stayed, and so did the secret.
+    // Members that the service does not manage stayed, and so did the secret.
     assert_eq!(realm.client(&id).await["description"], "on the roof");
     assert_eq!(keycloak.secret(us()).await.unwrap(), device.secret);
 
@@ -153,14 +153,14 @@ async fn a_client_that_was_renamed_gets_its_name_back_unless_another_has_it() {
         .await
         .unwrap();
 
-    // Meanwhile somebody else has taken the name.
+    // In the meantime another client got the name.
     realm.change(&id, &[("clientId", json!(other))]).await;
     let squatter = json!({"clientId": device.client_id});
     realm.operator(Method::POST, "/clients", Some(&squatter)).await;
     let error = keycloak.sync(us()).await.unwrap_err();
     assert!(matches!(error, Error::ForeignClient { .. }), "{error:?}");
     assert_eq!(keycloak.status(us()).await.unwrap(), renamed);
-    // What is deleted is ours, whatever it is called, and not the other.
+    // Our client is deleted, whatever its name, and not the other one.
     keycloak.delete(us()).await.unwrap();
     assert_eq!(realm.id_of(&other).await, None);
     let squatter = realm.id_of(&device.client_id).await.unwrap();
@@ -172,8 +172,8 @@ async fn a_client_that_was_renamed_gets_its_name_back_unless_another_has_it() {
 }
 
 #[tokio::test]
-async fn tokens_bound_to_keys_and_further_grants_are_seen_and_removed() {
-    let Some(realm) = Realm::find("tokens bound to keys and further grants are seen and removed") else {
+async fn tokens_bound_to_keys_and_further_grants_are_detected_and_removed() {
+    let Some(realm) = Realm::find("tokens bound to keys and further grants are detected and removed") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());
@@ -222,8 +222,8 @@ async fn tokens_bound_to_keys_and_further_grants_are_seen_and_removed() {
 }
 
 #[tokio::test]
-async fn a_service_account_user_that_is_gone_or_disabled_is_seen_and_repaired_where_that_is_allowed() {
-    let Some(realm) = Realm::find("a service-account user that is gone or disabled is seen and repaired") else {
+async fn a_missing_or_disabled_service_account_user_is_detected_and_repaired_if_allowed() {
+    let Some(realm) = Realm::find("a missing or disabled service-account user is detected and repaired") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());
@@ -242,7 +242,7 @@ async fn a_service_account_user_that_is_gone_or_disabled_is_seen_and_repaired_wh
 
     realm.operator(Method::DELETE, &path(&user().await), None).await;
     for _ in 0..2 {
-        // Asking does not repair.
+        // Reading the state does not repair.
         assert_refused(&keycloak.status(us()).await.unwrap(), "does not exist");
     }
     assert_eq!(keycloak.sync(us()).await.unwrap().repairs, [Repair::AccountCreated]);
@@ -277,8 +277,8 @@ async fn a_service_account_user_that_is_gone_or_disabled_is_seen_and_repaired_wh
 }
 
 #[tokio::test]
-async fn a_scope_that_the_realm_lacks_is_reported_as_not_repaired() {
-    let Some(realm) = Realm::find("a scope that the realm lacks is reported as not repaired") else {
+async fn a_scope_that_is_missing_in_the_realm_is_reported_as_not_repaired() {
+    let Some(realm) = Realm::find("a scope that is missing in the realm is reported as not repaired") else {
         return;
     };
     let (keycloak, _) = start(&realm.settings());

@@ -15,8 +15,8 @@ use super::super::{client, start};
 use super::{Device, HEALTHY};
 
 #[tokio::test]
-async fn a_wrong_secret_of_the_service_account_is_said() {
-    let Some(realm) = Realm::find("a wrong secret of the service account is said") else {
+async fn a_wrong_secret_of_the_service_account_is_reported() {
+    let Some(realm) = Realm::find("a wrong secret of the service account is reported") else {
         return;
     };
     let mut settings = realm.settings();
@@ -29,8 +29,8 @@ async fn a_wrong_secret_of_the_service_account_is_said() {
 }
 
 #[tokio::test]
-async fn a_realm_that_is_not_there_is_said() {
-    let Some(realm) = Realm::find("a realm that is not there is said") else {
+async fn a_missing_realm_is_reported() {
+    let Some(realm) = Realm::find("a missing realm is reported") else {
         return;
     };
     let mut settings = realm.settings();
@@ -53,7 +53,7 @@ async fn a_token_that_is_revoked_in_mid_run_is_replaced() {
     let (keycloak, metrics) = start(&settings);
     let device = Device::new();
     let id = keycloak.create(device.client(None), &device.secret).await.unwrap();
-    // Tokens of before this second are not taken any more.
+    // Tokens issued before this second are no longer accepted.
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     realm.change(&account, &[("notBefore", json!(now - 1))]).await;
@@ -196,7 +196,7 @@ async fn keycloak_may_be_below_a_prefix_of_the_path() {
 
 #[test]
 fn the_realm_file_has_the_name_with_which_keycloak_imports_it() {
-    // With `--import-realm` it does not start if a file is named `<realm>-realm.json` and holds another realm.
+    // With `--import-realm` Keycloak does not start if a file is named `<realm>-realm.json` and contains another realm.
     let path = super::super::realm::FILE;
     let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let name = format!("/{}-realm.json", file["realm"].as_str().unwrap());
