@@ -1,5 +1,5 @@
-//! As much of HTTP/1.1 as a test needs: one request on a connection of its own. `None` is a connection that ended without
-//! an answer, as it does when the other side is killed.
+//! The part of HTTP/1.1 that a test needs: one request on a connection of its own. `None` means that the connection
+//! ended without an answer, as when the other side is killed.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -55,7 +55,7 @@ impl Client {
         Self { accept, ..self.clone() }
     }
 
-    /// The same call under the same key creates one thing.
+    /// The same call with the same key creates only one thing.
     pub(crate) fn once(&self, key: &'static str) -> Self {
         Self {
             idempotency_key: Some(key),

@@ -1,6 +1,6 @@
 //! The program killed with `kill -9` at every step of creating, deleting and synchronizing, with the built-in provider
 //! and with a real Keycloak. After a restart there is no client without a device, every device has a credential that
-//! works, and nothing is lost that had been answered with 2xx.
+//! works, and nothing that was answered with 2xx is lost.
 
 #![cfg(feature = "serve")]
 #![allow(
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use http::{Answer, Client};
 use program::Program;
 
-/// What stands behind the devices: who knows their clients.
+/// The identity provider of the devices.
 enum Provider {
     Builtin,
     Keycloak(Keycloak),
@@ -50,7 +50,7 @@ impl Keycloak {
             let why = "SKIPPED: crash: FLEETMINT_TEST_KEYCLOAK is not set. `tools/install keycloak` installs Keycloak, \
                        and eval \"$(tools/keycloak start)\" starts it.\n";
             assert!(std::env::var_os("CI").is_none(), "{why}");
-            // Not by a macro, whose output the test harness would keep to itself.
+            // Not with a macro, whose output the test harness would capture.
             let _ = std::io::stderr().write_all(why.as_bytes());
             return None;
         };
@@ -123,7 +123,7 @@ impl Provider {
     }
 }
 
-/// A column of text from the server's database, beside it.
+/// A column of text from the server's database, while the server runs.
 fn rows(folder: &Path, query: &str) -> Vec<String> {
     use diesel::prelude::*;
     #[derive(QueryableByName)]
@@ -148,7 +148,7 @@ fn value(image: &[u8], key: &str) -> String {
     }
 }
 
-/// A device's own way to its token: the image, decoded, and the endpoint that it names.
+/// Gets a token like a device: decodes the image and calls the token endpoint in it.
 fn device_token(server: &Program, device: &Value) -> Result<String, u16> {
     let path = format!("/api/devices/{}/provisioning", device["id"]);
     let image = server
@@ -164,7 +164,7 @@ fn device_token(server: &Program, device: &Value) -> Result<String, u16> {
     Client::new(base).token(path, &value(&image.body, "client_id"), &secret)
 }
 
-/// A call that is made again until it is answered: `None` if the process was killed.
+/// A call that is repeated until it is answered: `None` if the process was killed.
 fn create_once(server: &Program, model: &Value) -> Option<Answer> {
     let body = json!({"device_model_id": model["id"], "name": "Cut short", "serial": "cut short"});
     server
@@ -173,7 +173,7 @@ fn create_once(server: &Program, model: &Value) -> Option<Answer> {
         .call("POST", "/api/devices", Some(&body))
 }
 
-/// What is done when the process is killed, by the step's name: `provider.action.…`.
+/// The call that kills the process, by the step's name: `provider.action.…`.
 fn act(server: &Program, provider: &Provider, step: Step, model: &Value, victim: &Value) -> Option<Answer> {
     let device = format!("/api/devices/{}", victim["id"]);
     match step.name().split('.').nth(1).unwrap() {
@@ -181,7 +181,7 @@ fn act(server: &Program, provider: &Provider, step: Step, model: &Value, victim:
         "delete" => server.client.call("DELETE", &device, None),
         "sync" => {
             if let Provider::Keycloak(keycloak) = provider {
-                // So that there is something to repair.
+                // Creates something to repair.
                 let clients = keycloak.clients(model["code"].as_str().unwrap());
                 let (id, _) = clients
                     .iter()
@@ -249,7 +249,7 @@ fn kill_at(step: Step, provider: &Provider) {
         .collect();
     wanted.sort_unstable();
     if step == Step::KeycloakSyncIntent {
-        // Cut short before it did anything: the client is still gone, as we have made it.
+        // Interrupted before it did anything: the client that the test deleted is still missing.
         wanted.retain(|client| *client != victim["client_id"].as_str().unwrap());
     }
     assert_eq!(provider.clients(folder, &code), wanted, "{}", step.name());
@@ -258,7 +258,8 @@ fn kill_at(step: Step, provider: &Provider) {
     match step.name().split('.').nth(1).unwrap() {
         "create" => {
             assert!(devices.contains(&victim));
-            // The caller, who was not answered, asks again: there is one device then, the earlier one if it was completed.
+            // The caller, who got no answer, repeats the call: then there is one device, the earlier one if it was
+            // completed.
             let earlier = devices.iter().find(|device| device["serial"] == "cut short");
             let created = create_once(&server, &model).unwrap().expect(201);
             if let Some(earlier) = earlier {
@@ -274,7 +275,8 @@ fn kill_at(step: Step, provider: &Provider) {
             assert_eq!(rows(folder, count).len(), 1, "{}", step.name());
         }
         "delete" => {
-            // With the built-in provider it was done or not; with Keycloak, what was begun is completed.
+            // With the built-in provider the change was made or not; with Keycloak a change that was begun is
+            // completed.
             let is_done = !devices.contains(&victim);
             assert_eq!(
                 is_done,
@@ -288,7 +290,7 @@ fn kill_at(step: Step, provider: &Provider) {
             server.client.call("POST", &path, None).unwrap().expect(200);
         }
     }
-    // Each device that there is gets its token.
+    // Each existing device gets its token.
     let page = server
         .client
         .call("GET", "/api/devices?limit=100", None)
@@ -349,7 +351,7 @@ fn killed_at_every_step_with_keycloak() {
     matrix(With::Keycloak, &Provider::Keycloak(keycloak));
 }
 
-/// The program killed while it answers: whatever was disclosed by then has its record.
+/// The program killed while it answers: everything that was disclosed by then has its record.
 fn kill_while_disclosing(provider: &Provider) {
     let folder = tempfile::tempdir().unwrap();
     let server = Program::start(folder.path(), &provider.environment());
@@ -391,7 +393,7 @@ fn kill_while_disclosing(provider: &Provider) {
     let records = rows(folder.path(), query).len();
     assert!(records >= answered, "{records} records of {answered} answers");
 
-    // What is left at Keycloak is this test's own to take away.
+    // The test deletes what it left at Keycloak.
     if let Provider::Keycloak(keycloak) = provider {
         for (id, _) in keycloak.clients(&code) {
             assert_eq!(keycloak.admin("DELETE", &format!("/clients/{id}")).status, 204);
@@ -410,7 +412,7 @@ fn killed_while_images_are_answered_with_keycloak() {
     kill_while_disclosing(&Provider::Keycloak(keycloak));
 }
 
-/// A reset of the administrator's token killed at each step: the running server, which does it, or the command, where no
+/// A reset of the administrator's token killed at each step: the running server, which does it, or the command, if no
 /// server runs. After a restart the token in the file is valid and no other, and the next reset works.
 #[test]
 fn killed_while_the_administrator_token_is_reset() {

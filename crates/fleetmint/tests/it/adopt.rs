@@ -3,8 +3,8 @@ use std::io::Write as _;
 use crate::folder::Folder;
 use crate::running::{Running, token};
 
-/// The settings of a server whose devices are clients of the Keycloak that `./test` starts. Without it that is said,
-/// and is a failure under CI.
+/// The settings of a server whose devices are clients of the Keycloak that `./test` starts. Without it the test prints
+/// SKIPPED, and fails under CI.
 fn settings(test: &str) -> Option<Vec<(&'static str, String)>> {
     let variable = |name: &str| std::env::var(format!("FLEETMINT_TEST_KEYCLOAK{name}"));
     if variable("").is_err() {
@@ -100,7 +100,7 @@ fn devices_come_back_after_the_database_was_lost() {
         .filter(|id| again.get(&format!("/api/devices/{id}"), &secret) == 200)
         .collect();
     assert_eq!(ids, [1, 2, 3], "{devices}");
-    // The same secret: in the same place of an image that differs in nothing but the server's address.
+    // The same secret, in the same place of an image that only differs in the server's address.
     let size = |answer: &(u16, String)| (answer.0, answer.1.len());
     let images: Vec<_> = ids
         .iter()

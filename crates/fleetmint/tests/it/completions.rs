@@ -6,7 +6,7 @@ use crate::command_tree::subcommands;
 use crate::folder::Folder;
 
 #[test]
-fn every_shell_learns_every_subcommand() {
+fn every_shells_completions_have_every_subcommand() {
     let names = subcommands(&["nvs"]);
     for shell in ["bash", "zsh", "fish"] {
         let script = Folder::new().run(["completions", shell]).done().stdout;

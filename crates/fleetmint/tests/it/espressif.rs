@@ -1,4 +1,4 @@
-//! Espressif's generator, as it is installed for the tests.
+//! Espressif's generator, installed for the tests.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::folder::Run;
 
-/// Runs `nvs_partition_gen.py` with a command line's arguments, in this folder. `None`: it isn't installed, which is said.
+/// Runs `nvs_partition_gen.py` with a command line's arguments, in this folder. `None` if it is not installed, which is
+/// printed.
 pub(crate) fn generator(folder: &Path, arguments: &str) -> Option<Run> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let python =
@@ -23,7 +24,7 @@ pub(crate) fn generator(folder: &Path, arguments: &str) -> Option<Run> {
             python.display()
         );
         assert!(std::env::var_os("CI").is_none(), "{why}");
-        // Not by a macro, whose output the test harness would keep to itself.
+        // Not with a macro, whose output the test harness would capture.
         let _ = std::io::stderr().write_all(why.as_bytes());
         return None;
     }

@@ -21,7 +21,7 @@ impl Running {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_fleetmint")), folder, environment)
     }
 
-    /// The same, by a command that becomes the program.
+    /// The same, by a command that executes the program.
     pub(crate) fn start_by(mut command: Command, folder: &Folder, environment: &[(&str, &str)]) -> Self {
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
@@ -49,7 +49,7 @@ impl Running {
         }
     }
 
-    /// The two lines that it began with.
+    /// Its first two lines.
     pub(crate) fn said(&self) -> &str {
         &self.said
     }

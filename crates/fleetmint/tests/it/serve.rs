@@ -17,7 +17,7 @@ use crate::folder::Folder;
 use crate::running::{Running, token};
 
 #[test]
-fn without_settings_it_serves_and_ends_when_asked() {
+fn without_settings_it_serves_and_ends_on_a_signal() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[("FLEETMINT_PORT", "tcp://10.0.0.1:80")]);
     let secret = token(&folder);
@@ -54,7 +54,7 @@ fn without_settings_it_serves_and_ends_when_asked() {
 }
 
 #[test]
-fn a_second_server_in_the_same_folder_says_so_and_stops() {
+fn a_second_server_in_the_same_folder_is_refused() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
@@ -67,13 +67,13 @@ fn a_second_server_in_the_same_folder_says_so_and_stops() {
         )
     );
     assert_eq!(server.get("/livez", ""), 200);
-    // However the first one ends, the folder is free then.
+    // Whatever ended the first one, the folder is then free.
     server.end("-KILL");
     Running::start(&folder, &[]);
 }
 
 #[test]
-fn a_taken_port_is_a_clear_error() {
+fn a_used_port_is_a_clear_error() {
     let folder = Folder::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
@@ -97,7 +97,7 @@ fn settings_that_cannot_be_used_stop_the_start() {
         ),
         (
             "[server]\nlisten = '127.0.0.1:http'\n",
-            "fleetmint.toml:2: server.listen: must end in a port from 0 to 65535; \"http\" is none",
+            "fleetmint.toml:2: server.listen: must end in a port from 0 to 65535; \"http\" is not one",
         ),
         (
             "identity.provider = 'keycloak'\n",
@@ -149,7 +149,7 @@ fn another_master_key_stops_the_start() {
         "{line}"
     );
 
-    // The right one, by another way.
+    // The correct key, from another source.
     folder.write("fleetmint-data/master-key", "");
     let key = String::from_utf8(key).unwrap();
     let server = Running::start(&folder, &[("FLEETMINT_DATA__MASTER_KEY", key.trim())]);
@@ -157,7 +157,7 @@ fn another_master_key_stops_the_start() {
 }
 
 #[test]
-fn no_secret_is_in_anything_that_it_prints() {
+fn nothing_that_it_prints_contains_a_secret() {
     let folder = Folder::new();
     folder.write("bootstrap", "the-bootstrap-token-of-this-test\n");
     let environment = [
@@ -203,7 +203,7 @@ fn no_secret_is_in_anything_that_it_prints() {
 }
 
 #[test]
-fn nobody_need_read_what_it_prints() {
+fn it_runs_even_if_nobody_reads_its_output() {
     let folder = Folder::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -223,7 +223,7 @@ fn nobody_need_read_what_it_prints() {
     while !listens() && Instant::now() < deadline && server.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    // It listens before it prints: give it the time to fall over that.
+    // It listens before it prints: this gives it time to fail when it prints.
     std::thread::sleep(Duration::from_millis(300));
     let ended = server.try_wait().unwrap();
     server.kill().unwrap();
@@ -231,7 +231,7 @@ fn nobody_need_read_what_it_prints() {
     assert_eq!(ended, None);
 }
 
-/// A partition full of what `item` makes of the page and the entry.
+/// A partition full of items that `item` creates for each page and entry.
 fn partition(size: usize, item: impl Fn(usize, usize) -> Entry) -> Vec<u8> {
     let page = |number: usize| {
         let mut page = vec![0xFF; PAGE_SIZE];
@@ -251,7 +251,7 @@ fn partition(size: usize, item: impl Fn(usize, usize) -> Entry) -> Vec<u8> {
     image
 }
 
-/// Sixteen MiB in which one key is there again and again, in the namespace index that searches all others.
+/// 16 MiB with one key again and again, in the namespace index for which all others are searched.
 fn malicious_partition() -> Vec<u8> {
     partition(16 << 20, |page, index| match (page, index) {
         (0, 0) => Entry::namespace(&Namespace::new("any").unwrap(), 255),
@@ -259,7 +259,7 @@ fn malicious_partition() -> Vec<u8> {
     })
 }
 
-/// As many small values as there is room for, in two namespaces of one name: what takes the most memory by its size.
+/// As many small values as fit, in two namespaces with one name: the content that needs the most memory for its size.
 fn crowded_partition(size: usize) -> Vec<u8> {
     partition(size, |page, index| match (page, index) {
         (0, 0 | 1) => Entry::namespace(&Namespace::new("any").unwrap(), if index == 0 { 1 } else { 2 }),
@@ -270,7 +270,7 @@ fn crowded_partition(size: usize) -> Vec<u8> {
     })
 }
 
-/// The most memory that a server has had so far, in bytes.
+/// The peak memory of a server so far, in bytes.
 #[cfg(target_os = "linux")]
 fn most_memory(server: &Running) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
@@ -280,7 +280,7 @@ fn most_memory(server: &Running) -> usize {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_memory_of_patches_is_bounded_whatever_the_partitions_hold() {
+fn the_memory_of_patches_is_bounded_for_any_partitions() {
     const MAX: usize = 64 << 20;
     let folder = Folder::new();
     let server = Running::start(&folder, &[("FLEETMINT_SERVER__LARGE_BODIES_MAX", &MAX.to_string())]);
@@ -303,12 +303,12 @@ fn the_memory_of_patches_is_bounded_whatever_the_partitions_hold() {
     assert!(answers.iter().all(|status| matches!(status, 200 | 503)), "{answers:?}");
     assert!(answers.contains(&200), "{answers:?}");
     let taken = most_memory(&server) - before;
-    // The allocator keeps some of what was freed, for each thread.
+    // The allocator keeps some freed memory for each thread.
     assert!(taken < 2 * MAX, "{taken} bytes");
 }
 
 #[test]
-fn the_end_waits_for_no_work_that_nobody_waits_for() {
+fn the_end_does_not_wait_for_abandoned_work() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     let secret = token(&folder);
@@ -327,7 +327,7 @@ fn the_end_waits_for_no_work_that_nobody_waits_for() {
         body.len()
     )
     .unwrap();
-    // The work begins; then its caller hangs up.
+    // The work begins; then its caller disconnects.
     std::thread::sleep(Duration::from_millis(500));
     drop(stream);
     let told = Instant::now();
@@ -336,7 +336,7 @@ fn the_end_waits_for_no_work_that_nobody_waits_for() {
 }
 
 #[test]
-fn a_hangup_ends_it_like_the_others() {
+fn sighup_ends_it_like_the_other_signals() {
     let folder = Folder::new();
     for (how, ends) in [("--default-signal=HUP", true), ("--ignore-signal=HUP", false)] {
         let mut command = std::process::Command::new("env");
@@ -345,7 +345,7 @@ fn a_hangup_ends_it_like_the_others() {
         if ends {
             assert_eq!(server.end("-HUP").0, Some(0));
         } else {
-            // As under nohup.
+            // Like under nohup.
             server.signal("-HUP");
             std::thread::sleep(Duration::from_millis(300));
             assert_eq!(server.get("/livez", ""), 200);
@@ -353,7 +353,7 @@ fn a_hangup_ends_it_like_the_others() {
     }
 }
 
-/// A request whose body never comes: the server waits for it, for ten seconds.
+/// A request whose body never arrives: the server waits ten seconds for it.
 fn unfinished(server: &Running) -> TcpStream {
     let mut stream = TcpStream::connect(&server.address).unwrap();
     let head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\
@@ -390,7 +390,7 @@ fn a_request_that_never_ends_does_not_keep_it_from_ending() {
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
 
-/// The program under a command line of the shell, which gets it and its arguments as `"$0" "$@"`.
+/// The program run by a shell command line, which gets it and its arguments as `"$0" "$@"`.
 fn under(shell: &str) -> std::process::Command {
     let mut command = std::process::Command::new("sh");
     command.args([
@@ -402,7 +402,7 @@ fn under(shell: &str) -> std::process::Command {
 }
 
 #[test]
-fn its_files_are_private_whatever_the_umask_and_wherever_they_lie() {
+fn its_files_are_private_with_any_umask_and_in_any_folder() {
     let folder = Folder::new();
     std::fs::create_dir(folder.file("elsewhere")).unwrap();
     let place = &[("FLEETMINT_DATA__DATABASE_URL", "sqlite://elsewhere/devices.db")];
@@ -434,7 +434,7 @@ fn its_files_are_private_whatever_the_umask_and_wherever_they_lie() {
     assert_eq!(private(), all);
     server.end("-KILL");
 
-    // A copy that was made carelessly is closed again.
+    // A carelessly made copy is made private again.
     for name in all {
         for dir in ["fleetmint-data", "elsewhere"] {
             let file = folder.file(dir).join(name);
@@ -462,7 +462,7 @@ fn a_data_folder_that_others_can_write_is_refused() {
             line,
             format!(
                 "fleetmint: fleetmint-data can be written by other users (mode {shared:03o}), who could replace the \
-                 database and its keys; take that from them (chmod 700), or set data.allow_shared_dir = true if they \
+                 database and its keys; remove their permissions (chmod 700), or set data.allow_shared_dir = true if they \
                  may"
             )
         );
@@ -491,7 +491,7 @@ fn a_data_folder_that_others_can_write_is_refused() {
 }
 
 #[test]
-fn a_lost_database_is_not_replaced_unless_somebody_says_so() {
+fn a_lost_database_is_replaced_only_with_an_option() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     let (before, key) = (token(&folder), folder.read("fleetmint-data/master-key"));
@@ -524,7 +524,7 @@ fn a_lost_database_is_not_replaced_unless_somebody_says_so() {
 }
 
 #[test]
-fn a_lost_database_is_noticed_where_key_and_token_are_settings() {
+fn a_lost_database_is_noticed_if_key_and_token_are_settings() {
     let folder = Folder::new();
     let settings = [
         (
@@ -533,7 +533,7 @@ fn a_lost_database_is_noticed_where_key_and_token_are_settings() {
         ),
         ("FLEETMINT_ACCESS__BOOTSTRAP_TOKEN", "a-token-that-is-long-enough"),
     ];
-    // The database may lie elsewhere: then nothing but the note is left beside it.
+    // The database may be in another folder: then only the marker file is left.
     for database in ["fleetmint-data/fleetmint.db", "elsewhere.db"] {
         let url = format!("sqlite://{database}");
         let settings = [settings[0], settings[1], ("FLEETMINT_DATA__DATABASE_URL", &url)];
@@ -541,7 +541,7 @@ fn a_lost_database_is_noticed_where_key_and_token_are_settings() {
         Running::start(&folder, &settings).end("-TERM");
         Running::start(&folder, &settings).end("-TERM");
         std::fs::remove_file(folder.file(database)).unwrap();
-        // One that starts after all does not end by itself.
+        // A server that starts anyway would not end by itself.
         let refused = std::process::Command::new("timeout")
             .args([
                 "20",
@@ -567,7 +567,7 @@ fn a_lost_database_is_noticed_where_key_and_token_are_settings() {
 }
 
 #[test]
-fn what_a_killed_process_left_unfinished_is_deleted_at_the_next_start() {
+fn unfinished_files_of_a_killed_process_are_deleted_at_the_next_start() {
     let folder = Folder::new();
     Running::start(&folder, &[]).end("-TERM");
     let secret = token(&folder);
@@ -591,7 +591,7 @@ fn what_a_killed_process_left_unfinished_is_deleted_at_the_next_start() {
 }
 
 #[test]
-fn the_token_of_the_settings_is_taken_once_and_recorded_with_its_outcome() {
+fn the_token_of_the_settings_is_stored_once_and_recorded_with_its_outcome() {
     const TOKEN: &str = "the-bootstrap-token-of-this-test";
     let folder = Folder::new();
     let start = || Running::start(&folder, &[("FLEETMINT_ACCESS__BOOTSTRAP_TOKEN", TOKEN)]);
@@ -610,7 +610,7 @@ fn the_token_of_the_settings_is_taken_once_and_recorded_with_its_outcome() {
         outcomes.collect::<Vec<_>>()
     };
     Running::start(&folder, &[]).end("-TERM");
-    // The token that was made cannot be deleted: what stands in its place is no file.
+    // The generated token cannot be deleted: its place is taken by a folder.
     let file = folder.file("fleetmint-data/admin-token");
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
@@ -625,7 +625,7 @@ fn the_token_of_the_settings_is_taken_once_and_recorded_with_its_outcome() {
     let server = start();
     assert_eq!(records(&server), ["failed unavailable", "started"]);
     server.end("-TERM");
-    // A file that was made and not deleted yet makes it a change again.
+    // With a generated token's file that is not deleted yet, it is a change again.
     folder.write("fleetmint-data/admin-token", "an older token");
     for _ in 0..2 {
         let server = start();
@@ -647,7 +647,7 @@ fn no_core_file_and_no_other_process_has_its_memory() {
     let folder = Folder::new();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fleetmint"));
     if std::fs::metadata(folder.path()).unwrap().uid() == 0 {
-        // Root may read everything, so another user has to run it, who may not come to where it was built.
+        // Root may read everything, so another user must run it, who may have no access to the folder of the build.
         let program = folder.file("program");
         std::fs::copy(env!("CARGO_BIN_EXE_fleetmint"), &program).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -657,7 +657,7 @@ fn no_core_file_and_no_other_process_has_its_memory() {
     }
     let server = Running::start_by(command, &folder, &[]);
     let process = format!("/proc/{}", server.id());
-    // The kernel gives to root what belongs to a process that is not dumpable.
+    // The files in /proc of a process that is not dumpable belong to root.
     assert_eq!(std::fs::metadata(format!("{process}/mem")).unwrap().uid(), 0);
     let limits = std::fs::read_to_string(format!("{process}/limits")).unwrap();
     let core = limits
@@ -665,7 +665,7 @@ fn no_core_file_and_no_other_process_has_its_memory() {
         .find(|line| line.starts_with("Max core file size"))
         .unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
-    // It still knows what it uses itself.
+    // It can still read its own resource usage.
     let (status, metrics) = server.call("GET", "/metrics", "", "");
     assert_eq!(status, 200);
     assert!(metrics.contains("process_open_fds"), "{metrics}");

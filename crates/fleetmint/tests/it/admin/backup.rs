@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::folder::Folder;
 use crate::running::{Running, token};
 
-/// The image holds it, and the port is another at each start.
+/// The image contains it, and the port differs at each start.
 const URL: &[(&str, &str)] = &[("FLEETMINT_SERVER__PUBLIC_URL", "https://provisioning.example.com")];
 
 fn create(server: &Running, token: &str, path: &str, body: &str) {
@@ -61,7 +61,7 @@ fn a_copy_from_beside_a_running_server_is_restored() {
     server.end("-TERM");
     assert_eq!(folder.names(), ["copy.db", "fleetmint-data", "stderr"]);
 
-    // As docs/backup.md says.
+    // As in docs/backup.md.
     let data = folder.file("fleetmint-data");
     for name in ["fleetmint.db", "fleetmint.db-wal", "fleetmint.db-shm"] {
         let _ = std::fs::remove_file(data.join(name));
@@ -73,7 +73,7 @@ fn a_copy_from_beside_a_running_server_is_restored() {
     assert_eq!(server.call("GET", "/api/devices/1/provisioning", &secret, "").1, image);
 }
 
-/// A folder that is missing may be a disk that is not mounted: nothing is created in its place.
+/// A missing folder may be a disk that is not mounted: it is not created.
 #[test]
 fn a_missing_folder_is_named_and_not_created() {
     let folder = Folder::new();
@@ -103,7 +103,7 @@ fn a_missing_folder_is_named_and_not_created() {
     folder.line("fleetmint admin backup backups/x.db").done();
 }
 
-/// By no name: the copy would be taken for the key, the token or the lock at the next start.
+/// Under no name: the next start would take the copy for the key, the token or the lock.
 #[test]
 fn no_file_of_the_data_folder_or_the_settings_is_replaced() {
     let folder = Folder::new();
@@ -154,19 +154,19 @@ fn no_file_of_the_data_folder_or_the_settings_is_replaced() {
             refused(&hard, what);
         }
     }
-    // The place of one that is not there is kept free too.
+    // The name of a missing file is also refused.
     std::fs::remove_file(folder.file("fleetmint-data/lock")).unwrap();
     refused("fleetmint-data/lock", "a file of the data folder");
     let lock = names.iter().position(|(name, _)| name.ends_with("/lock")).unwrap();
     before[lock] = None;
-    // The database's own are the commands' that looked at it.
+    // The database's own files come from the commands that opened it.
     assert_eq!(held()[4..], before[4..]);
     folder
         .run_with(["admin", "backup", "--force", "fleetmint-data/other"], &key)
         .done();
 }
 
-/// SQLite takes such names for URIs, which name other files.
+/// SQLite reads such names as URIs, which name other files.
 #[test]
 fn a_copy_is_in_the_file_that_is_named() {
     let folder = Folder::new();

@@ -1,7 +1,7 @@
 mod backup;
 mod reset_token;
 
-/// Before anything is done that can't be done again.
+/// The check comes before anything that cannot be repeated.
 #[test]
 fn closed_standard_output_is_an_error_before_the_work() {
     use crate::folder::Folder;

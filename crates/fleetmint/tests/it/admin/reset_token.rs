@@ -11,7 +11,7 @@ use fleetmint_server::data_folder::DataFolder;
 use crate::folder::Folder;
 use crate::running::{Running, token};
 
-/// Outcome and reason of what the audit trail knows of resets.
+/// Outcome and reason of the audit trail's records of resets.
 fn records(server: &Running, token: &str) -> Vec<(String, String)> {
     let (status, body) = server.call("GET", "/api/audit?action=reset_admin_token", token, "");
     assert_eq!(status, 200, "{body}");
@@ -30,7 +30,7 @@ fn records(server: &Running, token: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn it_takes_effect_at_once_beside_a_running_server() {
+fn a_reset_takes_effect_at_once_beside_a_running_server() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     let before = token(&folder);
@@ -53,7 +53,7 @@ fn it_takes_effect_at_once_beside_a_running_server() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    // And it lasts.
+    // It is still valid after a restart.
     server.end("-TERM");
     let server = Running::start(&folder, &[]);
     assert_eq!(server.get("/api/devices", &after), 200);
@@ -62,7 +62,7 @@ fn it_takes_effect_at_once_beside_a_running_server() {
 }
 
 #[test]
-fn it_brings_back_a_token_whose_file_was_lost() {
+fn a_reset_replaces_a_token_whose_file_was_lost() {
     let folder = Folder::new();
     Running::start(&folder, &[]).end("-TERM");
     std::fs::remove_file(folder.file("fleetmint-data/admin-token")).unwrap();
@@ -79,7 +79,7 @@ fn it_brings_back_a_token_whose_file_was_lost() {
 }
 
 #[test]
-fn it_is_refused_while_the_settings_name_the_token() {
+fn a_reset_is_refused_while_the_settings_have_a_token() {
     let folder = Folder::new();
     folder.write(
         "fleetmint.toml",
@@ -89,7 +89,7 @@ fn it_is_refused_while_the_settings_name_the_token() {
     let refusal = "the administrator token is the setting access.bootstrap_token";
     let line = folder.line("fleetmint admin reset-token").refused(1);
     assert!(line.contains(refusal) && !line.contains("of-this-test"), "{line}");
-    // Also where only the running server knows of the setting.
+    // Also if only the running server has the setting.
     std::fs::remove_file(folder.file("fleetmint.toml")).unwrap();
     let line = folder.line("fleetmint admin reset-token").refused(1);
     assert!(line.contains(refusal), "{line}");
@@ -100,7 +100,7 @@ fn it_is_refused_while_the_settings_name_the_token() {
     assert_eq!(records, [refused.clone(), refused]);
     server.end("-TERM");
 
-    // Without the setting the next start makes a token, and the one of the setting opens nothing any more.
+    // Without the setting the next start creates a token, and that of the setting is no longer valid.
     let server = Running::start(&folder, &[]);
     assert!(
         server.said().contains("an administrator token was created"),
@@ -111,7 +111,7 @@ fn it_is_refused_while_the_settings_name_the_token() {
     assert_eq!(server.get("/api/devices", &token(&folder)), 200);
     server.end("-TERM");
 
-    // With the setting again, the token that was made opens nothing.
+    // With the setting again, the created token is not valid.
     let made = token(&folder);
     let server = Running::start(
         &folder,
@@ -123,7 +123,7 @@ fn it_is_refused_while_the_settings_name_the_token() {
 }
 
 #[test]
-fn where_no_server_ever_ran_there_is_nothing_to_reset() {
+fn without_an_earlier_server_there_is_nothing_to_reset() {
     let folder = Folder::new();
     let line = folder.line("fleetmint admin reset-token").refused(1);
     assert_eq!(
@@ -143,9 +143,9 @@ fn change_database(folder: &Folder, sql: &str) {
         .unwrap();
 }
 
-/// What the server itself wrote proves nothing once it was replaced.
+/// A row that the server itself wrote proves nothing after it was replaced.
 #[test]
-fn the_row_of_a_token_that_was_reset_does_not_bring_it_back() {
+fn an_old_row_does_not_make_a_replaced_token_valid_again() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     let before = token(&folder);
@@ -172,12 +172,12 @@ fn the_row_of_a_token_that_was_reset_does_not_bring_it_back() {
     assert_eq!(server.get("/api/devices", &before), 401);
 }
 
-/// The database alone is not enough: what version 0.1.0 had there, anybody who can write it could have put there.
+/// The database alone is not enough: anybody who can write it could have stored the hash of version 0.1.0.
 #[test]
-fn a_hash_put_into_the_database_opens_nothing_and_a_reset_goes_on() {
+fn a_hash_stored_in_the_database_gives_no_access_and_a_reset_works() {
     let folder = Folder::new();
     Running::start(&folder, &[]).end("-TERM");
-    let hash = "6d" // SHA-256 of "attacker", as the version before had it
+    let hash = "6d" // SHA-256 of "attacker", as version 0.1.0 stored it
         .to_owned()
         + &hex::encode(<sha2::Sha256 as sha2::Digest>::digest(b"attacker"));
     change_database(
@@ -208,7 +208,7 @@ fn a_hash_put_into_the_database_opens_nothing_and_a_reset_goes_on() {
 }
 
 #[test]
-fn it_needs_the_master_key() {
+fn a_reset_needs_the_master_key() {
     let folder = Folder::new();
     Running::start(&folder, &[]).end("-TERM");
     let before = token(&folder);
@@ -242,7 +242,7 @@ fn a_token_of_an_earlier_version_is_valid_until_it_is_reset() {
 }
 
 #[test]
-fn calls_under_way_see_either_token_and_none_the_old_one_afterwards() {
+fn calls_during_a_reset_see_either_token_and_later_ones_only_the_new_one() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     let before = token(&folder);
@@ -262,7 +262,7 @@ fn calls_under_way_see_either_token_and_none_the_old_one_afterwards() {
                 })
             })
             .collect();
-        // Two at once: one after the other, in whichever order.
+        // Two resets at once run one after the other, in any order.
         let resets: Vec<_> = (0..2)
             .map(|_| scope.spawn(|| folder.line("fleetmint admin reset-token").done()))
             .collect();
@@ -290,7 +290,7 @@ fn calls_under_way_see_either_token_and_none_the_old_one_afterwards() {
 const SOCKET: &str = "fleetmint-data/control.sock";
 
 #[test]
-fn a_server_that_was_killed_leaves_a_socket_that_stops_nobody() {
+fn the_socket_of_a_killed_server_does_not_prevent_a_reset() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     server.end("-KILL");
@@ -329,7 +329,7 @@ fn a_running_server_without_its_socket_keeps_its_token() {
 }
 
 #[test]
-fn what_has_the_name_of_the_socket_is_not_deleted() {
+fn a_file_with_the_name_of_the_socket_is_not_deleted() {
     let folder = Folder::new();
     Running::start(&folder, &[]).end("-TERM");
     folder.write(SOCKET, "an operator's own");
@@ -345,7 +345,7 @@ fn what_has_the_name_of_the_socket_is_not_deleted() {
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_given_up_and_does_not_reset_later() {
+fn a_reset_without_an_answer_times_out_and_is_not_made_later() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     let before = token(&folder);
@@ -368,7 +368,7 @@ fn a_server_that_does_not_answer_is_given_up_and_does_not_reset_later() {
     );
 }
 
-/// Only root can run programs as others.
+/// Only root can run programs as other users.
 #[test]
 fn the_users_own_server_and_roots_command_are_served_and_no_other() {
     const NOBODY: u32 = 65534;
@@ -381,7 +381,7 @@ fn the_users_own_server_and_roots_command_are_served_and_no_other() {
     mode(folder.path(), 0o755);
     let program = folder.file("program");
     std::fs::copy(env!("CARGO_BIN_EXE_fleetmint"), &program).unwrap();
-    // Too deep for the address of a socket; the server's user may not read its own /proc as others may.
+    // Too deep for the address of a socket; a server's user cannot always read its own /proc.
     let deep = folder.file(&"a-folder-with-a-long-name/".repeat(6));
     std::fs::create_dir_all(&deep).unwrap();
     std::os::unix::fs::chown(&deep, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -421,7 +421,7 @@ fn the_users_own_server_and_roots_command_are_served_and_no_other() {
         assert_eq!(owner, NOBODY);
         before = after;
     }
-    // Even where a careless operator lets everybody connect.
+    // Even if a careless operator lets everybody connect.
     mode(&data, 0o711);
     mode(&data.join("control.sock"), 0o666);
     let (exit, said) = reset(OTHER);
@@ -432,7 +432,7 @@ fn the_users_own_server_and_roots_command_are_served_and_no_other() {
     );
     assert_eq!(in_file(), before);
 
-    // Another user's server in this place is asked nothing.
+    // No request is sent to another user's server in this place.
     let (_, body) = server.call("GET", "/api/audit?action=reset_admin_token", before.trim(), "");
     assert_eq!(body.matches("os:root").count(), 2, "{body}");
     server.end("-TERM");

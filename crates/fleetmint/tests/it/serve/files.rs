@@ -1,4 +1,4 @@
-//! Which files the server trusts: their folders, links, sizes.
+//! The checks of the server's files: their folders, links, sizes.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -21,8 +21,8 @@ fn a_database_in_another_folder_that_others_can_write_is_refused() {
         assert_eq!(
             line,
             format!(
-                "fleetmint: {shared} can be written by other users (mode 777), who could replace the database; take \
-                 that from them (chmod 700), or set data.allow_shared_dir = true if they may"
+                "fleetmint: {shared} can be written by other users (mode 777), who could replace the database; remove \
+                 their permissions (chmod 700), or set data.allow_shared_dir = true if they may"
             )
         );
     };
@@ -30,7 +30,7 @@ fn a_database_in_another_folder_that_others_can_write_is_refused() {
     refused("elsewhere");
     assert!(std::fs::read_dir(folder.file("elsewhere")).unwrap().next().is_none());
     Running::start(&folder, &[place, ("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true")]).end("-TERM");
-    // Commands beside the server as well.
+    // Commands beside the server refuse it as well.
     let keycloak = [
         ("FLEETMINT_IDENTITY__PROVIDER", "keycloak"),
         ("FLEETMINT_IDENTITY__KEYCLOAK__BASE_URL", "http://127.0.0.1:9"),
@@ -73,7 +73,7 @@ fn a_database_in_another_folder_that_others_can_write_is_refused() {
     Running::start(&folder, &[place]).end("-TERM");
     assert!(!said("other users can read"));
 
-    // The setting may name a link: both folders count, and the log is beside the file itself.
+    // The setting may name a link: both folders are checked, and the log is beside the file itself.
     mode("linked", 0o700);
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::rename(
@@ -129,7 +129,7 @@ fn links_are_followed_where_a_setting_names_them_and_not_in_the_data_folder() {
         std::fs::rename(&away, &place).unwrap();
     }
 
-    // As Kubernetes mounts a secret: a link to a link, to what only reading is possible of.
+    // As Kubernetes mounts a secret: a link to a link to a read-only file.
     std::fs::rename(folder.file("fleetmint-data/master-key"), folder.file("secrets/key")).unwrap();
     std::fs::set_permissions(folder.file("secrets/key"), std::fs::Permissions::from_mode(0o444)).unwrap();
     std::os::unix::fs::symlink("secrets/key", folder.file("..data")).unwrap();
@@ -142,7 +142,7 @@ fn links_are_followed_where_a_setting_names_them_and_not_in_the_data_folder() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o444);
-    // A token's link is replaced by a token.
+    // A token's link is replaced by a file.
     std::fs::rename(folder.file("fleetmint-data/admin-token"), folder.file("secrets/token")).unwrap();
     std::os::unix::fs::symlink("../secrets/token", folder.file("fleetmint-data/admin-token")).unwrap();
     folder.run_with(["admin", "reset-token"], named).done();
@@ -182,7 +182,7 @@ fn a_link_in_the_place_of_a_file_beside_the_database_is_named() {
 }
 
 #[test]
-fn a_folder_on_the_way_that_others_can_write_is_warned_about() {
+fn a_parent_folder_that_others_can_write_is_warned_about() {
     let folder = Folder::new();
     for dir in ["a/b", "other/c", "linked"] {
         std::fs::create_dir_all(folder.file(dir)).unwrap();
@@ -220,7 +220,7 @@ fn a_folder_on_the_way_that_others_can_write_is_warned_about() {
             path.display()
         );
         assert!(said[0].contains("\"WARN\"") && said[0].contains(&words), "{said:?}");
-        // In /tmp only their owners rename folders.
+        // In /tmp only owners can rename their folders.
         mode(open, 0o1777);
         assert_eq!(warnings(&environment), [""; 0], "{open}");
         mode(open, 0o777);
@@ -233,7 +233,7 @@ fn a_folder_on_the_way_that_others_can_write_is_warned_about() {
 #[test]
 fn a_new_database_is_warned_about() {
     let folder = Folder::new();
-    // As where a volume is not mounted: keys and token are in the settings, so that nothing else tells.
+    // As if a volume were not mounted: keys and token are in the settings, so nothing else shows it.
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     let settings = [
         ("FLEETMINT_DATA__MASTER_KEY", key),
@@ -251,7 +251,7 @@ fn a_new_database_is_warned_about() {
     assert!(warned());
     Running::start(&folder, &settings).end("-TERM");
     assert!(!warned());
-    // An empty file is no database yet.
+    // An empty file is not a database yet.
     for suffix in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(folder.file(&format!("fleetmint-data/fleetmint.db{suffix}")));
     }
@@ -282,8 +282,7 @@ fn a_file_that_never_ends_is_read_up_to_a_limit() {
         assert!(
             line.starts_with(&format!("fleetmint: {variable}: "))
                 && line.ends_with(
-                    "the file /dev/zero cannot be read: it has more than 65536 bytes, the most that is read of such a \
-                     file"
+                    "the file /dev/zero cannot be read: it has more than 65536 bytes, the limit for such a file"
                 ),
             "{line}"
         );
@@ -291,7 +290,7 @@ fn a_file_that_never_ends_is_read_up_to_a_limit() {
     let nothing = ("FLEETMINT_PORT", "");
     assert_eq!(
         never_ends(&["--config", "/dev/zero"], nothing),
-        "fleetmint: /dev/zero: it has more than 1048576 bytes, the most that is read of such a file"
+        "fleetmint: /dev/zero: it has more than 1048576 bytes, the limit for such a file"
     );
     folder.write(
         "fleetmint.toml",
@@ -300,12 +299,12 @@ fn a_file_that_never_ends_is_read_up_to_a_limit() {
     );
     let line = folder.line("fleetmint serve --listen 127.0.0.1:0").refused_with_log(1);
     assert!(
-        line.contains("/dev/zero: it has more than 4194304 bytes, the most that is read of such a file"),
+        line.contains("/dev/zero: it has more than 4194304 bytes, the limit for such a file"),
         "{line}"
     );
     std::fs::remove_file(folder.file("fleetmint.toml")).unwrap();
 
-    // The program's own files too, and they are no devices or pipes.
+    // Its own files have limits too, and cannot be devices or pipes.
     Running::start(&folder, &[]).end("-TERM");
     for name in ["master-key", "admin-token"] {
         let file = format!("fleetmint-data/{name}");
@@ -319,7 +318,7 @@ fn a_file_that_never_ends_is_read_up_to_a_limit() {
         folder.write(&file, content);
     }
 
-    // A pipe is as good as a file where a setting names one.
+    // A setting may also name a pipe.
     let mut command = under(
         "exec 3<<END\naccess.bootstrap_token = 'the-token-came-by-a-pipe'\nEND\nset -- \"$@\" --config /dev/fd/3",
     );
@@ -331,7 +330,7 @@ fn a_file_that_never_ends_is_read_up_to_a_limit() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_folder_that_is_missing_is_named() {
+fn a_missing_folder_is_named() {
     let folder = Folder::new();
     // Nobody can create anything in /proc.
     let line = folder
@@ -354,9 +353,10 @@ fn a_folder_that_is_missing_is_named() {
     assert!(!folder.file("missing").exists());
 }
 
-/// SQLite takes some of these for URIs, and would create another file than the one that was checked, by the umask.
+/// SQLite would read some of these as URIs, and would create another file than the one that was checked, with the mode
+/// of the umask.
 #[test]
-fn the_database_is_the_file_that_is_named_whatever_its_name() {
+fn the_database_is_the_named_file_whatever_its_name() {
     let url = "FLEETMINT_DATA__DATABASE_URL";
     let dir = "FLEETMINT_DATA__DIR";
     for (variable, value, file) in [

@@ -1,4 +1,4 @@
-//! Whether the server says truly that it can do its work: disks that are full or read-only, files that are gone.
+//! The server's readiness with disks that are full or read-only, and with missing files.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -7,7 +7,8 @@ use super::under;
 use crate::folder::Folder;
 use crate::running::{Running, token};
 
-/// Waits for this answer of /readyz, which holds for a second; then gives the body as the administrator and others get it.
+/// Waits for this answer of /readyz, which is valid for a second; then returns the body for the administrator and for
+/// others.
 fn ready(server: &Running, status: u16, token: &str) -> [String; 2] {
     let deadline = Instant::now() + Duration::from_secs(20);
     while server.get("/readyz", token) != status {
@@ -18,9 +19,9 @@ fn ready(server: &Running, status: u16, token: &str) -> [String; 2] {
 }
 
 #[test]
-fn it_is_not_ready_while_nothing_can_be_written() {
+fn readiness_fails_while_nothing_can_be_written() {
     let folder = Folder::new();
-    // Without the trap the signal would end it, as it does any program.
+    // Without the trap the signal would end it, like any program.
     let server = Running::start_by(under("trap '' XFSZ"), &folder, &[]);
     let secret = token(&folder);
     let [told, bare] = ready(&server, 200, &secret);
@@ -47,7 +48,7 @@ fn it_is_not_ready_while_nothing_can_be_written() {
     ready(&server, 200, &secret);
 }
 
-/// Whether this machine lets us have file systems of our own, in a namespace that nobody else sees.
+/// Whether this machine allows own file systems, in a namespace that nobody else sees.
 #[cfg(target_os = "linux")]
 fn has_own_file_systems(test: &str) -> bool {
     let mounted = std::process::Command::new("unshare")
@@ -81,13 +82,13 @@ fn in_namespace(shell: &str) -> std::process::Command {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn it_is_not_ready_while_its_file_system_is_full() {
-    if !has_own_file_systems("it_is_not_ready_while_its_file_system_is_full") {
+fn readiness_fails_while_its_file_system_is_full() {
+    if !has_own_file_systems("readiness_fails_while_its_file_system_is_full") {
         return;
     }
     let folder = Folder::new();
     const TOKEN: &str = "the-bootstrap-token-of-this-test";
-    // The files that steer it lie outside. It ends by itself where the test does not reach its end.
+    // The files that control it are outside. It ends by itself if the test fails early.
     let command = in_namespace(
         "set -e; mkdir -m 700 fleetmint-data; mount -t tmpfs -o size=4m,mode=700 none fleetmint-data
          wait_for() { n=0; while ! test -e $1 && test $n -lt 600; do n=$((n+1)); sleep 0.1; done; }
@@ -97,7 +98,7 @@ fn it_is_not_ready_while_its_file_system_is_full() {
     let server = Running::start_by(command, &folder, &[("FLEETMINT_ACCESS__BOOTSTRAP_TOKEN", TOKEN)]);
     ready(&server, 200, TOKEN);
     folder.write("fill", "");
-    // The log is written into again where there is room in it, so that it takes some changes to need more.
+    // Space in the log is used again, so several changes are needed until it must grow.
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut n = 0;
     loop {
@@ -140,7 +141,7 @@ fn it_does_not_start_on_a_read_only_file_system() {
 }
 
 #[test]
-fn it_writes_nothing_when_its_database_is_gone_or_another() {
+fn it_writes_nothing_after_its_database_was_deleted_or_replaced() {
     for fault in ["gone", "replaced", "no log"] {
         let folder = Folder::new();
         let server = Running::start(&folder, &[]);
@@ -167,7 +168,7 @@ fn it_writes_nothing_when_its_database_is_gone_or_another() {
 }
 
 #[test]
-fn asking_whether_it_is_ready_costs_one_commit_a_second_at_most() {
+fn readiness_probes_cost_at_most_one_commit_a_second() {
     let folder = Folder::new();
     let server = Running::start(&folder, &[]);
     let wal = || {
