@@ -32,7 +32,7 @@ fn image() -> Vec<u8> {
     image::encode(&items, 0x4000).unwrap()
 }
 
-/// Where the image stops being fresh, and how many items come before.
+/// The first place that no fresh image has, and the number of items before it.
 fn stops_at(image: &[u8]) -> (usize, usize) {
     let items = match image::decode(image) {
         Ok(items) => items,
@@ -110,7 +110,7 @@ fn an_empty_image_has_no_items_and_a_blank_one_is_none() {
 }
 
 #[test]
-fn pages_are_in_turn_and_none_of_their_entries_is_erased() {
+fn pages_are_in_order_and_none_of_their_entries_is_erased() {
     let stopping = |change: fn(&mut Vec<u8>)| {
         let mut image = image();
         change(&mut image);
@@ -143,7 +143,7 @@ fn entries_and_values_are_checked() {
     assert_eq!(stopping(|image| image[slot(0, 4)] ^= 1), (slot(0, 3), 1));
     assert_eq!(stopping(|image| image[slot(0, 7)] ^= 1), (blob_head, 2));
     assert_eq!(stopping(|image| image[slot(1, 1)] ^= 1), (slot(1, 0), 2));
-    // An unknown type with a right checksum; an item of a namespace that comes later; a namespace with a wrong index.
+    // An unknown type with a correct checksum; an item of a namespace that comes later; a namespace with a wrong index.
     let number = |ns_index| Entry::number(ns_index, &key("number"), Number::U8(1));
     let mut image = image();
     put(&mut image, slot(0, 1), number(2));

@@ -77,7 +77,7 @@ fn by_generating_anew(image: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn integers_strings_and_blobs_survive_them_all() {
+fn integers_strings_and_blobs_survive_all_three() {
     let board = reference("foreign_reprov.before.bin");
     assert_eq!(survivors(&board, &by_this_crate(&board, None), None), (22, 22, true));
     assert_eq!(survivors(&board, &by_esp_nvs(&board), None), (22, 22, true));
@@ -88,7 +88,7 @@ fn integers_strings_and_blobs_survive_them_all() {
 }
 
 #[test]
-fn floats_doubles_and_empty_blobs_do_not() {
+fn floats_doubles_and_empty_blobs_survive_only_this_crate() {
     let mut board = reference("foreign_reprov.before.bin");
     let mut storage = open(&mut board, None);
     let app = storage.open_namespace(&Namespace::new("app").unwrap()).unwrap();
@@ -108,7 +108,7 @@ fn floats_doubles_and_empty_blobs_do_not() {
 }
 
 #[test]
-fn on_an_encrypted_board_nothing_does() {
+fn on_an_encrypted_board_nothing_survives_the_others() {
     let board = reference("enc_foreign.before.bin");
     let cipher = Keys::decode(&reference("keyfile-b.bin")).unwrap().xts();
     assert_eq!(

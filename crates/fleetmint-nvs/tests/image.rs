@@ -56,7 +56,7 @@ fn an_image_without_items_is_one_active_page() {
 }
 
 #[test]
-fn whatever_the_buffer_held_is_overwritten() {
+fn the_buffers_old_content_is_overwritten() {
     let items = [
         Item::new(ns("prov"), key("a"), "text"),
         Item::new(ns("prov"), key("b"), 7_i64),
@@ -67,7 +67,7 @@ fn whatever_the_buffer_held_is_overwritten() {
 }
 
 #[test]
-fn an_earlier_namespace_is_taken_up_again() {
+fn an_earlier_namespace_can_be_continued() {
     let items = [
         Item::new(ns("a"), key("k"), 1_u8),
         Item::new(ns("b"), key("k"), 2_u8),
@@ -115,7 +115,7 @@ fn a_string_of_3969_to_4000_bytes_with_nul_fills_a_fresh_page() {
 }
 
 #[test]
-fn a_blob_that_finds_one_entry_left_gets_an_empty_chunk_there() {
+fn a_blob_with_one_entry_left_gets_an_empty_chunk_there() {
     let mut items: Vec<Item<'_>> = (0..124)
         .map(|i| Item::new(ns("n"), key(format!("k{i}")), 1_u8))
         .collect();
@@ -193,7 +193,7 @@ fn too_long_and_does_not_fit_are_two_errors() {
 }
 
 #[test]
-fn from_three_pages_on_one_stays_blank() {
+fn with_three_or_more_pages_one_stays_blank() {
     let blob = vec![1; 16_000];
     let encode = |bytes, size| image::encode(&[Item::new(ns("n"), key("k"), &blob[..bytes])], size);
     for (size, usable) in [(0x1000, 1), (0x2000, 2), (0x3000, 2), (0x4000, 3)] {
@@ -234,7 +234,7 @@ fn version_1_keeps_a_blob_whole() {
 }
 
 #[test]
-fn what_the_firmware_would_refuse_or_lose_is_refused() {
+fn items_that_the_firmware_would_refuse_or_lose_are_refused() {
     let encode = |items: &[Item<'_>]| image::encode(items, 0x6000).map(|_| ());
     let (n, k) = (ns("n"), key("k"));
     let (namespace, name) = (n.raw(), k.raw());
@@ -277,7 +277,7 @@ fn what_the_firmware_would_refuse_or_lose_is_refused() {
 }
 
 #[test]
-fn a_twin_is_found_among_thousands() {
+fn a_duplicate_is_found_among_thousands() {
     let twice = ns("odd");
     let mut items: Vec<Item<'_>> = (0..6000_u32)
         .map(|i| Item::new(if i % 2 == 0 { ns("even") } else { twice }, key(format!("{i}")), i))

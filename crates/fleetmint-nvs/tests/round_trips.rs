@@ -1,4 +1,4 @@
-//! What is written is read back: tables, images, encryption. And no bytes make the table reader panic.
+//! Written data is read back: tables, images, encryption. And no bytes make the table reader panic.
 
 #![allow(
     clippy::unwrap_used,
@@ -58,7 +58,7 @@ fn owned() -> impl Strategy<Value = Owned> {
     ];
     prop_oneof![
         number.prop_map(Owned::Number),
-        // Any text that a table can hold.
+        // Any text that a table can contain.
         "[^\r\0]{0,200}".prop_map(Owned::Str),
         "[ab,\"#\n]{0,40}".prop_map(Owned::Str),
         vec(any::<u8>(), 0..3000).prop_map(Owned::Blob),
@@ -105,7 +105,7 @@ fn named_files(path: &str) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// What the storage lists, in the order of the map that the image was made from.
+/// The storage's listing, in the order of the map that the image was created from.
 fn listed<F: Flash>(storage: &mut Storage<F>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
     let mut list: Vec<_> = storage
         .list()
@@ -129,7 +129,7 @@ fn listed<F: Flash>(storage: &mut Storage<F>) -> Vec<(Vec<u8>, Vec<u8>, Owned)> 
     list
 }
 
-/// What `decode` reads, in the order of the map that the image was made from.
+/// The items of `decode`, in the order of the map that the image was created from.
 fn decoded(image: &[u8]) -> Vec<(Vec<u8>, Vec<u8>, Owned)> {
     let mut list = Vec::new();
     for item in image::decode(image).unwrap() {
@@ -162,7 +162,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn what_was_encoded_is_what_the_firmware_reads(namespaces in namespaces(), key: Option<[u8; 32]>) {
+    fn the_firmware_reads_what_was_encoded(namespaces in namespaces(), key: Option<[u8; 32]>) {
         let Ok(mut image) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
         let keys = key.map(|key| Keys::from_bytes([key, key.map(|byte| !byte)].concat().try_into().unwrap()));
         if let Some(keys) = &keys {
@@ -181,23 +181,23 @@ proptest! {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded(namespaces in namespaces()) {
+    fn an_encoded_image_is_decoded(namespaces in namespaces()) {
         let Ok(image) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
         prop_assert_eq!(decoded(&image), wanted(&namespaces));
     }
 
     /// Reading a fresh image without the storage is a shortcut; the storage is the plain path.
     #[test]
-    fn what_decode_reads_is_what_the_storage_lists(namespaces in namespaces()) {
+    fn decode_reads_what_the_storage_lists(namespaces in namespaces()) {
         let Ok(image) = image::encode(&items(&namespaces), SIZE) else { return Ok(()) };
         let mut storage = Storage::open(ReadOnlySlice::new(&image), Mode::ReadOnly, None).unwrap();
         prop_assert_eq!(decoded(&image), listed(&mut storage));
     }
 
-    /// The writer knows new keys by a filter and a search; a set of names is the plain path. With enough keys the filter
-    /// takes many new ones for known.
+    /// The writer recognizes new keys by a filter and a search; a set of names is the plain path. With enough keys the
+    /// filter mistakes many new keys for known ones.
     #[test]
-    fn a_key_is_there_twice_where_a_set_says_so(
+    fn a_duplicate_key_is_found_exactly_when_a_set_finds_it(
         names in vec((prop_oneof!["[ab]", "[a-z]{1,3}"], "[a-z]{1,4}"), 0..1200),
     ) {
         let mut image = vec![0; 2 * SIZE];
@@ -241,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_encoded_in_version_1_is_what_the_firmware_reads(namespaces in namespaces()) {
+    fn the_firmware_reads_what_was_encoded_in_version_1(namespaces in namespaces()) {
         let mut image = vec![0; SIZE];
         let mut writer = image::Writer::new(&mut image, Version::V1).unwrap();
         for item in items(&namespaces) {
@@ -302,7 +302,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_of_anything_are_values_or_errors(
+    fn any_row_is_a_value_or_an_error(
         rows in vec(
             (
                 "[a-z#\"]{0,17}",

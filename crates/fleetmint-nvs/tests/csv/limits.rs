@@ -1,4 +1,4 @@
-//! How much of a table is held in memory, and how long a message can become.
+//! Limits on the memory for a table, and on the length of a message.
 
 use super::{HEADER, generate, read_file};
 use fleetmint_nvs::csv::{self, COLUMNS_MAX, ErrorKind, Generator, ROW_MAX, ROWS_MAX};
@@ -12,7 +12,7 @@ fn a_row_has_a_limit() {
     for row in [
         format!("k,data,hex2bin,{}\n", fill(ROW_MAX)),
         format!("k,data,string,\"{}\"\n", fill(ROW_MAX)),
-        // A quote without an end takes everything after it.
+        // A quote without an end includes everything after it.
         format!("k,data,string,\"a\n{}", "x,data,u8,1\n".repeat(ROW_MAX / 12)),
         format!("k,data,string,{}", "\"\"".repeat(ROW_MAX)),
     ] {
@@ -61,7 +61,7 @@ fn a_list_has_a_limit() {
 
 /// A generator has one row in memory at a time, and stops at the first that doesn't fit.
 #[test]
-fn a_table_ends_where_the_image_is_full() {
+fn reading_a_table_stops_when_the_image_is_full() {
     let rows: String = (0..100_000)
         .map(|i| format!("k{i},data,blob_fill(500000;0x00),\n"))
         .collect();

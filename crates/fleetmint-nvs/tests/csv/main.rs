@@ -1,5 +1,5 @@
-//! Tables: what each row becomes, and every error with its line. `generator` tests that images equal those of Espressif's
-//! generator.
+//! Tables: the item of each row, and every error with its line. `generator` tests that images equal those of
+//! Espressif's generator.
 
 #![allow(
     clippy::unwrap_used,
@@ -153,7 +153,7 @@ fn floats() {
         value("data,float,one"),
         Err(ErrorKind::NotANumber { encoding: "float", .. })
     ));
-    // A change list may have NaN, which the firmware's call then refuses. An image can't have it.
+    // A change list may contain NaN, which the firmware's call then refuses. An image cannot contain it.
     assert!(matches!(value("data,float,nan"), Ok(Value::Number(Number::Float(n))) if n.is_nan()));
     assert_eq!(
         error("n,namespace,,\nk,data,double,nan\n"),
@@ -379,7 +379,7 @@ fn a_namespace_that_several_tables_open_is_one() {
         twice.to_string(),
         "line 3: key \"x\" is already in namespace \"a\", by line 3 of table 1; the firmware would read the first"
     );
-    // Within one table it stays an error, also where its first rows belong to the last namespace of the table before.
+    // Within one table it stays an error, even if its first rows belong to the last namespace of the previous table.
     let reopened = add(&[
         first,
         "a,namespace,,\ny,data,u8,3\nb,namespace,,\na,namespace,,\nz,data,u8,4\n",
@@ -395,7 +395,7 @@ fn a_namespace_that_several_tables_open_is_one() {
 }
 
 #[test]
-fn what_the_generator_gets_wrong_in_silence() {
+fn silent_errors_of_the_generator_are_errors_here() {
     assert_eq!(error("k,data,u8,1\n"), (2, ErrorKind::NoNamespace { key: key("k") }));
     let reopened = error("a,namespace,,\nx,data,u8,1\nb,namespace,,\na,namespace,,\ny,data,u8,1\n");
     let ErrorKind::Reopened {
@@ -407,7 +407,7 @@ fn what_the_generator_gets_wrong_in_silence() {
         panic!("{reopened:?}")
     };
     assert_eq!((reopened.0, namespace, first.line, latest), (6, ns("a"), 2, ns("b")));
-    // Without a row in it, nothing goes wrong.
+    // A namespace without a row in it does no harm.
     assert!(generate("a,namespace,,\nb,namespace,,\na,namespace,,\nb,namespace,,\ny,data,u8,1\n").is_ok());
     let twice = error("a,namespace,,\nx,data,u8,1\n\nx,data,string,1\n");
     let ErrorKind::DuplicateKey {
@@ -468,7 +468,7 @@ fn files() {
 }
 
 #[test]
-fn what_a_writer_writes_a_reader_reads() {
+fn a_reader_reads_what_a_writer_wrote() {
     let text = "a,\"b\"\n#c\u{1F600} ";
     let values: [image::Value<'_>; 8] = [
         text.into(),

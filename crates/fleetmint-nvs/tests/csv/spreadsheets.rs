@@ -1,4 +1,5 @@
-//! What spreadsheets and editors do to a table: accepted where the meaning is clear, otherwise named in the error.
+//! Changes that spreadsheets and editors make to a table: accepted if the meaning is clear, otherwise named in the
+//! error.
 
 use super::{HEADER, generate};
 use fleetmint_nvs::csv::{self, ErrorKind, FileFormat};
@@ -16,7 +17,7 @@ fn row_message(row: &str) -> String {
 }
 
 #[test]
-fn what_can_only_be_meant_one_way_is_read() {
+fn unambiguous_changes_are_accepted() {
     let want = csv::read(format!("{HEADER}{ROWS}").as_bytes()).unwrap();
     for table in [
         format!("key, type, encoding, value \n{ROWS}"),
@@ -40,7 +41,7 @@ fn what_can_only_be_meant_one_way_is_read() {
 }
 
 #[test]
-fn files_that_are_no_tables() {
+fn files_that_are_not_tables() {
     let utf16 = |text: &str, mark: bool, big: bool| -> Vec<u8> {
         let mark = mark.then_some(0xFEFF_u16);
         let units = mark.into_iter().chain(text.encode_utf16());
@@ -148,7 +149,7 @@ fn numbers_as_spreadsheets_show_them() {
 }
 
 #[test]
-fn values_that_want_quotes() {
+fn values_that_need_quotes() {
     let pem = "-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n";
     let said = row_message(&format!("ca,data,string,{pem}"));
     assert!(
@@ -174,7 +175,7 @@ fn values_that_want_quotes() {
 }
 
 #[test]
-fn types_and_encodings_with_blanks_or_capitals() {
+fn types_and_encodings_with_spaces_or_capitals() {
     assert!(row_message("k, data,u8,1").ends_with("; write \"data\", without blanks around it"));
     assert!(row_message("k,Data,u8,1").ends_with("; write \"data\""));
     assert!(row_message("k,data, string,a").ends_with("; write \"string\", without blanks around it"));

@@ -7,7 +7,7 @@ use fleetmint_nvs::layout::Version;
 use fleetmint_nvs::storage::{Mode, SliceFlash, Storage};
 
 #[test]
-fn wifi_rows_bring_others_along() {
+fn wifi_rows_add_computed_rows() {
     let image = generate("n,namespace,,\nsta.ssid,data,string,Home\nsta.pswd,data,string,12345678\n").unwrap();
     let (apinfo, pmk, apsw) = ([0xFF; 140], [0; 32], [0; 2]);
     let items = [
@@ -56,7 +56,7 @@ fn wifi_rows_bring_others_along() {
 }
 
 #[test]
-fn a_table_that_has_them_itself_says_so() {
+fn an_option_marks_a_table_that_has_the_computed_rows() {
     let rows = "n,namespace,,\n,option,no-computed-rows,\nsta.ssid,data,hex2bin,00\nsta.pmk,data,hex2bin,11\n\
                 ap.ssid,data,hex2bin,00\nap.passwd,data,hex2bin,00\nap.authmode,data,u8,3\n";
     let items = [
@@ -108,7 +108,7 @@ fn a_table_that_has_them_itself_says_so() {
 }
 
 #[test]
-fn a_change_list_may_have_the_option_and_computes_nothing_anyway() {
+fn a_change_list_may_have_the_option_but_never_computes_rows() {
     let rows = csv::read_changes(
         format!("{HEADER},option,no-computed-rows,\nn,namespace,,\nsta.ssid,data,string,x\n").as_bytes(),
     );
@@ -121,7 +121,7 @@ fn a_change_list_may_have_the_option_and_computes_nothing_anyway() {
 }
 
 #[test]
-fn a_writer_says_so_before_the_first_key_that_brings_others_along() {
+fn a_writer_sets_the_option_before_the_first_key_with_computed_rows() {
     let table = |keys: &[&str]| {
         let mut writer = Writer::new();
         for name in keys {

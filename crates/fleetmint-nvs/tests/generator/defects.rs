@@ -1,5 +1,5 @@
-//! What Espressif's generator gets wrong. For each defect: what this crate does, and that the generator really does something
-//! else, so that an entry can be deleted here when it is fixed there.
+//! Defects of Espressif's generator. Each entry has this crate's behaviour, and a check that the generator still has
+//! the defect: when it is fixed there, the entry can be deleted here.
 
 use crate::espressif::{Answer, Espressif};
 use crate::ours;
@@ -303,7 +303,7 @@ fn defects() -> Vec<Defect> {
 }
 
 #[test]
-fn what_the_generator_gets_wrong_is_an_error_or_right_here() {
+fn defects_of_the_generator_are_errors_or_correct_here() {
     for Defect {
         what,
         tables,
@@ -323,7 +323,7 @@ fn what_the_generator_gets_wrong_is_an_error_or_right_here() {
 }
 
 #[test]
-fn the_generator_still_gets_it_wrong() {
+fn the_generator_still_has_the_defects() {
     let Some(mut espressif) = Espressif::start("defects") else {
         return;
     };
@@ -347,12 +347,12 @@ fn the_generator_still_gets_it_wrong() {
 }
 
 #[test]
-fn decrypting_takes_each_entry_at_its_place_behind_blank_ones_too() {
+fn decrypting_uses_each_entrys_place_also_after_blank_entries() {
     let plain = image::encode(&[item("a", 1_u8), item("b", 2_u8), item("c", 3_u8)], 0x3000).unwrap();
     let keys = crate::espressif::keys();
     let mut cipher = plain.clone();
     crypt::encrypt(&mut cipher, &keys).unwrap();
-    // An erased flash under a written entry, as a cut write leaves it.
+    // An erased entry that is marked written, as an interrupted write leaves it.
     let hole = 64 + 32..64 + 64;
     cipher[hole.clone()].fill(0xFF);
     let mut want = plain;

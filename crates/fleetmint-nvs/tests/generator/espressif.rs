@@ -1,4 +1,4 @@
-//! One Python process that runs Espressif's generator as often as asked: `tools/espressif_generator.py`.
+//! One Python process that runs Espressif's generator any number of times: `tools/espressif_generator.py`.
 
 use crate::tables::Tables;
 use fleetmint_nvs::crypt::Keys;
@@ -14,10 +14,10 @@ pub(crate) fn keys() -> Keys {
     Keys::from_bytes(core::array::from_fn(|i| u8::try_from(i).unwrap()))
 }
 
-/// What the generator makes of tables.
+/// The generator's result for tables.
 pub(crate) enum Answer {
     Image(Vec<u8>),
-    /// It ends with an error or a traceback, in its words.
+    /// It ends with an error or a traceback: its text.
     Refusal(String),
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Espressif {
 }
 
 impl Espressif {
-    /// Starts the process, with a folder of its own. `None`: it is not installed, which is said.
+    /// Starts the process, with a folder of its own. `None` if it is not installed, which is printed.
     pub(crate) fn start(name: &str) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let python = std::env::var_os("FLEETMINT_TEST_PYTHON")
@@ -46,7 +46,7 @@ impl Espressif {
                 python.display()
             );
             assert!(std::env::var_os("CI").is_none(), "{why}");
-            // Not by a macro, whose output the test harness would keep to itself.
+            // Not with a macro, whose output the test harness would capture.
             let _ = std::io::stderr().write_all(why.as_bytes());
             return None;
         }
@@ -69,7 +69,8 @@ impl Espressif {
         })
     }
 
-    /// Runs the generator with these arguments in its folder. The output file's content, if it leaves one with exit code 0.
+    /// Runs the generator with these arguments in its folder. Returns the output file's content, if it creates one and
+    /// exits with code 0.
     fn run(&mut self, args: &[&str], output: &str) -> Answer {
         let output = self.folder.join(output);
         let _ = fs::remove_file(&output);

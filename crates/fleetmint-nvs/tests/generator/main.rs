@@ -1,5 +1,6 @@
-//! Images of tables against Espressif's own generator, `esp-idf-nvs-partition-gen` from PyPI: random tables that it handles
-//! correctly become the same bytes. Where it makes a bad image, this crate returns an error or makes the right image.
+//! Images of tables against Espressif's own generator, `esp-idf-nvs-partition-gen` from PyPI: random tables that it
+//! handles correctly become the same bytes. If it creates a bad image, this crate returns an error or creates the
+//! correct image.
 //!
 //! 200 tables by default, 2,000 with `FLEETMINT_TEST_FULL=1`. The seed of a table is in the message of a failure.
 
@@ -20,7 +21,7 @@ use fleetmint_nvs::csv::{self, ErrorKind, Generator};
 use fleetmint_nvs::{Error, image};
 use tables::Tables;
 
-/// What this crate makes of tables: the generator's file, or the error.
+/// This crate's result for tables: the same file as the generator's, or the error.
 fn ours(tables: &Tables) -> Result<Vec<u8>, csv::Error> {
     let mut image = vec![0; tables.size];
     let mut generator = Generator::new(&mut image, tables.version).unwrap();
@@ -64,7 +65,7 @@ fn random_tables_become_the_same_image() {
                 pages += image.chunks(4096).filter(|page| page[0] != 0xFF).count();
             }
             (Err(error), Answer::Refusal(_)) => {
-                // The only reason for which these tables can be refused.
+                // The only valid reason to refuse these tables.
                 let no_space = matches!(error.kind, ErrorKind::Image(Error::NotEnoughSpace { .. }));
                 assert!(no_space, "seed {seed}: {error}");
                 refused += 1;

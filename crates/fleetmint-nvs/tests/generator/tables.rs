@@ -4,7 +4,7 @@ use base64::Engine;
 use fleetmint_nvs::csv;
 use fleetmint_nvs::layout::Version;
 
-/// Tables with what goes with them on the generator's command line.
+/// Tables with their options for the generator's command line.
 #[derive(Clone)]
 pub(crate) struct Tables {
     pub(crate) tables: Vec<Vec<u8>>,
@@ -36,7 +36,7 @@ impl Tables {
         let version = if random.one_in(6) { Version::V1 } else { Version::V2 };
         let encrypted = random.one_in(4);
         let usable = if size < 0x3000 { size } else { size - 0x1000 };
-        // Mostly a part of what fits, sometimes all of it or more.
+        // Mostly a part of the space, sometimes all of it or more.
         let percent = if random.one_in(6) {
             random.between(85, 115)
         } else {
@@ -122,7 +122,7 @@ struct Maker {
     files: Vec<(String, Vec<u8>)>,
     /// The keys of the current namespace.
     names: Vec<String>,
-    /// About how many entries are still to be filled.
+    /// The approximate number of entries that are still to be filled.
     entries: usize,
     sta: bool,
 }
@@ -230,7 +230,7 @@ impl Maker {
         self.entries = self.entries.saturating_sub(1);
     }
 
-    /// A row of this value; as a file now and then, then perhaps with a line end after it.
+    /// A row with this value; sometimes in a file, then sometimes with a line end after it.
     fn value(&mut self, encoding: &str, text: &str, as_file: bool) {
         let key = self.name();
         if as_file {
@@ -297,7 +297,7 @@ impl Maker {
             8 => self.random.between(3900, 4100),
             _ => self.random.between(0, most),
         };
-        // Rarely much more than is still to be filled.
+        // Rarely much more than the remaining space.
         let rest = if self.random.one_in(20) {
             most
         } else {
@@ -307,7 +307,7 @@ impl Maker {
     }
 
     fn string(&mut self) {
-        // With its NUL at most 3968 bytes: what the generator can write.
+        // With its NUL at most 3968 bytes: the generator's limit.
         let most = if self.version == Version::V1 { 1983 } else { 3967 };
         let size = self.size(most);
         let alphabet: &[char] = if self.random.one_in(4) {
@@ -381,7 +381,7 @@ impl Maker {
         }
     }
 
-    /// Rows for which others are computed.
+    /// Rows that add computed rows.
     fn wifi(&mut self) {
         if self.sta {
             return;

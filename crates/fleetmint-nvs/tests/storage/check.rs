@@ -1,5 +1,5 @@
-//! `check` over the reference images: whatever the library repairs, refuses or can't read is a finding, and an image
-//! that it takes as it is has no error.
+//! `check` of the reference images: everything that the library repairs, refuses or cannot read is a finding, and an
+//! image that it accepts unchanged has no error.
 
 use crate::reference::{Case, cases};
 use fleetmint_nvs::check::{Effect, FindingKind, Options, Severity, When, check, check_with};
@@ -20,7 +20,7 @@ fn is_flawed(case: &Case) -> bool {
 }
 
 #[test]
-fn what_the_library_acts_on_is_an_error_and_a_clean_image_has_none() {
+fn images_that_the_library_changes_have_errors_and_clean_images_have_none() {
     for case in cases("golden") {
         let report = check(&case.image(), case.cipher().as_ref()).unwrap();
         assert_eq!(
@@ -55,7 +55,7 @@ fn what_the_library_acts_on_is_an_error_and_a_clean_image_has_none() {
 }
 
 #[test]
-fn healthy_images_have_no_finding_at_all_but_that_they_are_full() {
+fn healthy_images_have_no_finding_except_that_they_are_full() {
     for case in cases("golden") {
         let kind = case.json["kind"].as_str().unwrap();
         if kind.contains("power cut") || kind.contains("corrupted") || kind.contains("key") || kind.contains("moved") {
@@ -71,7 +71,7 @@ fn healthy_images_have_no_finding_at_all_but_that_they_are_full() {
 }
 
 #[test]
-fn a_repaired_image_has_nothing_for_the_next_start() {
+fn after_a_repair_the_next_start_changes_nothing() {
     for case in cases("golden") {
         let mut image = case.image();
         if Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher()).is_err() {
@@ -145,9 +145,9 @@ fn places_are_reported() {
     );
 }
 
-/// A namespace that a generator opened twice has two entries, and the getters find the first alone.
+/// A namespace that a generator opened twice has two entries, and the getters only find the first.
 #[test]
-fn a_namespace_that_is_there_twice_is_one_finding() {
+fn a_duplicate_namespace_is_one_finding() {
     let named = |name: &str, index| Entry::namespace(&Namespace::new(name).unwrap(), index);
     let text = |index, name: &str, text: &[u8]| (Entry::string(index, &Key::new(name).unwrap(), text), text.to_vec());
     let items = [
@@ -203,7 +203,7 @@ fn a_namespace_that_is_there_twice_is_one_finding() {
         ]
     );
 
-    // By index, so that a change of what can't be read is seen, and is distinguished from what can.
+    // By index, so that a change of unreadable values is detected, and is distinguished from that of readable ones.
     let mut other = items.clone();
     other[5] = text(3, "pass", b"Secret\0");
     let other = one_page(&other, 3);
@@ -243,7 +243,7 @@ fn page_of(page: &mut [u8], sequence: u32, state: PageState, items: &[(Entry, Ve
 }
 
 #[test]
-fn a_page_that_was_closed_early_says_what_it_costs() {
+fn the_wasted_space_of_a_page_closed_early_is_reported() {
     let number = |n: usize| {
         (
             Entry::number(1, &Key::new(format!("k{n}")).unwrap(), Number::U8(1)),
@@ -264,7 +264,7 @@ fn a_page_that_was_closed_early_says_what_it_costs() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].kind, FindingKind::ClosedEarly { entries: 75 });
 
-    // What does not fit closes a page as it should.
+    // An item that does not fit closes a page as intended.
     let data = vec![7; 75 * ENTRY_SIZE];
     let large = (Entry::old_blob(1, &Key::new("large").unwrap(), &data), data);
     page_of(&mut image[PAGE_SIZE..2 * PAGE_SIZE], 1, PageState::Active, &[large]);
@@ -272,7 +272,7 @@ fn a_page_that_was_closed_early_says_what_it_costs() {
 }
 
 #[test]
-fn a_value_that_could_not_be_changed_is_a_finding() {
+fn a_value_that_cannot_be_changed_is_a_finding() {
     let value = "x".repeat(3900);
     let item = |name: &str| {
         Item::new(
@@ -300,9 +300,9 @@ fn a_value_that_could_not_be_changed_is_a_finding() {
     );
 }
 
-/// `check` before the change and the error of the change itself speak of the same entries.
+/// The finding of `check` before the change and the error of the change itself have the same figures.
 #[test]
-fn a_value_that_could_not_be_changed_fails_with_the_same_figures() {
+fn changing_such_a_value_fails_with_the_same_figures() {
     let (namespace, key) = (Namespace::new("n").unwrap(), Key::new("k").unwrap());
     for (size, pages, blob) in [(9000, 5, true), (4000, 3, true), (3990, 3, false), (20_000, 10, true)] {
         let mut image = vec![0xFF; pages * PAGE_SIZE];
@@ -331,9 +331,9 @@ fn a_value_that_could_not_be_changed_fails_with_the_same_figures() {
     }
 }
 
-/// Entries enough, but not in one page.
+/// There are enough entries, but not in one page.
 #[test]
-fn room_that_is_spread_over_pages_is_said_to_be() {
+fn space_that_is_spread_over_pages_is_reported() {
     let mut image = vec![0xFF; 3 * PAGE_SIZE];
     let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, None).unwrap();
     let index = storage.open_namespace(&Namespace::new("n").unwrap()).unwrap();
@@ -353,7 +353,7 @@ fn room_that_is_spread_over_pages_is_said_to_be() {
 }
 
 #[test]
-fn a_partition_that_is_only_read_is_judged_by_that() {
+fn a_read_only_partition_is_checked_as_read_only() {
     let item = Item::new(
         Namespace::new("n").unwrap(),
         Key::new("k").unwrap(),

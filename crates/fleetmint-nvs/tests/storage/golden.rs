@@ -62,7 +62,7 @@ fn wanted_entries(case: &Case) -> Vec<String> {
     of("entries").iter().chain(&of("not_iterated")).map(wanted).collect()
 }
 
-/// The read-write entries without those that read-only isn't shown, and with those that are shown instead.
+/// The read-write entries, without those that are missing read-only and with those that are listed instead.
 fn wanted_read_only(case: &Case) -> Vec<String> {
     let readonly = &case.json["readonly"];
     let of = |json: &serde_json::Value, name: &str| json[name].as_array().cloned().unwrap_or_default();
@@ -89,7 +89,7 @@ fn ops(json: &serde_json::Value) -> FlashOps {
 }
 
 #[test]
-fn read_write_every_image_lists_as_the_library_lists_it() {
+fn read_write_every_listing_equals_the_librarys() {
     failures("listings", 122, |case| {
         let mut image = case.image();
         let opened = Storage::open_as_firmware(SliceFlash::new(&mut image), Mode::ReadWrite, case.cipher());
@@ -106,7 +106,7 @@ fn read_write_every_image_lists_as_the_library_lists_it() {
                     erases: after.erases - before.erases,
                 };
                 same(&got, &wanted_entries(case)).and_then(|()| {
-                    // What reading an orphan by its wrong name did isn't what reading it as it lies there does.
+                    // Reading an orphan by its wrong name has other effects than reading it in place.
                     let orphans = case.json["entries"]
                         .as_array()
                         .unwrap()
@@ -125,7 +125,7 @@ fn read_write_every_image_lists_as_the_library_lists_it() {
 }
 
 #[test]
-fn read_only_every_image_lists_as_the_library_lists_it() {
+fn read_only_every_listing_equals_the_librarys() {
     failures("listings", 122, |case| {
         let image = case.image();
         let readonly = &case.json["readonly"];
@@ -171,7 +171,7 @@ fn every_image_is_repaired_bit_for_bit() {
 }
 
 #[test]
-fn every_image_s_figures_are_the_library_s() {
+fn the_figures_of_every_image_equal_the_librarys() {
     failures("figures", 119, |case| {
         if case.init() != "ESP_OK" {
             return None;

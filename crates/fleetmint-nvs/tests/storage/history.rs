@@ -1,4 +1,4 @@
-//! Random histories: lists of calls, and a plain map of what should come of them.
+//! Random histories: lists of calls, and a plain map of their expected result.
 
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::entry::Number;
@@ -7,7 +7,7 @@ use fleetmint_nvs::{Error, Key, Namespace};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// So many cases, or as many as `PROPTEST_CASES` says.
+/// This many cases, or `PROPTEST_CASES`.
 pub(crate) fn config(cases: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES")
         .ok()
@@ -36,7 +36,7 @@ pub(crate) enum Content {
     Blob(Vec<u8>),
 }
 
-/// What is stored: by namespace and key.
+/// The stored values, by namespace and key.
 pub(crate) type Model = BTreeMap<(u8, u8), Content>;
 
 fn name() -> impl Strategy<Value = (u8, u8)> {

@@ -1,6 +1,6 @@
 //! Large partitions, orderly and malicious ones: the work grows with the size, not with its square.
 //!
-//! What is counted are the steps that a flash's meter is given: entries that were looked at.
+//! The tests count the steps that a flash's meter gets: the entries that were read.
 
 use fleetmint_nvs::check::{self, Options};
 use fleetmint_nvs::entry::{Entry, Number};
@@ -9,7 +9,7 @@ use fleetmint_nvs::page::{Bitmap, EntryState, PageHeader, PageState};
 use fleetmint_nvs::storage::{Flash, Metered, Mode, ReadOnlySlice, SliceFlash, Storage};
 use fleetmint_nvs::{Error, Key, Namespace};
 
-/// A partition whose pages are full of these items, but for the last page, which is blank.
+/// A partition whose pages are full of these items, except the last page, which is blank.
 fn full_of(pages: usize, state: PageState, item: impl FnMut(usize) -> (Entry, Vec<u8>)) -> Vec<u8> {
     let mut image = vec![0xFF; pages * PAGE_SIZE];
     let mut next = (0..).map(item).peekable();
@@ -30,7 +30,7 @@ fn full_of(pages: usize, state: PageState, item: impl FnMut(usize) -> (Entry, Ve
     image
 }
 
-/// Counts steps, and stops what takes more than a hundred times what it should: the test then fails, and at once.
+/// Counts steps, and stops work that takes more than a hundred times the allowed steps, so that the test fails at once.
 struct Meter {
     steps: u64,
     most: u64,
@@ -50,14 +50,14 @@ impl Meter {
     }
 }
 
-/// So many steps are right for a partition of this size, whatever it holds: each entry of a page may be looked at once
-/// for each of the page's items.
+/// The allowed number of steps for a partition of this size, whatever its content: each entry of a page may be read
+/// once for each of the page's items.
 fn bound(size: usize) -> u64 {
     let entries = (size / PAGE_SIZE * ENTRY_COUNT) as u64;
     entries * ENTRY_COUNT as u64 * 8
 }
 
-/// What the program and the service do with an image, each with its steps.
+/// The operations of the program and the service on an image, each with its steps.
 fn work(image: &[u8]) -> [(&'static str, u64); 4] {
     let mut meter = Meter::of(image);
     let read_only = Metered::new(ReadOnlySlice::new(image), |steps| meter.count(steps));
@@ -140,7 +140,8 @@ fn blob(ns_index: u8, name: &Key, chunk: u8, size: usize) -> (Entry, Vec<u8>) {
     (Entry::blob_data(ns_index, name, chunk, &data), data)
 }
 
-/// The hash of names that listing used to put into a table, run backwards: names that all fall into one place of it.
+/// The inverse of the hash that listing once used for a table of names: names that all fall into one place of that
+/// table.
 fn colliding(number: usize) -> Key {
     const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
     let mut inverse = 1u64;
@@ -153,7 +154,7 @@ fn colliding(number: usize) -> Key {
     };
     let word = u64::from_le_bytes(*b"collide!");
     let first = mix(1u64.wrapping_add(0x9E37_79B9_7F4A_7C15) ^ word);
-    // Of the last hash the middle 24 bits are given; the others are tried until the name can be one.
+    // The middle 24 bits of the last hash are fixed; the others are tried until the name is valid.
     let tries = (0..u64::MAX).map(|low| {
         let last =
             0x5555_5500_0000_0000u64 & 0x00FF_FFFF_0000_0000 | (number as u64) << 12 | low & 0xFFF | low >> 12 << 56;
@@ -201,7 +202,7 @@ fn kinds() -> Vec<(&'static str, PageState, Items)> {
             }),
         ),
         (
-            "the type that is asked for comes last",
+            "the requested type comes last",
             full,
             Box::new(move |n| match n % 126 {
                 0 => alone(Entry::number(1, &same(), Number::U8(1))),
@@ -262,7 +263,7 @@ fn kinds() -> Vec<(&'static str, PageState, Items)> {
             }),
         ),
         (
-            "one blob of many chunks, whose first is there again and again",
+            "one blob of many chunks, with its first one again and again",
             full,
             Box::new(move |n| match n {
                 0 => alone(Entry::namespace(&Namespace::new("any").unwrap(), 1)),
@@ -306,7 +307,7 @@ fn kinds() -> Vec<(&'static str, PageState, Items)> {
             }),
         ),
         (
-            "namespace 255, the type that is asked for comes last",
+            "namespace 255, the requested type comes last",
             full,
             Box::new(move |n| match n % 126 {
                 0 => name_255(),
@@ -380,7 +381,7 @@ fn kinds() -> Vec<(&'static str, PageState, Items)> {
 }
 
 #[test]
-fn twice_the_size_takes_twice_the_steps() {
+fn twice_the_size_takes_at_most_twice_the_steps() {
     for (name, state, item) in &kinds() {
         let [small, large] = [32, 64].map(|pages| full_of(pages, *state, item));
         for ((what, few), (_, many)) in work(&small).into_iter().zip(work(&large)) {
@@ -427,12 +428,12 @@ fn a_meter_stops_each_call() {
     assert_eq!(storage.set_str(ns, &key("k"), "text"), Err(Error::Stopped));
     assert_eq!(storage.erase_key(ns, &key("k0")), Err(Error::Stopped));
     assert_eq!(storage.erase_all(ns), Err(Error::Stopped));
-    // A meter that has stopped the work once is not asked again.
+    // A meter that has stopped the work is not called again.
     go_on.set(true);
     assert_eq!(storage.list().err(), Some(Error::Stopped));
 }
 
-/// Kinds that took the square of their size once are where the fuzzers of `storage` and `check` start from.
+/// The seeds of the fuzzers of `storage` and `check` are the kinds that once took steps in the square of their size.
 /// After a change: UPDATE_EXPECT=1 cargo test -p fleetmint-nvs --test storage large
 #[test]
 fn the_fuzzers_seeds_are_of_these_kinds() {

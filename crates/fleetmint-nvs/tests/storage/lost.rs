@@ -1,4 +1,4 @@
-//! What ESP-IDF's library itself loses at a start. The fuzz target `patch` uses this file as well.
+//! Values that ESP-IDF's library itself loses at a start. The fuzz target `patch` uses this file as well.
 
 use fleetmint_nvs::RawName;
 use fleetmint_nvs::crypt::Xts;
@@ -8,7 +8,8 @@ use fleetmint_nvs::storage::{RawSlot, SlotContent, pages, slots};
 
 /// Whether the library's start takes the old chunk of this blob for a duplicate of the new one, and so loses both: the
 /// new chunk is the last item on the page that is written to, complete, and an older chunk is on the same page. Two
-/// chunks of one version that a move of pages brought together are lost the same way while nothing is behind them.
+/// chunks of one version that a move of pages put on the same page are lost the same way, as long as nothing is behind
+/// them.
 #[must_use]
 pub(crate) fn loses_blob(image: &[u8], cipher: Option<&Xts>, ns_index: u8, name: RawName) -> bool {
     let active = pages(image).filter(|page| page.fault.is_none() && page.state == Some(PageState::Active));

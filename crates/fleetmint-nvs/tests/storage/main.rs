@@ -1,4 +1,4 @@
-//! `storage` against images that Espressif's own library wrote: `reference/` says where they come from.
+//! `storage` against images that Espressif's own library wrote: `reference/` describes their origin.
 
 #![allow(
     clippy::unwrap_used,

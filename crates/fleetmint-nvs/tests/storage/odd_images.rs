@@ -1,5 +1,5 @@
-//! Images that no orderly history leaves, each for a step of ESP-IDF's library that the reference images don't reach.
-//! What is wanted was read in the library's source.
+//! Images that no regular history results in, each for a step of ESP-IDF's library that the reference images do not
+//! reach. The expected results are from the library's source.
 
 use fleetmint_nvs::entry::{Entry, Number, entry_crc};
 use fleetmint_nvs::error::EspError;
@@ -132,8 +132,8 @@ fn a_setter_in_namespace_255_does_not_see_past_another_type() {
     assert_eq!(listed(&mut storage), ["one.last=U8(3)", "any.k=U16(7)", "any.k=U16(7)"]);
 }
 
-/// With the index of "any", what is replaced is looked for in all namespaces, part by part: the first index of that name
-/// goes, and the first chunk, here another namespace's. What is left reads as one blob.
+/// With the index of "any", the replaced value is searched for in all namespaces, part by part: the first index with
+/// that name is erased, and the first chunk, here another namespace's. The rest reads as one blob.
 #[test]
 fn a_setter_in_namespace_255_replaces_in_all() {
     let index = |ns_index| Entry::blob_index(ns_index, &key("k"), 3, 1, 0x80);
@@ -159,7 +159,7 @@ fn a_setter_in_namespace_255_replaces_in_all() {
 
 /// A damaged value of no namespace is never read by the firmware, so it stays; one of a namespace is erased.
 #[test]
-fn an_orphan_is_not_erased_for_being_damaged() {
+fn a_damaged_orphan_is_not_erased() {
     let text = |ns_index| Entry::string(ns_index, &key("k"), b"text\0");
     let mut image = Image::blank(3)
         .page(0, PageState::Active, 0)
@@ -180,9 +180,9 @@ fn an_orphan_is_not_erased_for_being_damaged() {
     assert_eq!(image.entry(0, 3), text(2).to_bytes());
 }
 
-/// Read-only, an empty value with a wrong checksum can't be erased, and with the attempt its page is lost.
+/// Read-only, an empty value with a wrong checksum cannot be erased, and after the attempt its page is no longer read.
 #[test]
-fn a_page_is_lost_over_an_entry_that_can_t_be_erased() {
+fn a_page_is_lost_after_an_entry_cannot_be_erased() {
     let mut empty = Entry::string(1, &key("empty"), b"");
     empty.data[4] ^= 1;
     let bytes = empty.to_bytes();
@@ -204,8 +204,8 @@ fn a_page_is_lost_over_an_entry_that_can_t_be_erased() {
     );
 }
 
-/// Both formats of one blob. As the new one's data is damaged, the getter turns to the old one, with a buffer for the new;
-/// asked again, it finds the chunk gone.
+/// Both formats of one blob. Because the new one's data is damaged, the getter reads the old one, with a buffer for the
+/// new one; the next call finds the chunk erased.
 #[test]
 fn an_old_blob_is_read_into_the_new_one_s_buffer() {
     let chunk = Entry::blob_data(1, &key("k"), 0, b"new");
@@ -225,10 +225,10 @@ fn an_old_blob_is_read_into_the_new_one_s_buffer() {
     );
 }
 
-/// The state of entry 0 says that it is empty: all that follows is taken for half written, and the firmware goes on
-/// believing that its first item is entry 1. It can't move such a page.
+/// Entry 0 has the state empty: everything after it counts as half written, and the firmware still takes entry 1 for
+/// the first item. It cannot move such a page.
 #[test]
-fn a_page_whose_first_item_is_gone_can_t_be_moved() {
+fn a_page_without_its_first_item_cannot_be_moved() {
     let mut image = Image::blank(2).page(0, PageState::Active, 0);
     for index in 0..10 {
         image = image.number(0, index, 0, &format!("n{index}"), Number::U8(9));
@@ -252,7 +252,7 @@ fn a_page_whose_first_item_is_gone_can_t_be_moved() {
     );
 }
 
-/// An entry far behind the items is marked written without being so. It is copied as it is, and its span of 255 ends the
+/// An entry far behind the items is marked written but is not. It is copied unchanged, and its span of 255 ends the
 /// move.
 #[test]
 fn a_stray_mark_in_the_bitmap_ends_a_move() {
@@ -279,8 +279,8 @@ fn a_stray_mark_in_the_bitmap_ends_a_move() {
     assert_eq!(bitmap.count(EntryState::Written), 2);
 }
 
-/// An entry that is marked written is written over and counts twice: the page seems to hold more than a page can, which
-/// makes it the first to be moved, and then the copy holds less.
+/// An entry that is already marked written is written over and counts twice: the page seems to have more entries than a
+/// page can have, so it is the first to be moved, and the copy has fewer.
 #[test]
 fn an_entry_that_counts_twice_ends_a_move() {
     let mut image = Image::blank(2)
@@ -302,10 +302,10 @@ fn an_entry_that_counts_twice_ends_a_move() {
     );
 }
 
-/// Entry 1 is free, but its last word isn't blank: what is written there doesn't pass its checksum, and the next search
-/// that comes by erases it.
+/// Entry 1 is free, but its last word is not blank: an item written there has a wrong checksum, and the next search
+/// that reads it erases it.
 #[test]
-fn what_is_written_over_something_is_erased_when_it_is_looked_for() {
+fn an_item_written_over_something_is_erased_by_the_next_search() {
     let mut image = Image::blank(3)
         .page(0, PageState::Active, 0)
         .namespace(0, 0, "prov", 1)
@@ -339,7 +339,7 @@ fn data_written_over_something_is_damaged() {
 /// The first entry that is marked written lies behind the first free one, so nothing that is written before it is ever
 /// found again.
 #[test]
-fn what_is_written_before_a_stray_mark_isn_t_found() {
+fn an_item_written_before_a_stray_mark_is_not_found() {
     let mut image = Image::blank(3)
         .page(0, PageState::Active, 0)
         .state(0, 50, EntryState::Written);
@@ -347,7 +347,7 @@ fn what_is_written_before_a_stray_mark_isn_t_found() {
     let namespace = storage.open_namespace(&Namespace::new("prov").unwrap()).unwrap();
     storage.set_number(namespace, &key("k"), Number::U8(5)).unwrap();
     assert_eq!(listed(&mut storage), [""; 0]);
-    // Past the mark they are found again; the item over it is one of them.
+    // After the mark they are found again; the item over the mark is one of them.
     for number in 0..60 {
         storage.set_number(namespace, &key("k"), Number::U8(number)).unwrap();
     }

@@ -8,7 +8,7 @@ fn no_files(_path: &str) -> Result<Vec<u8>, &'static str> {
     Err("the reference cases have no files")
 }
 
-/// The image after the changes, what the flash had to do for the start and for the changes; or the row and error.
+/// The image after the changes, and the flash operations of the start and of the changes; or the row and error.
 fn patch(case: &Case) -> Result<(Vec<u8>, FlashOps, FlashOps), (usize, String)> {
     let mut image = case.file(&format!("{}.before.bin", case.name));
     let rows = csv::read_changes(&case.file(&format!("{}.csv", case.name))).unwrap();
@@ -41,7 +41,7 @@ fn ops(json: &serde_json::Value) -> FlashOps {
 fn check(case: &Case) -> Result<(), String> {
     let wanted_error = case.json["error"].as_str();
     match (patch(case), wanted_error) {
-        // A tool refuses what the library does with half of a name.
+        // A tool refuses changes for which the library uses only a part of a name.
         (Err((_, error)), None) if case.json.get("quirk").is_some() && error.contains("KEY_TOO_LONG") => Ok(()),
         (Err((row, error)), Some(code)) if error.contains(code) && case.json["row"].as_u64() == Some(row as u64) => {
             Ok(())
@@ -64,7 +64,7 @@ fn check(case: &Case) -> Result<(), String> {
 }
 
 #[test]
-fn every_list_of_changes_leaves_the_flash_as_the_library_does() {
+fn after_every_list_of_changes_the_flash_equals_the_librarys() {
     let cases = cases("patch");
     assert_eq!(cases.len(), 94);
     let bad: Vec<_> = cases
@@ -81,7 +81,7 @@ fn every_list_of_changes_leaves_the_flash_as_the_library_does() {
 }
 
 #[test]
-fn every_image_after_lists_as_the_library_lists_it() {
+fn after_every_list_of_changes_the_listing_equals_the_librarys() {
     for case in cases("patch") {
         if case.json["error"].is_string() {
             continue;

@@ -1,5 +1,5 @@
-//! The power goes after any number of words: each entry then has its old or its new value, save where ESP-IDF's library
-//! itself loses it, and there exactly that is lost.
+//! The power fails after any number of words: each entry then has its old or its new value, unless ESP-IDF's library
+//! itself loses it: then exactly that is lost.
 
 use crate::history::{Call, Content, Model, call, calls, cipher, config, contents, key, namespace, of_model};
 use crate::lost::loses_blob;
@@ -10,7 +10,7 @@ use fleetmint_nvs::storage::{Flash, Mode, SliceFlash, Storage};
 use fleetmint_nvs::{Error, RawName};
 use proptest::prelude::*;
 
-/// A flash whose power goes after so many words; an erase is one step.
+/// A flash whose power fails after this many words; an erase is one step.
 struct CutFlash {
     bytes: Vec<u8>,
     words: usize,
@@ -64,7 +64,7 @@ struct Cut<'a> {
 }
 
 impl Cut<'_> {
-    /// Judges what a start finds after the power went.
+    /// Checks the result of a start after the power failure.
     fn judge(&self, image: &[u8], words: usize) {
         let mut repaired = image.to_vec();
         let mut storage = Storage::open(SliceFlash::new(&mut repaired), Mode::ReadWrite, self.cipher.clone()).unwrap();
@@ -98,7 +98,7 @@ impl Cut<'_> {
                     );
                     assert!(!self.is_lost(image, &spaces, *name), "the library loses this: {said}");
                 }
-                // A change of type, cut before the old one was erased: both are there.
+                // A change of type, interrupted before the old value was erased: both exist.
                 [one, two] => {
                     let both = [one, two].contains(&old.unwrap()) && [one, two].contains(&new.unwrap());
                     assert!(both && kind(old.unwrap()) != kind(new.unwrap()), "{said}");
@@ -128,7 +128,7 @@ fn kind(content: &Content) -> u8 {
     }
 }
 
-/// Makes a call with power for so many words. Whether it was enough.
+/// Makes a call with power for this many words. Returns whether it was enough.
 fn cut(image: &[u8], cipher: Option<&Xts>, call: &Call, words: usize) -> (Vec<u8>, Result<usize, Error>) {
     let mut flash = CutFlash {
         bytes: image.to_vec(),
@@ -164,7 +164,7 @@ fn cut_everywhere(history: &[Call], last: &Call, pages: usize, encrypted: bool) 
         after: &after,
         cipher,
     };
-    // All of them if there are few, else each at the ends and some between.
+    // All of them if there are few, else those at the ends and some between.
     let step = (words / 150).max(1);
     let points = (0..words.min(40))
         .chain((0..words).step_by(step))
@@ -184,7 +184,7 @@ proptest! {
     #![proptest_config(config(40))]
 
     #[test]
-    fn old_or_new_wherever_the_power_goes(
+    fn old_or_new_wherever_the_power_fails(
         pages in 3..6usize,
         encrypted in prop::bool::weighted(0.2),
         history in calls(5000, 40),
@@ -210,9 +210,9 @@ proptest! {
     }
 }
 
-/// The loss that the library is known for: a one-chunk blob replaced on its own page.
+/// The known loss of the library: a one-chunk blob replaced on its own page.
 #[test]
-fn the_library_s_own_loss_is_ours_too() {
+fn the_librarys_own_loss_is_reproduced() {
     let history = [Call::Blob(0, 0, vec![1; 40]), Call::Number(0, 1, 5)];
     let last = Call::Blob(0, 0, vec![2; 40]);
     cut_everywhere(&history, &last, 3, false);

@@ -13,7 +13,7 @@ use fleetmint_nvs::storage::{Mode, ReadOnlySlice, SliceFlash, SlotContent, Stora
 use fleetmint_nvs::{Error, entry};
 use proptest::prelude::*;
 
-/// Opens, reads, checks and compares an image every way there is; then writes to it.
+/// Opens, reads, checks and compares an image in every way; then writes to it.
 fn use_all(image: &[u8], cipher: Option<&Xts>) {
     let _ = check_key(image, cipher);
     assert!(slots(image, cipher).count() <= image.len() / PAGE_SIZE * ENTRY_COUNT);
@@ -36,13 +36,13 @@ fn use_all(image: &[u8], cipher: Option<&Xts>) {
         storage.set_number(ns, &key(0), entry::Number::U8(1))?;
         storage.erase_all(ns)
     });
-    // Whatever the image holds, a refusal has the firmware's name.
+    // Whatever the image contains, a refusal has the firmware's error name.
     if let Err(error) = written {
         assert!(error.esp().is_some(), "{error}");
     }
 }
 
-/// Sets every written entry's checksum right again, so that what was changed gets past it.
+/// Corrects the checksum of every written entry, so that changed entries pass it.
 fn seal(image: &mut [u8]) {
     for page in 0..image.len() / PAGE_SIZE {
         for index in 0..ENTRY_COUNT {
@@ -56,7 +56,7 @@ fn seal(image: &mut [u8]) {
     }
 }
 
-/// Repairs until nothing is left to do. How many starts it took; `None`: a start fails.
+/// Repairs until nothing is left to do. Returns the number of starts, or `None` if a start fails.
 fn settle(image: &mut [u8], cipher: Option<&Xts>) -> Option<usize> {
     for round in 0..8 {
         let storage = Storage::open_as_firmware(SliceFlash::new(image), Mode::ReadWrite, cipher.cloned()).ok()?;
@@ -71,7 +71,7 @@ proptest! {
     #![proptest_config(config(96))]
 
     #[test]
-    fn any_bytes_are_no_danger(
+    fn any_bytes_are_safe(
         pages in 1..4usize,
         seed in prop::collection::vec(any::<u8>(), 1..400),
         header in any::<bool>(),
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_images_are_no_danger_and_settle(
+    fn damaged_images_are_safe_and_settle(
         which in any::<prop::sample::Index>(),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         sealed in any::<bool>(),
@@ -119,8 +119,8 @@ proptest! {
     }
 }
 
-/// Carries out a history in a fresh partition; stops where the space ends. Then settles it, since a blob that found no
-/// space may have left parts.
+/// Carries out a history in a new partition; stops when the space ends. Then repairs it, because a blob without space
+/// may have left parts.
 fn live(image: &mut [u8], encrypted: bool, history: &[Call]) -> Model {
     let (mut model, refused) = live_on(image, encrypted, history);
     let unsettled = image.to_vec();
@@ -142,7 +142,7 @@ fn live(image: &mut [u8], encrypted: bool, history: &[Call]) -> Model {
                 space.unwrap().1,
                 key(name.1).raw(),
             );
-            // Cleaning up, the library erases chunks by numbers from 0 on, which may be those of the old value.
+            // When the library cleans up, it erases chunks by numbers from 0 on, which may be those of the old value.
             let by_clean_up = matches!(refused, Call::Blob(..)) && refused.names(*name);
             assert!(by_start || by_clean_up, "{name:?} is lost after {refused:?}");
         }
@@ -165,7 +165,7 @@ fn live_on(image: &mut [u8], encrypted: bool, history: &[Call]) -> (Model, Optio
     (model, None)
 }
 
-/// Where each written item lies, with its bytes.
+/// The place of each written item, with its bytes.
 fn places(image: &[u8], encrypted: bool) -> Vec<(usize, Entry)> {
     let cipher = cipher(encrypted);
     let written = slots(image, cipher.as_ref()).filter(|slot| slot.state == EntryState::Written);
@@ -181,7 +181,7 @@ proptest! {
     #![proptest_config(config(48))]
 
     #[test]
-    fn a_history_leaves_what_a_map_would(
+    fn a_history_equals_that_of_a_map(
         pages in 3..7usize,
         encrypted in any::<bool>(),
         history in calls(6000, 60),
@@ -216,7 +216,7 @@ proptest! {
         let spaces: Vec<_> = storage.namespaces().collect();
         drop(storage);
 
-        // What no change names stays where it is, unless a page was moved.
+        // Items that no change names stay in place, unless a page was moved.
         if !erased {
             let named = |item: &Entry| changes.iter().any(|call| {
                 let ns = spaces.iter().find(|(name, _)| name.as_bytes() == namespace(call.namespace()).as_bytes());
@@ -229,7 +229,7 @@ proptest! {
             }
         }
 
-        // The same changes again leave the same entries; where nothing forces a rewrite, not a byte changes.
+        // The same changes again result in the same entries; unless something forces a rewrite, not a byte changes.
         let patched = image.clone();
         let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, cipher(encrypted)).unwrap();
         for call in &changes {

@@ -1,4 +1,4 @@
-//! Reading the reference images and what their JSON files say.
+//! Reads the reference images and their JSON files.
 
 use fleetmint_nvs::crypt::{Keys, Xts};
 use fleetmint_nvs::entry::Number;
@@ -63,7 +63,7 @@ fn text(entry: &mut serde_json::Map<String, Json>, name: &str, bytes: &[u8]) {
     };
 }
 
-/// What a listing and a JSON file must agree on, as text: see `conformance.py`'s `comparable`.
+/// The fields that a listing and a JSON file must agree on, as text: see `conformance.py`'s `comparable`.
 pub(crate) fn comparable(listed: &Listed) -> String {
     let mut entry = serde_json::Map::new();
     text(&mut entry, "key", listed.key.as_bytes());
@@ -112,7 +112,7 @@ fn integer(number: Number) -> Json {
     }
 }
 
-/// The same of an entry of a JSON file.
+/// The same for an entry of a JSON file.
 pub(crate) fn wanted(entry: &Json) -> String {
     let entry = entry.as_object().unwrap();
     let orphan = entry.get("orphan") == Some(&true.into());
