@@ -1,5 +1,5 @@
-//! Any bytes as the lines of an `Accept` header: what is chosen is on offer and liked best, and how the ranges are spread
-//! over lines makes no difference.
+//! Any bytes as the lines of an `Accept` header: the chosen type is one of the offers and has the highest weight, and
+//! splitting the ranges into lines makes no difference.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -15,7 +15,7 @@ const OFFERS: [&str; 3] = [
 ];
 
 fuzz_target!(|data: &[u8]| {
-    // What the server reads as text: visible ASCII, blanks and tabs.
+    // The bytes that the server reads as text: visible ASCII, spaces and tabs.
     if !data.iter().all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~')) {
         return;
     }

@@ -1,5 +1,5 @@
-//! Any bytes as an image: what is found agrees with what the firmware's start does. An image that the start changes,
-//! or on which it fails, has an error among its findings; an image without findings starts, unchanged.
+//! Any bytes as an image: the findings agree with the firmware's start. An image that the start changes, or on which it
+//! fails, has an error among its findings; an image without findings starts, unchanged.
 #![no_main]
 
 use fleetmint_fuzz::{image, mutate, steps};
@@ -40,8 +40,8 @@ fuzz_target!(|data: &[u8]| {
     for finding in &report.findings {
         assert!(finding.offset < before.len(), "{finding:?} is outside of the image");
         assert!(!finding.to_string().is_empty());
-        // These two tell of what may happen: index 255 once there is something to erase, the wrong key by a rule that
-        // also counts entries which the firmware never comes to.
+        // These two findings are only possibilities: index 255 matters once there is something to erase, and the rule
+        // for a wrong key also counts entries that the firmware never reads.
         let may = matches!(finding.kind, FindingKind::NamespaceAny | FindingKind::WrongKey { .. });
         if finding.when == When::Start && finding.effect != Effect::Nothing && !may {
             assert_eq!(finding.severity, Severity::Error, "{finding:?}");

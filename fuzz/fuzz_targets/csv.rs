@@ -1,5 +1,5 @@
-//! Any bytes as a table: no panic; what is read can be written and read again; what the generator takes has the
-//! size that it says.
+//! Any bytes as a table: no panic; a table that was read can be written and read again; a table that the generator
+//! accepts has the size that it reports.
 #![no_main]
 
 use fleetmint_nvs::csv::{self, Action, Generator, Writer};
@@ -8,7 +8,7 @@ use fleetmint_nvs::layout::{PAGE_SIZE, Version};
 use fleetmint_nvs::{Key, Namespace};
 use libfuzzer_sys::fuzz_target;
 
-/// Files there are, so that `file` rows get past the reading.
+/// The files exist, so that `file` rows get past the reading.
 fn file(path: &str) -> Result<Vec<u8>, &'static str> {
     match path {
         "a" => Ok(b"3082".to_vec()),
@@ -64,7 +64,7 @@ fn write_and_read_again(rows: &[csv::Row]) {
             written.push((namespace, row.key.clone(), value));
         }
     }
-    // A table without rows is none.
+    // A table without rows is an error.
     if written.is_empty() {
         return;
     }

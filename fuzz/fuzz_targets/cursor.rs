@@ -1,5 +1,5 @@
-//! Any text as the cursor of a list: what is read is written and read again as the same, and any place in any order comes
-//! back.
+//! Any text as the cursor of a list: a cursor that was read is the same after writing and reading it again, and so is
+//! any place in any order.
 #![no_main]
 
 use cursor::Cursor;
@@ -13,7 +13,7 @@ mod cursor;
 #[allow(dead_code, reason = "the lists use more of it")]
 mod after;
 
-/// Where the server has it.
+/// The same path as in the server.
 mod database {
     pub(crate) use crate::after;
 }

@@ -1,5 +1,6 @@
-//! Any flash dump: a partition that is taken of it lies within it, is for NVS by the table, and holds NVS. The first
-//! three bytes of the input are the caller's wishes, the rest is the dump: as it is, or made of records (`flash`).
+//! Any flash dump: a partition that is found is inside the dump, is for NVS according to the table, and contains NVS.
+//! The first three bytes of the input are the caller's options, the rest is the dump: unchanged, or built from records
+//! (`flash`).
 #![no_main]
 
 use fleetmint_board::flash_dump::{self, FlashKeys, SEARCHED, SECTOR, Wanted, check_nvs, find_keys};

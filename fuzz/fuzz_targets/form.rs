@@ -1,5 +1,5 @@
-//! Any bytes as the token endpoint's form and as its HTTP Basic header: the form agrees with a plain reading of the whole
-//! body, and what a client encodes comes back.
+//! Any bytes as the token endpoint's form and as its HTTP Basic header: the form agrees with a plain reading of the
+//! whole body, and everything that a client encodes is decoded again.
 #![no_main]
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
-//! A random image from a random history, then random changes as a list: after each change the storage holds what a
-//! plain map holds, a change that fails changes nothing, and a restart finds the same with nothing to repair.
+//! A random image from a random history, then random changes as a list: after each change the storage has the same
+//! values as a plain map, a change that fails changes nothing, and a restart finds the same with nothing to repair.
 //!
-//! Or any bytes as the image, then random changes of what is in it: whatever it is, the work is bounded by its size.
+//! Or any bytes as the image, then random changes of its values: whatever it contains, the work is bounded by its size.
 //!
 //! ```text
 //!   mode, 1 byte │ history │ changes
@@ -34,7 +34,7 @@ mod lost;
 /// The first byte of an input with an image.
 const IMAGE: u8 = 0xFE;
 
-/// Where the image begins in such an input.
+/// The offset of the image in such an input.
 fn image_offset(data: &[u8]) -> Option<usize> {
     let [IMAGE, length, rest @ ..] = data else { return None };
     let length = usize::from(*length);
@@ -45,7 +45,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     match image_offset(&data[..size]) {
         Some(at) if !seed.is_multiple_of(4) => at + mutate::input(&mut data[at..], size - at, max_size - at, seed),
         Some(at) => {
-            // The changes keep their length, so that the image stays where it is.
+            // The changes keep their length, so that the image keeps its offset.
             let changes = at - 2;
             let mutated = fuzzer_mutate(&mut data[2..at], changes, changes);
             data[2 + mutated..at].fill(0);
@@ -82,11 +82,11 @@ fuzz_target!(|data: &[u8]| {
 /// How a series of changes ended.
 #[derive(Default)]
 struct End {
-    /// A change found no room.
+    /// There was no room for a change.
     failed: bool,
-    /// It was this blob, of which something may lie about until the next start.
+    /// It was this blob, of which parts may be left until the next start.
     half_written: Option<(String, String)>,
-    /// The blob that stood there before may be lost.
+    /// The blob's old value may be lost.
     lost: bool,
 }
 
@@ -193,7 +193,7 @@ fn patch_image(mut image: Vec<u8>, cipher: Option<Xts>, changes: &[u8]) {
     let Ok(mut storage) = Storage::open_as_firmware(flash, Mode::ReadWrite, cipher.clone()) else {
         return;
     };
-    // Of what a damaged partition makes of it only the work can be said.
+    // For a damaged partition only the amount of work is known.
     if let Ok(patched) = storage.patch(&rows, |_| Err::<Vec<u8>, _>("no files here")) {
         assert_eq!(patched.rows, rows.len());
     }
@@ -265,7 +265,7 @@ fn compare<F: Flash>(storage: &mut Storage<F>, map: &Map, without: Option<&(Stri
     assert_eq!(listed, expected);
 }
 
-/// What a call may fail with: no room.
+/// The only error that a call may have: no room.
 fn is_full(error: &Error) -> bool {
     matches!(error.esp(), Some(EspError::NotEnoughSpace | EspError::ValueTooLong))
 }

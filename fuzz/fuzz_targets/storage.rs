@@ -1,6 +1,6 @@
-//! Any bytes as an image: the storage opens it or says why not, without panic, and every slot can be shown; read-only
-//! it writes nothing; what it repairs stays repaired after some starts; a settled image reads the same at each start; and
-//! the work is bounded by the image's size.
+//! Any bytes as an image: the storage opens it or reports why not, without a panic, and every slot can be shown;
+//! read-only it writes nothing; repairs are complete after some starts; a settled image reads the same at each start;
+//! and the work is bounded by the image's size.
 #![no_main]
 
 use fleetmint_fuzz::{image, mutate, steps};
@@ -20,8 +20,8 @@ fuzz_target!(|data: &[u8]| {
         pages(&image).count() * ENTRY_COUNT
     );
     read_only(&image, cipher.clone());
-    // The firmware needs a second start now and then. Of a name that is there many times, each start erases one; images
-    // made up of duplicates, broken blobs and interrupted moves take one for each that comes to light.
+    // The firmware sometimes needs a second start. Each start erases only one of several values with the same name;
+    // images of many duplicates, broken blobs and interrupted moves need one start for each of them.
     let starts = pages(&image).count() * (ENTRY_COUNT + 1);
     for _ in 0..starts {
         let before = image.clone();

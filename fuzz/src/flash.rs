@@ -1,11 +1,11 @@
-//! Flash dumps out of a fuzzer's input.
+//! Flash dumps from a fuzzer's input.
 //!
 //! ```text
 //!   input    size in sectors, 1 byte │ record │ record │ …
 //!   record   sector, 1 byte │ what comes there, 1 byte │ length, 1 byte │ that many bytes
 //! ```
 //!
-//! A fuzzer never finds a checksum by itself, so those of tables, pages and keys are made to fit.
+//! A fuzzer never finds a correct checksum, so those of tables, pages and keys are corrected here.
 
 use fleetmint_nvs::layout::{PAGE_SIZE, crc32};
 use md5::{Digest, Md5};

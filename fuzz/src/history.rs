@@ -1,4 +1,4 @@
-//! A history of changes out of any bytes, and a plain map that knows what must be there after each.
+//! A history of changes from any bytes, and a plain map with the expected values after each change.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ impl Change {
         Namespace::new(namespace).expect("a short name")
     }
 
-    /// The same change of one of these keys, by namespace and key; without any, as it is.
+    /// The same change of one of these keys, by namespace and key; unchanged if there are none.
     #[must_use]
     pub fn of(self, names: &[(String, String)]) -> Self {
         let (Self::Set(namespace, key, _) | Self::Erase(namespace, key)) = &self else {
@@ -42,7 +42,7 @@ impl Change {
         }
     }
 
-    /// What a map holds after the change.
+    /// Makes the change in a map.
     pub fn apply(&self, map: &mut Map) {
         match self {
             Self::Set(namespace, key, value) => {
@@ -55,7 +55,7 @@ impl Change {
         }
     }
 
-    /// The rows of a change list, the namespace's row among them.
+    /// The rows of a change list, including the namespace's row.
     #[must_use]
     pub fn rows(&self) -> String {
         let namespace = self.namespace().raw();
@@ -75,7 +75,7 @@ impl Change {
     }
 }
 
-/// Reads changes off the bytes until they end.
+/// Reads changes from the bytes until they end.
 #[derive(Debug)]
 pub struct Changes<'a>(pub &'a [u8]);
 
@@ -110,7 +110,7 @@ impl Iterator for Changes<'_> {
     }
 }
 
-/// Small sizes mostly, up to `max` now and then.
+/// Mostly small sizes, sometimes up to `max`.
 fn size(what: u8, byte: u8, max: usize) -> usize {
     match what / 16 % 4 {
         0 | 1 => usize::from(byte) % 100,

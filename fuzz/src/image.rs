@@ -1,11 +1,11 @@
-//! What an input of the image targets means.
+//! The format of the inputs of the image targets.
 //!
 //! ```text
 //!   whole pages of 4096 bytes │ mode, if there is a byte left
 //! ```
 //!
-//! So a plain image is an input as it is. The lowest bit of the mode encrypts every entry that is not empty before
-//! the storage sees the image: the fuzzer works on the plain bytes.
+//! So a plain image is a valid input. The lowest bit of the mode encrypts every entry that is not empty before the
+//! storage sees the image: the fuzzer works on the plain bytes.
 
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::layout::{
@@ -13,7 +13,7 @@ use fleetmint_nvs::layout::{
 };
 use fleetmint_nvs::page::{Bitmap, EntryState};
 
-/// The image and, if it is encrypted, its cipher; `None` for an input that is none.
+/// The image and, if it is encrypted, its cipher; `None` for an invalid input.
 #[must_use]
 pub fn of(input: &[u8]) -> Option<(Vec<u8>, Option<Xts>)> {
     let pages = input.len() / PAGE_SIZE;

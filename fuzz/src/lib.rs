@@ -1,5 +1,5 @@
-//! What the fuzz targets share: mutations that know the structure of an NVS image, and the CRCs repaired afterwards,
-//! so that the fuzzer gets past them.
+//! The code that the fuzz targets share: mutations that know the structure of an NVS image, and correct CRCs
+//! afterwards, so that the fuzzer gets past them.
 
 pub mod flash;
 pub mod history;

@@ -1,4 +1,4 @@
-//! Mutations that know what an NVS image is made of.
+//! Mutations that know the structure of an NVS image.
 
 use fleetmint_nvs::layout::{
     BITMAP_OFFSET, BITMAP_SIZE, CHUNK_ANY, CHUNK_START_0, CHUNK_START_1, ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE,
@@ -15,7 +15,7 @@ const TYPES: [u8; 16] = [
 ];
 const STATES: [u32; 6] = [0xFFFF_FFFF, 0xFFFF_FFFE, 0xFFFF_FFFC, 0xFFFF_FFF8, 0, 0xFFFF_FFF0];
 
-/// For `fuzz_mutator!`: what libFuzzer itself would do, or what this module knows, to an input of [`crate::image`].
+/// For `fuzz_mutator!`: applies a mutation of libFuzzer, or of this module, to an input of [`crate::image`].
 pub fn input(data: &mut [u8], size: usize, max: usize, seed: u32) -> usize {
     let mut random = Random::new(u64::from(seed));
     let mode = data[..size].chunks_exact(PAGE_SIZE).remainder().first().copied();
@@ -48,7 +48,7 @@ pub fn image(data: &mut [u8], size: usize, max: usize, seed: u64) -> usize {
         size = mutate(data, size, max.min(data.len()), &mut random);
     }
     let image = &mut data[..size];
-    // Damaged CRCs are inputs, too, but not the rule.
+    // Images with damaged CRCs are inputs too, but rare ones.
     match random.below(16) {
         0 => {}
         1 => image.chunks_exact_mut(PAGE_SIZE).for_each(seal::header),
@@ -79,7 +79,7 @@ fn mutate(data: &mut [u8], size: usize, max: usize, random: &mut Random) -> usiz
             let chunk = [CHUNK_START_0, CHUNK_START_1, CHUNK_ANY, 1, 0x81, random.byte()];
             page[entry + 3] = random.choose(&chunk);
         }
-        // A name: one byte, or the terminator away.
+        // A name: one byte changed, or the terminator removed.
         4 => page[entry + 8 + random.below(16)] = random.choose(b"\0ab\xFF"),
         // The data field: a size, a chunk count, a number.
         5 => page[entry + 24 + random.below(8)] = random.byte(),
@@ -88,7 +88,7 @@ fn mutate(data: &mut [u8], size: usize, max: usize, random: &mut Random) -> usiz
             let size = random.choose(&size) as u16;
             page[entry + 24..][..2].copy_from_slice(&size.to_le_bytes());
         }
-        // The bitmap: what an entry is said to be.
+        // The bitmap: the state of an entry.
         7 | 8 => {
             let states = [
                 EntryState::Empty,
@@ -105,7 +105,7 @@ fn mutate(data: &mut [u8], size: usize, max: usize, random: &mut Random) -> usiz
             page[4..8].copy_from_slice(&random.choose(&sequence).to_le_bytes());
         }
         11 => page[8] = random.choose(&[0xFE, 0xFF, 0xFD, 0x00]),
-        // Whole pages: copied, blanked, added, taken away.
+        // Whole pages: copied, blanked, added, removed.
         12 => {
             let copy = page.to_vec();
             data[other * PAGE_SIZE..][..PAGE_SIZE].copy_from_slice(&copy);
@@ -151,7 +151,7 @@ fn set_state(page: &mut [u8], entry: usize, state: EntryState) {
     page[BITMAP_OFFSET..][..BITMAP_SIZE].copy_from_slice(&bitmap.to_bytes());
 }
 
-/// How many entries the bitmap says are not empty.
+/// The number of entries that are not empty according to the bitmap.
 fn used(page: &[u8]) -> usize {
     ENTRY_COUNT - bitmap(page).count(EntryState::Empty)
 }

@@ -1,4 +1,4 @@
-//! SplitMix64: small, and all that a mutation needs of randomness.
+//! SplitMix64: small, and random enough for mutations.
 
 #[derive(Debug, Clone)]
 pub struct Random(u64);

@@ -6,14 +6,14 @@ use fleetmint_nvs::layout::{
 };
 use fleetmint_nvs::page::{Bitmap, EntryState};
 
-/// Where a page's header keeps its CRC, and what that covers.
+/// The offset of the CRC in a page's header, and the bytes that it covers.
 const HEADER_CRC: usize = 28;
 const HEADER_COVERED: core::ops::Range<usize> = 4..28;
-/// Where an entry keeps its CRC and, of a value that follows it, that value's.
+/// The offset of the CRC in an entry, and of the CRC of a value that follows it.
 const ENTRY_CRC: usize = 4;
 const DATA_CRC: usize = 28;
 
-/// Seals every page of `image`; what follows the last whole page stays.
+/// Seals every page of `image`; bytes after the last whole page stay.
 pub fn image(image: &mut [u8]) {
     for page in image.chunks_exact_mut(PAGE_SIZE) {
         header(page);
@@ -30,7 +30,7 @@ pub fn header(page: &mut [u8]) {
     page[HEADER_CRC..HEADER_CRC + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Seals the entries that the bitmap of `page` says are written, and the values behind them.
+/// Seals the entries that are written according to the bitmap of `page`, and the values after them.
 pub fn entries(page: &mut [u8]) {
     let bitmap: &[u8; BITMAP_SIZE] = page[BITMAP_OFFSET..][..BITMAP_SIZE].try_into().expect("a whole page");
     let bitmap = Bitmap::from_bytes(bitmap);

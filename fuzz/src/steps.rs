@@ -2,8 +2,8 @@
 
 use fleetmint_nvs::layout::{ENTRY_COUNT, PAGE_SIZE};
 
-/// Counts steps, and fails when there are more than an image of this size may take: several looks at each entry for each
-/// of those on its page.
+/// Counts steps, and fails if there are more than allowed for an image of this size: reading each entry several times
+/// for each entry on its page.
 pub fn meter(size: usize) -> impl FnMut(usize) -> bool {
     let most = size / PAGE_SIZE * ENTRY_COUNT * ENTRY_COUNT * 8;
     let mut taken = 0;
