@@ -76,7 +76,7 @@ def check(clone, target_dir):
     serving = subprocess.Popen(
         ["./run", *arguments], cwd=clone, env=environment, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, start_new_session=True,
-        # A terminal's jobs listen to Ctrl-C, also where this script's own parent made it deaf.
+        # A terminal's jobs react to Ctrl-C, even if this script's own parent ignores it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     lines = []
@@ -84,7 +84,7 @@ def check(clone, target_dir):
         lines.append(line)
         if line.startswith("serving"):
             break
-    # As the terminal does at Ctrl-C: to every process of the group.
+    # Like the terminal at Ctrl-C: to every process of the group.
     os.killpg(serving.pid, signal.SIGINT)
     out, err = serving.communicate(timeout=60)
     ended = (serving.returncode, "".join(lines) + out, err)

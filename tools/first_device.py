@@ -26,7 +26,7 @@ STOP_SECONDS = 30
 PARTITION_SIZE = 0x6000
 MODEL = {"code": "sample", "name": "Sample model"}
 DEVICE_NAME = "Sample device"
-# What a terminal must not show.
+# Characters that a terminal must not show.
 SECRET_KEYS = {"client_secret", "wifi_password"}
 
 
@@ -48,8 +48,8 @@ def main():
         )
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     log_path = settings.data_dir / "serve.log"
-    # So that a plain `kill` ends the server, too, as Ctrl-C does. And Ctrl-C by name: a shell's background job begins
-    # with it ignored, but the server heeds it all the same.
+    # A plain `kill` also ends the server, like Ctrl-C. SIGINT is set explicitly, because a shell's background job starts
+    # with it ignored, but the server still reacts to it.
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGINT, interrupted)
     with open(log_path, "wb") as log:
@@ -67,7 +67,7 @@ def main():
     except Failed as failure:
         sys.exit(f"run: {failure}")
     except KeyboardInterrupt:
-        # A walk that was interrupted is no success; ending the serving is.
+        # Interrupting before the device has its token is a failure; ending the server after it is not.
         if once:
             sys.exit(130)
     finally:

@@ -77,7 +77,7 @@ def keycloak():
     user, password = (os.environ[f"FLEETMINT_TEST_KEYCLOAK_{name}"] for name in ("ADMIN", "ADMIN_PASSWORD"))
 
     def call(method, path, body=None):
-        # A new token each time, since one lives for a minute only.
+        # A new token each time, because a token is only valid for a minute.
         form = {"grant_type": "password", "client_id": "admin-cli", "username": user, "password": password}
         form = urllib.parse.urlencode(form).encode()
         token = send("POST", f"{base}/realms/master/protocol/openid-connect/token", form, {})["access_token"]
@@ -97,7 +97,7 @@ def keycloak():
             "FLEETMINT_IDENTITY__KEYCLOAK__CLIENT_ID": "fleetmint",
             "FLEETMINT_IDENTITY__KEYCLOAK__CLIENT_SECRET": secret,
             "FLEETMINT_IDENTITY__KEYCLOAK__DEVICE_SCOPE": "fleetmint-device",
-            # It shares two cores with what calls the service.
+            # It shares two cores with the callers of the service.
             "FLEETMINT_IDENTITY__KEYCLOAK__TIMEOUT_SECONDS": "20",
         }
     finally:
@@ -131,7 +131,7 @@ def check(address, folder, lane, provider):
     token = (folder / "fleetmint-data" / "admin-token").read_text().strip()
     config = folder / "schemathesis.toml"
     text = (ROOT / "schemathesis.toml").read_text().replace("tools.api.hooks", "tools.api.lane")
-    # In a file, since arguments are for all to read.
+    # In a file, because every user can read a process's arguments.
     config.write_text(f'{text}\n[auth.openapi.administrator]\nbearer = "{token}"\n')
     config.chmod(0o600)
     seed = ["--seed", "1"] if lane == "quick" else []

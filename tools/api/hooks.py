@@ -22,7 +22,7 @@ SAID_BY_THE_STATE = {
     "get_provisioning": WIFI | URLS,
     "patch_provisioning": WIFI | URLS | {"/data", "/nvs_keys"},
 }
-# The kinds of problems that name no value: what was asked for before, what somebody else changed, what has no room.
+# The kinds of problems that name no value: a repeated call, another caller's change, no room.
 KINDS_OF_THE_STATE = {"precondition-failed", "idempotency-key-reused", "does-not-fit", "value-missing"}
 
 
@@ -31,7 +31,7 @@ def filter_failure(ctx, failure, case, response):
     if isinstance(failure, RejectedPositiveData):
         return not refused_for_the_state(case, response)
     if isinstance(failure, AcceptedNegativeData):
-        # A precondition is looked at before the body is (RFC 9110 §13.2.1), so a 412 accepts nothing.
+        # A precondition is checked before the body (RFC 9110 §13.2.1), so a 412 does not mean a valid body.
         return response.status_code != 412 and not short_only_in_characters(case)
     return True
 
@@ -51,7 +51,7 @@ def refused_for_the_state(case, response):
     if not pointers or not pointers <= known:
         return False
     if pointers & WIFI and not case.operation.path.endswith(("/provisioning", "/provisioning/patch")):
-        # Only what is not ASCII has more bytes than characters.
+        # Only text that is not ASCII has more bytes than characters.
         texts = provisioning_of(case)
         return all(not str(texts.get(pointer.rsplit("/", 1)[1], "")).isascii() for pointer in pointers & WIFI)
     return True

@@ -64,7 +64,7 @@ with client as client:
     assert changed.name == "Walked device, renamed"
     assert changed.provisioning.wifi_password_state == "empty"
     shown = expect(get_device.sync_detailed(device.id, client=client), 200, Device)
-    # What was answered is sent back, and changes nothing.
+    # The answer is sent back unchanged, and changes nothing.
     same = ChangeDevice.from_dict(shown.to_dict())
     again = expect(update_device.sync_detailed(device.id, client=client, body=same), 200, Device)
     assert again.provisioning == shown.provisioning and again.created_at == shown.created_at

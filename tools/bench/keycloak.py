@@ -98,7 +98,7 @@ def measure(options, keycloak, server):
             bare.append(wrk.load(secret, connections, options.seconds, keycloak.headers()))
         report("keycloak_provisioning", connections, wrk.medians(ours), wrk.medians(bare), goals)
 
-    # What the server sends for a device.
+    # The calls that the server sends for a device.
     create_client = json.dumps(
         {
             "clientId": "iotdevice-bench-NUMBER",
@@ -121,7 +121,7 @@ def measure(options, keycloak, server):
     )
     create_device = json.dumps({"device_model_id": model["id"], "name": "NUMBER"})
     ours, bare = [], []
-    # Creating is warm much later than reading: Keycloak goes on compiling for thousands of clients.
+    # Creating needs a much longer warm-up than reading: Keycloak's JIT compiler is busy for thousands of clients.
     warm, seconds = 0, 3 * options.seconds
     for number in range(1000):
         first = number * 1_000_000

@@ -65,7 +65,7 @@ def compare(options, size, connections, ours, theirs):
     for _ in range(options.rounds):
         for name, (url, headers) in (("fleetmint", ours), ("nginx", theirs)):
             rounds[name].append(wrk.load(url, connections, options.seconds, headers, core=1))
-        # The disk's speed changes with what else the machine does, so it is asked in each round.
+        # The disk's speed depends on other work of the machine, so it is measured in each round.
         sync_us.append(fdatasync(options.folder))
     fleetmint, nginx_ = wrk.medians(rounds["fleetmint"]), wrk.medians(rounds["nginx"])
     line = {

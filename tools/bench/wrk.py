@@ -36,7 +36,7 @@ def medians(results):
 def _run(command, **environment):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     if done.returncode:
-        # The command holds a token: the message does without it.
+        # The command contains a token, so the message does not show it.
         raise SystemExit(f"bench: wrk failed: {done.stderr.strip()}")
     return parse(done.stdout)
 
