@@ -52,6 +52,19 @@ impl Race {
         })
     }
 
+    /// As one of the two services has it.
+    pub(crate) fn database(&self) -> &Database {
+        let [database, _] = &self.databases;
+        database
+    }
+
+    /// Has one writer do this.
+    pub(crate) fn alone<T>(&self, work: impl FnOnce(&mut Connection) -> T) -> T {
+        self.database()
+            .read_blocking::<_, Error>(|connection| Ok(work(connection)))
+            .unwrap()
+    }
+
     /// [`Race::run`], for what only one of the writers may be told to have done.
     pub(crate) fn has_one_winner(&self, work: impl Fn(&mut Connection) -> bool + Sync) {
         let won = self.run(work).into_iter().filter(|won| *won).count();

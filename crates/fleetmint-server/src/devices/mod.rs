@@ -12,13 +12,12 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::audit::{self, Reason};
 use crate::change::FieldChange;
-use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection, Constraint, time_of_change};
 use crate::identity::Client;
 use crate::name;
 use crate::operation::Operation;
-use crate::overrides::{ChangeOverrides, MQTT_USERINFO, Overrides};
+use crate::overrides::{self, ChangeOverrides, MQTT_USERINFO, Overrides};
 use crate::seal::{Seal, SealedAt};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
@@ -260,11 +259,6 @@ pub(crate) const fn place<'a>(key: &'a str, column: &'static str) -> SealedAt<'a
 
 /// Seals the user names and passwords of brokers that an earlier version stored as plain text.
 pub(crate) fn seal_userinfo(connection: &mut Connection, seal: &Seal) -> Result<(), Error> {
-    for (id, key, url) in store::urls_with_userinfo(connection)? {
-        if let Some((masked, userinfo)) = url::split_userinfo(&url) {
-            let sealed = seal.seal(place(&key, MQTT_USERINFO), userinfo.as_bytes());
-            store::set_mqtt_url(connection, id, &masked, &sealed)?;
-        }
-    }
-    Ok(())
+    let seal = |key: &str, userinfo: &str| seal.seal(place(key, MQTT_USERINFO), userinfo.as_bytes());
+    Ok(overrides::store::devices::seal_userinfo(connection, seal)?)
 }

@@ -118,27 +118,6 @@ pub(super) fn update(connection: &mut Connection, device: &Device, read: Timesta
     }
 }
 
-/// The brokers' URLs whose user name and password are not sealed, with the row's id and key.
-pub(super) fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64, String, String)>, database::Error> {
-    Ok(dsl::devices
-        .filter(dsl::mqtt_url.like("%://%@%").and(dsl::mqtt_userinfo.is_null()))
-        .select((dsl::id, dsl::key, dsl::mqtt_url.assume_not_null()))
-        .load(connection)?)
-}
-
-/// Stores a URL and the sealed part that was split off it, unless that was done before.
-pub(super) fn set_mqtt_url(
-    connection: &mut Connection,
-    id: i64,
-    masked: &str,
-    userinfo: &[u8],
-) -> Result<(), database::Error> {
-    diesel::update(dsl::devices.find(id).filter(dsl::mqtt_userinfo.is_null()))
-        .set((dsl::mqtt_url.eq(masked), dsl::mqtt_userinfo.eq(userinfo)))
-        .execute(connection)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

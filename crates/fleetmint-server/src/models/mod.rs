@@ -9,12 +9,11 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::audit::{self, Reason};
 use crate::change::FieldChange;
-use crate::config::url;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection, time_of_change};
 use crate::idempotency::{Once, Outcome};
 use crate::operation::Operation;
-use crate::overrides::{ChangeOverrides, MQTT_USERINFO, Overrides};
+use crate::overrides::{self, ChangeOverrides, MQTT_USERINFO, Overrides};
 use crate::seal::{Seal, SealedAt};
 use crate::version::{Changed, Expected, Version};
 use crate::violation::Violation;
@@ -292,11 +291,6 @@ pub(crate) const fn place<'a>(code: &'a str, column: &'static str) -> SealedAt<'
 
 /// Seals the user names and passwords of brokers that an earlier version stored as plain text.
 pub(crate) fn seal_userinfo(connection: &mut Connection, seal: &Seal) -> Result<(), Error> {
-    for (id, code, url) in store::urls_with_userinfo(connection)? {
-        if let Some((masked, userinfo)) = url::split_userinfo(&url) {
-            let sealed = seal.seal(place(&code, MQTT_USERINFO), userinfo.as_bytes());
-            store::set_mqtt_url(connection, id, &masked, &sealed)?;
-        }
-    }
-    Ok(())
+    let seal = |code: &str, userinfo: &str| seal.seal(place(code, MQTT_USERINFO), userinfo.as_bytes());
+    Ok(overrides::store::device_models::seal_userinfo(connection, seal)?)
 }

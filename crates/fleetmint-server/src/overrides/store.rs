@@ -1,13 +1,16 @@
 //! The columns of the overrides, which `device_models` and `devices` have alike: `database/schema.rs` lists them.
 
-use crate::database::prelude::*;
 use fleetmint_board::provisioning::{BySetting, Setting};
 
 use super::{Columns, Override, Overrides};
+use crate::config::url;
+use crate::database::prelude::*;
 use crate::database::schema::overrides_columns;
+use crate::database::{self, Connection};
 
-/// Makes a module of a table's name with `Row`: the overrides' columns of that table, to be embedded in the table's own row.
-macro_rules! row_of {
+/// Creates a module of a table's name with what both tables have: `Row`, the overrides' columns, to be embedded in the
+/// table's own row; and `seal_userinfo`.
+macro_rules! overrides_of {
     ($table:ident, text: [$($text:ident),*], sealed: [$($sealed:ident),*]) => {
         pub(crate) mod $table {
             use super::*;
@@ -71,16 +74,62 @@ macro_rules! row_of {
                     row
                 }
             }
+
+            /// Seals the user names and passwords of brokers that an earlier version stored in the URL. `seal` gets the
+            /// row's own name and what to seal.
+            pub(crate) fn seal_userinfo(
+                connection: &mut Connection,
+                seal: impl Fn(&str, &str) -> Vec<u8>,
+            ) -> Result<(), database::Error> {
+                for (id, name, url) in urls_with_userinfo(connection)? {
+                    if let Some((masked, userinfo)) = url::split_userinfo(&url) {
+                        set_mqtt_url(connection, id, &url, &masked, &seal(&name, userinfo))?;
+                    }
+                }
+                Ok(())
+            }
+
+            /// The brokers' URLs whose user name and password are not sealed, with the row's id and name.
+            fn urls_with_userinfo(connection: &mut Connection) -> Result<Vec<(i64, String, String)>, database::Error> {
+                Ok($table::table
+                    .filter($table::mqtt_url.like("%://%@%").and($table::mqtt_userinfo.is_null()))
+                    .select(($table::id, own_names::$table, $table::mqtt_url.assume_not_null()))
+                    .load(connection)?)
+            }
+
+            /// Replaces a URL that is still as it was read, and stores the sealed part that was split off it. Says whether it did.
+            pub(super) fn set_mqtt_url(
+                connection: &mut Connection,
+                id: i64,
+                read: &str,
+                masked: &str,
+                userinfo: &[u8],
+            ) -> Result<bool, database::Error> {
+                let unchanged = $table::mqtt_url.eq(read).and($table::mqtt_userinfo.is_null());
+                let changed = diesel::update($table::table.find(id).filter(unchanged))
+                    .set(($table::mqtt_url.eq(masked), $table::mqtt_userinfo.eq(userinfo)))
+                    .execute(connection)?;
+                Ok(changed == 1)
+            }
         }
     };
 }
 
-overrides_columns!(row_of, device_models);
-overrides_columns!(row_of, devices);
+overrides_columns!(overrides_of, device_models);
+overrides_columns!(overrides_of, devices);
+
+/// The column that names a row of each table, also where its secrets are sealed.
+mod own_names {
+    pub(super) use crate::database::schema::device_models::code as device_models;
+    pub(super) use crate::database::schema::devices::key as devices;
+}
 
 #[cfg(test)]
 mod tests {
+    use diesel::connection::SimpleConnection as _;
+
     use super::*;
+    use crate::database::race::Race;
 
     /// A setting without its column would be lost silently.
     #[test]
@@ -101,6 +150,27 @@ mod tests {
                 assert_eq!(stored.text, given.text, "{setting}");
                 assert_eq!(stored.sealed, given.sealed, "{setting}");
             }
+        }
+    }
+
+    #[test]
+    fn a_url_is_sealed_once_and_not_over_a_change() {
+        let race = Race::new(
+            "INSERT INTO device_models (id, code, name, created_at, updated_at, name_folded)
+             VALUES (1, 'm', '', 0, 0, '');
+             INSERT INTO devices (id, key, device_model_id, name, client_id, state, created_at, updated_at, name_folded)
+             VALUES (1, 'k', 1, '', 'c', 'active', 0, 0, '')",
+        );
+        for n in 0..20 {
+            let url = format!("mqtt://u:{n}@h");
+            race.alone(|connection| {
+                let store = format!("UPDATE devices SET mqtt_url = '{url}', mqtt_userinfo = NULL");
+                connection.batch_execute(&store).unwrap();
+            });
+            race.has_one_winner(|connection| {
+                assert!(!devices::set_mqtt_url(connection, 1, "mqtt://u:another@h", "", b"x").unwrap());
+                devices::set_mqtt_url(connection, 1, &url, "mqtt://***@h", b"sealed").unwrap()
+            });
         }
     }
 }
