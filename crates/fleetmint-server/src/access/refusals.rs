@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// connection, and an administrator there is answered a second later.
 pub(crate) const WAIT: Duration = Duration::from_secs(1);
 
-/// How many refused calls are logged in one [`LOG_WINDOW`].
+/// How many refused calls are logged within one [`LOG_WINDOW`].
 const LOGGED_MAX: u32 = 50;
 
 const LOG_WINDOW: Duration = Duration::from_secs(10);
@@ -25,61 +25,61 @@ pub struct Refusals {
     /// `None` if the settings have no limit.
     counts: Option<Failures<Source>>,
     clock: Arc<dyn Clock>,
-    logged: Mutex<Logged>,
+    log: Mutex<LogWindow>,
 }
 
 #[derive(Debug, Default)]
-struct Logged {
-    /// The time when the window began.
+struct LogWindow {
     since: Option<Instant>,
-    lines: u32,
-    left_out: u64,
+    logged: u32,
+    /// How many calls were not logged since the last one that was.
+    skipped: u64,
 }
 
 /// Whether a refused call is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Telling {
-    /// Yes, with the number of calls before it that were not logged.
-    Line { left_out: u64 },
-    /// Too many were logged in a short time.
-    LeftOut,
+pub(crate) enum LogDecision {
+    /// It is, with the number of calls before it that were not.
+    Log { skipped: u64 },
+    /// It is not: too many were logged within a short time.
+    Skip,
 }
 
 impl Refusals {
-    /// `max` is the limit of refused calls in a minute from one address; 0 is no limit.
+    /// From `per_minute` refused calls within a minute, an address has too many; 0 is no limit.
     pub fn new(per_minute: u32, clock: Arc<dyn Clock>) -> Self {
         Self {
             counts: (per_minute > 0).then(|| Failures::new(per_minute, WINDOW)),
             clock,
-            logged: Mutex::default(),
+            log: Mutex::default(),
         }
     }
 
-    /// Counts a refused call.
-    pub(crate) fn add(&self, source: Source) -> Telling {
+    /// Counts a refused call, and decides whether it is logged.
+    pub(crate) fn add(&self, source: Source) -> LogDecision {
         let now = self.clock.monotonic();
         if let Some(counts) = &self.counts {
             counts.add(&source.subscriber(), now);
         }
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log
             .since
             .is_none_or(|since| now.saturating_duration_since(since) >= LOG_WINDOW)
         {
-            logged.since = Some(now);
-            logged.lines = 0;
+            log.since = Some(now);
+            log.logged = 0;
         }
-        if logged.lines >= LOGGED_MAX {
-            logged.left_out += 1;
-            return Telling::LeftOut;
+        if log.logged >= LOGGED_MAX {
+            log.skipped += 1;
+            return LogDecision::Skip;
         }
-        logged.lines += 1;
-        Telling::Line {
-            left_out: std::mem::take(&mut logged.left_out),
+        log.logged += 1;
+        LogDecision::Log {
+            skipped: std::mem::take(&mut log.skipped),
         }
     }
 
-    /// Whether calls from this address have to wait. It costs next to nothing while no call is refused.
+    /// Whether calls from this address must wait. While no call is refused, this takes no lock.
     pub(crate) fn are_too_many(&self, source: Source) -> bool {
         let counts = self.counts.as_ref().filter(|counts| counts.is_watching());
         counts.is_some_and(|counts| counts.wait(&source.subscriber(), self.clock.monotonic()).is_some())
@@ -125,13 +125,13 @@ mod tests {
     fn some_are_logged_and_the_others_counted() {
         let (refusals, clock) = refusals(20);
         for _ in 0..LOGGED_MAX {
-            assert_eq!(refusals.add(source(1)), Telling::Line { left_out: 0 });
+            assert_eq!(refusals.add(source(1)), LogDecision::Log { skipped: 0 });
         }
         for _ in 0..1000 {
-            assert_eq!(refusals.add(source(1)), Telling::LeftOut);
+            assert_eq!(refusals.add(source(1)), LogDecision::Skip);
         }
         clock.advance(LOG_WINDOW);
-        assert_eq!(refusals.add(source(1)), Telling::Line { left_out: 1000 });
-        assert_eq!(refusals.add(source(1)), Telling::Line { left_out: 0 });
+        assert_eq!(refusals.add(source(1)), LogDecision::Log { skipped: 1000 });
+        assert_eq!(refusals.add(source(1)), LogDecision::Log { skipped: 0 });
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::Method;
 use fleetmint_board::escape::bounded_line;
 
-use crate::access::refusals::Telling;
+use crate::access::refusals::LogDecision;
 use crate::http::problem::Cause;
 use crate::operation::Operation;
 use crate::source::Source;
@@ -39,7 +39,7 @@ pub(super) struct Line<'a> {
     pub(super) took: Duration,
     pub(super) cause: Option<&'a Cause>,
     /// The caller was refused: whether this is logged.
-    pub(super) refused: Option<Telling>,
+    pub(super) refused: Option<LogDecision>,
     /// The client that was refused, by the id that it gave.
     pub(super) refused_client: Option<&'a str>,
 }
@@ -72,13 +72,13 @@ impl Line<'_> {
             };
         }
         match self.refused {
-            Some(Telling::Line { left_out }) => {
+            Some(LogDecision::Log { skipped }) => {
                 let client_id = self.refused_client.map(|client| bounded_line(client, CLIENT_MAX));
-                let left_out = Some(left_out).filter(|left_out| *left_out > 0);
-                answered!(warn client_id, refused_and_not_logged = left_out,);
+                let skipped = Some(skipped).filter(|skipped| *skipped > 0);
+                answered!(warn client_id, refused_and_not_logged = skipped,);
                 return;
             }
-            Some(Telling::LeftOut) => return,
+            Some(LogDecision::Skip) => return,
             None => {}
         }
         if self.status >= 500 {
