@@ -22,25 +22,25 @@ use crate::operation::{Call, Operation, Who};
 #[openapi(
     info(
         title = "Fleetmint",
-        description = "Gives every ESP32 of a fleet an identity of its own, and the NVS image that carries it.\n\n\
+        description = "Gives every ESP32 of a fleet its own identity, and the NVS image that brings it onto the chip.\n\n\
                        Every call below `/api/` sends `Authorization: Bearer` with an administrator token. \
                        Errors are RFC 9457 problems.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     components(schemas(problem::Body)),
     tags(
-        (name = "device models", description = "What a device type requires"),
-        (name = "devices", description = "What exists"),
-        (name = "provisioning", description = "What goes onto the chip"),
-        (name = "identity", description = "A device's credential at its identity provider"),
-        (name = "audit", description = "Who saw or changed what"),
-        (name = "built-in identity provider", description = "OAuth2 for devices, where no Keycloak does it"),
+        (name = "device models", description = "Types of devices and their provisioning values"),
+        (name = "devices", description = "Devices and their provisioning values"),
+        (name = "provisioning", description = "NVS images for devices"),
+        (name = "identity", description = "A device's OAuth2 client at its identity provider"),
+        (name = "audit", description = "Who read or changed what, and when"),
+        (name = "built-in identity provider", description = "OAuth2 for devices, without Keycloak"),
         (name = "health", description = "For orchestrators and monitoring"),
     )
 )]
 struct Frame;
 
-/// The document before the routes have added themselves.
+/// The document without the routes, which the router adds.
 pub(super) fn frame() -> OpenApi {
     Frame::openapi()
 }
@@ -51,7 +51,7 @@ const BEARER: &str = "administrator";
 /// The extension with the lowest role that may call an operation.
 const ROLE: &str = "x-fleetmint-role";
 
-/// Adds the shared parameters and errors to every operation, and its body to every error.
+/// Adds to every operation its role and the errors that such calls have in common, and to every error its body.
 pub(super) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
@@ -73,7 +73,7 @@ pub(super) fn complete(document: &mut OpenApi) {
     }
 }
 
-/// Whether a call that succeeds is answered with a body.
+/// Whether a successful call is answered with a body.
 fn answers_with_content(operation: &Documented) -> bool {
     let mut responses = operation.responses.responses.iter();
     responses.any(|(status, response)| match response {
@@ -143,7 +143,7 @@ fn retry_after() -> RefOr<Header> {
     RefOr::T(header)
 }
 
-/// The document in JSON: filled once all routes have added themselves.
+/// The document in JSON, filled once the router has added all routes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Document(Arc<OnceLock<(Bytes, Once)>>);
 
