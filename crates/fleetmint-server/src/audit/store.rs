@@ -222,6 +222,9 @@ enum Way {
     },
 }
 
+/// A page of its own kind, not [`keyset::page`](crate::database::keyset::page): the id is the only order, so the page
+/// begins by a plain `id < before`, where the other's condition for equal values would keep SQLite from the range of ids;
+/// and a page may end before it is full, where it has looked at [`LOOKED_AT_MAX`] records.
 pub(super) fn list(connection: &mut Connection, filter: &Filter, limit: i64) -> Result<Listed, database::Error> {
     let before = match filter.before {
         Some(before) => before,
