@@ -10,11 +10,12 @@ pub enum Constraint {
     ClientDeviceKey,
     ClientSecretId,
     SigningKeyId,
+    FirstSigningKey,
     IdempotencyKey,
 }
 
 impl Constraint {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::InstanceName,
         Self::DeviceModelCode,
         Self::DeviceKey,
@@ -24,6 +25,7 @@ impl Constraint {
         Self::ClientDeviceKey,
         Self::ClientSecretId,
         Self::SigningKeyId,
+        Self::FirstSigningKey,
         Self::IdempotencyKey,
     ];
 
@@ -40,6 +42,7 @@ impl Constraint {
             Self::ClientDeviceKey => "clients.device_key",
             Self::ClientSecretId => "client_secrets.id",
             Self::SigningKeyId => "signing_keys.kid",
+            Self::FirstSigningKey => "signing_keys.is_first",
             Self::IdempotencyKey => "idempotency_keys.caller, idempotency_keys.key",
         }
     }

@@ -73,6 +73,7 @@ diesel::table! {
         kid -> Text,
         secret -> Binary,
         created_at -> BigInt,
+        is_first -> Nullable<Bool>,
     }
 }
 

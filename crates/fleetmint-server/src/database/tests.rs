@@ -147,7 +147,7 @@ fn each_unique_constraint_is_recognized() {
                   name_folded) VALUES";
     let client = "INSERT INTO clients (client_id, device_key, enabled, created_at) VALUES";
     let secret = "INSERT INTO client_secrets (id, client_id, secret, created_at) VALUES";
-    let signing_key = "INSERT INTO signing_keys (kid, secret, created_at) VALUES";
+    let signing_key = "INSERT INTO signing_keys (kid, secret, created_at, is_first) VALUES";
     let idempotency_key = "INSERT INTO idempotency_keys (caller, key, fingerprint, created_at) VALUES";
     for row in [
         "INSERT INTO instance (name, value) VALUES ('n', x'00')".to_owned(),
@@ -155,7 +155,7 @@ fn each_unique_constraint_is_recognized() {
         format!("{device} (1, 'k', 1, '', 'c', 'active', 0, 0, 's', '')"),
         format!("{client} ('c', 'k', 1, 0)"),
         format!("{secret} ('i', 'c', x'00', 0)"),
-        format!("{signing_key} ('k', x'00', 0)"),
+        format!("{signing_key} ('k', x'00', 0, 1)"),
         format!("{idempotency_key} ('a', 'k', x'00', 0)"),
     ] {
         execute(&row).unwrap();
@@ -169,7 +169,8 @@ fn each_unique_constraint_is_recognized() {
         Constraint::ClientId => format!("{client} ('c', 'l', 1, 0)"),
         Constraint::ClientDeviceKey => format!("{client} ('d', 'k', 1, 0)"),
         Constraint::ClientSecretId => format!("{secret} ('i', 'c', x'01', 0)"),
-        Constraint::SigningKeyId => format!("{signing_key} ('k', x'01', 0)"),
+        Constraint::SigningKeyId => format!("{signing_key} ('k', x'01', 0, NULL)"),
+        Constraint::FirstSigningKey => format!("{signing_key} ('l', x'01', 0, 1)"),
         Constraint::IdempotencyKey => format!("{idempotency_key} ('a', 'k', x'01', 0)"),
     };
     for constraint in Constraint::ALL {

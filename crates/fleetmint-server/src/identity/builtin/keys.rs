@@ -83,20 +83,17 @@ impl std::fmt::Debug for Keys {
 impl Keys {
     /// Reads the keys, and creates the first in a new database.
     pub(super) fn start(database: &Database, seal: &Seal, now: Timestamp) -> Result<Self, KeyError> {
-        // One serializable transaction: if two servers start on an empty database, the second finds the first's key.
         let keys = database.write_blocking(|connection| {
             if let Some(keys) = KeySet::read(connection, seal)? {
                 return Ok(keys);
             }
-            let system = SystemRandom::new();
-            let newest = create(connection, seal, &system, now)?;
-            let record = Entry::of_start(now, Operation::CreateSigningKey);
-            audit::insert(connection, &record, Outcome::Succeeded)?;
-            Ok::<_, KeyError>(KeySet {
-                newest,
-                older: Vec::new(),
-                random: system,
-            })
+            if create_first(connection, seal, now)? {
+                let record = Entry::of_start(now, Operation::CreateSigningKey);
+                audit::insert(connection, &record, Outcome::Succeeded)?;
+            }
+            // Another server may have created it since the database was read.
+            let keys = KeySet::read(connection, seal)?;
+            Ok::<_, KeyError>(keys.ok_or(database::Error::Busy)?)
         })?;
         Ok(Self {
             database: database.clone(),
@@ -254,22 +251,18 @@ impl SigningKey {
     }
 }
 
-fn create(
-    connection: &mut Connection,
-    seal: &Seal,
-    system: &SystemRandom,
-    now: Timestamp,
-) -> Result<SigningKey, KeyError> {
-    let pkcs8 = match EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, system) {
+/// Creates the first key, unless there is one. Says whether there was none.
+fn create_first(connection: &mut Connection, seal: &Seal, now: Timestamp) -> Result<bool, KeyError> {
+    let system = SystemRandom::new();
+    let pkcs8 = match EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &system) {
         Ok(pkcs8) => pkcs8,
         Err(cause) => random::end_process(cause),
     };
-    let key = SigningKey::read(pkcs8.as_ref(), system).ok_or_else(|| KeyError::Damaged {
+    let key = SigningKey::read(pkcs8.as_ref(), &system).ok_or_else(|| KeyError::Damaged {
         kid: "just created".into(),
     })?;
     let sealed = seal.seal(sealed_at(&key.jwk.kid), pkcs8.as_ref());
-    store::insert_signing_key(connection, &key.jwk.kid, &sealed, now)?;
-    Ok(key)
+    Ok(store::insert_first_signing_key(connection, &key.jwk.kid, &sealed, now)?)
 }
 
 fn sealed_at(kid: &str) -> SealedAt<'_> {
@@ -283,6 +276,9 @@ fn sealed_at(kid: &str) -> SealedAt<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::prelude::*;
+    use crate::database::race::Race;
+    use crate::database::schema::signing_keys;
     use crate::random::SystemRandom as SecretBytes;
     use crate::seal::MasterKey;
 
@@ -300,7 +296,15 @@ mod tests {
         let other = Database::attach(&path).unwrap();
         let add = |seconds| {
             other
-                .write_blocking(|connection| create(connection, &seal, &SystemRandom::new(), at(seconds)))
+                .write_blocking::<_, KeyError>(|connection| {
+                    // The one before is not the first any more, so that another can be created.
+                    diesel::update(signing_keys::table)
+                        .set(signing_keys::is_first.eq(None::<bool>))
+                        .execute(connection)
+                        .unwrap();
+                    assert!(create_first(connection, &seal, at(seconds))?);
+                    Ok(())
+                })
                 .unwrap();
             keys_of(&other, &seal)
         };
@@ -338,6 +342,17 @@ mod tests {
         // A clock that was set back does not prolong the pause.
         assert!(!verifies(&add(4), 16).await);
         assert!(verifies(&keys_of(&other, &seal), 1).await);
+    }
+
+    #[test]
+    fn of_those_who_create_the_first_key_one_does() {
+        let seal = Seal::new(&MasterKey::generate(&SecretBytes), Arc::new(SecretBytes));
+        for _ in 0..5 {
+            let race = Race::new("");
+            race.has_one_winner(|connection| create_first(connection, &seal, Timestamp::UNIX_EPOCH).unwrap());
+            let keys = race.alone(|connection| store::signing_keys(connection).unwrap());
+            assert_eq!(keys.len(), 1);
+        }
     }
 
     fn keys_of(database: &Database, seal: &Seal) -> Arc<KeySet> {

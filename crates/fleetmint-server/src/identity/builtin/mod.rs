@@ -14,9 +14,9 @@ use jiff::Timestamp;
 
 use super::{Client, Error, Repair, Status, new_secret};
 use crate::config::Settings;
-use crate::database::{Connection, Database};
+use crate::database::{self, Connection, Database};
 use crate::random::Random;
-use crate::seal::{Seal, SealedAt};
+use crate::seal::{Seal, SealedAt, sha256};
 use crate::secret::Secret;
 use crate::source::Source;
 
@@ -98,7 +98,10 @@ impl Builtin {
         if !store::insert(connection, client, now)? {
             return Err(foreign(client.client_id));
         }
-        self.add_secret(connection, client.client_id, secret, now)
+        match self.add_secret(connection, client.client_id, None, secret, now)? {
+            true => Ok(()),
+            false => Err(database::Error::Busy.into()),
+        }
     }
 
     /// Deletes a client and its secrets, if it exists.
@@ -155,26 +158,30 @@ impl Builtin {
         })
     }
 
-    /// Repairs the client, and returns what was repaired.
+    /// Repairs the client, and returns what was repaired: by this call, where others repair it at the same time.
     ///
     /// # Errors
     /// [`Error::ForeignClient`] if the client is another device's; the database's.
     pub fn sync(&self, connection: &mut Connection, client: Client<'_>, now: Timestamp) -> Result<Vec<Repair>, Error> {
-        let status = self.status(connection, client)?;
+        let id = client.client_id;
+        let is_created = store::insert(connection, client, now)?;
+        // Unless another call deletes the client, it exists now.
+        let row = store::find(connection, id)?.ok_or(database::Error::Busy)?;
+        if row.device_key != client.device_key {
+            return Err(foreign(id));
+        }
         let mut repairs = Vec::new();
-        if !status.exists {
-            self.create(connection, client, &new_secret(self.0.random.as_ref()), now)?;
-            return Ok(vec![Repair::Created]);
+        if is_created {
+            repairs.push(Repair::Created);
         }
-        if !status.ours {
-            return Err(foreign(client.client_id));
-        }
-        if !status.enabled {
-            store::set_enabled(connection, client.client_id, true)?;
+        if !row.enabled && store::enable(connection, id)? {
             repairs.push(Repair::Enabled);
         }
-        if !status.secret {
-            self.add_secret(connection, client.client_id, &new_secret(self.0.random.as_ref()), now)?;
+        let newest = store::secrets(connection, id)?.into_iter().next();
+        let is_usable = newest.as_ref().is_some_and(|newest| self.open(id, newest).is_ok());
+        let secret = || new_secret(self.0.random.as_ref());
+        let is_set = !is_usable && self.add_secret(connection, id, newest.as_ref(), &secret(), now)?;
+        if is_set && !is_created {
             repairs.push(Repair::SecretSet);
         }
         Ok(repairs)
@@ -192,14 +199,17 @@ impl Builtin {
         }
     }
 
+    /// Adds a secret that takes the place of the newest one, or is the first. Says whether it did: where others do the
+    /// same at the same time, one of them does.
     fn add_secret(
         &self,
         connection: &mut Connection,
         client_id: &str,
+        newest: Option<&SecretRow>,
         secret: &Secret,
         now: Timestamp,
-    ) -> Result<(), Error> {
-        let id = random_id(self.0.random.as_ref());
+    ) -> Result<bool, Error> {
+        let id = id_of_next(client_id, newest);
         let row = secret_row(client_id, &id);
         let sealed = self.0.seal.seal(secret_place(&row), secret.expose().as_bytes());
         Ok(store::insert_secret(connection, &id, client_id, &sealed, now)?)
@@ -249,9 +259,87 @@ fn secret_place(row: &str) -> SealedAt<'_> {
     }
 }
 
+/// The id of the secret that comes after the newest one, or of the first: 16 bytes in hexadecimal. It follows from the one
+/// before, so that the primary key lets only one secret come after it.
+fn id_of_next(client_id: &str, newest: Option<&SecretRow>) -> String {
+    let before = newest.map_or("", |newest| newest.id.as_str());
+    // A client id holds no line feed.
+    let digest = sha256(format!("{client_id}\n{before}").as_bytes());
+    let (id, _) = digest.as_chunks::<16>();
+    id.first()
+        .map(|id| format!("{:032x}", u128::from_be_bytes(*id)))
+        .unwrap_or_default()
+}
+
 /// 16 random bytes in hexadecimal.
 fn random_id(random: &dyn Random) -> String {
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
     format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::database::prelude::*;
+    use crate::database::race::Race;
+    use crate::database::schema::client_secrets;
+    use crate::random::SystemRandom;
+    use crate::seal::MasterKey;
+
+    const CLIENT: Client<'_> = Client {
+        client_id: "iotdevice-m-a0000001",
+        device_key: "a0000001",
+        provider_ref: None,
+    };
+
+    fn builtin(race: &Race) -> Builtin {
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let seal = Seal::new(&MasterKey::generate(&*random), Arc::clone(&random));
+        Builtin(Arc::new(Inner {
+            issuer: None,
+            audience: String::new(),
+            keys: Keys::start(race.database(), &seal, Timestamp::UNIX_EPOCH).unwrap(),
+            failures: Failures::new(token::FAILURES_MAX, token::WINDOW),
+            seal,
+            random,
+        }))
+    }
+
+    /// By all writers at once: how often each repair was reported, and the secrets that there are then.
+    fn sync_at_once(race: &Race, builtin: &Builtin, now: Timestamp) -> (Vec<Repair>, Vec<SecretRow>) {
+        let repairs = race.run(|connection| builtin.sync(connection, CLIENT, now).unwrap());
+        let secrets = race.alone(|connection| store::secrets(connection, CLIENT.client_id).unwrap());
+        (repairs.into_iter().flatten().collect(), secrets)
+    }
+
+    #[test]
+    fn of_those_who_repair_a_client_one_does_and_there_is_one_secret() {
+        for _ in 0..5 {
+            let race = Race::new("");
+            let builtin = builtin(&race);
+            let (repairs, secrets) = sync_at_once(&race, &builtin, Timestamp::UNIX_EPOCH);
+            assert_eq!(secrets.len(), 1);
+            assert_eq!(repairs.iter().filter(|repair| **repair == Repair::Created).count(), 1);
+
+            // Disabled, and with a secret that does not open.
+            race.alone(|connection| {
+                builtin.set_enabled(connection, CLIENT.client_id, false).unwrap();
+                diesel::update(client_secrets::table)
+                    .set(client_secrets::secret.eq(b"damaged".as_slice()))
+                    .execute(connection)
+                    .unwrap();
+            });
+            let (mut repairs, secrets) =
+                sync_at_once(&race, &builtin, Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1));
+            assert_eq!(secrets.len(), 2);
+            repairs.sort_by_key(|repair| *repair == Repair::SecretSet);
+            assert_eq!(repairs, [Repair::Enabled, Repair::SecretSet]);
+            race.alone(|connection| builtin.secret(connection, CLIENT.client_id).unwrap());
+            let (repairs, secrets) = sync_at_once(&race, &builtin, Timestamp::UNIX_EPOCH);
+            assert_eq!((repairs, secrets.len()), (vec![], 2));
+        }
+    }
 }

@@ -65,6 +65,15 @@ pub(super) fn delete(connection: &mut Connection, client_id: &str) -> Result<(),
     Ok(())
 }
 
+/// Enables a client that is disabled. Says whether it was.
+pub(super) fn enable(connection: &mut Connection, client_id: &str) -> Result<bool, database::Error> {
+    let disabled = clients::table.find(client_id).filter(clients::enabled.eq(false));
+    let changed = diesel::update(disabled)
+        .set(clients::enabled.eq(true))
+        .execute(connection)?;
+    Ok(changed == 1)
+}
+
 /// Whether there is such a client.
 pub(super) fn set_enabled(
     connection: &mut Connection,
@@ -86,22 +95,25 @@ pub(super) fn secrets(connection: &mut Connection, client_id: &str) -> Result<Ve
     Ok(query.load(connection)?)
 }
 
+/// Inserts a secret, unless there is one with this id. Says whether there was none.
 pub(super) fn insert_secret(
     connection: &mut Connection,
     id: &str,
     client_id: &str,
     sealed: &[u8],
     now: Timestamp,
-) -> Result<(), database::Error> {
-    diesel::insert_into(client_secrets::table)
+) -> Result<bool, database::Error> {
+    let inserted = diesel::insert_into(client_secrets::table)
         .values((
             client_secrets::id.eq(id),
             client_secrets::client_id.eq(client_id),
             client_secrets::secret.eq(sealed),
             client_secrets::created_at.eq(now.as_microsecond()),
         ))
+        .on_conflict(client_secrets::id)
+        .do_nothing()
         .execute(connection)?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 /// All signing keys, newest first.
@@ -120,20 +132,24 @@ pub(super) fn signing_key_ids(connection: &mut Connection) -> Result<Vec<String>
     Ok(query.load(connection)?)
 }
 
-pub(super) fn insert_signing_key(
+/// Inserts the first signing key, unless there is one. Says whether there was none.
+pub(super) fn insert_first_signing_key(
     connection: &mut Connection,
     kid: &str,
     sealed: &[u8],
     now: Timestamp,
-) -> Result<(), database::Error> {
-    diesel::insert_into(signing_keys::table)
+) -> Result<bool, database::Error> {
+    let inserted = diesel::insert_into(signing_keys::table)
         .values((
             signing_keys::kid.eq(kid),
             signing_keys::secret.eq(sealed),
             signing_keys::created_at.eq(now.as_microsecond()),
+            signing_keys::is_first.eq(true),
         ))
+        .on_conflict(signing_keys::is_first)
+        .do_nothing()
         .execute(connection)?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 #[cfg(test)]
