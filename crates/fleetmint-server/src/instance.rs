@@ -32,14 +32,21 @@ pub(crate) fn get(connection: &mut Connection, name: &str) -> Result<Option<Vec<
     Ok(query.get_result(connection).optional()?)
 }
 
-pub(crate) fn put(connection: &mut Connection, name: &str, value: &[u8]) -> Result<(), database::Error> {
-    diesel::insert_into(dsl::instance)
-        .values((dsl::name.eq(name), dsl::value.eq(value)))
-        .on_conflict(dsl::name)
-        .do_update()
+/// Replaces a fact that is still as it was `read`, or inserts it if it still is not there. Says whether it did.
+pub(crate) fn replace(
+    connection: &mut Connection,
+    name: &str,
+    read: Option<&[u8]>,
+    value: &[u8],
+) -> Result<bool, database::Error> {
+    let Some(read) = read else {
+        return put_first(connection, name, value);
+    };
+    let unchanged = dsl::instance.find(name).filter(dsl::value.eq(read));
+    let changed = diesel::update(unchanged)
         .set(dsl::value.eq(value))
         .execute(connection)?;
-    Ok(())
+    Ok(changed == 1)
 }
 
 pub(crate) fn delete(connection: &mut Connection, name: &str) -> Result<(), database::Error> {
@@ -102,6 +109,8 @@ pub(crate) fn check_master_key(connection: &mut Connection, seal: &Seal, given: 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
     use super::*;
     use crate::database::race::Race;
 
@@ -110,6 +119,20 @@ mod tests {
         let race = Race::new("");
         for name in 0..20 {
             race.has_one_winner(|connection| put_first(connection, &name.to_string(), b"value").unwrap());
+        }
+    }
+
+    #[test]
+    fn of_those_who_replace_a_fact_that_they_read_one_does() {
+        let race = Race::new("");
+        let mut read = None;
+        for n in 0..20 {
+            let writers = AtomicU8::new(0);
+            race.has_one_winner(|connection| {
+                let value = [n, writers.fetch_add(1, Ordering::Relaxed)];
+                replace(connection, "fact", read.as_deref(), &value).unwrap()
+            });
+            read = race.alone(|connection| get(connection, "fact").unwrap());
         }
     }
 

@@ -75,7 +75,7 @@ pub(super) enum StoredToken {
     /// The row of version 0.1.0: a hash that anyone could have written.
     Plain { kind: TokenKind, hash: [u8; 32] },
     /// Not a row of this program: no token matches it.
-    Damaged,
+    Damaged { bytes: Vec<u8> },
 }
 
 impl StoredToken {
@@ -92,7 +92,7 @@ impl StoredToken {
         let Some(bytes) = instance::get(connection, NAME)? else {
             return Ok(None);
         };
-        Ok(Some(Self::parse(&bytes).unwrap_or(Self::Damaged)))
+        Ok(Some(Self::parse(&bytes).unwrap_or(Self::Damaged { bytes })))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -116,8 +116,12 @@ impl StoredToken {
         })
     }
 
-    pub(super) fn write(&self, connection: &mut Connection) -> Result<(), database::Error> {
-        instance::put(connection, NAME, &self.bytes())
+    /// Replaces the row that was `read`, or inserts it if there was none. Says whether the row is this one then: it is not
+    /// if another process changed it since.
+    pub(super) fn replace(&self, connection: &mut Connection, read: Option<&Self>) -> Result<bool, database::Error> {
+        let (bytes, read) = (self.bytes(), read.map(Self::bytes));
+        Ok(instance::replace(connection, NAME, read.as_deref(), &bytes)?
+            || instance::get(connection, NAME)?.as_ref() == Some(&bytes))
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -127,14 +131,14 @@ impl StoredToken {
                 [&[VERSION, kind.byte()], &digest[..], next].concat()
             }
             Self::Plain { kind, hash } => [&[kind.byte()], &hash[..]].concat(),
-            Self::Damaged => Vec::new(),
+            Self::Damaged { bytes } => bytes.clone(),
         }
     }
 
     pub(super) fn is_of_setting(&self) -> bool {
         match self {
             Self::Authentic { kind, .. } | Self::Plain { kind, .. } => *kind == TokenKind::Setting,
-            Self::Damaged => false,
+            Self::Damaged { .. } => false,
         }
     }
 
@@ -146,7 +150,7 @@ impl StoredToken {
                 let next = next.map_or(0.into(), |next| TokenKind::Generated.digest(seal, token).ct_eq(&next));
                 (current | next).into()
             }
-            Self::Plain { .. } | Self::Damaged => false,
+            Self::Plain { .. } | Self::Damaged { .. } => false,
         }
     }
 }

@@ -49,7 +49,11 @@ impl Fixture {
     fn put(&self, stored: &StoredToken) {
         self.store
             .database
-            .write_blocking::<_, database::Error>(|connection| stored.write(connection))
+            .write_blocking::<_, database::Error>(|connection| {
+                let read = StoredToken::read(connection)?;
+                assert!(stored.replace(connection, read.as_ref())?);
+                Ok(())
+            })
             .unwrap();
     }
 
@@ -69,6 +73,10 @@ impl Fixture {
 
 fn accepts(access: &Access, token: &str) -> bool {
     access.is_administrator(Form::of(token), token)
+}
+
+fn damaged() -> StoredToken {
+    StoredToken::Damaged { bytes: vec![7; 5] }
 }
 
 fn token_of(byte: u8) -> String {
@@ -95,7 +103,7 @@ fn a_reset_takes_effect_at_once_and_nothing_else_does_while_the_server_runs() {
     fixture.store.folder.write_admin_token(&first).unwrap();
     assert!(!accepts(&access, &first) && accepts(&access, &second));
     fixture.store.folder.delete_admin_token().unwrap();
-    fixture.put(&StoredToken::Damaged);
+    fixture.put(&damaged());
     assert!(accepts(&access, &second));
     access.reset("os:alice", false).unwrap();
     assert!(!accepts(&access, &second) && accepts(&access, &fixture.in_file()));
@@ -188,7 +196,7 @@ fn writing_the_database_alone_gives_no_access() {
             TokenKind::Generated,
             TokenKind::Setting.digest(&fixture.store.seal, &attackers),
         ),
-        StoredToken::Damaged,
+        damaged(),
     ];
     for forged in forged {
         fixture.put(&forged);
@@ -378,4 +386,46 @@ fn a_reset_without_a_server_is_refused_while_one_runs() {
     drop(lock);
     fixture.store.reset_without_server("os:alice", false).unwrap();
     assert_ne!(fixture.in_file(), token);
+}
+
+/// Servers with data folders of their own have one database, so no lock keeps them apart.
+#[test]
+fn of_two_changes_at_once_in_two_data_folders_the_later_one_counts_and_the_other_is_an_error() {
+    let fixture = Fixture::new();
+    fixture.start();
+    let other = TokenStore {
+        folder: DataFolder::create(&fixture.root.path().join("other")).unwrap(),
+        database: Database::open(&fixture.root.path().join("database")).unwrap(),
+        ..fixture.store.clone()
+    };
+    let error = fixture
+        .store
+        .reset("os:alice", false, |_| other.reset("os:bob", false, |_| ()).unwrap())
+        .unwrap_err();
+    assert!(matches!(error, TokenError::ChangedMeanwhile), "{error}");
+    let token = other.folder.admin_token().unwrap().unwrap();
+    assert_eq!(fixture.stored(), fixture.row(token.expose()));
+    // No file has a token that is not valid, and the next start knows the one that is.
+    assert!(fixture.store.folder.admin_token().unwrap().is_none());
+    let (access, origin) = fixture.start();
+    assert_eq!(origin, TokenOrigin::Existing);
+    assert!(accepts(&access, token.expose()));
+    access.reset("os:alice", false).unwrap();
+    assert_eq!(fixture.stored(), fixture.row(&fixture.in_file()));
+
+    // The first token of a new database.
+    let new = Fixture::new();
+    let other = TokenStore {
+        folder: other.folder,
+        database: Database::open(&new.root.path().join("database")).unwrap(),
+        ..new.store.clone()
+    };
+    other.folder.delete_admin_token().unwrap();
+    let error = new
+        .store
+        .reset("os:alice", false, |_| drop(Access::start(other.clone(), None).unwrap()))
+        .unwrap_err();
+    assert!(matches!(error, TokenError::ChangedMeanwhile), "{error}");
+    let (access, _) = new.start();
+    assert!(accepts(&access, other.folder.admin_token().unwrap().unwrap().expose()));
 }

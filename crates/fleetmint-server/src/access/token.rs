@@ -16,7 +16,7 @@ use super::stored_token::{StoredToken, TokenKind};
 use crate::audit::{self, Entry, Outcome, Reason};
 use crate::clock::Clock;
 use crate::data_folder::{self, DataFolder};
-use crate::database::{self, Database};
+use crate::database::{self, Connection, Database};
 use crate::failpoint::{Step, reach};
 use crate::operation::Operation;
 use crate::random::Random;
@@ -34,6 +34,11 @@ pub enum TokenError {
          settings and start the server once, before a token can be reset"
     )]
     Bootstrap,
+    #[error(
+        "another process changed the administrator token at the same time, so this change was given up; if that was not \
+         meant, try again"
+    )]
+    ChangedMeanwhile,
     #[error(transparent)]
     Folder(#[from] data_folder::Error),
     #[error(transparent)]
@@ -44,7 +49,7 @@ impl Reason for TokenError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Bootstrap => "forbidden",
-            Self::Folder(_) => "unavailable",
+            Self::ChangedMeanwhile | Self::Folder(_) => "unavailable",
             Self::Database(error) => error.reason(),
         }
     }
@@ -194,17 +199,20 @@ impl TokenStore {
             return Ok(());
         }
         let record = self.record_of_start(Operation::SetAdminToken);
-        let attempt = self.database.write_blocking::<_, database::Error>(|connection| {
+        let attempt = self.database.write_blocking::<_, TokenError>(|connection| {
             let attempt = audit::start(connection, &record)?;
-            stored.write(connection)?;
+            store(connection, before.as_ref(), &stored)?;
             Ok(attempt)
         });
         // A generated token is no longer valid.
-        let deleted = match &attempt {
-            Ok(_) => self.folder.delete_admin_token().map_err(TokenError::from),
-            Err(error) => Err(error.clone().into()),
+        let (attempt, deleted) = match attempt {
+            Ok(attempt) => (
+                Some(attempt),
+                self.folder.delete_admin_token().map_err(TokenError::from),
+            ),
+            Err(error) => (None, Err(error)),
         };
-        self.record_outcome(&record, attempt.ok(), &deleted)?;
+        self.record_outcome(&record, attempt, &deleted)?;
         deleted
     }
 
@@ -214,7 +222,7 @@ impl TokenStore {
         let Some(token) = self.folder.admin_token()? else {
             return Ok(match *stored {
                 StoredToken::Authentic { kind, digest, .. } => Some(AdministratorToken::generated(kind, digest)),
-                StoredToken::Plain { .. } | StoredToken::Damaged => None,
+                StoredToken::Plain { .. } | StoredToken::Damaged { .. } => None,
             });
         };
         let token = token.expose();
@@ -222,7 +230,7 @@ impl TokenStore {
             StoredToken::Authentic { .. } => stored.proves(&self.seal, token),
             // An attacker who can write the database could have written this hash, but not the file.
             StoredToken::Plain { hash, .. } => sha256(token.as_bytes()).ct_eq(hash).into(),
-            StoredToken::Damaged => false,
+            StoredToken::Damaged { .. } => false,
         };
         if !is_proven {
             return Ok(None);
@@ -232,9 +240,9 @@ impl TokenStore {
         let settled = StoredToken::settled(kind, digest);
         if *stored != settled {
             let record = self.record_of_start(Operation::KeepAdminToken);
-            self.database.write_blocking::<_, database::Error>(|connection| {
-                settled.write(connection)?;
-                audit::insert(connection, &record, Outcome::Succeeded)
+            self.database.write_blocking::<_, TokenError>(|connection| {
+                store(connection, Some(stored), &settled)?;
+                Ok(audit::insert(connection, &record, Outcome::Succeeded)?)
             })?;
         }
         Ok(Some(AdministratorToken::generated(kind, digest)))
@@ -247,55 +255,74 @@ impl TokenStore {
     /// ```
     ///
     /// If the process dies between two of these, the token in the file is valid at the next start, and the other is not.
+    ///
+    /// Others with the same data folder wait for its lock. Another process with the same database and another data folder
+    /// may change the row in between: then the file that was written here is deleted, since its token is not valid.
     fn replace(&self, record: &Entry, take_effect: impl FnOnce(AdministratorToken)) -> Result<(), TokenError> {
         let kind = TokenKind::Generated;
-        let (token, digest, attempt) = match self.begin(record, kind) {
+        let begun = match self.begin(record, kind) {
             Ok(begun) => begun,
             Err(error) => return self.failed(record, None, error),
         };
+        let attempt = begun.attempt;
         reach(Step::ResetBegun);
-        if let Err(error) = self.folder.write_admin_token(&token) {
+        if let Err(error) = self.folder.write_admin_token(&begun.token) {
             return self.failed(record, Some(attempt), error.into());
         }
         reach(Step::ResetFile);
-        take_effect(AdministratorToken::generated(kind, digest));
-        let settled = self.database.write_blocking::<_, database::Error>(|connection| {
-            StoredToken::settled(kind, digest).write(connection)?;
-            audit::end(connection, record, attempt, Outcome::Succeeded, self.clock.now())
+        take_effect(AdministratorToken::generated(kind, begun.digest));
+        let settled = self.database.write_blocking::<_, TokenError>(|connection| {
+            let settled = StoredToken::settled(kind, begun.digest);
+            store(connection, begun.row.as_ref(), &settled)?;
+            Ok(audit::end(
+                connection,
+                record,
+                attempt,
+                Outcome::Succeeded,
+                self.clock.now(),
+            )?)
         });
         if let Err(error) = settled {
-            return self.failed(record, Some(attempt), error.into());
+            if matches!(error, TokenError::ChangedMeanwhile)
+                && let Err(error) = self.folder.delete_admin_token()
+            {
+                tracing::warn!("a file with a token that is not valid could not be deleted: {error}");
+            }
+            return self.failed(record, Some(attempt), error);
         }
         reach(Step::ResetDone);
         Ok(())
     }
 
-    /// Generates a token, records the attempt, and stores the token's digest beside the old one. Returns the token, its
-    /// digest and the id of the attempt's record.
-    fn begin(&self, record: &Entry, kind: TokenKind) -> Result<(Zeroizing<String>, [u8; 32], i64), TokenError> {
+    /// Generates a token, records the attempt, and stores the token's digest beside the old one.
+    fn begin(&self, record: &Entry, kind: TokenKind) -> Result<Begun, TokenError> {
         let mut random = Zeroizing::new([0; 32]);
         self.random.fill(random.as_mut());
         let token = credential::administrator_token(&random);
         let new = kind.digest(&self.seal, &token);
-        let attempt = self.database.write_blocking::<_, database::Error>(|connection| {
+        let (attempt, row) = self.database.write_blocking::<_, TokenError>(|connection| {
             let attempt = audit::start(connection, record)?;
-            match StoredToken::read(connection)? {
+            let read = StoredToken::read(connection)?;
+            let row = match &read {
                 Some(StoredToken::Authentic { kind, digest, .. }) => StoredToken::Authentic {
-                    kind,
-                    digest,
+                    kind: *kind,
+                    digest: *digest,
                     next: Some(new),
-                }
-                .write(connection)?,
+                },
                 // No token matches the row.
-                Some(StoredToken::Plain { .. } | StoredToken::Damaged) => {
-                    StoredToken::settled(kind, new).write(connection)?;
-                }
+                Some(StoredToken::Plain { .. } | StoredToken::Damaged { .. }) => StoredToken::settled(kind, new),
                 // The first token. Until it has a row, each start creates another one.
-                None => {}
-            }
-            Ok(attempt)
+                None => return Ok((attempt, None)),
+            };
+            store(connection, read.as_ref(), &row)?;
+            Ok((attempt, Some(row)))
         })?;
-        Ok((token, new, attempt))
+        Ok(Begun {
+            token,
+            digest: new,
+            attempt,
+            row,
+        })
     }
 
     /// Records a failure, and returns it.
@@ -327,5 +354,26 @@ impl TokenStore {
             }
             recorded => Ok(recorded?),
         }
+    }
+}
+
+/// A change of the token that has a record, and whose new token is not in the file yet.
+struct Begun {
+    token: Zeroizing<String>,
+    digest: [u8; 32],
+    /// The id of the attempt's record.
+    attempt: i64,
+    /// The row as it was left.
+    row: Option<StoredToken>,
+}
+
+/// Replaces the row that was `read`.
+///
+/// # Errors
+/// [`TokenError::ChangedMeanwhile`] if it is another one by now; the database's.
+fn store(connection: &mut Connection, read: Option<&StoredToken>, new: &StoredToken) -> Result<(), TokenError> {
+    match new.replace(connection, read)? {
+        true => Ok(()),
+        false => Err(TokenError::ChangedMeanwhile),
     }
 }
