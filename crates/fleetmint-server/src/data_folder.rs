@@ -90,7 +90,16 @@ impl DataFolder {
     /// # Errors
     /// [`Error::Shared`], [`Error::Io`].
     pub fn check_access(&self) -> Result<(), Error> {
-        check_access(&self.0, true)
+        check_access(&self.0, true, false)
+    }
+
+    /// The same as [`DataFolder::check_access`], for a command that only asks a running server over the control socket. Root
+    /// may ask the server of the folder's owner: the command touches no file of that user and is told no secret.
+    ///
+    /// # Errors
+    /// [`Error::Shared`], [`Error::Io`].
+    pub fn check_access_to_ask(&self) -> Result<(), Error> {
+        check_access(&self.0, true, true)
     }
 
     /// The same as [`DataFolder::check_access`], for the folder of a database that is elsewhere.
@@ -106,7 +115,7 @@ impl DataFolder {
         if is_same(dir, &self.0) {
             return Ok(());
         }
-        check_access(dir, false)
+        check_access(dir, false, false)
     }
 
     /// Warns about parent folders, of this folder and of the database's, in which other users could rename the next folder
@@ -314,8 +323,9 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// `root_trusts_owner`: root may use the folder of any other user.
 #[cfg(unix)]
-fn check_access(dir: &Path, has_keys: bool) -> Result<(), Error> {
+fn check_access(dir: &Path, has_keys: bool, root_trusts_owner: bool) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = match fs::metadata(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -328,9 +338,13 @@ fn check_access(dir: &Path, has_keys: bool) -> Result<(), Error> {
         by,
         repair,
     };
-    if owner != rustix::process::geteuid().as_raw() && owner != 0 {
+    let user = rustix::process::geteuid();
+    if owner != user.as_raw() && owner != 0 && !(root_trusts_owner && user.is_root()) {
         let by = format!("its owner, the user {owner}");
-        return Err(shared(by, "give it to the server's user (chown)"));
+        return Err(shared(
+            by,
+            "run this as that user, or give it to the server's user (chown)",
+        ));
     }
     if mode & 0o022 != 0 {
         let by = format!("other users (mode {mode:03o})");
@@ -348,7 +362,7 @@ fn check_access(dir: &Path, has_keys: bool) -> Result<(), Error> {
 
 /// Other systems have no modes.
 #[cfg(not(unix))]
-fn check_access(_dir: &Path, _has_keys: bool) -> Result<(), Error> {
+fn check_access(_dir: &Path, _has_keys: bool, _root_trusts_owner: bool) -> Result<(), Error> {
     Ok(())
 }
 

@@ -246,14 +246,14 @@ fn checked_database(data: &Data, folder: &DataFolder) -> Result<PathBuf, Error> 
     Ok(path)
 }
 
-/// The data folder of a service that has run before or is running, for commands beside it.
+/// The data folder of a service that may be running, for commands that ask it over the control socket.
 ///
 /// # Errors
-/// Other users can write the folder.
-pub fn existing_folder(data: &Data) -> Result<DataFolder, Error> {
+/// Other users can write the folder. Root may ask the server of the folder's owner.
+pub fn folder_to_ask(data: &Data) -> Result<DataFolder, Error> {
     let folder = DataFolder::existing(&data.dir);
     if !data.allow_shared_dir {
-        folder.check_access()?;
+        folder.check_access_to_ask()?;
     }
     Ok(folder)
 }

@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
     let (settings, _) = command.settings.load(Vec::new())?;
-    let folder = serve::existing_folder(&settings.data).map_err(Failure::no)?;
+    let folder = serve::folder_to_ask(&settings.data).map_err(Failure::no)?;
     let request = Request::ResetAdminToken {
         bootstrap_token_is_set: settings.access.bootstrap_token.is_some(),
     };

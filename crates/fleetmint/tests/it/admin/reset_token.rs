@@ -393,17 +393,17 @@ fn the_users_own_server_and_roots_command_are_served_and_no_other() {
     let environment = [
         ("FLEETMINT_DATA__DIR", data.to_str().unwrap()),
         ("FLEETMINT_DATA__DATABASE_URL", &url),
-        ("FLEETMINT_DATA__ALLOW_SHARED_DIR", "true"),
     ];
     let mut command = Command::new(&program);
     command.uid(NOBODY).gid(NOBODY);
     let server = Running::start_by(command, &folder, &environment);
     let in_file = || std::fs::read_to_string(data.join("admin-token")).unwrap();
-    let reset = |user: u32| {
+    let reset = |user: u32, allow_shared_dir: &str| {
         let output = Command::new(&program)
             .args(["admin", "reset-token"])
             .current_dir(folder.path())
             .envs(environment)
+            .env("FLEETMINT_DATA__ALLOW_SHARED_DIR", allow_shared_dir)
             .uid(user)
             .gid(user)
             .output()
@@ -412,8 +412,8 @@ fn the_users_own_server_and_roots_command_are_served_and_no_other() {
     };
     let mut before = in_file();
     assert!(data.join("control.sock").exists());
-    for user in [NOBODY, 0] {
-        assert_eq!(reset(user), (Some(0), String::new()), "{user}");
+    for (user, allow_shared_dir) in [(NOBODY, "false"), (0, "false"), (0, "true")] {
+        assert_eq!(reset(user, allow_shared_dir), (Some(0), String::new()), "{user}");
         let after = in_file();
         assert_ne!(after, before);
         assert_eq!(server.get("/api/devices", after.trim()), 200);
@@ -424,7 +424,7 @@ fn the_users_own_server_and_roots_command_are_served_and_no_other() {
     // Even if a careless operator lets everybody connect.
     mode(&data, 0o711);
     mode(&data.join("control.sock"), 0o666);
-    let (exit, said) = reset(OTHER);
+    let (exit, said) = reset(OTHER, "true");
     assert_eq!(exit, Some(1));
     assert_eq!(
         said,
@@ -434,8 +434,18 @@ fn the_users_own_server_and_roots_command_are_served_and_no_other() {
 
     // No request is sent to another user's server in this place.
     let (_, body) = server.call("GET", "/api/audit?action=reset_admin_token", before.trim(), "");
-    assert_eq!(body.matches("os:root").count(), 2, "{body}");
+    assert_eq!(body.matches("os:root").count(), 4, "{body}");
     server.end("-TERM");
+
+    // Without a server the command would leave files of root in the user's folder.
+    let (exit, said) = reset(0, "false");
+    assert_eq!(exit, Some(1));
+    assert!(
+        said.contains(&format!("can be written by its owner, the user {NOBODY}"))
+            && said.contains("run this as that user"),
+        "{said}"
+    );
+    assert_eq!(in_file(), before);
     std::fs::create_dir(folder.file("root")).unwrap();
     let socket = folder.file("root/control.sock");
     let path = socket.to_str().unwrap().to_owned();
