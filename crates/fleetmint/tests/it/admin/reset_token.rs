@@ -476,7 +476,7 @@ fn the_users_own_server_and_roots_command_are_served_and_no_other() {
         .refused(1);
     assert_eq!(
         line,
-        format!("fleetmint: root/control.sock: another user, {NOBODY}, listens there; nothing was asked of it")
+        format!("fleetmint: root/control.sock: another user, {NOBODY}, listens there; no request was sent")
     );
     drop(listener.stdin.take());
     listener.wait().unwrap();
