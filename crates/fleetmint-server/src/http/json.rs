@@ -39,7 +39,7 @@ pub(super) enum What {
     /// An unknown member, with the name that the caller gave.
     Unknown(String),
     Repeated(&'static str),
-    /// The expected value, such as `a string`.
+    /// The expected value in JSON's words, such as `a string`.
     Other(String),
 }
 
@@ -131,11 +131,23 @@ impl serde::de::Error for Failure {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(What::Other(expected.to_string()))
+        let expected = expected.to_string();
+        let in_words = match integer(&expected) {
+            Some(_) => "an integer",
+            None if matches!(expected.as_str(), "f32" | "f64") => "a number",
+            None if expected.starts_with("struct ") => "an object",
+            None => return Self::new(What::Other(expected)),
+        };
+        Self::new(What::Other(in_words.to_owned()))
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(What::Other(expected.to_string()))
+        let expected = expected.to_string();
+        // It is an integer, but too large or too small.
+        Self::new(What::Other(match integer(&expected) {
+            Some((sign, bits)) => format!("{sign} {bits}-bit integer"),
+            None => expected,
+        }))
     }
 
     fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
@@ -157,6 +169,15 @@ impl serde::de::Error for Failure {
     fn duplicate_field(field: &'static str) -> Self {
         Self::new(What::Repeated(field))
     }
+}
+
+/// The sign and the bits of an integer that serde calls by its name in Rust, which says nothing to the caller: `i64`.
+fn integer(expected: &str) -> Option<(&'static str, u8)> {
+    let (sign, bits) = match expected.strip_prefix('i') {
+        Some(bits) => ("a signed", bits),
+        None => ("an unsigned", expected.strip_prefix('u')?),
+    };
+    Some((sign, bits.parse().ok()?))
 }
 
 /// A deserializer, a visitor or an object's members, whose errors are [`Failure`]s.
@@ -379,10 +400,11 @@ mod tests {
         for (text, pointer, what) in [
             ("{}", "/id", What::Missing("id")),
             (r#"{"id":1,"id":2}"#, "/id", What::Repeated("id")),
-            (r#"{"id":"secret"}"#, "/id", other("i64")),
-            (r#"{"id":1.5}"#, "/id", other("i64")),
-            (r#"{"id":9223372036854775808}"#, "/id", other("i64")),
-            (r#"{"id":[1]}"#, "/id", other("i64")),
+            (r#"{"id":"secret"}"#, "/id", other("an integer")),
+            (r#"{"id":1.5}"#, "/id", other("an integer")),
+            (r#"{"id":true}"#, "/id", other("an integer")),
+            (r#"{"id":9223372036854775808}"#, "/id", other("a signed 64-bit integer")),
+            (r#"{"id":[1]}"#, "/id", other("an integer")),
             (r#"{"id":1,"other":2}"#, "/other", unknown("other")),
             (r#"{"a/b~c":2}"#, "/a~1b~0c", unknown("a/b~c")),
             (r#"{"id":1,"inner":{"text":7}}"#, "/inner/text", other("a string")),
@@ -397,9 +419,9 @@ mod tests {
                 other("one of set, not_set"),
             ),
             (r#"{"id":1,"inner":{"state":7}}"#, "/inner/state", other("a string")),
-            (r#"{"id":1,"inner":["a"]}"#, "/inner", other("struct Inner")),
-            ("[7]", "", other("struct Outer")),
-            ("\"secret\"", "", other("struct Outer")),
+            (r#"{"id":1,"inner":["a"]}"#, "/inner", other("an object")),
+            ("[7]", "", other("an object")),
+            ("\"secret\"", "", other("an object")),
         ] {
             assert_eq!(wrong(text), (pointer.to_owned(), what), "{text}");
         }
