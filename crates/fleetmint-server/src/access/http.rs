@@ -1,7 +1,7 @@
 //! The caller as an extractor: the first argument of each handler whose operation needs a role.
 //!
-//! A test calls every operation of the OpenAPI document without a token, with a device's and with wrong ones, so that
-//! no handler forgets it.
+//! A test calls every operation of [`Operation::CALLS`] without a token, with a device's and with wrong ones, so that no
+//! handler forgets it.
 
 use std::sync::Arc;
 

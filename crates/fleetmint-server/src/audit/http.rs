@@ -6,12 +6,12 @@ use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Filter;
+use super::{Error, Filter};
 use crate::caller::Caller;
 use crate::database::Database;
 use crate::http::extract::{Query, parse_id};
 use crate::http::page::{self, Page};
-use crate::http::problem::Problem;
+use crate::http::problem::{self, Problem};
 use crate::http::schema;
 use crate::http::time::{self, Time};
 use crate::operation::Operation;
@@ -178,4 +178,14 @@ fn outcome(text: &str) -> Result<&'static str, String> {
         .into_iter()
         .find(|outcome| *outcome == text)
         .ok_or_else(|| format!("must be one of {}", super::OUTCOMES.join(", ")))
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::new(
+            problem::UNAVAILABLE,
+            "The audit record of the disclosure could not be written, so nothing is disclosed.",
+        )
+        .with_cause(&error)
+    }
 }

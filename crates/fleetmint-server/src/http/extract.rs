@@ -57,7 +57,7 @@ impl IntoParams for IdParameter {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let parameter = ParameterBuilder::new()
             .name("id")
-            .description(Some("The `id` of the device or the device model."))
+            .description(Some("The `id` of the resource."))
             .parameter_in(ParameterIn::Path)
             .required(Required::True);
         vec![parameter.schema(Some(schema::id())).build()]

@@ -11,24 +11,28 @@ use axum::http::header::FORWARDED;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::config::{ForwardedBy, Server};
 use crate::source::Source;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The header in which a proxy says who called it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Header {
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
+}
 
 /// The trusted proxies, and the one header that is read from them.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxies {
     trusted: Vec<IpNet>,
-    header: ForwardedBy,
+    header: Header,
 }
 
 impl Proxies {
-    pub(crate) fn new(settings: &Server) -> Self {
-        Self {
-            trusted: settings.trusted_proxies.clone(),
-            header: settings.forwarded,
-        }
+    pub(crate) fn new(trusted: Vec<IpNet>, header: Header) -> Self {
+        Self { trusted, header }
     }
 
     /// Whether this peer is a trusted proxy.
@@ -40,14 +44,14 @@ impl Proxies {
     /// The caller's address. If an entry cannot be read, it is the address of the last trusted hop.
     pub(crate) fn caller(&self, peer: Source, headers: &HeaderMap) -> Source {
         match self.header {
-            ForwardedBy::XForwardedFor => {
+            Header::XForwardedFor => {
                 let lines = lines(headers, &X_FORWARDED_FOR);
                 self.last_untrusted(
                     peer,
                     lines.flat_map(|line| line.rsplit(|&byte| byte == b',').map(address)),
                 )
             }
-            ForwardedBy::Forwarded => {
+            Header::Forwarded => {
                 let lines = lines(headers, &FORWARDED);
                 self.last_untrusted(
                     peer,
@@ -183,10 +187,10 @@ fn is_escaped(text: &[u8], at: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn caller(header: ForwardedBy, peer: &str, lines: &[impl AsRef<[u8]>]) -> String {
+    fn caller(header: Header, peer: &str, lines: &[impl AsRef<[u8]>]) -> String {
         let name = match header {
-            ForwardedBy::XForwardedFor => X_FORWARDED_FOR,
-            ForwardedBy::Forwarded => FORWARDED,
+            Header::XForwardedFor => X_FORWARDED_FOR,
+            Header::Forwarded => FORWARDED,
         };
         let proxies = Proxies {
             trusted: ["10.0.0.0/8", "2001:db8:1::/48"]
@@ -228,11 +232,7 @@ mod tests {
             ("10.0.0.1", &["192.0.2.7", "Gästenetz"], "10.0.0.1"),
             ("10.0.0.1", &["[192.0.2.7]"], "10.0.0.1"),
         ] {
-            assert_eq!(
-                caller(ForwardedBy::XForwardedFor, peer, lines),
-                expected,
-                "{peer} {lines:?}"
-            );
+            assert_eq!(caller(Header::XForwardedFor, peer, lines), expected, "{peer} {lines:?}");
         }
     }
 
@@ -258,44 +258,41 @@ mod tests {
             (&["for="], "10.0.0.1"),
             (&["192.0.2.7"], "10.0.0.1"),
         ] {
-            assert_eq!(caller(ForwardedBy::Forwarded, "10.0.0.1", lines), expected, "{lines:?}");
+            assert_eq!(caller(Header::Forwarded, "10.0.0.1", lines), expected, "{lines:?}");
         }
-        assert_eq!(
-            caller(ForwardedBy::Forwarded, "192.0.2.9", &["for=192.0.2.7"]),
-            "192.0.2.9"
-        );
+        assert_eq!(caller(Header::Forwarded, "192.0.2.9", &["for=192.0.2.7"]), "192.0.2.9");
     }
 
     #[test]
     fn bytes_that_are_not_text_only_affect_the_entries_to_their_left() {
         for (header, lines, expected) in [
             // The proxy added its entry to the caller's own line.
-            (ForwardedBy::XForwardedFor, &[&b"\xff, 192.0.2.7"[..]][..], "192.0.2.7"),
+            (Header::XForwardedFor, &[&b"\xff, 192.0.2.7"[..]][..], "192.0.2.7"),
             (
-                ForwardedBy::XForwardedFor,
+                Header::XForwardedFor,
                 &[b"203.0.113.1 \xff\t, 192.0.2.7, 10.0.0.2"],
                 "192.0.2.7",
             ),
-            (ForwardedBy::XForwardedFor, &[b"\xff", b"192.0.2.7"], "192.0.2.7"),
-            (ForwardedBy::Forwarded, &[b"\xff, for=192.0.2.7"], "192.0.2.7"),
-            (ForwardedBy::Forwarded, &[b"for=\"\xff, for=192.0.2.7"], "192.0.2.7"),
+            (Header::XForwardedFor, &[b"\xff", b"192.0.2.7"], "192.0.2.7"),
+            (Header::Forwarded, &[b"\xff, for=192.0.2.7"], "192.0.2.7"),
+            (Header::Forwarded, &[b"for=\"\xff, for=192.0.2.7"], "192.0.2.7"),
             (
-                ForwardedBy::Forwarded,
+                Header::Forwarded,
                 &[b"for=\xff;by=\xff, for=192.0.2.7, for=10.0.0.2"],
                 "192.0.2.7",
             ),
             // Entries to the left of a broken one cannot be trusted.
-            (ForwardedBy::XForwardedFor, &[b"192.0.2.7, \xff"], "10.0.0.1"),
-            (ForwardedBy::XForwardedFor, &[b"192.0.2.7, \xff, 10.0.0.2"], "10.0.0.2"),
-            (ForwardedBy::XForwardedFor, &[b"192.0.2.7\xff"], "10.0.0.1"),
-            (ForwardedBy::XForwardedFor, &[b"192.0.2.7", b"\xff"], "10.0.0.1"),
-            (ForwardedBy::Forwarded, &[b"for=192.0.2.7, \xff"], "10.0.0.1"),
+            (Header::XForwardedFor, &[b"192.0.2.7, \xff"], "10.0.0.1"),
+            (Header::XForwardedFor, &[b"192.0.2.7, \xff, 10.0.0.2"], "10.0.0.2"),
+            (Header::XForwardedFor, &[b"192.0.2.7\xff"], "10.0.0.1"),
+            (Header::XForwardedFor, &[b"192.0.2.7", b"\xff"], "10.0.0.1"),
+            (Header::Forwarded, &[b"for=192.0.2.7, \xff"], "10.0.0.1"),
             (
-                ForwardedBy::Forwarded,
+                Header::Forwarded,
                 &[b"for=192.0.2.7, for=\xff, for=10.0.0.2"],
                 "10.0.0.2",
             ),
-            (ForwardedBy::Forwarded, &[b"for=\"192.0.2.7\xff\""], "10.0.0.1"),
+            (Header::Forwarded, &[b"for=\"192.0.2.7\xff\""], "10.0.0.1"),
         ] {
             let shown = lines.iter().map(|line| line.escape_ascii().to_string());
             let shown: Vec<_> = shown.collect();
@@ -321,7 +318,7 @@ mod tests {
                 [b"host=", host, b" ; for=192.0.2.7"].concat(),
             ] {
                 assert_eq!(
-                    caller(ForwardedBy::Forwarded, "10.0.0.1", &[&line]),
+                    caller(Header::Forwarded, "10.0.0.1", &[&line]),
                     "192.0.2.7",
                     "{}",
                     line.escape_ascii()

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, 
 
 use crate::name;
 
-/// The id of a model or a device.
+/// The id of a resource.
 pub(crate) fn id() -> Schema {
     whole_number().into()
 }

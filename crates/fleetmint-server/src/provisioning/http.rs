@@ -380,11 +380,7 @@ impl From<Error> for Problem {
             Error::Identity(error) => error.into(),
             Error::Seal(error) => Self::internal(&error),
             Error::Stopped(cause) => Self::internal(&cause),
-            Error::Audit(error) => Self::new(
-                problem::UNAVAILABLE,
-                "The audit record of the disclosure could not be written, so nothing is disclosed.",
-            )
-            .with_cause(&error),
+            Error::Audit(error) => error.into(),
             Error::Database(error) => error.into(),
         }
     }

@@ -16,8 +16,9 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::app::App;
+use crate::config::{ForwardedBy, Server};
 use crate::http::extract::ACCEPT_PATCH;
-use crate::http::forwarded::Proxies;
+use crate::http::forwarded::{Header, Proxies};
 use crate::http::prefix::Prefix;
 use crate::http::problem::{self, Kind, Problem};
 use crate::http::{accept, answer_headers, compress, host};
@@ -165,10 +166,19 @@ impl Endpoints {
         Self {
             router,
             malformed: Router::new().fallback(host::refuse).layer(unknown),
-            proxies: Arc::new(Proxies::new(&app.settings.server)),
+            proxies: Arc::new(proxies(&app.settings.server)),
             prefix,
         }
     }
+}
+
+/// The proxies whose word about the caller's address is believed.
+fn proxies(settings: &Server) -> Proxies {
+    let header = match settings.forwarded {
+        ForwardedBy::XForwardedFor => Header::XForwardedFor,
+        ForwardedBy::Forwarded => Header::Forwarded,
+    };
+    Proxies::new(settings.trusted_proxies.clone(), header)
 }
 
 /// The paths of all operations, and their methods.
