@@ -22,7 +22,7 @@ fn no_rooms_use_each_other_in_a_circle() {
         let mut sources = Sources::new();
         collect(&folder, &folder, &mut sources);
         assert!(sources.len() > 5, "{name} has no sources");
-        for circle in circles_in(&sources) {
+        for circle in circles_in(&name.replace('-', "_"), &sources) {
             circles += &format!("{name}: {circle}\n");
         }
     }
@@ -51,19 +51,36 @@ fn collect(folder: &Path, root: &Path, sources: &mut Sources) {
 }
 
 /// The shortest circle among the children of each module, as text: the children, and which file uses which.
-fn circles_in(sources: &Sources) -> Vec<String> {
+fn circles_in(name: &str, sources: &Sources) -> Vec<String> {
     let mut uses = Vec::new();
     let tests: BTreeSet<Module> = sources
         .iter()
         .flat_map(|(module, (_, text))| test_modules(&tokens(text)).into_iter().map(|name| child(module, &name)))
         .collect();
     let is_test = |module: &Module| tests.iter().any(|test| module.starts_with(test));
+    let mut scope = Scope {
+        name,
+        sources,
+        names: Names::new(),
+    };
+    let mut found = Vec::new();
     for (module, (_, text)) in sources.iter().filter(|(module, _)| !is_test(module)) {
-        for path in paths(&without_tests(&tokens(text))) {
-            if let Some(used) = resolve(sources, module, &path).filter(|used| used != module) {
-                uses.push((module.clone(), used));
+        for Found { inside, path, name } in paths(&without_tests(&tokens(text))) {
+            let place = [module.as_slice(), &inside].concat();
+            if let Some(name) = name {
+                let names = scope.names.entry(place.clone()).or_default();
+                names.insert(name, path.clone());
             }
+            found.push((module, place, path));
         }
+    }
+    for (module, place, path) in found {
+        let used = scope.resolve(&place, &path);
+        uses.extend(
+            used.into_iter()
+                .filter(|used| used != module)
+                .map(|used| (module.clone(), used)),
+        );
     }
     let parents: BTreeSet<Module> = sources
         .keys()
@@ -132,47 +149,122 @@ fn child(module: &[String], name: &str) -> Module {
     child
 }
 
-/// The module that a path in another leads to: the deepest one that it names.
-fn resolve(sources: &Sources, module: &Module, path: &[String]) -> Option<Module> {
-    let mut found = module.clone();
-    let mut rest = path.iter();
-    match path.first()?.as_str() {
-        "crate" => {
-            found.clear();
-            rest.next();
+/// What the modules of a crate mean by the names that a `use` gave them.
+type Names = BTreeMap<Module, BTreeMap<String, Vec<String>>>;
+
+/// What paths of a crate are resolved in.
+struct Scope<'a> {
+    /// As other crates, and its own programs, call it.
+    name: &'a str,
+    sources: &'a Sources,
+    names: Names,
+}
+
+impl Scope<'_> {
+    /// The modules that a path in another leads to: the deepest one that it names, and those on the way whose re-exports it
+    /// takes.
+    fn resolve(&self, module: &[String], path: &[String]) -> Vec<Module> {
+        let mut modules = Vec::new();
+        let last = self.follow(8, module, path, &mut modules);
+        modules.extend(last);
+        // A module inside a file belongs to the file.
+        for module in &mut modules {
+            while !self.sources.contains_key(module) && module.pop().is_some() {}
         }
-        "self" => {
-            rest.next();
-        }
-        "super" => {
-            while rest.as_slice().first().is_some_and(|part| part == "super") {
+        modules
+    }
+
+    fn follow(&self, deep: usize, module: &[String], path: &[String], passed: &mut Vec<Module>) -> Option<Module> {
+        let deep = deep.checked_sub(1)?;
+        let mut found = module.to_vec();
+        let mut rest = path.iter();
+        let first = path.first()?;
+        match first.as_str() {
+            "crate" => {
+                found.clear();
                 rest.next();
-                found.pop()?;
+            }
+            "self" => {
+                rest.next();
+            }
+            "super" => {
+                while rest.as_slice().first().is_some_and(|part| part == "super") {
+                    rest.next();
+                    found.pop()?;
+                }
+            }
+            // A path without one of them begins at a child, at a name of the module, or in another crate.
+            _ if self.sources.contains_key(&child(module, first)) => {}
+            _ if self.name_of(module, first).is_some_and(|named| named != path) => {}
+            name if name == self.name => {
+                found.clear();
+                rest.next();
+            }
+            _ => return None,
+        }
+        for part in rest {
+            let deeper = child(&found, part);
+            if self.sources.contains_key(&deeper) {
+                found = deeper;
+            } else if let Some(named) = self.name_of(&found, part) {
+                passed.push(found.clone());
+                match self.follow(deep, &found, named, passed) {
+                    Some(module) => found = module,
+                    // Another crate's, re-exported.
+                    None => break,
+                }
+            } else {
+                break;
             }
         }
-        // A path without one of them begins at a child, or in another crate.
-        name if !sources.contains_key(&child(module, name)) => return None,
-        _ => {}
+        Some(found)
     }
-    for part in rest {
-        let deeper = child(&found, part);
-        if !sources.contains_key(&deeper) {
-            break;
-        }
-        found = deeper;
+
+    fn name_of(&self, module: &[String], name: &str) -> Option<&[String]> {
+        Some(self.names.get(module)?.get(name)?)
     }
-    Some(found)
+}
+
+/// A path of a source that may lead to another module.
+struct Found {
+    /// The modules inside the file that it stands in.
+    inside: Vec<String>,
+    path: Vec<String>,
+    /// The name that a `use` gives it.
+    name: Option<String>,
 }
 
 /// All paths of the source that may lead to another module.
-fn paths(tokens: &[String]) -> Vec<Vec<String>> {
-    let mut paths = Vec::new();
+fn paths(tokens: &[String]) -> Vec<Found> {
+    let mut found = Vec::new();
+    // The modules inside the file, and how many braces are open in each.
+    let mut inside: Vec<(String, usize)> = Vec::new();
+    let mut open = 0;
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         at += 1;
+        let next = tokens.get(at).map(String::as_str);
+        let names = |inside: &[(String, usize)]| inside.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         match token.as_str() {
-            "use" => at = tree(tokens, at, &[], &mut paths),
-            "crate" | "super" | "self" if tokens.get(at).is_some_and(|next| next == "::") => {
+            "{" => open += 1,
+            "}" => {
+                open -= 1;
+                inside.pop_if(|(_, braces)| *braces > open);
+            }
+            "mod" if tokens.get(at + 1).is_some_and(|brace| brace == "{") => {
+                inside.push((tokens[at].clone(), open + 1));
+            }
+            // Not of `impl Trait + use<'a>`.
+            "use" if next != Some("<") => {
+                let mut leaves = Vec::new();
+                at = tree(tokens, at, &[], &mut leaves);
+                found.extend(leaves.into_iter().map(|(path, name)| Found {
+                    inside: names(&inside),
+                    path,
+                    name,
+                }));
+            }
+            name if is_name(name) && next == Some("::") => {
                 let mut path = vec![token.clone()];
                 while let [separator, name, ..] = &tokens[at..]
                     && separator == "::"
@@ -181,23 +273,28 @@ fn paths(tokens: &[String]) -> Vec<Vec<String>> {
                     path.push(name.clone());
                     at += 2;
                 }
-                paths.push(path);
+                found.push(Found {
+                    inside: names(&inside),
+                    path,
+                    name: None,
+                });
             }
             _ => {}
         }
     }
-    paths
+    found
 }
 
-/// Reads a tree of a `use`: `a::{b, c::d as e}` is `a::b` and `a::c::d`. Where it ends.
-fn tree(tokens: &[String], mut at: usize, before: &[String], paths: &mut Vec<Vec<String>>) -> usize {
+/// Reads a tree of a `use`: `a::{b, c::d as e}` is `a::b` by the name `b` and `a::c::d` by the name `e`. Where it ends.
+fn tree(tokens: &[String], mut at: usize, before: &[String], leaves: &mut Vec<(Vec<String>, Option<String>)>) -> usize {
     let mut path = before.to_vec();
+    let mut name = path.last().cloned();
     while let Some(token) = tokens.get(at) {
         match token.as_str() {
             "{" => {
                 at += 1;
                 while tokens.get(at).is_some_and(|token| token != "}") {
-                    at = tree(tokens, at, &path, paths);
+                    at = tree(tokens, at, &path, leaves);
                     if tokens.get(at).is_some_and(|token| token == ",") {
                         at += 1;
                     }
@@ -205,17 +302,25 @@ fn tree(tokens: &[String], mut at: usize, before: &[String], paths: &mut Vec<Vec
                 return at + 1;
             }
             "," | "}" | ";" => break,
-            "as" => at += 2,
-            name => {
+            "as" => {
+                name = tokens.get(at + 1).cloned();
+                at += 2;
+            }
+            "*" => {
+                name = None;
+                at += 1;
+            }
+            part => {
                 // `a::{self}` is `a`.
-                if is_name(name) && (name != "self" || path.is_empty()) {
-                    path.push(name.to_owned());
+                if is_name(part) && (part != "self" || path.is_empty()) {
+                    path.push(part.to_owned());
+                    name = Some(part.to_owned());
                 }
                 at += 1;
             }
         }
     }
-    paths.push(path);
+    leaves.push((path, name));
     at
 }
 
@@ -355,7 +460,7 @@ fn a_circle_is_found_and_named_with_its_files() {
         ("c/deep", "use crate::{a::{self as first}, other};"),
     ]);
     assert_eq!(
-        circles_in(&circle),
+        circles_in("name", &circle),
         ["a → c → a\n    a.rs → c.rs\n    c/deep.rs → a.rs"]
     );
 }
@@ -369,11 +474,69 @@ fn a_circle_inside_a_room_is_found() {
         ("room/b", "mod deep;"),
         ("room/b/deep", "use super::super::a::A;"),
     ]);
-    let found = circles_in(&circle);
+    let found = circles_in("name", &circle);
     assert_eq!(
         found,
         ["room::a → b → a\n    room/a.rs → room/b.rs\n    room/b/deep.rs → room/a.rs"]
     );
+}
+
+/// Each has a file `a` that `b` uses, and `b` is used from `a` by the text.
+#[test]
+fn a_circle_is_found_by_whatever_names_lead_to_it() {
+    for text in [
+        "mod inner { use super::super::b::B; }",
+        "mod inner { mod deeper { fn f() { super::super::super::b::g() } } }",
+        "mod inner { fn f() {} } use super::b::B;",
+        "fn f<'a>() -> impl Sized + use<'a> { super::b::g() }",
+        "use crate as root; fn f() { root::b::g() }",
+        "use crate as root; use root::b::B;",
+        "use super as up; fn f() { up::b::g() }",
+        "use crate::{self as root}; fn f() { root::b::g() }",
+        "use name::b::B;",
+        "fn f() -> name::b::B {}",
+        "use crate::B;",
+        "use crate::Renamed as Again;",
+        "fn f() -> super::B {}",
+        "use crate::c::B;",
+        // Of the room that re-exports, and of the one that declares.
+        "use crate::d::D;",
+        "use crate::d::Other;",
+    ] {
+        let circle = sources(&[
+            (
+                "",
+                "mod a; mod b; mod c; mod d; pub use b::B; pub use crate::b::B as Renamed;",
+            ),
+            ("a", text),
+            ("b", "use crate::a::A;"),
+            ("c", "pub use super::b::B;"),
+            (
+                "d",
+                "pub use std::fmt::Debug as D; pub use crate::e::E as Other; use crate::b::B;",
+            ),
+            ("e", ""),
+        ]);
+        let found = circles_in("name", &circle);
+        assert!(
+            found.iter().any(|circle| circle.starts_with("a → ")),
+            "{text}: {found:?}"
+        );
+    }
+    for text in [
+        "mod inner { use super::b::B; }",
+        "use other::b::B;",
+        "use std::fmt as b; fn f() { b::g() }",
+        "mod inner { use crate as root; } fn f() { root::b::g() }",
+        "fn name() { b::g() }",
+    ] {
+        let fine = sources(&[
+            ("", "mod a; mod b; pub use b::B;"),
+            ("a", text),
+            ("b", "use crate::a::A;"),
+        ]);
+        assert_eq!(circles_in("name", &fine), Vec::<String>::new(), "{text}");
+    }
 }
 
 #[test]
@@ -387,7 +550,7 @@ fn one_direction_is_no_circle_and_neither_are_a_room_and_its_children() {
             "use std::fmt;\n// crate::a::A\n/* crate::a */ const TEXT: &str = \"crate::a \\\" crate::a\"; fn f<'a>() {}",
         ),
     ]);
-    assert_eq!(circles_in(&fine), Vec::<String>::new());
+    assert_eq!(circles_in("name", &fine), Vec::<String>::new());
 }
 
 #[test]
@@ -402,14 +565,14 @@ fn tests_do_not_count() {
         ("b/more", "#[cfg(all(test, unix))]\nmod checks;"),
         ("b/more/checks", "use crate::a;"),
     ]);
-    assert_eq!(circles_in(&fine), Vec::<String>::new());
+    assert_eq!(circles_in("name", &fine), Vec::<String>::new());
     // The code after them does count.
     let circle = sources(&[
         ("", ""),
         ("a", "use crate::b;"),
         ("b", "#[cfg(test)]\nmod tests { fn f() {} }\nuse crate::a;"),
     ]);
-    assert_eq!(circles_in(&circle).len(), 1);
+    assert_eq!(circles_in("name", &circle).len(), 1);
 }
 
 #[test]
@@ -417,7 +580,7 @@ fn a_tree_is_read_branch_by_branch() {
     let found = paths(&tokens(
         "pub(crate) use a::{b, c::d as e, f::{self, g::*}}; use super::super::h; x(self::i::J)",
     ));
-    let found: Vec<String> = found.iter().map(|path| path.join("::")).collect();
+    let found: Vec<String> = found.iter().map(|found| found.path.join("::")).collect();
     assert_eq!(
         found,
         ["a::b", "a::c::d", "a::f", "a::f::g", "super::super::h", "self::i::J"]
