@@ -4,6 +4,7 @@
 //! are on the disk when it returns.
 
 mod connect;
+mod error;
 mod files;
 mod functions;
 pub(crate) mod group_commit;
