@@ -24,11 +24,15 @@ use crate::http::{body, sender};
 use crate::identity::builtin::form::{self, Form};
 use crate::identity::builtin::{Builtin, Credentials, Denied, Jwk, LIFETIME};
 use crate::identity::{Error, Identity};
+use crate::operation::Operation;
 use crate::secret::{self, Secret};
 
 kinds! {
     NOT_CONFIGURED = SERVICE_UNAVAILABLE, "not-configured", "A required setting is missing", false;
 }
+
+/// RFC 6749 §5.1 asks for it beside `Cache-Control: no-store`, which every answer that holds a secret has.
+const NO_CACHE_PRAGMA: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The largest request body in bytes.
 const BODY_MAX: usize = 16 * 1024;
@@ -129,7 +133,7 @@ impl IntoResponse for TokenError {
         let client_id = self.client_id.clone();
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        no_store(headers);
+        headers.insert(header::PRAGMA, NO_CACHE_PRAGMA);
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             headers.insert(header::ACCEPT_ENCODING, IDENTITY);
         }
@@ -152,14 +156,9 @@ impl IntoResponse for TokenError {
     }
 }
 
-fn no_store(headers: &mut HeaderMap) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-}
-
 /// Issues a token to a device (the client-credentials grant).
 #[utoipa::path(
-    post, path = "/oauth2/token", tag = "built-in identity provider", security(()),
+    post, path = "/oauth2/token", tag = "built-in identity provider",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "A token", body = TokenAnswer),
@@ -188,7 +187,7 @@ pub(crate) async fn issue_token(State(app): State<App>, request: Request) -> Res
             let mut response = Bytes::from_owner(json).into_response();
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            no_store(headers);
+            headers.insert(header::PRAGMA, NO_CACHE_PRAGMA);
             Ok(response)
         }
         Err(error) => Err(error.into_response()),
@@ -346,7 +345,7 @@ pub(crate) struct Discovery {
 
 /// The token endpoint, and how to verify tokens.
 #[utoipa::path(
-    get, path = "/.well-known/openid-configuration", tag = "built-in identity provider", security(()),
+    get, path = "/.well-known/openid-configuration", tag = "built-in identity provider",
     responses(
         (status = 200, description = "The provider's metadata", body = Discovery),
         (status = 404, description = "Devices have another identity provider"),
@@ -365,8 +364,8 @@ pub(crate) async fn get_discovery(State(app): State<App>) -> Result<impl IntoRes
     };
     let discovery = Discovery {
         issuer: issuer.to_owned(),
-        token_endpoint: format!("{issuer}/oauth2/token"),
-        jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+        token_endpoint: format!("{issuer}{}", Operation::IssueToken.path()),
+        jwks_uri: format!("{issuer}{}", Operation::GetJwks.path()),
         grant_types_supported: ["client_credentials"],
         token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
         response_types_supported: ["token"],
@@ -384,7 +383,7 @@ pub(crate) struct Jwks {
 
 /// The public keys of the built-in identity provider.
 #[utoipa::path(
-    get, path = "/.well-known/jwks.json", tag = "built-in identity provider", security(()),
+    get, path = "/.well-known/jwks.json", tag = "built-in identity provider",
     responses(
         (status = 200, description = "The public keys", body = Jwks),
         (status = 404, description = "Devices have another identity provider"),

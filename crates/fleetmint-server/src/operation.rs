@@ -47,7 +47,7 @@ pub struct Call {
     /// The path's template, such as `/api/devices/{id}`.
     pub path: &'static str,
     pub who: Who,
-    /// Whether the answer holds a secret. It is never compressed then.
+    /// Whether the answer holds a secret. It is never stored by caches and never compressed then.
     pub discloses: bool,
 }
 
@@ -88,6 +88,16 @@ macro_rules! operations {
             /// The name in metrics, audit trail and OpenAPI document.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$call => $call_name,)* $(Self::$other => $other_name,)* }
+            }
+
+            /// The path's template; empty if it is not a call.
+            pub fn path(self) -> &'static str {
+                self.call().map(|call| call.path).unwrap_or_default()
+            }
+
+            /// The path for the resource with this id.
+            pub fn path_of(self, id: i64) -> String {
+                self.path().replace("{id}", &id.to_string())
             }
 
             /// How it is called; `None` if it is not a call.

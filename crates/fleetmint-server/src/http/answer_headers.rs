@@ -26,6 +26,11 @@ pub(crate) fn secure(headers: &mut HeaderMap) {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
+/// Keeps an answer that holds a secret out of every cache.
+pub(crate) fn forbid_storing(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+}
+
 /// Adds the headers of the documentation's page.
 pub(crate) fn documentation(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, DOCUMENTATION);

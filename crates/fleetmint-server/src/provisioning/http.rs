@@ -274,10 +274,7 @@ pub(crate) async fn patch_provisioning(
     };
     let mut json = Wiped::with_capacity(image.len().div_ceil(3) * 4 + room_for_rest);
     serde_json::to_writer(&mut json, &answer).map_err(|error| Problem::internal(&error))?;
-    let headers = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
-    ];
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(JSON))];
     room.shrink(json.len());
     Ok((headers, room.answer(json)).into_response())
 }
@@ -285,7 +282,6 @@ pub(crate) async fn patch_provisioning(
 fn render(image: Image, media_type: &'static str, room: Room) -> Result<Response, Problem> {
     // Reserves space for these headers and for those of every answer: growing the table costs more than filling it.
     let mut headers = HeaderMap::with_capacity(HEADERS);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     let mut response = if media_type == BYTES {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{FromRequestParts as _, Request};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -26,6 +26,7 @@ use tracing::instrument::{Instrument, Instrumented};
 use super::log_line::Line;
 use crate::access::Refusals;
 use crate::http::answer_headers;
+use crate::http::extract::Id;
 use crate::http::problem::{Cause, Problem, RefusedClient};
 use crate::http::sender::{self, RefusedCredential};
 use crate::metrics::Metrics;
@@ -39,9 +40,6 @@ const REQUEST_ID_MAX: usize = 64;
 
 /// The longest id that is generated here: two numbers in hexadecimal, of 32 and of 64 bits.
 const ID_LEN: usize = 8 + 1 + 16;
-
-/// The beginning of the routes that name a device.
-const DEVICES: &str = "/api/devices/";
 
 /// The target of a request, by its method and path.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +57,12 @@ impl Route {
             Self::Operation(operation) => Some(operation),
             Self::Path(_) | Self::Unknown => None,
         }
+    }
+
+    /// Whether its path has a device's id: it is the path of a device, or of something that belongs to one.
+    fn names_a_device(self) -> bool {
+        self.template()
+            .is_some_and(|template| template.starts_with(Operation::GetDevice.path()))
     }
 
     /// The template of its path, such as `/api/devices/{id}`.
@@ -99,6 +103,7 @@ impl Observer {
         RouteObserver {
             observer: self.clone(),
             route,
+            names_a_device: route.names_a_device(),
         }
     }
 
@@ -125,6 +130,7 @@ impl Observer {
 pub(super) struct RouteObserver {
     observer: Observer,
     route: Route,
+    names_a_device: bool,
 }
 
 impl<S> Layer<S> for RouteObserver {
@@ -135,6 +141,7 @@ impl<S> Layer<S> for RouteObserver {
             inner,
             observer: self.observer.clone(),
             route: self.route,
+            names_a_device: self.names_a_device,
         }
     }
 }
@@ -145,6 +152,7 @@ pub(super) struct Observed<S> {
     inner: S,
     observer: Observer,
     route: Route,
+    names_a_device: bool,
 }
 
 impl<S> Service<Request> for Observed<S>
@@ -160,7 +168,10 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let asked = Asked::new(&self.observer, self.route, &request);
+        let mut asked = Asked::new(&self.observer, self.route, &request);
+        if self.names_a_device {
+            (asked.device_id, request) = with_device_id(request);
+        }
         if let Some(operation) = self.route.operation() {
             request.extensions_mut().insert(operation);
         }
@@ -223,15 +234,16 @@ struct Asked {
 
 impl Asked {
     fn new(observer: &Observer, route: Route, request: &Request) -> Self {
-        let path = request.uri().path();
-        let template = route.template();
         Self {
             started: Instant::now(),
             id: observer.request_id(request),
             method: request.method().clone(),
             route,
-            path: template.is_none().then(|| Line::beginning(path).into()),
-            device_id: template.and_then(|_| device_id(path)),
+            path: route
+                .template()
+                .is_none()
+                .then(|| Line::beginning(request.uri().path()).into()),
+            device_id: None,
             client: sender::source(request.extensions()),
         }
     }
@@ -271,18 +283,28 @@ impl Asked {
         if let Some(id) = self.id {
             headers.insert(REQUEST_ID, id);
         }
+        if operation.and_then(Operation::call).is_some_and(|call| call.discloses) {
+            answer_headers::forbid_storing(headers);
+        }
         answer_headers::secure(headers);
     }
 }
 
-/// The id in the path of a device or of something that belongs to it.
-fn device_id(path: &str) -> Option<i64> {
-    let id = path.strip_prefix(DEVICES)?.split('/').next()?;
-    id.bytes().all(|byte| byte.is_ascii_digit()).then(|| id.parse().ok())?
+/// The device's id, which the router has found in the path, if it is one.
+fn with_device_id(request: Request) -> (Option<i64>, Request) {
+    let (mut parts, body) = request.into_parts();
+    // It waits for nothing.
+    let id = Id::from_request_parts(&mut parts, &()).now_or_never();
+    (
+        id.and_then(Result::ok).map(|Id(id)| id),
+        Request::from_parts(parts, body),
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use axum::Router;
     use axum::body::Body;
     use axum::http::StatusCode;
@@ -314,18 +336,44 @@ mod tests {
         assert!(metrics.contains(line), "{metrics}");
     }
 
-    #[test]
-    fn a_device_is_known_by_its_path() {
-        for (path, id) in [
+    #[tokio::test]
+    async fn a_device_is_known_by_its_path() {
+        let id = async |path: &str| {
+            let found = Arc::new(Mutex::new(None));
+            let place = Arc::clone(&found);
+            let handler = async move |request: Request| *place.lock().unwrap() = with_device_id(request).0;
+            let routes = ["/api/devices/{id}", "/api/devices/{id}/provisioning"];
+            let mut router = routes
+                .into_iter()
+                .fold(Router::new(), |router, route| router.route(route, get(handler.clone())));
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            assert_eq!(router.call(request).await.unwrap().status(), StatusCode::OK, "{path}");
+            *found.lock().unwrap()
+        };
+        for (path, expected) in [
             ("/api/devices/7", Some(7)),
             ("/api/devices/7/provisioning", Some(7)),
-            ("/api/devices/", None),
+            ("/api/devices/%37", Some(7)),
             ("/api/devices/x", None),
             ("/api/devices/-7", None),
             ("/api/devices/99999999999999999999", None),
-            ("/api/device-models/7", None),
         ] {
-            assert_eq!(device_id(path), id, "{path}");
+            assert_eq!(id(path).await, expected, "{path}");
         }
+    }
+
+    #[test]
+    fn the_routes_of_devices_and_no_others_name_one() {
+        for (operation, names) in [
+            (Operation::GetDevice, true),
+            (Operation::PatchProvisioning, true),
+            (Operation::ListDevices, false),
+            (Operation::GetDeviceModel, false),
+            (Operation::IssueToken, false),
+        ] {
+            assert_eq!(Route::Operation(operation).names_a_device(), names, "{operation:?}");
+        }
+        assert!(Route::Path(Operation::GetIdentity.path()).names_a_device());
+        assert!(!Route::Unknown.names_a_device());
     }
 }

@@ -66,8 +66,8 @@ pub(super) fn complete(document: &mut OpenApi) {
         for documented in methods.into_iter().flatten() {
             let id = documented.operation_id.as_deref();
             let operation = Operation::CALLS.iter().find(|operation| Some(operation.name()) == id);
-            if let Some(call) = operation.and_then(|operation| operation.call()) {
-                complete_operation(call, documented);
+            if let Some((operation, call)) = operation.and_then(|operation| Some((operation, operation.call()?))) {
+                complete_operation(*operation, call, documented);
             }
         }
     }
@@ -82,7 +82,7 @@ fn answers_with_content(operation: &Documented) -> bool {
     })
 }
 
-fn complete_operation(call: &Call, operation: &mut Documented) {
+fn complete_operation(operation: Operation, call: &Call, documented: &mut Documented) {
     let mut shared = vec![
         (
             405,
@@ -91,12 +91,12 @@ fn complete_operation(call: &Call, operation: &mut Documented) {
         (500, "The server failed"),
     ];
     if let Who::Role(role) = call.who {
-        operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
-        operation.extensions = Some(Extensions::from_iter([(ROLE, role.name())]));
+        documented.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
+        documented.extensions = Some(Extensions::from_iter([(ROLE, role.name())]));
         shared.push((401, "The call carries no valid token"));
         shared.push((403, "The token does not allow this"));
         shared.push((503, "The service is temporarily unavailable"));
-        if answers_with_content(operation) {
+        if answers_with_content(documented) {
             shared.push((406, "The caller accepts no media type that is offered"));
         }
     }
@@ -104,7 +104,7 @@ fn complete_operation(call: &Call, operation: &mut Documented) {
         shared.push((404, "Not found"));
     }
     // The errors of the token endpoint are RFC 6749's, and its handler documents those about the body.
-    if operation.request_body.is_some() && call.path != "/oauth2/token" {
+    if documented.request_body.is_some() && operation != Operation::IssueToken {
         shared.push((400, "The body is not JSON"));
         shared.push((408, "The body took too long to arrive"));
         shared.push((413, "The body is too large"));
@@ -112,7 +112,7 @@ fn complete_operation(call: &Call, operation: &mut Documented) {
         shared.push((501, "The body's transfer coding is not supported"));
     }
     shared.push((400, "The request is not valid HTTP/1.1"));
-    let responses = &mut operation.responses.responses;
+    let responses = &mut documented.responses.responses;
     for (status, description) in shared {
         responses
             .entry(status.to_string())

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::{Client, Error, Repair, Status, new_secret};
 use crate::config::Settings;
 use crate::database::{self, Connection, Database};
+use crate::operation::Operation;
 use crate::random::Random;
 use crate::seal::{Seal, SealedAt, sha256};
 use crate::secret::Secret;
@@ -81,7 +82,8 @@ impl Builtin {
 
     /// Where devices get their tokens; `None` while `server.public_url` is not known.
     pub fn token_url(&self) -> Option<String> {
-        self.0.issuer.as_ref().map(|issuer| format!("{issuer}/oauth2/token"))
+        let path = Operation::IssueToken.path();
+        self.0.issuer.as_ref().map(|issuer| format!("{issuer}{path}"))
     }
 
     /// Creates a client with one secret.
