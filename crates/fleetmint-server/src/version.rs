@@ -83,6 +83,15 @@ impl Expected {
             Self::Any | Self::OneOf(_) => Ok(()),
         }
     }
+
+    /// Why a change was not made when the row changed after its version was checked: the version is another one now, which
+    /// a caller who named versions did not mean; to one who named none it is a change at the same time.
+    pub(crate) fn outrun<E: From<Changed>>(&self, at_the_same_time: E) -> E {
+        match self {
+            Self::Any => at_the_same_time,
+            Self::OneOf(_) => Changed.into(),
+        }
+    }
 }
 
 /// It is in another state than the caller expects.
@@ -93,6 +102,23 @@ pub struct Changed;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_race_is_another_version_to_a_caller_who_named_versions() {
+        #[derive(Debug, PartialEq)]
+        enum Error {
+            Busy,
+            Changed,
+        }
+        impl From<Changed> for Error {
+            fn from(_: Changed) -> Self {
+                Self::Changed
+            }
+        }
+        let version = Version::digest().finish();
+        assert_eq!(Expected::Any.outrun(Error::Busy), Error::Busy);
+        assert_eq!(Expected::OneOf(vec![version]).outrun(Error::Busy), Error::Changed);
+    }
 
     #[test]
     fn states_that_look_alike_have_different_versions() {

@@ -189,7 +189,7 @@ pub(crate) async fn get_device(
     responses(
         (status = 200, description = "The device after the change", body = Device, headers(("ETag" = String, description = "Its current state, for `If-Match` and `If-None-Match`"))),
         (status = 400, description = "The body is not JSON, or `If-Match` cannot be read"),
-        (status = 409, description = "The serial is taken"),
+        (status = 409, description = "The serial is taken, or another change of the device is in progress"),
         (status = 412, description = "It is in none of the states in `If-Match`"),
         (status = 422, description = "A value breaks a rule, or never changes"),
     )
@@ -235,6 +235,7 @@ impl From<Error> for Problem {
             Error::NotFound => Self::not_found("There is no device with this id."),
             Error::Invalid(violations) => Self::invalid(violations),
             Error::Changed(_) => Self::changed("device"),
+            Error::Busy => Self::new(problem::BEING_CHANGED, "Another change of this device is in progress."),
             Error::SerialTaken => {
                 let detail = "there is a device with this serial already";
                 Self::new(problem::ALREADY_EXISTS, "There is a device with this serial already.")

@@ -67,6 +67,8 @@ pub enum Error {
     Invalid(Vec<Violation>),
     #[error(transparent)]
     Changed(#[from] Changed),
+    #[error("another change of the device came first")]
+    Busy,
     #[error("there is a device with this serial already")]
     SerialTaken,
     /// Only after that is it known whether the serial is free.
@@ -83,7 +85,7 @@ impl Reason for Error {
             Self::Invalid(_) => "invalid-value",
             Self::Changed(_) => "precondition-failed",
             Self::SerialTaken => "already-exists",
-            Self::SerialInDoubt => "being-changed",
+            Self::SerialInDoubt | Self::Busy => "being-changed",
             Self::Database(error) => error.reason(),
         }
     }
@@ -178,7 +180,8 @@ pub async fn list(app: &App, filter: Filter, listing: Listing<Sort>) -> Result<V
 /// Changes a device.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Changed`], [`Error::Invalid`], [`Error::SerialTaken`], [`Error::SerialInDoubt`].
+/// [`Error::NotFound`], [`Error::Changed`], [`Error::Invalid`], [`Error::SerialTaken`], [`Error::SerialInDoubt`],
+/// [`Error::Busy`].
 pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -> Result<Device, Error> {
     let record = caller.record(app.clock.now(), Operation::UpdateDevice).device(id);
     let service = app.clone();
@@ -220,11 +223,14 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
         if device.version() != before {
             let read = device.updated_at;
             device.updated_at = time_of_change(record.at, read);
-            store::update(connection, &device, read).map_err(|error| match error {
+            let changed = store::update(connection, &device, read).map_err(|error| match error {
                 // Another device got it after the check.
                 database::Error::Taken(Constraint::DeviceSerial) => Error::SerialTaken,
                 other => other.into(),
             })?;
+            if !changed {
+                return Err(change.expected.outrun(Error::Busy));
+            }
         }
         Ok(device)
     })

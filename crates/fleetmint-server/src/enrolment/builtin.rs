@@ -5,7 +5,7 @@ use super::{Error, key, no_such_model};
 use crate::access::Caller;
 use crate::app::App;
 use crate::audit::{self, Entry};
-use crate::database::{self, Connection};
+use crate::database::Connection;
 use crate::devices::Device;
 use crate::failpoint::{Step, reach};
 use crate::idempotency::{self, Once, Outcome};
@@ -72,7 +72,7 @@ pub(super) async fn delete(
         record.model_id = Some(device.device_model_id);
         expected.check(&device.version())?;
         if !store::delete(connection, &device)? {
-            return Err(database::Error::Busy.into());
+            return Err(expected.outrun(Error::Busy));
         }
         reach(Step::BuiltinDeleteRow);
         builtin.delete(connection, &device.client_id)?;

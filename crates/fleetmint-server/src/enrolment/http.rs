@@ -13,7 +13,7 @@ use crate::devices;
 use crate::devices::http::{Device, serial_schema};
 use crate::http::conditional::{IfMatch, IfMatchParameter, etag};
 use crate::http::extract::{Id, IdParameter, Object};
-use crate::http::problem::{self, Problem};
+use crate::http::problem::Problem;
 use crate::http::schema;
 use crate::idempotency::Answer;
 use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
@@ -79,7 +79,7 @@ pub(crate) async fn create_device(
 
 fn answer(device: &devices::Device) -> Answer {
     Answer::created(
-        format!("/api/devices/{}", device.id),
+        Operation::GetDevice.path_of(device.id),
         etag(device.version()),
         &Device::from(device.clone()),
     )
@@ -252,7 +252,7 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound => devices::Error::NotFound.into(),
             Error::Invalid(violations) => Self::invalid(violations),
-            Error::Busy => Self::new(problem::BEING_CHANGED, "Another change of this device is in progress."),
+            Error::Busy => devices::Error::Busy.into(),
             Error::Repeat(error) => error.into(),
             Error::Changed(changed) => devices::Error::Changed(changed).into(),
             Error::SerialTaken => devices::Error::SerialTaken.into(),

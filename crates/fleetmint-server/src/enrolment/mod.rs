@@ -151,6 +151,7 @@ impl From<devices::Error> for Error {
             devices::Error::NotFound => Self::NotFound,
             devices::Error::Invalid(violations) => Self::Invalid(violations),
             devices::Error::Changed(changed) => Self::Changed(changed),
+            devices::Error::Busy => Self::Busy,
             devices::Error::SerialTaken => Self::SerialTaken,
             devices::Error::SerialInDoubt => Self::SerialInDoubt,
             devices::Error::Database(error) => Self::Database(error),

@@ -129,7 +129,7 @@ pub(crate) async fn create_device_model(
 
 fn answer(model: &super::DeviceModel) -> Answer {
     Answer::created(
-        format!("/api/device-models/{}", model.id),
+        Operation::GetDeviceModel.path_of(model.id),
         etag(model.version()),
         &DeviceModel::from(model.clone()),
     )
@@ -183,6 +183,7 @@ pub(crate) async fn get_device_model(
     responses(
         (status = 200, description = "The model after the change", body = DeviceModel, headers(("ETag" = String, description = "Its current state, for `If-Match` and `If-None-Match`"))),
         (status = 400, description = "The body is not JSON, or `If-Match` cannot be read"),
+        (status = 409, description = "Another change of the model is in progress"),
         (status = 412, description = "It is in none of the states in `If-Match`"),
         (status = 422, description = "A value breaks a rule, or never changes"),
     )
@@ -221,7 +222,7 @@ pub(crate) async fn update_device_model(
     responses(
         (status = 204, description = "It is deleted"),
         (status = 400, description = "`If-Match` cannot be read"),
-        (status = 409, description = "There are devices of this model"),
+        (status = 409, description = "There are devices of this model, or another change of the model is in progress"),
         (status = 412, description = "It is in none of the states in `If-Match`"),
     )
 )]
@@ -250,6 +251,10 @@ impl From<Error> for Problem {
             .with_errors(vec![Violation::new("/code", error.to_string())]),
             Error::Repeat(error) => error.into(),
             Error::Changed(_) => Self::changed("device model"),
+            Error::Busy => Self::new(
+                problem::BEING_CHANGED,
+                "Another change of this device model is in progress.",
+            ),
             Error::InUse => Self::new(IN_USE, "There are devices of this model; delete them first."),
             Error::Invalid(violations) => Self::invalid(violations),
             Error::Database(error) => error.into(),

@@ -64,6 +64,8 @@ pub enum Error {
     CodeTaken { code: String },
     #[error("there are devices of this model")]
     InUse,
+    #[error("another change of the device model came first")]
+    Busy,
     #[error(transparent)]
     Repeat(#[from] idempotency::Error),
     #[error("values break a rule")]
@@ -80,6 +82,7 @@ impl Reason for Error {
             Self::NotFound => "not-found",
             Self::CodeTaken { .. } => "already-exists",
             Self::InUse => "in-use",
+            Self::Busy => "being-changed",
             Self::Invalid(_) => "invalid-value",
             Self::Changed(_) => "precondition-failed",
             Self::Repeat(error) => error.reason(),
@@ -206,7 +209,7 @@ pub async fn list(app: &App, listing: Listing<Sort>) -> Result<Vec<DeviceModel>,
 /// Changes a model.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Changed`], [`Error::Invalid`].
+/// [`Error::NotFound`], [`Error::Changed`], [`Error::Invalid`], [`Error::Busy`].
 pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceModel) -> Result<DeviceModel, Error> {
     let record = caller.record(app.clock.now(), Operation::UpdateDeviceModel).model(id);
     let service = app.clone();
@@ -237,7 +240,9 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
         if model.version() != before {
             let read = model.updated_at;
             model.updated_at = time_of_change(record.at, read);
-            store::update(connection, &model, read)?;
+            if !store::update(connection, &model, read)? {
+                return Err(change.expected.outrun(Error::Busy));
+            }
         }
         Ok(model)
     })
@@ -247,13 +252,17 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDeviceMod
 /// Deletes a model that no device has.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Changed`], [`Error::InUse`].
+/// [`Error::NotFound`], [`Error::Changed`], [`Error::InUse`], [`Error::Busy`].
 pub async fn delete(app: &App, caller: &Caller, id: i64, expected: Expected) -> Result<(), Error> {
     let record = caller.record(app.clock.now(), Operation::DeleteDeviceModel).model(id);
     audit::change(&app.database, record, move |connection, _| {
         let model = store::find(connection, id)?.ok_or(Error::NotFound)?;
         expected.check(&model.version())?;
-        store::delete(connection, &model)
+        if store::delete(connection, &model)? {
+            Ok(())
+        } else {
+            Err(expected.outrun(Error::Busy))
+        }
     })
     .await
 }

@@ -113,10 +113,12 @@ pub(super) fn list(connection: &mut Connection, listing: &Listing<Sort>) -> Resu
 }
 
 /// Changes a model if it is unchanged since it was read: no two states of a row have the same `updated_at`.
-///
-/// # Errors
-/// [`database::Error::Busy`] if another change came first.
-pub(super) fn update(connection: &mut Connection, model: &DeviceModel, read: Timestamp) -> Result<(), database::Error> {
+/// `false` if another change came first.
+pub(super) fn update(
+    connection: &mut Connection,
+    model: &DeviceModel,
+    read: Timestamp,
+) -> Result<bool, database::Error> {
     let unchanged = dsl::updated_at.eq(read.as_microsecond());
     let changed = diesel::update(dsl::device_models.find(model.id).filter(unchanged))
         .set((
@@ -126,23 +128,23 @@ pub(super) fn update(connection: &mut Connection, model: &DeviceModel, read: Tim
             dsl::updated_at.eq(model.updated_at.as_microsecond()),
         ))
         .execute(connection)?;
-    match changed {
-        1 => Ok(()),
-        _ => Err(database::Error::Busy),
-    }
+    Ok(changed == 1)
 }
 
-/// Deletes a model that no device has, if it is unchanged since it was read.
-pub(super) fn delete(connection: &mut Connection, model: &DeviceModel) -> Result<(), Error> {
+/// Deletes a model that no device has, if it is unchanged since it was read. `false` if another change came first.
+///
+/// # Errors
+/// [`Error::InUse`].
+pub(super) fn delete(connection: &mut Connection, model: &DeviceModel) -> Result<bool, Error> {
     let its_devices = devices::table.filter(devices::device_model_id.eq(model.id));
     let unchanged = dsl::updated_at.eq(model.updated_at.as_microsecond());
     let deletable = unchanged.and(not(exists(its_devices)));
     let deleted = diesel::delete(dsl::device_models.find(model.id).filter(deletable)).execute(connection);
     match deleted.map_err(database::Error::from) {
-        Ok(1) => Ok(()),
+        Ok(1) => Ok(true),
         Ok(_) => match diesel::select(exists(its_devices)).get_result(connection) {
             Ok(true) => Err(Error::InUse),
-            Ok(false) => Err(database::Error::Busy.into()),
+            Ok(false) => Ok(false),
             Err(error) => Err(database::Error::from(error).into()),
         },
         Err(database::Error::Referenced) => Err(Error::InUse),
@@ -169,11 +171,7 @@ mod tests {
                 model.name = n.to_string();
                 // The clock stands still.
                 model.updated_at = time_of_change(Timestamp::UNIX_EPOCH, read.updated_at);
-                match update(connection, &model, read.updated_at) {
-                    Ok(()) => true,
-                    Err(database::Error::Busy) => false,
-                    Err(other) => panic!("{other}"),
-                }
+                update(connection, &model, read.updated_at).unwrap()
             });
         }
     }
@@ -194,11 +192,7 @@ mod tests {
             let model = race
                 .run(|connection| find(connection, id[0]).unwrap().unwrap())
                 .remove(0);
-            race.has_one_winner(|connection| match delete(connection, &model) {
-                Ok(()) => true,
-                Err(Error::Database(database::Error::Busy)) => false,
-                Err(other) => panic!("{other}"),
-            });
+            race.has_one_winner(|connection| delete(connection, &model).unwrap());
         }
     }
 }
