@@ -70,7 +70,7 @@ pub(crate) fn fixed_time() -> Schema {
     moment().read_only(true).description(Some("Only unchanged.")).into()
 }
 
-/// The name of a model or a device.
+/// The name of a resource.
 pub(crate) fn name() -> Schema {
     text()
         .min_length(Some(1))
