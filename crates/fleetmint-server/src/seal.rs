@@ -20,6 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{digest, hkdf, hmac};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::random::Random;
@@ -176,6 +177,15 @@ impl SealKey {
             digest_key: master_key.digest_key(),
         }
     }
+
+    /// Takes the parts one after another: `bytes` may be a secret, which is not copied.
+    fn digest(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.digest_key);
+        context.update(&(purpose.len() as u64).to_be_bytes());
+        context.update(purpose.as_bytes());
+        context.update(bytes);
+        context.sign().as_ref().first_chunk().copied().unwrap_or_default()
+    }
 }
 
 impl std::fmt::Debug for Seal {
@@ -206,21 +216,12 @@ impl Seal {
     /// A digest under the newest master key: it shows whether a text is the same as before, and guesses cannot be tested
     /// against it by somebody who has only the database. `purpose` separates digests of different things.
     pub fn keyed_digest(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0.newest.digest_key);
-        context.update(&(purpose.len() as u64).to_be_bytes());
-        context.update(purpose.as_bytes());
-        context.update(bytes);
-        context.sign().as_ref().first_chunk().copied().unwrap_or_default()
+        self.0.newest.digest(purpose, bytes)
     }
 
     /// Whether this is the digest of these bytes, under any of the master keys.
     pub fn is_keyed_digest(&self, purpose: &str, bytes: &[u8], digest: &[u8]) -> bool {
-        let mut message = Vec::with_capacity(8 + purpose.len() + bytes.len());
-        message.extend_from_slice(&(purpose.len() as u64).to_be_bytes());
-        message.extend_from_slice(purpose.as_bytes());
-        message.extend_from_slice(bytes);
-        self.keys()
-            .any(|key| hmac::verify(&key.digest_key, &message, digest).is_ok())
+        self.keys().any(|key| key.digest(purpose, bytes).ct_eq(digest).into())
     }
 
     /// Seals a secret for one place.

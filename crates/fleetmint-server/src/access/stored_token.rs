@@ -8,8 +8,6 @@
 //! token of their own. A row that was replaced can be restored by anyone who can write the database: the token's file
 //! decides whether it still is the token. Version 0.1.0 stored `kind │ SHA-256`, which proves nothing.
 
-use subtle::ConstantTimeEq as _;
-
 use super::credential::Form;
 use crate::database::{self, Connection};
 use crate::instance;
@@ -54,13 +52,22 @@ impl TokenKind {
         }
     }
 
-    /// The digest of a token. A setting and a generated token have different ones: neither row is valid as the other's.
-    pub(super) fn digest(self, seal: &Seal, token: &str) -> [u8; 32] {
-        let purpose = match self {
+    /// A setting and a generated token have different digests: neither row is valid as the other's.
+    const fn purpose(self) -> &'static str {
+        match self {
             Self::Setting => "administrator token, of the settings",
             Self::Generated | Self::GeneratedWithoutPrefix => "administrator token",
-        };
-        seal.keyed_digest(purpose, token.as_bytes())
+        }
+    }
+
+    /// The digest of a token, under the newest master key.
+    pub(super) fn digest(self, seal: &Seal, token: &str) -> [u8; 32] {
+        seal.keyed_digest(self.purpose(), token.as_bytes())
+    }
+
+    /// Whether this is the digest of a token, under any of the master keys.
+    pub(super) fn is_digest(self, seal: &Seal, token: &str, digest: &[u8; 32]) -> bool {
+        seal.is_keyed_digest(self.purpose(), token.as_bytes(), digest)
     }
 }
 
@@ -146,9 +153,8 @@ impl StoredToken {
     pub(super) fn proves(&self, seal: &Seal, token: &str) -> bool {
         match self {
             Self::Authentic { kind, digest, next } => {
-                let current = kind.digest(seal, token).ct_eq(digest);
-                let next = next.map_or(0.into(), |next| TokenKind::Generated.digest(seal, token).ct_eq(&next));
-                (current | next).into()
+                let is_next = |next| TokenKind::Generated.is_digest(seal, token, next);
+                kind.is_digest(seal, token, digest) || next.as_ref().is_some_and(is_next)
             }
             Self::Plain { .. } | Self::Damaged { .. } => false,
         }

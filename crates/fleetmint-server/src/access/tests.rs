@@ -12,6 +12,7 @@ use crate::seal::{MasterKey, Seal, sha256};
 struct Fixture {
     root: tempfile::TempDir,
     store: TokenStore,
+    key: MasterKey,
 }
 
 impl Fixture {
@@ -26,7 +27,15 @@ impl Fixture {
             random,
             clock: Arc::new(SystemClock),
         };
-        Self { root, store }
+        Self { root, store, key }
+    }
+
+    /// From here on another master key seals. With `keeps`, the one before is known as an older one.
+    fn change_key(&mut self, keeps: bool) {
+        let random = Arc::clone(&self.store.random);
+        let older = std::mem::replace(&mut self.key, MasterKey::generate(&*random));
+        let older = keeps.then_some(older);
+        self.store.seal = Seal::with_older_keys(&self.key, older.as_slice(), random);
     }
 
     fn start(&self) -> (Access, TokenOrigin) {
@@ -149,6 +158,48 @@ fn without_the_file_the_database_decides_at_the_start() {
     fixture.put(&fixture.row(&token_of(7)));
     let (access, _) = fixture.start();
     assert!(!accepts(&access, &token) && accepts(&access, &token_of(7)));
+}
+
+#[test]
+fn the_token_stays_valid_when_the_master_key_changes_and_the_older_one_is_known() {
+    let mut fixture = Fixture::new();
+    fixture.start();
+    let (token, next) = (fixture.in_file(), token_of(7));
+    let old = fixture.row(&token);
+    fixture.change_key(true);
+    // With the file, a start replaces the row by one under the newest key.
+    let (access, origin) = fixture.start();
+    assert_eq!(origin, TokenOrigin::Existing);
+    assert!(accepts(&access, &token) && !accepts(&access, &next));
+    assert_ne!(fixture.row(&token), old);
+    assert_eq!(fixture.stored(), fixture.row(&token));
+
+    // A reset that was cut short before the key was changed.
+    let under_way = StoredToken::Authentic {
+        kind: TokenKind::Generated,
+        digest: fixture.digest(&token),
+        next: Some(fixture.digest(&next)),
+    };
+    fixture.put(&under_way);
+    fixture.store.folder.write_admin_token(&next).unwrap();
+    fixture.change_key(true);
+    let (access, origin) = fixture.start();
+    assert_eq!(origin, TokenOrigin::Existing);
+    assert!(accepts(&access, &next) && !accepts(&access, &token));
+    assert_eq!(fixture.stored(), fixture.row(&next));
+
+    // Without the file, the row stays under the older key: a start does not know the token.
+    fixture.store.folder.delete_admin_token().unwrap();
+    fixture.change_key(true);
+    let (access, origin) = fixture.start();
+    assert_eq!(origin, TokenOrigin::Existing);
+    assert!(accepts(&access, &next) && !accepts(&access, &token));
+    access.reset("os:alice", false).unwrap();
+    assert!(!accepts(&access, &next) && accepts(&access, &fixture.in_file()));
+
+    // The older key is forgotten.
+    fixture.change_key(false);
+    assert_eq!(fixture.start().1, TokenOrigin::Unproven);
 }
 
 #[test]
