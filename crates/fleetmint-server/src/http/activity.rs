@@ -1,13 +1,11 @@
 //! What a connection is doing, and since when. By this the connection to close is chosen.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{LazyLock, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
-
-/// The start from which the times of all connections are counted.
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+use tokio::time::Instant;
 
 /// How long a connection must be idle between requests, the head of the next one included, before it can be closed in
 /// favour of another.
@@ -25,15 +23,11 @@ const BODY_RATE: u64 = 16 << 10;
 /// The same for a connection whose request is in progress.
 const BUSY_MIN: Duration = Duration::from_secs(10);
 
-/// Milliseconds since [`START`].
-fn now() -> u64 {
-    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
 /// The activity of one connection, written by its task and read by the one that accepts.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    /// Milliseconds since [`START`]: of the last byte sent, or of the start of the request. While its body arrives, plus
+    opened: Instant,
+    /// Milliseconds since the connection was opened: of the last byte sent, or of the start of the request. While its body arrives, plus
     /// the time that [`BODY_RATE`] allows for the bytes received.
     since: AtomicU64,
     busy: AtomicBool,
@@ -47,7 +41,8 @@ pub(crate) struct Activity {
 
 impl Default for Activity {
     fn default() -> Self {
-        let activity = Self {
+        Self {
+            opened: Instant::now(),
             since: AtomicU64::new(0),
             busy: AtomicBool::new(false),
             awaits_body: AtomicBool::new(false),
@@ -55,15 +50,18 @@ impl Default for Activity {
             ending: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             task: OnceLock::new(),
-        };
-        activity.touch();
-        activity
+        }
     }
 }
 
 impl Activity {
+    /// Milliseconds since the connection was opened.
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn touch(&self) {
-        self.since.store(now(), Ordering::Relaxed);
+        self.since.store(self.now(), Ordering::Relaxed);
     }
 
     /// Bytes of an answer were sent. Received bytes are no progress: a request starts when its whole head has arrived.
@@ -91,7 +89,7 @@ impl Activity {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let granted = bytes.saturating_mul(1000) / BODY_RATE;
         let since = self.since.load(Ordering::Relaxed).saturating_add(granted);
-        self.since.store(since.min(now()), Ordering::Relaxed);
+        self.since.store(since.min(self.now()), Ordering::Relaxed);
     }
 
     /// The body is complete, or is no longer read: what follows is the handler's own time.
@@ -142,7 +140,7 @@ impl Activity {
     /// How long the connection has been idle, if it may be closed in favour of another.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
         let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
-        let idle = START.elapsed().saturating_sub(since);
+        let idle = self.opened.elapsed().saturating_sub(since);
         // While an answer is not read, the next request may have been accepted already.
         let least = if self.stalled.load(Ordering::Relaxed) {
             STALLED_MIN

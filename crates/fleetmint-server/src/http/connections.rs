@@ -197,6 +197,8 @@ impl Drop for Slot {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     fn address(last: u8) -> Option<Source> {
@@ -228,13 +230,13 @@ mod tests {
         assert_eq!(connections.slot(None).unwrap_err(), Full::All);
     }
 
-    #[test]
-    fn the_longest_idle_connection_of_the_busiest_address_is_closed() {
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_idle_connection_of_the_busiest_address_is_closed() {
         let connections = connections();
-        let pause = || std::thread::sleep(Duration::from_millis(300));
+        let pause = || advance(Duration::from_millis(300));
         let (few, _) = connections.slot(address(1)).unwrap();
         let (first, _) = connections.slot(address(2)).unwrap();
-        pause();
+        pause().await;
         let (second, _) = connections.slot(address(2)).unwrap();
         let (third, _) = connections.slot(address(2)).unwrap();
         // A connection with a request in progress is not idle.
@@ -243,10 +245,10 @@ mod tests {
         assert_eq!(connections.slot(address(3)).unwrap_err(), Full::All);
         few.activity.set_busy(false);
         first.activity.set_busy(false);
-        pause();
+        pause().await;
         second.activity.progress();
         let (new, idle) = connections.slot(address(3)).unwrap();
-        assert!(idle.unwrap() >= Duration::from_millis(250));
+        assert_eq!(idle.unwrap(), Duration::from_millis(300));
         let numbers = |connections: &Connections| {
             let mut numbers: Vec<_> = connections.open().connections.keys().copied().collect();
             numbers.sort_unstable();
@@ -260,21 +262,21 @@ mod tests {
         assert_eq!(numbers(&connections).len(), 3);
     }
 
-    #[test]
-    fn a_stalled_connection_is_idle_only_after_a_second() {
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_connection_is_idle_only_after_a_second() {
         let connections = connections();
         let slots: Vec<_> = (0..3).map(|_| connections.slot(address(1)).unwrap().0).collect();
         for slot in &slots {
             slot.activity.set_stalled(true);
         }
-        std::thread::sleep(Duration::from_millis(500));
+        advance(Duration::from_millis(999)).await;
         assert_eq!(connections.slot(address(1)).unwrap_err(), Full::Address);
-        std::thread::sleep(Duration::from_millis(600));
+        advance(Duration::from_millis(1)).await;
         assert!(connections.slot(address(1)).is_ok());
     }
 
-    #[test]
-    fn a_connection_whose_body_is_late_for_a_second_is_idle_even_if_bytes_trickle_in() {
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_body_is_late_for_a_second_is_idle_even_if_bytes_trickle_in() {
         let connections = connections();
         let slots: Vec<_> = (0..3).map(|_| connections.slot(address(1)).unwrap().0).collect();
         let [trickles, flows, works] = slots.as_slice() else {
@@ -286,7 +288,7 @@ mod tests {
         }
         works.activity.body_ended();
         for _ in 0..11 {
-            std::thread::sleep(Duration::from_millis(100));
+            advance(Duration::from_millis(100)).await;
             for (slot, bytes) in [(trickles, 1), (flows, 4096)] {
                 slot.activity.body_came(bytes);
                 slot.activity.await_body();

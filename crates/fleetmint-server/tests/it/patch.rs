@@ -299,6 +299,7 @@ async fn the_work_ends_with_its_caller_and_keeps_its_room_until_then() {
         next.send(request.as_bytes()).await;
         next.answer().await
     });
+    // That it does not begin is no event that could be waited for, and the request comes through a real socket.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let waiting = random.waiting();
     // This comes first, because the test could not end otherwise.

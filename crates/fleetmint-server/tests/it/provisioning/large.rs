@@ -1,4 +1,7 @@
 //! Large images and partitions: the room that they share, and callers who would occupy it.
+//!
+//! The pace of real sockets is measured here, and the kernel's buffers take part. A paused clock would run ahead while bytes
+//! are on their way, so these tests sleep.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,6 +56,7 @@ async fn large_answers_occupy_room_until_they_are_written() {
     // An answer that is read fast enough keeps the room.
     let (address, request) = large_image(&server, &device, "application/json");
     let reading = tokio::spawn(read_slowly(address, request, Arc::new((64 << 10).into())));
+    // Until its answer is on the way.
     tokio::time::sleep(Duration::from_secs(2)).await;
     // Another call waits for a while, and is refused; so is a patch while its caller is sending it.
     let body = json!({"data": "A".repeat(20_000_000)});
@@ -82,7 +86,7 @@ async fn answers_that_are_read_slowly_make_room_for_others() {
             tokio::spawn(read_slowly(address, request, Arc::clone(piece)))
         })
         .collect();
-    // They keep their room as long as nobody needs it.
+    // They keep their room as long as nobody needs it, even when they are far enough behind to be ended.
     tokio::time::sleep(Duration::from_secs(7)).await;
     assert!(slow.iter().all(|reading| !reading.is_finished()));
 
