@@ -34,6 +34,7 @@ fn prepared(text: &str) -> Folder {
     folder.write("board.csv", tables.next().unwrap());
     folder.line("fleetmint nvs generate board.csv board.bin 0x3000").done();
     folder.write("changes.csv", tables.next().unwrap());
+    let partitions = tables.next().unwrap();
     assert_eq!(tables.next(), None);
     folder.write("certs/ca.der", [0x30, 0x82, 0x01, 0x0A]);
     folder.write(
@@ -48,8 +49,7 @@ fn prepared(text: &str) -> Folder {
     copy("golden", "cut_blob_smallupd_02.bin", "board.bin");
     let used = copy("patch", "foreign_reprov.before.bin", "used.bin");
     copy("golden", "full_3.bin", "full.bin");
-    let csv = "nvs,data,nvs,0x9000,0x4000,\nfactory,app,factory,0x10000,1M,\nfctry,data,nvs,,0x3000,\n";
-    let table = PartitionTable::try_from_str(csv).unwrap().to_bin().unwrap();
+    let table = PartitionTable::try_from_str(partitions).unwrap().to_bin().unwrap();
     let mut flash = vec![0xFF; 0x20_0000];
     flash[0x8000..][..table.len()].copy_from_slice(&table);
     flash[0x9000..0xD000].copy_from_slice(&std::fs::read(used).unwrap());
