@@ -43,7 +43,7 @@ use table::find_table;
 /// Bytes in a sector of the flash. Tables and partitions begin at multiples of it.
 pub const SECTOR: usize = 4096;
 
-/// Bytes that are searched for the table if it is not at [`partition_table::OFFSET`].
+/// Bytes that are searched for the table if it is not at [`OFFSET`](crate::partition_table::OFFSET).
 pub const SEARCHED: usize = 128 << 10;
 
 /// The partition that is used if the caller names none.

@@ -35,12 +35,12 @@ use core::fmt;
 /// A field of an entry.
 type EntryField<const SIZE: usize> = Field<ENTRY_SIZE, SIZE>;
 
-const NS_INDEX: EntryField<1> = Field::at(0);
+pub(crate) const NS_INDEX: EntryField<1> = Field::at(0);
 const TYPE: EntryField<1> = Field::at(1);
 const SPAN: EntryField<1> = Field::at(2);
-const CHUNK: EntryField<1> = Field::at(3);
+pub(crate) const CHUNK: EntryField<1> = Field::at(3);
 const CRC: EntryField<4> = Field::at(4);
-const KEY: EntryField<NAME_FIELD> = Field::at(8);
+pub(crate) const KEY: EntryField<NAME_FIELD> = Field::at(8);
 const DATA: EntryField<DATA_SIZE> = Field::at(24);
 /// The first four fields.
 const HEAD: EntryField<4> = Field::at(0);

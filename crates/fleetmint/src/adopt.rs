@@ -26,6 +26,7 @@ const CLIENT_ID_MAX: usize = 255;
 /// --apply it creates a device for each of them; its model must exist. The client keeps its secret. The command also works
 /// while the server runs.
 #[derive(Debug, Args)]
+#[expect(rustdoc::invalid_html_tags, reason = "this is the text of --help")]
 pub(crate) struct Adopt {
     #[command(flatten)]
     settings: SettingsArgs,

@@ -104,7 +104,7 @@ impl<F: Flash> Medium<F> {
         }
     }
 
-    /// The same without any of the shortcuts in [`fast`](super::fast): what those must equal.
+    /// The same without the shortcuts in [`fast`](super::fast), which says what remains: what those must equal.
     #[cfg(test)]
     pub(super) fn plain(flash: F, cipher: Option<Xts>, mode: Mode) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! What is looked for, and whether an item is it: the conditions of `Page::findItem`.
 
 use super::medium::Fail;
-use crate::entry::{Entry, ItemType};
+use crate::entry::{self, Entry, ItemType};
 use crate::error::EspError;
 use crate::layout::{CHUNK_ANY, ENTRY_SIZE, NAME_FIELD, NAMESPACE_ANY, entry_offset};
 
@@ -83,8 +83,8 @@ impl Query {
     /// Whether an entry has exactly this key, in the query's namespace and chunk: what the hash list compares.
     #[inline]
     pub(super) fn has_hashed_name(&self, key: &[u8; NAME_FIELD], entry: &[u8; ENTRY_SIZE]) -> bool {
-        let [ns_index, _, _, chunk, _, _, _, _, rest @ ..] = entry;
-        rest.starts_with(key) && *ns_index == self.ns_index && *chunk == self.chunk
+        let [ns_index, chunk] = [entry::NS_INDEX.get(entry), entry::CHUNK.get(entry)];
+        entry::KEY.of(entry) == key && ns_index == [self.ns_index] && chunk == [self.chunk]
     }
 
     /// What the firmware makes of an item that its search comes to.

@@ -2,7 +2,7 @@
 //!
 //! A write is one transaction. Its statements are right on any database, also while others write at the same time: what
 //! a decision depends on is a condition of the statement itself, or a constraint. Everything that only SQLite has is in
-//! [`sqlite`].
+//! `sqlite`.
 
 pub mod after;
 mod constraint;

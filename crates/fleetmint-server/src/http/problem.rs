@@ -25,7 +25,7 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A kind of problem. Its name is part of the interface, and its meaning never changes.
 ///
-/// Each room declares its own kinds beside the code that answers with them, by [`kinds`]; `router::PROBLEMS` lists all.
+/// Each room declares its own kinds beside the code that answers with them, by `kinds`; `router::PROBLEMS` lists all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind(pub(crate) &'static Definition);
 

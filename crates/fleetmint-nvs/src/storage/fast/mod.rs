@@ -1,14 +1,15 @@
 //! The shortcuts: every table, index and second path that is here for speed alone.
 //!
-//! Each is a type, and each has a plain path that gives the same answers. The tests beside this file prove them equal on
-//! random and damaged images; a storage that is opened with `Medium::plain` uses none of them.
+//! Each is a type, and each has a plain path that gives the same answers. The tests beside this file compare them on random
+//! and damaged images with a storage that is opened with `Medium::plain`. That storage uses only [`BlobTable`],
+//! `BlobOwners` and [`Repeats`]: tests in their own files compare these with their plain paths.
 //!
 //! | shortcut | for | plain path |
 //! |---|---|---|
 //! | [`CleanPage`] | loading a page with nothing to repair | `Page::load_entries` |
 //! | `HashSet24` | whether all items of a page have different hashes | `HashList` |
 //! | [`NameIndex`] | which pages are worth asking for a name | asking each: `Storage::find_on_each_page` |
-//! | [`BlobTable`], [`BlobOwners`] | which blob index a chunk belongs to | the first in a list that fits |
+//! | [`BlobTable`], `BlobOwners` | which blob index a chunk belongs to | the first in a list that fits |
 //! | [`InPlaceListing`] | listing values that only their own getter can find | `Storage::visit_by_getters` |
 //! | `NameFilter` | whether a name was seen before | a set of names |
 //! | [`Repeats`] | which items have the name and type of an earlier one | comparing each with each |

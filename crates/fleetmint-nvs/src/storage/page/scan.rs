@@ -11,7 +11,7 @@
 
 use super::load::is_blank;
 use super::{Hash24, HashList, Page};
-use crate::entry::{Entry, ItemType};
+use crate::entry::{self, Entry, ItemType};
 use crate::layout::{ENTRY_COUNT, ENTRY_SIZE, NAME_FIELD, PAGE_SIZE, entry_offset, page_offset};
 use crate::page::EntryState;
 use crate::storage::RepairKind;
@@ -119,10 +119,8 @@ impl Page {
 /// The hash of the item that is looked for.
 fn query_hash(query: &Query, key: &[u8; NAME_FIELD]) -> u32 {
     let mut bytes = [0; ENTRY_SIZE];
-    let [ns_index, _, _, chunk, _, _, _, _, rest @ ..] = &mut bytes;
-    (*ns_index, *chunk) = (query.ns_index, query.chunk);
-    for (to, from) in rest.iter_mut().zip(key) {
-        *to = *from;
-    }
+    entry::NS_INDEX.set(&mut bytes, [query.ns_index]);
+    entry::CHUNK.set(&mut bytes, [query.chunk]);
+    entry::KEY.set(&mut bytes, *key);
     Hash24::of_entry(&bytes)
 }

@@ -78,6 +78,7 @@ pub(crate) struct NewKeys {
     kp_hmac_keygen: bool,
 
     /// File for the new HMAC key, beside the encryption keys [default: hmac-<name of the key file>]
+    #[expect(rustdoc::invalid_html_tags, reason = "this is the text of --help")]
     #[arg(
         long = "kp_hmac_keyfile",
         value_name = "FILE",
