@@ -1,4 +1,4 @@
-//! The data folder: the files that a server with the embedded defaults stores on disk, for its own user alone.
+//! The data folder: the files that a server with the embedded defaults stores on disk, readable only for its own user.
 
 mod ancestors;
 mod temporary;
@@ -68,7 +68,7 @@ pub struct DataFolder(PathBuf);
 pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
 impl DataFolder {
-    /// Creates the folder for its owner alone, unless it exists.
+    /// Creates the folder, accessible only for its owner, unless it exists.
     ///
     /// # Errors
     /// [`Error::Create`].

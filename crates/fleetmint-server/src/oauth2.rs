@@ -76,7 +76,7 @@ pub(crate) struct TokenAnswer<'a> {
     expires_in: i64,
 }
 
-/// Why there is no token (RFC 6749 §5.2).
+/// Why no token was issued (RFC 6749 §5.2).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TokenError {
     #[schema(example = "invalid_client")]

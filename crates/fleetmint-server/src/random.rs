@@ -23,9 +23,9 @@ impl Random for SystemRandom {
 
 /// Ends the process because the operating system has no random bytes.
 ///
-/// Every secret, key and nonce needs them, so there is nothing that the service could still do correctly. It is no
-/// panic, which the handling of one request would catch, and no `abort`, whose core dump would hold the master key.
-/// Everything that callers were told is committed in the database by then, so ending here is like any other crash.
+/// Every secret, key and nonce needs them, so there is nothing that the service could still do correctly. It is not a
+/// panic, which the handling of one request would catch, and not an `abort`, whose core dump would contain the master
+/// key. Everything that callers were told is committed in the database by then, so ending here is like any other crash.
 pub(crate) fn end_process(cause: impl Display) -> ! {
     // Not through the log, whose filter may hide it. If standard error is closed, nobody can be informed.
     let _ = writeln!(

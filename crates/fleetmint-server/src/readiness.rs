@@ -14,7 +14,7 @@ use crate::instance;
 /// How long a result is valid.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// The time limit of a write. A write that hangs is no database error, and may never end.
+/// The time limit of a write. A write that hangs is not a database error, and may never end.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// The last or the current check.

@@ -41,7 +41,7 @@ pub enum Error {
 
 /// Recognizes callers. Cloning is cheap: all clones share the same state.
 ///
-/// The running server alone changes the administrator's token, so it keeps the token's digest in memory and reads
+/// Only the running server changes the administrator's token, so it keeps the token's digest in memory and reads
 /// neither the database nor the token's file for a call.
 #[derive(Clone, Debug)]
 pub struct Access(Arc<Shared>);

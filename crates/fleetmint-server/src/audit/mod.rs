@@ -49,7 +49,7 @@ pub struct Entry {
 }
 
 impl Caller {
-    /// The audit record of what they do.
+    /// A new audit record of an operation of this actor.
     pub fn record(&self, at: Timestamp, action: Operation) -> Entry {
         Entry {
             at,
@@ -215,7 +215,7 @@ pub struct Listed {
 /// of a search reads a million records at most.
 ///
 /// # Errors
-/// The database's alone.
+/// Only the database's.
 pub async fn list(database: &Database, filter: Filter, limit: u32) -> Result<Listed, database::Error> {
     let read = move |connection: &mut Connection| store::list(connection, &filter, limit.into());
     database.read_long(read).await

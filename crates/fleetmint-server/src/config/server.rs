@@ -125,7 +125,7 @@ fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// A network such as `10.0.0.0/8`, or one address. IPv4 mapped into IPv6 is IPv4, as it is in a caller's address.
+/// A network such as `10.0.0.0/8`, or one address. IPv4 mapped into IPv6 counts as IPv4, as in a caller's address.
 fn network(text: &str) -> Result<IpNet, String> {
     const MAPPED: u8 = 96;
     let network = match text.parse::<IpAddr>() {

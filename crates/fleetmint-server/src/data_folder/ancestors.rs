@@ -1,4 +1,4 @@
-//! The parent folders of the data folder: whoever can write one of them can rename the next.
+//! The parent folders of the data folder: a user who can write one of them can rename the next.
 
 use std::path::Path;
 

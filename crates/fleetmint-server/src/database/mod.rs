@@ -56,16 +56,14 @@ pub struct Sizes {
 impl Database {
     /// Opens the database file, creates it if it is missing, and brings its schema up to date.
     ///
-    /// # Errors
-    /// The file cannot be opened, is no database, or was written by a newer program.
+    /// # Errors The file cannot be opened, is not a database, or was written by a newer program.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Sqlite::open(path).map(Self)
     }
 
     /// Opens the database of a server that may be running. Its schema stays as it is.
     ///
-    /// # Errors
-    /// The file is missing, is no database, or has another schema than this program's.
+    /// # Errors The file is missing, is not a database, or has another schema than this program's.
     pub fn attach(path: &Path) -> Result<Self, OpenError> {
         Sqlite::attach(path).map(Self)
     }

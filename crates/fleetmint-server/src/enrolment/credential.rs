@@ -32,7 +32,7 @@ pub async fn get(app: &App, id: i64) -> Result<Credential, Error> {
 #[derive(Clone, Debug)]
 pub struct Synchronized {
     pub repairs: Vec<Repair>,
-    /// What is wrong and could not be repaired, and what to do about it: a sentence for each.
+    /// The problems that could not be repaired, and what to do about them: a sentence for each.
     pub unrepaired: Vec<String>,
     pub credential: Credential,
 }

@@ -133,7 +133,7 @@ pub(crate) struct Identity {
     secret: bool,
     /// Whether the provider gives it a token. It is asked only if all of the above is right.
     token: bool,
-    /// What keeps the device from its token, in words; empty if it is healthy.
+    /// The reasons why the device cannot get a token; empty if it is healthy.
     #[schema(example = json!(["The client is disabled."]))]
     problems: Vec<String>,
 }
@@ -158,14 +158,15 @@ impl From<Credential> for Identity {
     }
 }
 
-/// What was repaired, and how it is now.
+/// The repairs, and the current state.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Synchronized {
-    /// What was done: `created` and `secret_set` mean that the device needs a new image; `enabled`, `renamed`,
-    /// `flows_set`, `binding_removed`, `scope_set`, `account_created`, `account_enabled`, `reference_set` (the service knew another client). Empty if nothing was wrong.
+    /// The repairs: `created` and `secret_set` mean that the device needs a new image; `enabled`, `renamed`,
+    /// `flows_set`, `binding_removed`, `scope_set`, `account_created`, `account_enabled`, `reference_set` (the service
+    /// knew another client). Empty if nothing was wrong.
     #[schema(value_type = Vec<String>, example = json!(["enabled"]))]
     repairs: Vec<&'static str>,
-    /// What is wrong and could not be repaired, and what to do about it; empty if everything was.
+    /// The problems that could not be repaired, and what to do about them; empty if there are none.
     #[schema(example = json!([]))]
     unrepaired: Vec<String>,
     identity: Identity,
@@ -192,7 +193,7 @@ pub(crate) async fn get_identity(
 #[utoipa::path(
     post, path = "/api/devices/{id}/identity/sync", tag = "identity", params(IdParameter),
     responses(
-        (status = 200, description = "What was repaired, and the state of the client now", body = Synchronized),
+        (status = 200, description = "The repairs, and the current state of the client", body = Synchronized),
         (status = 409, description = "Another change of the device is in progress, or the client is not ours"),
         (status = 502, description = "The identity provider failed"),
         (status = 504, description = "The identity provider did not answer in time"),

@@ -22,7 +22,7 @@ pub(super) fn new(random: &dyn Random) -> String {
     key
 }
 
-/// What the name of every device's client begins with.
+/// The prefix of the name of every device's client.
 pub(super) const PREFIX: &str = "iotdevice-";
 
 /// The name of a device's client at its identity provider.

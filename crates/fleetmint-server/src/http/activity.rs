@@ -1,4 +1,4 @@
-//! What a connection is doing, and since when. By this the connection to close is chosen.
+//! The activity of a connection, and its start. The connection to close is chosen by it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ const STALLED_MIN: Duration = Duration::from_secs(1);
 /// The same for a connection on which the body of a request is late, by [`BODY_RATE`].
 const BODY_MIN: Duration = Duration::from_secs(1);
 
-/// Bytes per second below which a body is late, even if a byte arrives now and then.
+/// Bytes per second below which a body is late, even if some bytes keep arriving.
 const BODY_RATE: u64 = 16 << 10;
 
 /// The same for a connection whose request is in progress.
@@ -64,8 +64,8 @@ impl Activity {
         self.since.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Bytes of an answer were sent. Received bytes are no progress: a request starts when its whole head has arrived.
-    /// Otherwise a head that trickles in would count as a connection in use.
+    /// Bytes of an answer were sent. Received bytes do not count as progress: a request starts when its whole head has
+    /// arrived. Otherwise a head that trickles in would count as a connection in use.
     pub(crate) fn progress(&self) {
         if !self.busy.load(Ordering::Relaxed) {
             self.touch();

@@ -22,7 +22,7 @@ const DISCARD_PAUSE: Duration = Duration::from_secs(2);
 /// The capacity that is reserved for a body before any of it has arrived, in bytes.
 const FIRST: usize = 4096;
 
-/// Why there is no body.
+/// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     TooLarge,
@@ -35,7 +35,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Why there is no body of at most `max` bytes.
+    /// Why a body of at most `max` bytes could not be read.
     pub(crate) fn problem(self, max: usize) -> Problem {
         match self {
             Self::TooSlow => Problem::new(

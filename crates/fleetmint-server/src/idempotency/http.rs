@@ -42,7 +42,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Creation<T> {
 }
 
 impl<T> Creation<T> {
-    /// What was asked for, and what to do with a repeat of it.
+    /// The content of a call, and how its repetition is recognized.
     pub(crate) fn once<U>(
         self,
         app: &App,

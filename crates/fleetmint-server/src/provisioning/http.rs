@@ -206,7 +206,7 @@ struct PatchedProvisioning<'a> {
     /// The whole partition in standard padded base64.
     #[schema(value_type = String, format = Byte)]
     data: Encoded<'a>,
-    /// The numbers of the 4096-byte sectors that differ from what was sent, counted from 0.
+    /// The numbers of the 4096-byte sectors that differ from the sent partition, counted from 0.
     changed_sectors: &'a [usize],
     /// The keys that differ, their values masked.
     diff: Vec<MaskedKey<'static>>,

@@ -33,7 +33,7 @@ pub struct Image {
     pub bytes: Wiped,
 }
 
-/// Why there is no image. Nothing was disclosed.
+/// Why no image was created. Nothing was disclosed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("there is no such device")]

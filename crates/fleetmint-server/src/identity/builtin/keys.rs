@@ -146,7 +146,7 @@ impl Keys {
     /// again within [`PAUSE`].
     ///
     /// # Errors
-    /// The database's alone.
+    /// Only the database's.
     pub(super) async fn verify(
         &self,
         kid: &str,

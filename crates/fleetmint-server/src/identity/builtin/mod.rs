@@ -75,7 +75,7 @@ impl Builtin {
     /// The public keys that its tokens are verified with, newest first.
     ///
     /// # Errors
-    /// The database's alone.
+    /// Only the database's.
     pub(crate) async fn jwks(&self) -> Result<Vec<Jwk>, Error> {
         Ok(self.0.keys.latest().await?.jwks())
     }
@@ -109,7 +109,7 @@ impl Builtin {
     /// Deletes a client and its secrets, if it exists.
     ///
     /// # Errors
-    /// The database's alone.
+    /// Only the database's.
     pub fn delete(&self, connection: &mut Connection, client_id: &str) -> Result<(), Error> {
         Ok(store::delete(connection, client_id)?)
     }
@@ -140,7 +140,7 @@ impl Builtin {
     /// The client's current state.
     ///
     /// # Errors
-    /// The database's alone.
+    /// Only the database's.
     pub fn status(&self, connection: &mut Connection, client: Client<'_>) -> Result<Status, Error> {
         let Some(row) = store::find(connection, client.client_id)? else {
             return Ok(Status::ABSENT);

@@ -25,8 +25,8 @@ impl Keycloak {
         self.find_by_name(client.client_id, deadline).await
     }
 
-    /// The device's own client, with its id. If the id belongs to a client of another device, the client's name decides: the
-    /// id in a row may be wrong, whoever wrote it.
+    /// The device's own client, with its id. If the id belongs to a client of another device, the client's name
+    /// decides: the id in a row may be wrong.
     pub(super) async fn own(
         &self,
         client: Client<'_>,

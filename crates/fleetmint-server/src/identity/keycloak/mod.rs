@@ -79,7 +79,7 @@ pub struct Synced {
     /// Keycloak's own id of the client, a new one if the client was created again.
     pub provider_ref: String,
     pub repairs: Vec<Repair>,
-    /// What is wrong and could not be repaired, and what to do about it: a sentence for each.
+    /// The problems that could not be repaired, and what to do about them: a sentence for each.
     pub unrepaired: Vec<String>,
 }
 
