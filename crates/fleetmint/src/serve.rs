@@ -14,17 +14,17 @@ use crate::terminal;
 
 /// Run the server
 ///
-/// Without any settings it keeps everything in the folder fleetmint-data, is its own identity provider and listens on
-/// loopback. The administrator token is in fleetmint-data/admin-token. Ctrl-C, SIGTERM or SIGHUP ends it after the calls
-/// that are under way, within ten seconds; a second one ends it at once.
+/// Without any settings it stores everything in the folder fleetmint-data, is its own identity provider and listens on
+/// loopback. The administrator token is in fleetmint-data/admin-token. Ctrl-C, SIGTERM or SIGHUP ends it after the calls in
+/// progress, within ten seconds; a second one ends it at once.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Where to listen [default: 127.0.0.1:8080]; port 0 takes a free one
+    /// Where to listen [default: 127.0.0.1:8080]; port 0 selects a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Create an empty database where the one before is missing: without this, a data folder that has a master key but
+    /// Create an empty database if the earlier one is missing: without this, a data folder that has a master key but
     /// no database stops the start
     #[arg(long)]
     new_database: bool,
@@ -44,7 +44,7 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
     }
     memory_stays_private();
     let mut runtime = match workers() {
-        // One thread alone needs no scheduler that shares work among threads.
+        // A single thread needs no scheduler that distributes work among threads.
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };

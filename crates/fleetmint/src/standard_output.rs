@@ -64,7 +64,7 @@ pub(crate) fn write_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     out.flush()
 }
 
-/// The outcome of an answer. A reader that closes the pipe early (`| head`) is no failure.
+/// The outcome of an answer. A reader that closes the pipe early (`| head`) is not a failure.
 pub(crate) fn answered(outcome: io::Result<()>) -> Result<(), Failure> {
     match outcome {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&error)),

@@ -1,4 +1,4 @@
-//! How a server is told to end: by SIGINT, SIGTERM or SIGHUP. A second signal or a time limit ends the program at once,
+//! The signals that end a server: SIGINT, SIGTERM or SIGHUP. A second signal or a time limit ends the program at once,
 //! whatever is still running.
 //!
 //! The signals have their own thread, so that a thread that computes cannot delay them.
@@ -56,7 +56,7 @@ pub(crate) fn asked_to_end() -> io::Result<impl Future<Output = ()> + Send + 'st
     })
 }
 
-/// Ends the program if it has not ended by itself in time.
+/// Ends the program if it has not ended in time.
 fn give_up_later() {
     let wait = || {
         std::thread::sleep(SHUTDOWN_TIMEOUT + GRACE);

@@ -147,7 +147,7 @@ pub(crate) struct Progress {
 
 /// Work that takes less time shows no progress.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// How often a line is written if standard error is no terminal.
+/// How often a line is written if standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 impl Progress {
@@ -200,7 +200,7 @@ impl Progress {
     }
 }
 
-/// What is shown of the progress.
+/// The shown text of the progress.
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
     Nothing,

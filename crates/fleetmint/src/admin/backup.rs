@@ -13,16 +13,16 @@ use crate::terminal;
 
 /// Copy the database into a file, also beside a running server
 ///
-/// The copy is the database as it is at one moment; the server goes on meanwhile. Only its owner can read the file, which
-/// appears whole or not at all. The secrets in it are sealed under the master key, which is not in it: keep a copy of the
-/// master key in another place, since without it the backup is worth nothing, and with it has every secret.
-/// docs/backup.md says how to restore it.
+/// The copy has the state of the database at one moment; the server keeps running. Only its owner can read the file, which
+/// appears complete or not at all. The secrets in it are sealed under the master key, which is not in it: keep a copy of the
+/// master key in another place, because without it the backup is worthless, and with it anyone can read every secret.
+/// docs/backup.md describes how to restore it.
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// Where the copy goes, in a folder that is there
+    /// The file of the copy, in an existing folder
     #[arg(value_name = "FILE", value_parser = files::named("- is standard output, and the copy needs a file of its own"))]
     file: PathBuf,
-    /// Replace FILE if it is there, unless it is a file of the data folder or the settings
+    /// Replace FILE if it exists, unless it is a file of the data folder or the settings
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub(crate) fn run(command: &Backup) -> Result<(), Failure> {
         None => format!("the master key in {}", settings.data.dir.join("master-key").display()),
     };
     terminal::print(&format!(
-        "the database was copied to {}; it can be read with {key} alone, so keep a copy of that in another place\n",
+        "the database was copied to {}; it can be read only with {key}, so keep a copy of that in another place\n",
         command.file.display()
     ))
 }

@@ -20,7 +20,7 @@ const READ_MAX: u64 = 256 << 20;
 pub(super) struct Input {
     /// Its name in messages.
     pub(super) name: String,
-    /// `None` for standard input that is no file.
+    /// `None` if standard input is not a file.
     pub(super) identity: Option<Identity>,
     /// The permission bits of the file.
     pub(super) mode: u32,

@@ -1,4 +1,4 @@
-//! What a command wants to write.
+//! The output of a command.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(crate) struct Output<'a> {
     pub(crate) kind: OutputKind,
 }
 
-/// What an output holds, and so which files it may replace.
+/// The content of an output, which decides which files it may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputKind {
     /// An image: it may replace any file except a table or keys.

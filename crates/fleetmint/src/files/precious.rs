@@ -7,7 +7,7 @@ use std::path::Path;
 use fleetmint_nvs::crypt::{HMAC_KEY_SIZE, KEYS_SIZE, Keys};
 use zeroize::Zeroizing;
 
-/// What an existing file is that an image should not replace, if it is such a file.
+/// The kind of an existing file that an image should not replace; `None` for other files.
 pub(super) fn precious(path: &Path, size: u64) -> io::Result<Option<&'static str>> {
     /// A table's header is in its first lines, keys are in the first bytes.
     const LOOKED_AT: u64 = 64 << 10;
@@ -28,7 +28,7 @@ pub(super) fn precious(path: &Path, size: u64) -> io::Result<Option<&'static str
     })
 }
 
-/// Whether the first line that is no comment names a table's columns, however they are separated or encoded.
+/// Whether the first line that is not a comment has a table's columns, with any separator or encoding.
 fn is_table(content: &[u8]) -> bool {
     // Of UTF-16 text that leaves the ASCII characters.
     let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();

@@ -38,7 +38,8 @@ pub(super) enum Destination {
 }
 
 impl<'a> Target<'a> {
-    /// Finds the destination, and checks that the output is no input and replaces nothing that it must not replace.
+    /// Finds the destination, and checks that the output is not also an input, and replaces no file that it must not
+    /// replace.
     pub(super) fn find(output: &'a Output<'a>, force: bool) -> Result<Self, Failure> {
         Ok(Self {
             output,

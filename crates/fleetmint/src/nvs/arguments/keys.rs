@@ -47,7 +47,7 @@ fn too_long(name: &str) -> Failure {
 
 /// Reads an HMAC key from a file.
 fn read_hmac_key(path: &Path) -> Result<HmacKey, Failure> {
-    // A longer file is no HMAC key. Its beginning shows whether it holds encryption keys.
+    // A longer file is not an HMAC key. Its beginning shows whether it contains encryption keys.
     let content = files::read_beginning(path, KEY_PARTITION_SIZE as u64)?.content;
     let name = files::input_name(path);
     HmacKey::decode(&content).map_err(|error| {

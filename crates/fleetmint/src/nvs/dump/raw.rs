@@ -13,7 +13,7 @@ use crate::terminal::shown;
 struct Page {
     page: usize,
     offset: usize,
-    /// `null` if the state word is no known state.
+    /// `null` if the state word is not a known state.
     state: Option<&'static str>,
     state_word: String,
     sequence: u32,

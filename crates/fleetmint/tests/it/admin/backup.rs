@@ -27,7 +27,7 @@ fn a_copy_from_beside_a_running_server_is_restored() {
     let done = folder.line("fleetmint admin backup copy.db").done();
     assert_eq!(
         done.stdout,
-        "the database was copied to copy.db; it can be read with the master key in fleetmint-data/master-key alone, so \
+        "the database was copied to copy.db; it can be read only with the master key in fleetmint-data/master-key, so \
          keep a copy of that in another place\n"
     );
     let mode = std::fs::metadata(folder.file("copy.db")).unwrap().permissions().mode();

@@ -469,13 +469,13 @@ fn numbers_are_the_same_everywhere() {
     for answer in answers {
         let text = folder.line(&format!("fleetmint nvs {answer}")).done().stdout;
         for number in numbers {
-            assert!(text.contains(number), "{answer} lacks {number}: {text}");
+            assert!(text.contains(number), "{answer} has no {number}: {text}");
         }
     }
     for format in ["text", "json"] {
         let run = folder.line(&format!("fleetmint nvs diff zero.bin t.bin --reveal --format {format}"));
         for number in numbers {
-            assert!(run.stdout.contains(number), "{format} lacks {number}: {}", run.stdout);
+            assert!(run.stdout.contains(number), "{format} has no {number}: {}", run.stdout);
         }
     }
 }
@@ -501,7 +501,7 @@ fn a_long_answer_is_not_in_memory() {
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
         drop(child.stdout.take());
-        // A reader that ends early is no error.
+        // A reader that ends early is not an error.
         assert!(child.wait().unwrap().success(), "{arguments:?}");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         let kilobytes: usize = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();

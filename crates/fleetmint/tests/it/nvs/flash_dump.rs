@@ -280,7 +280,7 @@ fn tables_that_leave_a_choice_or_are_not_there() {
     folder
         .line("fleetmint nvs dump far.bin --partition-table-offset 0x3A000")
         .done();
-    // Of two sides one may be a partition by itself, but not both.
+    // One of the two sides may be the file of a partition, but not both.
     folder
         .line("fleetmint nvs diff two.bin t.bin --partition-table-offset 0x9000")
         .done();

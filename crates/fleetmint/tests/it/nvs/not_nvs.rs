@@ -1,4 +1,4 @@
-//! Files that are no NVS partition: every command names what they seem to be, and writes nothing.
+//! Files that are not NVS partitions: every command names what they seem to be, and writes nothing.
 
 use crate::folder::Folder;
 

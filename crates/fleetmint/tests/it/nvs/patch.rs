@@ -153,7 +153,7 @@ fn a_dry_run_shows_what_would_change_and_writes_nothing() {
         run.stdout
     );
     assert_eq!(folder.names(), ["changes.csv", "device.bin", "device.csv"]);
-    // A name for the output, as in the call that is to follow, is left alone too.
+    // The name of the output, as in the later call, is also left alone.
     let named = folder
         .line("fleetmint nvs patch device.bin changes.csv out.bin --dry-run")
         .done();

@@ -148,14 +148,14 @@ fn read_only_the_firmware_s_start_fails_instead() {
     );
 }
 
-/// A device that never ends is no file of keys, and little of it is read.
+/// A device that never ends is not a file of keys, and only a little of it is read.
 #[cfg(unix)]
 #[test]
 fn a_file_that_is_too_long_for_keys_is_not_read_to_its_end() {
     let test = Folder::new();
     test.write("t.csv", "key,type,encoding,value\nprov,namespace,,\n");
     test.line("fleetmint nvs generate t.csv plain.bin 0x3000").done();
-    // A partition larger than what is read of it.
+    // A partition larger than the part that is read.
     let mut large = test.read("plain.bin");
     large.resize(0x20000, 0xFF);
     test.write("large.bin", large);
