@@ -22,7 +22,7 @@ use fleetmint_nvs::storage::{Listed, Value};
 
 use crate::provisioning::{NAMESPACE, Setting};
 
-/// What is wrong with a credential.
+/// A problem of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The key does not exist.

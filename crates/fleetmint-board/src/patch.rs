@@ -17,7 +17,7 @@ use crate::flash_dump::{NotNvs, check_nvs};
 use crate::provisioning::{self, Checked, NAMESPACE, Setting, Values};
 use crate::report::MaskedKey;
 
-/// What has changed. It holds no value.
+/// The changes, without values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patched {
     /// The numbers of the 4096-byte sectors that differ, in order. They must be written to the chip.
@@ -37,7 +37,7 @@ pub enum Error {
          (ESP_ERR_NVS_NO_FREE_PAGES)"
     )]
     OnePage,
-    /// The bytes are no NVS partition: the firmware would erase every page.
+    /// The bytes are not an NVS partition: the firmware would erase every page.
     #[error(transparent)]
     NotNvs(#[from] NotNvs),
     /// The firmware would erase everything.

@@ -48,7 +48,7 @@ pub fn check_partition_size(size: usize) -> Result<(), Error> {
 
 /// One value of the namespace.
 ///
-/// Everything that is known about a setting stands in [`Setting::facts`]; the server takes its keys, columns, JSON members
+/// Everything that is known about a setting is in [`Setting::facts`]; the server takes its keys, columns, JSON members
 /// and rules from there. A new setting touches three files:
 ///
 /// 1. this one: a variant, its places in [`Setting::ALL`] and [`Setting::OVERRIDABLE`], and its facts (and a line in the
@@ -370,7 +370,8 @@ impl<'a> From<BySetting<Option<&'a str>>> for Values<'a> {
     }
 }
 
-/// Each setting with the value that goes into the image, in its order; `None` for an optional one that stays out of it.
+/// Each setting with its value in the image, in the image's order; `None` for an optional setting that the image does
+/// not have.
 pub(crate) type Checked<'a> = [(Setting, Option<&'a str>); Setting::ALL.len()];
 
 impl<'a> Values<'a> {
@@ -409,9 +410,9 @@ impl<'a> Values<'a> {
         Ok(values)
     }
 
-    /// Writes the image over `image`, whose length is the partition's size in bytes: a multiple of 4096 from 4096 to
-    /// 16 MiB. What stays unused is 0xFF. From 0x3000 on one page stays free, as the firmware needs for writing.
-    /// Allocates nothing. After an error the content of `image` is unspecified.
+    /// Writes the image over `image`, whose length is the partition's size in bytes: a multiple of 4096 from 4096 to 16
+    /// MiB. Unused bytes are 0xFF. From 0x3000 on one page stays free, as the firmware needs for writing. Allocates
+    /// nothing. After an error the content of `image` is unspecified.
     ///
     /// # Errors
     /// A required value is missing ([`Error::Required`]), one breaks a rule (those of [`Setting::check`]), the

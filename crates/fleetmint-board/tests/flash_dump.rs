@@ -1,4 +1,4 @@
-//! What a file is: a partition, a whole flash wherever its table is, or something else.
+//! Recognizes a file: a partition, a whole flash with its table at any offset, or something else.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ fn table(table_offset: usize) -> Vec<u8> {
          hidden,data,nvs,0x26000,0x3000,encrypted\nfactory,app,factory,0x30000,0x10000,\n",
         NVS.0, NVS.1
     );
-    // That crate knows one place alone.
+    // That crate only knows one offset.
     assert!(table_offset.is_multiple_of(0x1000));
     Written::try_from_str(csv).unwrap().to_bin().unwrap()
 }
@@ -100,7 +100,7 @@ fn a_place_that_was_named_must_have_a_table() {
         error.to_string(),
         "there is no partition table at offset 0x9000: the first row would begin with AA 50; there is one at 0x10000"
     );
-    // Also where the file is a partition by itself, and with a number that no file reaches.
+    // Also if the file is only a partition, and with an offset beyond any file.
     for offset in [0x9000, usize::MAX] {
         let error = locate(&nvs(0x6000, None), &wanted(None, Some(offset))).unwrap_err();
         assert!(matches!(error, Error::Table { .. }), "{error}");
@@ -174,7 +174,7 @@ fn a_dump_that_does_not_begin_with_the_flash() {
 
 #[test]
 fn a_dump_that_does_not_begin_with_the_flash_wherever_its_table_is() {
-    // The last shift leaves some of the partition's pages in its place, the second to last brings the table to 0x8000.
+    // The last shift leaves some of the partition's pages in its place, the second to last moves the table to 0x8000.
     let pages = nvs(0x2000, None)[..0x1000].repeat(4);
     for (table, begin, content) in [
         (0x10000, 0x1000, nvs(NVS.1, None)),
@@ -287,8 +287,8 @@ fn a_partition_of_the_right_type_that_holds_something_else() {
     assert!(locate(&flash, &Wanted::default()).is_ok());
 }
 
-/// What a partition of a flash holds beside its NVS pages is reported by its place in the flash, and not as if there were no
-/// table.
+/// Other content than NVS pages in a partition of a flash is reported with its offset in the flash, and not as if there
+/// were no table.
 #[test]
 fn a_partition_of_the_right_type_that_holds_nvs_and_something_else() {
     let advice = "if the table is not the one that the firmware was built with, flash that one; if something was written \

@@ -1,4 +1,5 @@
-//! What a patch takes in memory, whatever the partition holds. A program of its own, as the allocator counts all threads.
+//! The memory that a patch needs, for any content of the partition. This is a separate program, because the allocator
+//! counts all threads.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +18,7 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// A partition full of what `item` makes of the page and the entry, but for two free pages.
+/// A partition full of items that `item` creates for each page and entry, except for two free pages.
 fn full(size: usize, item: impl Fn(usize, usize) -> Entry) -> Vec<u8> {
     let pages = size / PAGE_SIZE;
     let mut image = vec![0xFF; size];

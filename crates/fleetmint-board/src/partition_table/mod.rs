@@ -83,7 +83,7 @@ pub struct Partition {
 /// Why a partition is not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The bytes are no table.
+    /// The bytes are not a partition table.
     #[error("there is no partition table at offset {offset:#x}: the first row would begin with AA 50")]
     NoTable {
         /// The offset of the bytes.

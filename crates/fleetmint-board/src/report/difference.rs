@@ -37,7 +37,7 @@ pub type MaskedKey<'a> = ChangedKey<'a, MaskedValue>;
 /// A key that differs, with its values. It may hold secrets.
 pub type RevealedKey<'a> = ChangedKey<'a, RevealedValue<'a>>;
 
-/// What a report shows of a value that may be a secret.
+/// The shown form of a value that may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MaskedValue {

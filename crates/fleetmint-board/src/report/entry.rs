@@ -25,7 +25,7 @@ pub struct EntryReport<'a> {
     /// The same key and type came before: the getter gives that one.
     #[serde(skip_serializing_if = "is_false")]
     repeat: bool,
-    /// What is stored where no getter reaches it, because another namespace has the same name.
+    /// A stored value that no getter returns, because another namespace has the same name.
     #[serde(skip_serializing_if = "Option::is_none")]
     unreachable: Option<StoredValue<'a>>,
     /// Whether the firmware's iterator gives it.

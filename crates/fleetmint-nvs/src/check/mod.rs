@@ -211,7 +211,7 @@ fn at_start_of_erased(
     match Storage::open_as_firmware(flash, Mode::ReadWrite, cipher.cloned()) {
         Ok(mut storage) => of_opened(&mut storage, findings),
         Err(Error::Stopped) => Err(Error::Stopped),
-        // The page alone fails in the same way, and that is reported.
+        // The page itself fails in the same way, and that is reported.
         Err(_) => Ok(()),
     }
 }

@@ -40,7 +40,7 @@ pub enum Encoding {
     },
 }
 
-/// Why a name is no encoding.
+/// Why a name is not an encoding.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EncodingFault {
     /// No encoding has this name.
@@ -130,7 +130,7 @@ impl Encoding {
         if !is_size || !is_byte {
             return Err(EncodingFault::Unknown);
         }
-        // Digits alone fail to parse only where there are too many of them.
+        // A text of digits only fails to parse if it has too many of them.
         match digits.parse::<usize>() {
             Ok(size) if size <= BLOB_MAX - prefix && prefix == 0 => Ok(Self::BlobFill { size, fill }),
             Ok(size) if size <= BLOB_MAX - prefix => Ok(Self::BlobSizeFill { size, fill }),

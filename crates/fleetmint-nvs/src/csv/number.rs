@@ -37,7 +37,7 @@ fn magnitude(digits: &str, radix: u32) -> Option<i128> {
         }
         for char in group.chars() {
             let digit = char.to_digit(radix)?;
-            // What is too large for 128 bits stays too large for any type.
+            // A number that is too large for 128 bits is too large for any type.
             number = number.saturating_mul(radix.into()).saturating_add(digit.into());
         }
     }

@@ -14,11 +14,11 @@ pub struct Row {
     pub line: usize,
     /// The key or the namespace's name, not checked yet. Empty for `delete-all`.
     pub key: String,
-    /// What the row asks for.
+    /// The row's content.
     pub action: Action,
 }
 
-/// What a row asks for.
+/// The content of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// `namespace`: the following rows belong to the namespace of this name.
@@ -65,7 +65,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// What a row with these fields asks for.
+/// The content of a row with these fields.
 pub(super) fn action(
     key: &str,
     row_type: &str,

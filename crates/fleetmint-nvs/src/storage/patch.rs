@@ -31,7 +31,7 @@ pub struct PatchError {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PatchFault {
-    /// The call that the row stands for failed.
+    /// The call of this row failed.
     Call(Error),
     /// The row's value cannot be read.
     Value(csv::Error),

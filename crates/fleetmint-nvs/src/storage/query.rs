@@ -1,4 +1,4 @@
-//! What is looked for, and whether an item is it: the conditions of `Page::findItem`.
+//! A query, and whether an item matches it: the conditions of `Page::findItem`.
 
 use super::medium::Fail;
 use crate::entry::{self, Entry, ItemType};
@@ -21,7 +21,7 @@ pub(super) struct Query {
     pub(super) chunk_start: u8,
 }
 
-/// What an item is to a query.
+/// Whether an item matches a query.
 pub(super) enum Verdict {
     Skip,
     Match,
@@ -87,7 +87,7 @@ impl Query {
         entry::KEY.of(entry) == key && ns_index == [self.ns_index] && chunk == [self.chunk]
     }
 
-    /// What the firmware makes of an item that its search comes to.
+    /// The firmware's reaction to an item that its search reads.
     #[inline]
     pub(super) fn verdict(&self, entry: &Entry) -> Verdict {
         const BLOB: u8 = ItemType::Blob.byte();

@@ -98,8 +98,8 @@ pub fn pages(image: &[u8]) -> impl Iterator<Item = RawPage> + '_ {
 
 /// Every slot of every page, in physical order: 126 for each page.
 ///
-/// Data is told from items by the span of the sound item before it. An erased slot is shown as what its own bytes look
-/// like.
+/// The span of the valid item before a slot decides whether the slot is data or an item. An erased slot is shown by the
+/// look of its own bytes.
 pub fn slots<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item = RawSlot> + 'a {
     pages(image).flat_map(move |page| {
         let mut data_of = None;

@@ -14,7 +14,7 @@ pub struct Repair {
     pub ns_index: u8,
     /// The entry's key as stored, which may be damaged.
     pub name: RawName,
-    /// What was wrong, and so what was done.
+    /// The fault that was repaired, which decides the repair.
     pub kind: RepairKind,
 }
 

@@ -137,8 +137,8 @@ impl<F: Flash> Storage<F> {
         Ok(())
     }
 
-    /// `writeItem` of what is not a blob: writes the item unless it is stored already, then erases the one that it replaces.
-    /// With `purge`, zeros are written over that one.
+    /// `writeItem` of an item that is not a blob: writes the item unless it is stored already, then erases the one that
+    /// it replaces. With `purge`, zeros are written over that one.
     fn write(&mut self, item: &NewItem<'_>, purge: bool) -> Step<()> {
         let Entry {
             ns_index, type_byte, ..
@@ -171,7 +171,8 @@ impl<F: Flash> Storage<F> {
                 .take(size)
                 .all(|(old, new)| old == new));
         }
-        // The firmware compares as many bytes as are stored. A longer string is told apart by the stored one's NUL.
+        // The firmware compares only as many bytes as are stored. The stored string's NUL distinguishes it from a
+        // longer one.
         let Some(start) = item.data.get(..old.data_size()) else {
             return Ok(false);
         };

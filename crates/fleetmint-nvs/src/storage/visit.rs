@@ -116,7 +116,7 @@ impl<F: Flash> Storage<F> {
         Ok(items)
     }
 
-    /// Reads one value: a number, or bytes into `to`. With a namespace by the getter, else as it is stored.
+    /// Reads one value: a number, or bytes into `to`. With a namespace through the getter, else directly as stored.
     fn read_value(&mut self, listed: &ListedItem, ns_index: Option<u8>, to: &mut Vec<u8>) -> Step<Option<Number>> {
         let number = Number::from_data(listed.item_type, listed.item.entry.data);
         let Some(ns_index) = ns_index else {
@@ -137,7 +137,7 @@ impl<F: Flash> Storage<F> {
     }
 }
 
-/// Whether an item stands for a value in a listing, iterated or not.
+/// Whether an item is a value in a listing, iterated or not.
 fn is_listed(entry: &Entry) -> bool {
     let first_chunk = entry.chunk == CHUNK_START_0 || entry.chunk == CHUNK_START_1;
     entry.ns_index != NAMESPACE_INDEX
@@ -182,7 +182,7 @@ impl OpenedNamespaces {
 /// One value after the other, and the limit for those that are read again and again.
 struct Reader {
     value: ReadValue,
-    /// What is stored, where the getter gives what another namespace of the same name holds.
+    /// The stored value, if the getter returns that of another namespace with the same name.
     unreachable: Option<ReadValue>,
     /// Bytes of repeats. A blob whose first chunk is there a thousand times would be read as often.
     repeated: usize,
@@ -239,7 +239,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What was read last, of this item.
+    /// The value that was read last, of this item.
     fn listed(&self, listed: &ListedItem) -> Listed<&[u8]> {
         let unreachable = self.unreachable.as_ref();
         Listed {

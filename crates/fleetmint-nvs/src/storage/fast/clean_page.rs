@@ -8,10 +8,10 @@ use crate::storage::flash::Flash;
 use crate::storage::medium::{Entries, Medium};
 use crate::storage::page::{Hash24, Items, Page, State, is_found_by_hash};
 
-/// What a page holds on which there is nothing to repair.
+/// The content of a page with nothing to repair.
 ///
-/// Most pages are like that. Their items are found in two simple loops (the entries, then the hashes), with no repair in
-/// between. Where anything is not as it should be, there is no `CleanPage`, and nothing was done.
+/// Most pages are like that. Their items are found in two simple loops (the entries, then the hashes), with no repair
+/// in between. If anything is irregular, there is no `CleanPage`, and nothing was changed.
 ///
 /// Plain path: `Page::load_entries`.
 pub(in crate::storage) struct CleanPage {

@@ -31,7 +31,7 @@ pub(in crate::storage) struct InPlaceListing {
 }
 
 impl InPlaceListing {
-    /// `None` where a getter may find something else than what was listed.
+    /// `None` if a getter may find another item than the listed one.
     pub(in crate::storage) fn of<F: Flash>(storage: &mut Storage<F>) -> Step<Option<Self>> {
         let is_possible = storage.medium.may_use_shortcuts()
             && has_only_whole_items(storage)

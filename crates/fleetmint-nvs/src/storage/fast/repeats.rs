@@ -5,7 +5,7 @@ use crate::key::RawName;
 use crate::storage::list::ValueType;
 use alloc::vec::Vec;
 
-/// What an item is called: the index of its namespace, its key and its type.
+/// The identity of an item: the index of its namespace, its key and its type.
 type Name = (u8, RawName, ValueType);
 
 /// Finds repeats by sorting hashes of names.

@@ -132,7 +132,7 @@ struct Outcome {
     stats: Stats,
 }
 
-/// What a storage answers to many calls, and the bytes that it leaves.
+/// The answers of a storage to many calls, and its bytes afterwards.
 fn use_storage(image: &[u8], mode: Mode, cipher: Option<Xts>, shortcuts: bool) -> Result<(Outcome, Vec<u8>), Error> {
     let mut image = image.to_vec();
     let flash = SliceFlash::new(&mut image);

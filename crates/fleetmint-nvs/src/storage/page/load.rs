@@ -1,4 +1,4 @@
-//! Loading a page, and repairing what it shows by itself: `Page::load` and `Page::mLoadEntryTable`.
+//! Loading a page, and repairing faults that the page itself shows: `Page::load` and `Page::mLoadEntryTable`.
 
 use super::{Hash24, HashList, Items, Page, State};
 use crate::entry::{Entry, EntryFault, ItemType, crc_fits};

@@ -1,4 +1,4 @@
-//! A page as the firmware has it in memory, and what can be done to it alone: ESP-IDF's `nvs_page.cpp`.
+//! A page as the firmware has it in memory, and the operations on a single page: ESP-IDF's `nvs_page.cpp`.
 //!
 //! | file | `nvs::Page::` |
 //! |---|---|
@@ -33,7 +33,7 @@ use crate::page::Bitmap;
 use alloc::boxed::Box;
 use hash_list::HashList;
 
-/// What the firmware takes a page for.
+/// The firmware's view of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Uninitialized,

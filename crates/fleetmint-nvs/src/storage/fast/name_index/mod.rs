@@ -82,7 +82,7 @@ impl NameIndex {
         }
     }
 
-    /// What is added from here on is on this page, which comes after those before.
+    /// Items added from here on are on this page, which comes after the earlier pages.
     pub(in crate::storage) fn begin_page(&mut self, number: usize) {
         if let Some(first) = self.first_addresses.get_mut(number) {
             *first = self.addresses.len() as u32;
@@ -107,7 +107,7 @@ impl NameIndex {
         if !self.is_built {
             return;
         }
-        // What was asked in vain may be answered now.
+        // Queries that found nothing before may find something now.
         self.cursors.clear();
         let mut rows = core::mem::take(&mut self.written);
         self.add_rows(page, index, entry, &mut rows);
@@ -155,7 +155,7 @@ impl NameIndex {
         self.anywhere
     }
 
-    /// Whether it can be used as it is; `anywhere` if namespace index 255 is asked for.
+    /// Whether it can be used unchanged; `anywhere` if the query is for namespace index 255.
     #[inline]
     pub(in crate::storage) fn is_current(&self, anywhere: bool) -> bool {
         let is_stale = self.written.len() > 64 + self.sorted.len() / 32;

@@ -27,7 +27,7 @@ impl IndexedName {
         u64::from_be_bytes([ns_index, chunk, chunk_start, 0, 0, 0, 0, 0])
     }
 
-    /// The key in any namespace, whatever the chunk: what namespace index 255 stands for.
+    /// The key in any namespace and with any chunk: the meaning of namespace index 255.
     pub(super) fn anywhere(key: &[u8; NAME_FIELD]) -> Self {
         Self::new(NAMESPACE_ANY, key, CHUNK_ANY, START_ANY)
     }
@@ -47,7 +47,7 @@ impl IndexedName {
     }
 }
 
-/// What a query looks for: it identifies the query.
+/// Identifies a query by what it searches for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::storage) struct SearchedName {
     pub(super) name: IndexedName,

@@ -3,10 +3,10 @@
 use crate::storage::page::Page;
 use alloc::vec::Vec;
 
-/// The index knows nothing of what is on these pages, so each is asked in its turn.
+/// The index does not contain the items of these pages, so each page is searched.
 #[derive(Default)]
 pub(super) struct ScannedPages {
-    /// What this was made for: it changes with each page that is taken, freed or begins to be scanned.
+    /// The state that this belongs to: it changes with each page that is allocated, freed or begins to be scanned.
     made_for: Option<(usize, (u32, u32))>,
     /// The position of each page in the order, by page number.
     positions: Vec<usize>,

@@ -23,7 +23,7 @@ impl Cursor {
     }
 }
 
-/// A search that is under way.
+/// A search in progress.
 pub(in crate::storage) struct NameSearch {
     searched: SearchedName,
     /// The name of the rows that it follows.
