@@ -48,7 +48,7 @@ impl HeldAnswers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Creates an answer that occupies this many units of room, until the first of the two returned values is dropped.
+    /// An answer that occupies this many units of room, until the first of the two returned values is dropped.
     pub(crate) fn hold(&self, units: usize) -> (Arc<()>, HoldsRoom) {
         let held = Arc::new(());
         let holds_room = HoldsRoom {

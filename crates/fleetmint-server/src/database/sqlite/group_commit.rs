@@ -23,7 +23,7 @@ use crate::database::{Connection, Error};
 /// This many jobs begin a commit, even if nobody waits for them; a commit has less than twice as many.
 const GROUP_MAX: usize = 1024;
 
-/// A commit begins when one in this many of the unfinished jobs submitted ahead of time has arrived.
+/// A commit begins when one in this many of the unfinished jobs that were submitted ahead of time waits for it.
 const SHARE: usize = 2;
 
 /// How long a job that nobody waits for may wait for others to share a commit with.
