@@ -100,7 +100,13 @@ impl Builtin {
         if !store::insert(connection, client, now)? {
             return Err(foreign(client.client_id));
         }
-        match self.add_secret(connection, client.client_id, None, secret, now)? {
+        match self.add_secret(
+            connection,
+            client.client_id,
+            &random_id(self.0.random.as_ref()),
+            secret,
+            now,
+        )? {
             true => Ok(()),
             false => Err(database::Error::Busy.into()),
         }
@@ -182,7 +188,8 @@ impl Builtin {
         let newest = store::secrets(connection, id)?.into_iter().next();
         let is_usable = newest.as_ref().is_some_and(|newest| self.open(id, newest).is_ok());
         let secret = || new_secret(self.0.random.as_ref());
-        let is_set = !is_usable && self.add_secret(connection, id, newest.as_ref(), &secret(), now)?;
+        let is_set =
+            !is_usable && self.add_secret(connection, id, &id_of_repair(id, newest.as_ref()), &secret(), now)?;
         if is_set && !is_created {
             repairs.push(Repair::SecretSet);
         }
@@ -201,20 +208,18 @@ impl Builtin {
         }
     }
 
-    /// Adds a secret that takes the place of the newest one, or is the first. Says whether it did: where others do the
-    /// same at the same time, one of them does.
+    /// Adds a secret, unless there is one with this id. Says whether there was none.
     fn add_secret(
         &self,
         connection: &mut Connection,
         client_id: &str,
-        newest: Option<&SecretRow>,
+        id: &str,
         secret: &Secret,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let id = id_of_next(client_id, newest);
-        let row = secret_row(client_id, &id);
+        let row = secret_row(client_id, id);
         let sealed = self.0.seal.seal(secret_place(&row), secret.expose().as_bytes());
-        Ok(store::insert_secret(connection, &id, client_id, &sealed, now)?)
+        Ok(store::insert_secret(connection, id, client_id, &sealed, now)?)
     }
 
     fn open(&self, client_id: &str, row: &SecretRow) -> Result<Secret, Error> {
@@ -261,9 +266,9 @@ fn secret_place(row: &str) -> SealedAt<'_> {
     }
 }
 
-/// The id of the secret that comes after the newest one, or of the first: 16 bytes in hexadecimal. It follows from the one
-/// before, so that the primary key lets only one secret come after it.
-fn id_of_next(client_id: &str, newest: Option<&SecretRow>) -> String {
+/// The id of a secret that a repair adds where the newest one cannot be used: 16 bytes in hexadecimal. It follows from the
+/// newest one's id, so that of repairs at the same time the primary key lets one add a secret.
+fn id_of_repair(client_id: &str, newest: Option<&SecretRow>) -> String {
     let before = newest.map_or("", |newest| newest.id.as_str());
     // A client id holds no line feed.
     let digest = sha256(format!("{client_id}\n{before}").as_bytes());
