@@ -249,3 +249,17 @@ impl From<Error> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+
+    #[test]
+    fn a_lost_race_is_a_conflict() {
+        let answer = Problem::from(Error::Busy).into_response();
+        assert_eq!(answer.status(), StatusCode::CONFLICT);
+    }
+}
