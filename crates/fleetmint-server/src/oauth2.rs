@@ -78,7 +78,8 @@ pub(crate) struct TokenAnswer<'a> {
 
 /// Why no token was issued (RFC 6749 §5.2).
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TokenError {
+#[schema(as = TokenError)]
+pub(crate) struct OAuthError {
     #[schema(example = "invalid_client")]
     error: &'static str,
     error_description: String,
@@ -94,7 +95,7 @@ pub(crate) struct TokenError {
     client_id: Option<String>,
 }
 
-impl TokenError {
+impl OAuthError {
     fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
         Self {
             error,
@@ -127,7 +128,7 @@ impl TokenError {
     }
 }
 
-impl IntoResponse for TokenError {
+impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let (status, retry_after, cause) = (self.status, self.retry_after, self.cause.clone());
         let client_id = self.client_id.clone();
@@ -162,14 +163,14 @@ impl IntoResponse for TokenError {
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "A token", body = TokenAnswer),
-        (status = 400, description = "The request is not a token request", body = TokenError),
-        (status = 401, description = "The client is unknown, disabled, or has another secret", body = TokenError),
+        (status = 400, description = "The request is not a token request", body = OAuthError),
+        (status = 401, description = "The client is unknown, disabled, or has another secret", body = OAuthError),
         (status = 404, description = "Devices have another identity provider"),
-        (status = 415, description = "The body has a content coding", body = TokenError),
-        (status = 501, description = "The body has a transfer coding other than chunked", body = TokenError),
-        (status = 429, description = "The secret is wrong, and this address tried wrong ones for the client too often; the right secret is always accepted", body = TokenError,
+        (status = 415, description = "The body has a content coding", body = OAuthError),
+        (status = 501, description = "The body has a transfer coding other than chunked", body = OAuthError),
+        (status = 429, description = "The secret is wrong, and this address tried wrong ones for the client too often; the right secret is always accepted", body = OAuthError,
             headers(("Retry-After" = i64, description = "How long to wait, in seconds"))),
-        (status = 503, description = "No token can be issued now, or server.public_url is not set", body = TokenError),
+        (status = 503, description = "No token can be issued now, or server.public_url is not set", body = OAuthError),
     )
 )]
 pub(crate) async fn issue_token(State(app): State<App>, request: Request) -> Result<Response, Response> {
@@ -194,27 +195,27 @@ pub(crate) async fn issue_token(State(app): State<App>, request: Request) -> Res
     }
 }
 
-async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<Secret, TokenError> {
+async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<Secret, OAuthError> {
     let (parts, body) = request.into_parts();
     let source = sender::source(&parts.extensions);
     let mut form = read_form(&parts.headers, body).await?;
     let credentials = credentials(&mut form, &parts.headers)?;
     if form.grant_type.as_deref() != Some("client_credentials") {
-        return Err(TokenError::new(
+        return Err(OAuthError::new(
             StatusCode::BAD_REQUEST,
             "unsupported_grant_type",
             "grant_type must be client_credentials",
         ));
     }
     if form.scope.is_some() {
-        return Err(TokenError::new(
+        return Err(OAuthError::new(
             StatusCode::BAD_REQUEST,
             "invalid_scope",
             "there are no scopes; leave the parameter scope out",
         ));
     }
     let Some(issuer) = builtin.issuer() else {
-        return Err(TokenError::new(
+        return Err(OAuthError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
             "the setting server.public_url is not set, but a token must name it as its issuer",
@@ -229,20 +230,20 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<Secret,
     match proved.unwrap_or_else(|error| Err(Denied::Provider(error))) {
         Ok(()) => builtin
             .issue(issuer, &client_id, app.clock.now())
-            .map_err(|error| TokenError::unavailable(&error)),
+            .map_err(|error| OAuthError::unavailable(&error)),
         Err(Denied::Invalid) => {
             tokio::time::sleep(FAILURE_COSTS).await;
-            Err(TokenError {
+            Err(OAuthError {
                 client_id: Some(client_id),
-                ..TokenError::invalid_client("the client is unknown, disabled, or has another secret")
+                ..OAuthError::invalid_client("the client is unknown, disabled, or has another secret")
             })
         }
         Err(Denied::TooOften { wait }) => {
             tokio::time::sleep(TOO_MANY_COST).await;
-            Err(TokenError {
+            Err(OAuthError {
                 retry_after: Some(wait.as_secs() + 1),
                 client_id: Some(client_id),
-                ..TokenError::new(
+                ..OAuthError::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "invalid_client",
                     "the client is unknown, disabled, or has another secret, and this address tried too often; try \
@@ -250,22 +251,22 @@ async fn grant(app: &App, builtin: &Builtin, request: Request) -> Result<Secret,
                 )
             })
         }
-        Err(Denied::Provider(error)) => Err(TokenError::unavailable(&error)),
+        Err(Denied::Provider(error)) => Err(OAuthError::unavailable(&error)),
     }
 }
 
 /// The form of a request, where it has one of the right media type.
-async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, TokenError> {
+async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, OAuthError> {
     if !is_chunked_at_most(headers) {
-        return Err(TokenError {
+        return Err(OAuthError {
             status: StatusCode::NOT_IMPLEMENTED,
-            ..TokenError::invalid_request("the body has a transfer coding other than chunked")
+            ..OAuthError::invalid_request("the body has a transfer coding other than chunked")
         });
     }
     if !is_uncoded(headers) {
-        return Err(TokenError {
+        return Err(OAuthError {
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ..TokenError::invalid_request("the body has a content coding, which is not supported")
+            ..OAuthError::invalid_request("the body has a content coding, which is not supported")
         });
     }
     let media_type = headers
@@ -277,24 +278,24 @@ async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, TokenError> 
         .trim()
         .eq_ignore_ascii_case("application/x-www-form-urlencoded")
     {
-        return Err(TokenError::invalid_request(
+        return Err(OAuthError::invalid_request(
             "the body must be application/x-www-form-urlencoded",
         ));
     }
     let body = body::read(body, BODY_MAX).await.map_err(|_| {
-        TokenError::invalid_request(format!(
+        OAuthError::invalid_request(format!(
             "the body did not arrive completely and in time, or has more than {BODY_MAX} bytes"
         ))
     })?;
-    let form = Form::parse(body.as_ref()).map_err(|error| TokenError::invalid_request(error.to_string()))?;
+    let form = Form::parse(body.as_ref()).map_err(|error| OAuthError::invalid_request(error.to_string()))?;
     if form.grant_type.is_none() {
-        return Err(TokenError::invalid_request("grant_type is missing"));
+        return Err(OAuthError::invalid_request("grant_type is missing"));
     }
     Ok(form)
 }
 
 /// By HTTP Basic or in the form, but not both (RFC 6749 §2.3).
-fn credentials(form: &mut Form, headers: &HeaderMap) -> Result<Credentials, TokenError> {
+fn credentials(form: &mut Form, headers: &HeaderMap) -> Result<Credentials, OAuthError> {
     let (client_id, client_secret) = (form.client_id.take(), form.client_secret.take());
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else {
@@ -303,24 +304,24 @@ fn credentials(form: &mut Form, headers: &HeaderMap) -> Result<Credentials, Toke
                 client_id,
                 client_secret: client_secret.into(),
             }),
-            _ => Err(TokenError::invalid_client(
+            _ => Err(OAuthError::invalid_client(
                 "client_id and client_secret are needed, in the form or by HTTP Basic",
             )),
         };
     };
     if lines.next().is_some() {
-        return Err(TokenError::invalid_request("there are two Authorization headers"));
+        return Err(OAuthError::invalid_request("there are two Authorization headers"));
     }
     let (id, secret) = line.to_str().ok().and_then(form::basic).ok_or_else(|| {
-        TokenError::invalid_client("the header Authorization is not HTTP Basic with a client id and its secret")
+        OAuthError::invalid_client("the header Authorization is not HTTP Basic with a client id and its secret")
     })?;
     if client_secret.is_some() {
-        return Err(TokenError::invalid_request(
+        return Err(OAuthError::invalid_request(
             "the client authenticates in two ways at once",
         ));
     }
     if client_id.is_some_and(|client_id| client_id != id) {
-        return Err(TokenError::invalid_request("the form and the header name two clients"));
+        return Err(OAuthError::invalid_request("the form and the header name two clients"));
     }
     Ok(Credentials {
         client_id: id,

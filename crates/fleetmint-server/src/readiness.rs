@@ -30,11 +30,11 @@ pub struct Readiness {
 struct Probe {
     began: Instant,
     /// `None` while it runs.
-    outcome: watch::Receiver<Option<Outcome>>,
+    outcome: watch::Receiver<Option<WriteOutcome>>,
 }
 
 /// How it ended, and when.
-type Outcome = (Moment, Result<(), database::Error>);
+type WriteOutcome = (Moment, Result<(), database::Error>);
 
 impl Probe {
     fn start(write: impl FnOnce() -> Result<(), database::Error> + Send + 'static, clock: Arc<dyn Clock>) -> Self {

@@ -22,7 +22,7 @@ use crate::descriptors;
 use crate::enrolment::reconciler;
 use crate::http::{LargeBodies, Limits};
 use crate::identity::Identity;
-use crate::identity::builtin::{Builtin, KeyError};
+use crate::identity::builtin::{Builtin, SigningKeyError};
 use crate::identity::keycloak::{self, Keycloak};
 use crate::instance;
 use crate::metrics::Metrics;
@@ -63,7 +63,7 @@ pub enum Error {
     #[error("server.listen: {listen}: {cause}")]
     Listen { listen: String, cause: io::Error },
     #[error(transparent)]
-    SigningKey(#[from] KeyError),
+    SigningKey(#[from] SigningKeyError),
     #[error(transparent)]
     Keycloak(#[from] keycloak::StartError),
     #[error(transparent)]

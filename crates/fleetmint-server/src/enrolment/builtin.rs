@@ -8,7 +8,7 @@ use crate::audit::{self, Entry};
 use crate::database::Connection;
 use crate::devices::Device;
 use crate::failpoint::{Step, reach};
-use crate::idempotency::{self, Once, Outcome};
+use crate::idempotency::{self, Once, OnceOutcome};
 use crate::identity::builtin::Builtin;
 use crate::identity::{Repair, Status};
 use crate::models;
@@ -23,7 +23,7 @@ pub(super) async fn create(
     row: store::NewRow,
     secret: Secret,
     once: Option<Once<Device>>,
-) -> Result<Outcome<Device>, Error> {
+) -> Result<OnceOutcome<Device>, Error> {
     let builtin = builtin.clone();
     let record = caller
         .record(row.now, Operation::CreateDevice)
@@ -35,7 +35,7 @@ pub(super) async fn create(
         };
         // A repeated answer changes nothing.
         if let Ok(Some(answer)) = earlier {
-            return Ok(Ok(Outcome::Repeated(answer)));
+            return Ok(Ok(OnceOutcome::Repeated(answer)));
         }
         audit::within(connection, record, |connection, record| {
             earlier?;
@@ -50,7 +50,7 @@ pub(super) async fn create(
             if let Some(once) = &once {
                 once.store(connection, &device)?;
             }
-            Ok(Outcome::Created(device))
+            Ok(OnceOutcome::Created(device))
         })
     };
     let outcome = app.database.write::<_, Error>(write).await??;

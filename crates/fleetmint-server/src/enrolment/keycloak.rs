@@ -25,7 +25,7 @@ use crate::audit::{self, Entry, Reason as _};
 use crate::database::{self, Connection};
 use crate::devices::Device;
 use crate::failpoint::{Step, reach};
-use crate::idempotency::{self, Once, Outcome};
+use crate::idempotency::{self, Once, OnceOutcome};
 use crate::identity::keycloak::{Keycloak, Synced};
 use crate::identity::{self, Client, Status};
 use crate::models;
@@ -82,11 +82,11 @@ impl Work {
         row: store::NewRow,
         secret: Secret,
         once: Option<Once<Device>>,
-    ) -> Result<Outcome<Device>, Error> {
+    ) -> Result<OnceOutcome<Device>, Error> {
         to_the_end(async move {
             let started = match self.begin_creation(row, once.as_ref()).await? {
-                Outcome::Created(started) => started,
-                Outcome::Repeated(answer) => return Ok(Outcome::Repeated(answer)),
+                OnceOutcome::Created(started) => started,
+                OnceOutcome::Repeated(answer) => return Ok(OnceOutcome::Repeated(answer)),
             };
             reach(Step::KeycloakCreateIntent);
             let created = self.keycloak.create(started.client(), &secret).await;
@@ -94,13 +94,17 @@ impl Work {
             reach(Step::KeycloakCreateClient);
             let device = self.finish_creation(started, provider_ref, once).await?;
             reach(Step::KeycloakCreateDone);
-            Ok(Outcome::Created(device))
+            Ok(OnceOutcome::Created(device))
         })
         .await
     }
 
     /// Inserts the row of a device before its client is created, unless the same call did so before.
-    async fn begin_creation(&self, row: store::NewRow, once: Option<&Once<Device>>) -> Result<Outcome<Started>, Error> {
+    async fn begin_creation(
+        &self,
+        row: store::NewRow,
+        once: Option<&Once<Device>>,
+    ) -> Result<OnceOutcome<Started>, Error> {
         let lease = lease(&self.app, &self.keycloak);
         let record = self
             .caller
@@ -111,7 +115,7 @@ impl Work {
             if let Some(call) = &call
                 && let Some(answer) = idempotency::earlier(connection, call)?
             {
-                return Ok(Outcome::Repeated(answer));
+                return Ok(OnceOutcome::Repeated(answer));
             }
             let code = models::code(connection, row.device_model_id)?.ok_or_else(no_such_model)?;
             let client_id = key::client_id(&code, &row.key);
@@ -119,7 +123,7 @@ impl Work {
             if let Some(call) = &call {
                 idempotency::take(connection, call, device.id)?;
             }
-            Ok(Outcome::Created(Started::new(connection, record, device, lease)?))
+            Ok(OnceOutcome::Created(Started::new(connection, record, device, lease)?))
         })
         .await
     }

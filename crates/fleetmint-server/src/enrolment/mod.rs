@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::audit::Reason;
 use crate::database::{self, Constraint};
 use crate::devices::{self, Device, serial};
-use crate::idempotency::{self, Once, Outcome};
+use crate::idempotency::{self, Once, OnceOutcome};
 use crate::identity::{self, Identity};
 use crate::name;
 use crate::operation::Operation;
@@ -85,7 +85,7 @@ pub async fn create_device(
     caller: &Caller,
     new: NewDevice,
     once: Option<Once<Device>>,
-) -> Result<Outcome<Device>, Error> {
+) -> Result<OnceOutcome<Device>, Error> {
     let mut violations = Vec::new();
     name::check(&new.name, &mut violations);
     if let Some(serial) = &new.serial {
@@ -115,7 +115,7 @@ async fn create_with_key(
     new: NewDevice,
     once: Option<Once<Device>>,
     key: String,
-) -> Result<Outcome<Device>, Error> {
+) -> Result<OnceOutcome<Device>, Error> {
     let secret = identity::new_secret(&*app.random);
     let overrides = new.overrides.apply(Overrides::default(), |column, secret| {
         app.seal.seal(devices::place(&key, column), secret.as_bytes())

@@ -46,7 +46,7 @@ pub async fn round(app: &App) -> Result<usize, Error> {
                 let Some((device, state)) = store::claim_stale(connection, last, &lease)? else {
                     return Ok(None);
                 };
-                let attempt = Attempt::of(connection, &device, state, lease.now)?;
+                let attempt = OpenAttempt::of(connection, &device, state, lease.now)?;
                 Ok(Some((device, state, attempt)))
             })
             .await?;
@@ -80,12 +80,12 @@ const SOURCE: &str = "reconciler";
 
 /// The record of the work on a row. Repeated tries of a row that cannot be settled yet are one attempt: otherwise the
 /// trail would grow by a record every few seconds as long as Keycloak is unavailable.
-struct Attempt {
+struct OpenAttempt {
     id: i64,
     entry: Entry,
 }
 
-impl Attempt {
+impl OpenAttempt {
     /// This runs in the transaction that claimed the row's lease, so nobody else looks for the row's open attempt at
     /// the same time.
     fn of(connection: &mut Connection, device: &Device, state: State, at: Timestamp) -> Result<Self, database::Error> {
@@ -118,7 +118,7 @@ async fn complete(
     device: &Device,
     state: State,
     owner: &str,
-    attempt: Attempt,
+    attempt: OpenAttempt,
 ) -> Result<(), Error> {
     let (id, owner) = (device.id, owner.to_owned());
     if state == State::Active {

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use super::{Answer, Call, Error, Once, Outcome};
+use super::{Answer, Call, Error, Once, OnceOutcome};
 use crate::access::Caller;
 use crate::app::App;
 use crate::http::extract::{self, BODY_MAX};
@@ -103,7 +103,7 @@ impl IntoResponse for Answer {
     }
 }
 
-impl<T> Outcome<T> {
+impl<T> OnceOutcome<T> {
     /// The answer: `render`'s for a new creation, or the earlier one.
     pub(crate) fn answer(self, render: fn(&T) -> Answer) -> Response {
         match self {

@@ -91,7 +91,7 @@ impl<T> Once<T> {
 
 /// The result of a call to create something.
 #[derive(Clone, Debug)]
-pub enum Outcome<T> {
+pub enum OnceOutcome<T> {
     Created(T),
     /// It was created by the same call before.
     Repeated(Answer),

@@ -11,7 +11,7 @@ use crate::audit::{self, Reason};
 use crate::change::FieldChange;
 use crate::database::keyset::{After, Listing, SortKey};
 use crate::database::{self, Connection, time_of_change};
-use crate::idempotency::{Once, Outcome};
+use crate::idempotency::{Once, OnceOutcome};
 use crate::operation::Operation;
 use crate::overrides::{self, ChangeOverrides, MQTT_USERINFO, Overrides};
 use crate::seal::{Seal, SealedAt};
@@ -149,7 +149,7 @@ pub async fn create(
     caller: &Caller,
     new: NewDeviceModel,
     once: Option<Once<DeviceModel>>,
-) -> Result<Outcome<DeviceModel>, Error> {
+) -> Result<OnceOutcome<DeviceModel>, Error> {
     let now = app.clock.now();
     let record = caller.record(now, Operation::CreateDeviceModel);
     let service = app.clone();
@@ -160,7 +160,7 @@ pub async fn create(
         };
         // Repeating the first answer changes nothing.
         if let Ok(Some(answer)) = earlier {
-            return Ok(Ok(Outcome::Repeated(answer)));
+            return Ok(Ok(OnceOutcome::Repeated(answer)));
         }
         audit::within(connection, record, |connection, record| {
             earlier?;
@@ -180,7 +180,7 @@ pub async fn create(
             if let Some(once) = &once {
                 once.store(connection, &model)?;
             }
-            Ok(Outcome::Created(model))
+            Ok(OnceOutcome::Created(model))
         })
     };
     app.database.write(write).await?

@@ -21,7 +21,7 @@ use crate::seal::{OpenError, Seal, SealedAt, sha256};
 
 /// Why the signing keys cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub enum SigningKeyError {
     #[error("the signing key {kid} in the database is damaged")]
     Damaged { kid: String },
     #[error(transparent)]
@@ -82,7 +82,7 @@ impl std::fmt::Debug for Keys {
 
 impl Keys {
     /// Reads the keys, and creates the first in a new database.
-    pub(super) fn start(database: &Database, seal: &Seal, now: Timestamp) -> Result<Self, KeyError> {
+    pub(super) fn start(database: &Database, seal: &Seal, now: Timestamp) -> Result<Self, SigningKeyError> {
         let keys = database.write_blocking(|connection| {
             if let Some(keys) = KeySet::read(connection, seal)? {
                 return Ok(keys);
@@ -93,7 +93,7 @@ impl Keys {
             }
             // Another server may have created it since the database was read.
             let keys = KeySet::read(connection, seal)?;
-            Ok::<_, KeyError>(keys.ok_or(database::Error::Busy)?)
+            Ok::<_, SigningKeyError>(keys.ok_or(database::Error::Busy)?)
         })?;
         Ok(Self {
             database: database.clone(),
@@ -134,7 +134,7 @@ impl Keys {
                 Ok(keys)
             }
             Ok(None) => Ok(current),
-            Err(KeyError::Database(error)) => Err(error),
+            Err(SigningKeyError::Database(error)) => Err(error),
             Err(error) => {
                 tracing::error!(%error, "the signing keys have changed, and cannot be read");
                 Ok(current)
@@ -175,12 +175,12 @@ impl Keys {
 
 impl KeySet {
     /// `None` if the database has no key.
-    fn read(connection: &mut Connection, seal: &Seal) -> Result<Option<Self>, KeyError> {
+    fn read(connection: &mut Connection, seal: &Seal) -> Result<Option<Self>, SigningKeyError> {
         let random = SystemRandom::new();
         let mut keys = Vec::new();
         for row in store::signing_keys(connection)? {
             let pkcs8 = seal.open(sealed_at(&row.kid), &row.secret)?;
-            keys.push(SigningKey::read(&pkcs8, &random).ok_or(KeyError::Damaged { kid: row.kid })?);
+            keys.push(SigningKey::read(&pkcs8, &random).ok_or(SigningKeyError::Damaged { kid: row.kid })?);
         }
         let mut keys = keys.into_iter();
         Ok(keys.next().map(|newest| Self {
@@ -252,13 +252,13 @@ impl SigningKey {
 }
 
 /// Creates the first key, unless there is one. Says whether there was none.
-fn create_first(connection: &mut Connection, seal: &Seal, now: Timestamp) -> Result<bool, KeyError> {
+fn create_first(connection: &mut Connection, seal: &Seal, now: Timestamp) -> Result<bool, SigningKeyError> {
     let system = SystemRandom::new();
     let pkcs8 = match EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &system) {
         Ok(pkcs8) => pkcs8,
         Err(cause) => random::end_process(cause),
     };
-    let key = SigningKey::read(pkcs8.as_ref(), &system).ok_or_else(|| KeyError::Damaged {
+    let key = SigningKey::read(pkcs8.as_ref(), &system).ok_or_else(|| SigningKeyError::Damaged {
         kid: "just created".into(),
     })?;
     let sealed = seal.seal(sealed_at(&key.jwk.kid), pkcs8.as_ref());
@@ -296,7 +296,7 @@ mod tests {
         let other = Database::attach(&path).unwrap();
         let add = |seconds| {
             other
-                .write_blocking::<_, KeyError>(|connection| {
+                .write_blocking::<_, SigningKeyError>(|connection| {
                     // The one before is not the first any more, so that another can be created.
                     diesel::update(signing_keys::table)
                         .set(signing_keys::is_first.eq(None::<bool>))

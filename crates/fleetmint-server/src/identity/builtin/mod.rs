@@ -25,7 +25,7 @@ use crate::failures::Failures;
 use keys::Keys;
 
 pub(crate) use keys::Jwk;
-pub use keys::KeyError;
+pub use keys::SigningKeyError;
 pub(crate) use store::SecretRow;
 pub(crate) use token::{Credentials, Denied, LIFETIME};
 
@@ -56,7 +56,7 @@ impl Builtin {
         seal: &Seal,
         random: &Arc<dyn Random>,
         now: Timestamp,
-    ) -> Result<Self, KeyError> {
+    ) -> Result<Self, SigningKeyError> {
         Ok(Self(Arc::new(Inner {
             issuer: settings.server.public_url.clone(),
             audience: settings.identity.audience.clone(),

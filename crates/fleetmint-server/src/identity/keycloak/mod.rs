@@ -39,7 +39,7 @@ use crate::secret::Secret;
 use call::{Answer, Body, Call, Transport};
 use client::{Representation, SecretView, secret_view};
 use lookup::{client_missing, foreign, is_segment};
-use readiness::Readiness;
+use readiness::RealmReadiness;
 use token::ServiceTokens;
 
 pub use adoption::RealmClient;
@@ -61,7 +61,7 @@ struct Inner {
     token_url: Option<String>,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
-    readiness: Readiness,
+    readiness: RealmReadiness,
 }
 
 /// Why the client for Keycloak could not be created.
@@ -144,7 +144,7 @@ impl Keycloak {
             token_url: settings.token_url.clone(),
             random,
             clock,
-            readiness: Readiness::default(),
+            readiness: RealmReadiness::default(),
         })))
     }
 

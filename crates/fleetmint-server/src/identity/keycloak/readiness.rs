@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_millis(900);
 
 /// The last answer.
 #[derive(Debug, Default)]
-pub(super) struct Readiness(tokio::sync::Mutex<Option<(Instant, Vec<String>)>>);
+pub(super) struct RealmReadiness(tokio::sync::Mutex<Option<(Instant, Vec<String>)>>);
 
 impl Keycloak {
     /// What prevents enrolling and provisioning devices; empty if nothing does. One probe at a time asks Keycloak.
