@@ -188,6 +188,27 @@ impl SealKey {
     }
 }
 
+/// The digests of one text under each master key.
+#[derive(Clone, Debug)]
+pub struct KeyedDigests {
+    newest: [u8; 32],
+    older: Vec<[u8; 32]>,
+}
+
+impl KeyedDigests {
+    /// The digest to store.
+    pub fn newest(&self) -> &[u8; 32] {
+        &self.newest
+    }
+
+    /// Whether a stored digest is of this text, under any of the master keys.
+    pub fn contain(&self, digest: &[u8]) -> bool {
+        std::iter::once(&self.newest)
+            .chain(&self.older)
+            .any(|own| own.ct_eq(digest).into())
+    }
+}
+
 impl std::fmt::Debug for Seal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Seal").finish_non_exhaustive()
@@ -211,6 +232,15 @@ impl Seal {
 
     fn keys(&self) -> impl Iterator<Item = &SealKey> {
         std::iter::once(&self.0.newest).chain(&self.0.older)
+    }
+
+    /// The digests under each master key of a text, to compare with a digest that is read later, when the text is gone.
+    pub fn keyed_digests(&self, purpose: &str, bytes: &[u8]) -> KeyedDigests {
+        let of = |key: &SealKey| key.digest(purpose, bytes);
+        KeyedDigests {
+            newest: of(&self.0.newest),
+            older: self.0.older.iter().map(of).collect(),
+        }
     }
 
     /// A digest under the newest master key: it shows whether a text is the same as before, and guesses cannot be tested
@@ -421,6 +451,10 @@ mod tests {
 
         let digest = alone(first).keyed_digest("p", b"text");
         assert!(both.is_keyed_digest("p", b"text", &digest));
+        let digests = both.keyed_digests("p", b"text");
+        assert!(digests.contain(&digest) && digests.contain(digests.newest()));
+        assert_eq!(*digests.newest(), both.keyed_digest("p", b"text"));
+        assert!(!both.keyed_digests("p", b"texts").contain(&digest));
         assert_eq!(
             both.keyed_digest("p", b"text"),
             alone(second).keyed_digest("p", b"text")

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::audit::Reason;
 use crate::database::{self, Connection};
 use crate::operation::Operation;
+use crate::seal::KeyedDigests;
 
 /// How long an answer is stored.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -33,9 +34,9 @@ pub struct Call {
     /// Each caller has its own keys.
     caller: String,
     key: String,
-    /// A digest of the operation and the body under the master key: a password in the body could be guessed from a
+    /// Digests of the operation and the body under the master keys: a password in the body could be guessed from a
     /// plain digest.
-    fingerprint: [u8; 32],
+    fingerprint: KeyedDigests,
     at: Timestamp,
 }
 
@@ -44,7 +45,7 @@ impl Call {
         Self {
             caller: caller.principal.name().to_owned(),
             key,
-            fingerprint: app.seal.keyed_digest(operation.name(), body),
+            fingerprint: app.seal.keyed_digests(operation.name(), body),
             at: app.clock.now(),
         }
     }
@@ -124,7 +125,7 @@ pub(crate) fn earlier(connection: &mut Connection, call: &Call) -> Result<Option
     store::sweep(connection, expired_at(call.at))?;
     match store::find(connection, call)? {
         None => Ok(None),
-        Some((fingerprint, _)) if fingerprint != call.fingerprint => Err(Error::OtherCall),
+        Some((fingerprint, _)) if !call.fingerprint.contain(&fingerprint) => Err(Error::OtherCall),
         Some((_, None)) => Err(Error::UnderWay),
         Some((_, answer)) => Ok(answer),
     }

@@ -38,7 +38,7 @@ pub(super) fn take(connection: &mut Connection, call: &Call, device_id: i64) -> 
         .values((
             dsl::caller.eq(&call.caller),
             dsl::key.eq(&call.key),
-            dsl::fingerprint.eq(call.fingerprint.as_slice()),
+            dsl::fingerprint.eq(call.fingerprint.newest().as_slice()),
             dsl::created_at.eq(call.at.as_microsecond()),
             dsl::device_id.eq(device_id),
         ))
@@ -60,7 +60,7 @@ pub(super) fn put(connection: &mut Connection, call: &Call, answer: &Answer) -> 
         .values((
             dsl::caller.eq(&call.caller),
             dsl::key.eq(&call.key),
-            dsl::fingerprint.eq(call.fingerprint.as_slice()),
+            dsl::fingerprint.eq(call.fingerprint.newest().as_slice()),
             dsl::created_at.eq(call.at.as_microsecond()),
             columns,
         ))
@@ -69,7 +69,7 @@ pub(super) fn put(connection: &mut Connection, call: &Call, answer: &Answer) -> 
         .set(columns);
     let waits = dsl::status
         .is_null()
-        .and(dsl::fingerprint.eq(call.fingerprint.as_slice()));
+        .and(dsl::fingerprint.eq(call.fingerprint.newest().as_slice()));
     let stored = diesel::query_dsl::methods::FilterDsl::filter(insert, waits).execute(connection)?;
     Ok(stored == 1)
 }
@@ -88,30 +88,60 @@ pub(super) fn sweep(connection: &mut Connection, expired: Timestamp) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Error, earlier};
     use super::*;
     use crate::database::race::Race;
+    use crate::random::SystemRandom;
+    use crate::seal::{MasterKey, Seal};
 
-    fn call(key: i32) -> Call {
+    /// A call with this body, as the service with this seal sees it.
+    fn call(key: i32, seal: &Seal, body: &[u8]) -> Call {
         Call {
             caller: "administrator".to_owned(),
             key: key.to_string(),
-            fingerprint: [7; 32],
+            fingerprint: seal.keyed_digests("create_device", body),
             at: Timestamp::UNIX_EPOCH,
         }
     }
 
-    #[test]
-    fn a_key_is_taken_once_and_answered_once() {
-        let answer = Answer {
+    fn answer() -> Answer {
+        Answer {
             status: 201,
             location: "/api/devices/1".to_owned(),
             etag: "\"1\"".to_owned(),
             body: b"{}".to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_repeat_is_recognized_under_an_older_master_key() {
+        let random = Arc::new(SystemRandom);
+        let [old, new, strange] = [(); 3].map(|()| MasterKey::generate(&*random));
+        let race = Race::new("");
+        let first = call(1, &Seal::new(&old, random.clone()), b"body");
+        assert!(
+            race.run(|connection| put(connection, &first, &answer()).unwrap())
+                .contains(&true)
+        );
+
+        let ask = |seal: &Seal, body: &[u8]| {
+            let call = call(1, seal, body);
+            race.run(|connection| earlier(connection, &call)).remove(0)
         };
-        let other = Call {
-            fingerprint: [8; 32],
-            ..call(1)
-        };
+        let rotated = Seal::with_older_keys(&new, &[strange.clone(), old], random.clone());
+        assert_eq!(ask(&rotated, b"body"), Ok(Some(answer())));
+        assert_eq!(ask(&rotated, b"other"), Err(Error::OtherCall));
+        assert_eq!(ask(&Seal::new(&strange, random), b"body"), Err(Error::OtherCall));
+    }
+
+    #[test]
+    fn a_key_is_taken_once_and_answered_once() {
+        let seal = Seal::new(&MasterKey::generate(&SystemRandom), Arc::new(SystemRandom));
+        let call = |key| call(key, &seal, b"body");
+        let answer = answer();
+        let other = self::call(1, &seal, b"other");
         let race = Race::new("");
         for key in 0..20 {
             race.has_one_winner(|connection| take(connection, &call(key), 1).unwrap());
