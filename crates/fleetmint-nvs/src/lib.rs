@@ -25,6 +25,7 @@ pub mod layout;
 mod name;
 pub mod page;
 pub mod storage;
+mod wiped;
 
 pub use error::{Error, EspError};
 pub use key::{Key, Namespace, RawName};

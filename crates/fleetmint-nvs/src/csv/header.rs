@@ -5,7 +5,6 @@ use super::error::{Error, ErrorKind, SurplusComma};
 use super::file_format::FileFormat;
 use super::records::Record;
 use super::row::{Row, action};
-use alloc::string::String;
 
 /// The header of a table: how many columns it has, and the numbers of the four that matter.
 pub(super) struct Header {
@@ -42,10 +41,11 @@ impl Header {
             .at(line));
         }
         let mut take = |place: usize| fields.get_mut(place).map(core::mem::take);
-        let key = take(self.key).ok_or_else(|| ErrorKind::MissingField { column: "key" }.at(line))?;
+        let mut key = take(self.key).ok_or_else(|| ErrorKind::MissingField { column: "key" }.at(line))?;
         let row_type = take(self.row_type).ok_or_else(|| ErrorKind::MissingField { column: "type" }.at(line))?;
         let (encoding, value) = (take(self.encoding), take(self.value));
         let action = action(&key, &row_type, encoding, value).map_err(|kind| kind.at(line))?;
+        let key = core::mem::take(&mut *key);
         Ok(Row { line, key, action })
     }
 
@@ -80,9 +80,9 @@ pub(super) fn is_typographically_quoted(text: &str) -> bool {
 
 /// The number of a column: of the field with exactly this name, else of the one that differs only by blanks and case.
 fn find(record: &Record, column: &'static str) -> Result<usize, Error> {
-    let exactly = |name: &String| name == column;
-    let nearly = |name: &String| name.trim().eq_ignore_ascii_case(column);
-    let one = |matches: &dyn Fn(&String) -> bool| {
+    let exactly = |name: &str| name == column;
+    let nearly = |name: &str| name.trim().eq_ignore_ascii_case(column);
+    let one = |matches: &dyn Fn(&str) -> bool| {
         let mut places = record.fields.iter().enumerate().filter(|(_, name)| matches(name));
         match (places.next(), places.next()) {
             (Some((place, _)), None) => Some(Ok(place)),

@@ -3,15 +3,17 @@
 use super::error::{Error, ErrorKind};
 use super::file_format;
 use super::{COLUMNS_MAX, ROW_MAX};
+use crate::wiped;
 use alloc::string::String;
 use alloc::vec::Vec;
+use zeroize::Zeroizing;
 
 /// The fields of one row.
 #[derive(PartialEq, Eq)]
 pub(super) struct Record {
     /// The line where it begins, from 1.
     pub(super) line: usize,
-    pub(super) fields: Vec<String>,
+    pub(super) fields: Vec<Zeroizing<String>>,
 }
 
 /// Reads a text row by row. Blank lines, and lines that begin with `#`, are skipped between rows.
@@ -143,7 +145,7 @@ impl Iterator for Records<'_> {
         let left = self.rest.len().saturating_sub(ROW_MAX);
         let too_long = |rest: &str| rest.len() < left;
         let mut fields = Vec::new();
-        let mut field = String::new();
+        let mut field = Zeroizing::new(String::new());
         // A quote opens a value only at the beginning of a field. Text after the closing quote still belongs to the field.
         let mut at_start = true;
         while let Some(char) = self.next_char() {
@@ -169,17 +171,17 @@ impl Iterator for Records<'_> {
                         match self.next_quoted_char() {
                             Some('"') => match self.rest.strip_prefix('"') {
                                 Some(rest) => {
-                                    field.push('"');
+                                    wiped::push(&mut field, '"');
                                     self.rest = rest;
                                 }
                                 None => break,
                             },
-                            Some(char) => field.push(char),
+                            Some(char) => wiped::push(&mut field, char),
                             None => return Some(Err(ErrorKind::UnclosedQuote.at(opened))),
                         }
                     }
                 }
-                char => field.push(char),
+                char => wiped::push(&mut field, char),
             }
             at_start = false;
         }
@@ -194,10 +196,14 @@ mod tests {
     use alloc::string::ToString;
     use alloc::vec;
 
+    fn texts(record: &Record) -> Vec<String> {
+        record.fields.iter().map(|field| field.as_str().to_string()).collect()
+    }
+
     fn records(text: &str) -> Vec<(usize, Vec<String>)> {
         Records::new(text.as_bytes(), LineEnds::AsLf)
             .unwrap()
-            .map(|record| record.map(|r| (r.line, r.fields)).unwrap())
+            .map(|record| record.map(|r| (r.line, texts(&r))).unwrap())
             .collect()
     }
 
@@ -232,8 +238,8 @@ mod tests {
             .unwrap()
             .map(Result::unwrap)
             .collect();
-        assert_eq!(records[0].fields, ["a\r\nb\rc\nd"]);
-        assert_eq!((records[1].line, &records[1].fields[..]), (5, &["e".to_string()][..]));
+        assert_eq!(texts(&records[0]), ["a\r\nb\rc\nd"]);
+        assert_eq!((records[1].line, texts(&records[1])), (5, vec!["e".to_string()]));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::encoding::{Encoding, EncodingFault};
 use super::error::{ErrorKind, excerpt};
 use alloc::string::String;
 use core::fmt;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// One row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +69,12 @@ impl fmt::Debug for Source {
 pub(super) fn action(
     key: &str,
     row_type: &str,
-    encoding: Option<String>,
-    value: Option<String>,
+    encoding: Option<Zeroizing<String>>,
+    value: Option<Zeroizing<String>>,
 ) -> Result<Action, ErrorKind> {
     let key_field = ("key", key);
-    let encoding_field = ("encoding", encoding.as_deref().unwrap_or_default());
-    let value_field = ("value", value.as_deref().unwrap_or_default());
+    let encoding_field = ("encoding", text(encoding.as_ref()));
+    let value_field = ("value", text(value.as_ref()));
     match row_type {
         // Espressif's generator doesn't look at the rest of the row.
         "namespace" => Ok(Action::Namespace),
@@ -97,14 +97,14 @@ pub(super) fn action(
             let encoding = parse_encoding(encoding, key)?;
             let text = match value {
                 None if matches!(encoding, Encoding::BlobFill { .. } | Encoding::BlobSizeFill { .. }) => String::new(),
-                value => value.ok_or(ErrorKind::MissingField { column: "value" })?,
+                value => taken(value)?,
             };
             let source = Source::Text(text);
             Ok(Action::Set { encoding, source })
         }
         "file" => {
             let encoding = parse_encoding(encoding, key)?;
-            let source = Source::File(value.ok_or(ErrorKind::MissingField { column: "value" })?);
+            let source = Source::File(taken(value)?);
             Ok(Action::Set { encoding, source })
         }
         _ => Err(ErrorKind::UnknownType {
@@ -122,7 +122,17 @@ fn needless(row_type: &'static str, fields: &[(&'static str, &str)]) -> Result<(
     }
 }
 
-fn parse_encoding(name: Option<String>, key: &str) -> Result<Encoding, ErrorKind> {
+fn text(field: Option<&Zeroizing<String>>) -> &str {
+    field.map_or("", |field| field.as_str())
+}
+
+/// The text of the column `value`, which its new owner wipes.
+fn taken(value: Option<Zeroizing<String>>) -> Result<String, ErrorKind> {
+    let mut value = value.ok_or(ErrorKind::MissingField { column: "value" })?;
+    Ok(core::mem::take(&mut *value))
+}
+
+fn parse_encoding(name: Option<Zeroizing<String>>, key: &str) -> Result<Encoding, ErrorKind> {
     let name = name.ok_or(ErrorKind::MissingField { column: "encoding" })?;
     Encoding::parse(&name).map_err(|fault| match fault {
         EncodingFault::Unknown => ErrorKind::UnknownEncoding {

@@ -9,9 +9,9 @@ use crate::image;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, DecodeSliceError, Engine};
 use core::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -187,15 +187,27 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 fn base64_blob(key: &str, text: &str) -> Result<Vec<u8>, ErrorKind> {
     let mut symbols = Zeroizing::new(Vec::with_capacity(text.len()));
     symbols.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
-    BASE64.decode(symbols.as_slice()).map_err(|error| ErrorKind::Base64 {
-        key: excerpt(key),
-        reason: match error {
-            base64::DecodeError::InvalidByte(..) => "a character is not one of A-Z, a-z, 0-9, + and /",
-            base64::DecodeError::InvalidLength(_) => "its length is not a multiple of 4",
-            base64::DecodeError::InvalidLastSymbol(..) => "its last character is impossible there",
-            base64::DecodeError::InvalidPadding => "the = at its end is missing",
-        },
-    })
+    // Allocated once, as in `hex2bin`, and wiped if the text is not base64.
+    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(symbols.len())]);
+    let length = BASE64
+        .decode_slice(symbols.as_slice(), &mut bytes)
+        .map_err(|error| ErrorKind::Base64 {
+            key: excerpt(key),
+            reason: match error {
+                DecodeSliceError::DecodeError(DecodeError::InvalidByte(..)) => {
+                    "a character is not one of A-Z, a-z, 0-9, + and /"
+                }
+                DecodeSliceError::DecodeError(DecodeError::InvalidLastSymbol(..)) => {
+                    "its last character is impossible there"
+                }
+                DecodeSliceError::DecodeError(DecodeError::InvalidPadding) => "the = at its end is missing",
+                // The slice is as long as the estimate, which is never too small.
+                DecodeSliceError::DecodeError(DecodeError::InvalidLength(_))
+                | DecodeSliceError::OutputSliceTooSmall => "its length is not a multiple of 4",
+            },
+        })?;
+    bytes.truncate(length);
+    Ok(core::mem::take(&mut *bytes))
 }
 
 /// A blob of `prefix`, then `bytes` filled up to `size`.

@@ -15,6 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use sha1::Sha1;
+use zeroize::Zeroizing;
 
 const ROUNDS: u32 = 4096;
 
@@ -32,7 +33,7 @@ pub(super) struct Wifi {
 enum RowText {
     #[default]
     Unset,
-    Text(String),
+    Text(Zeroizing<String>),
     /// The row has a value, but its text is not what is stored.
     NotInRow,
 }
@@ -40,7 +41,7 @@ enum RowText {
 /// The rows that are written along with a row.
 pub(super) enum Along {
     Nothing,
-    Before(&'static str, Vec<u8>),
+    Before(&'static str, Zeroizing<Vec<u8>>),
     After([(&'static str, Vec<u8>); 3]),
     /// They can't be computed from the row's text.
     Unclear,
@@ -69,7 +70,7 @@ impl Wifi {
         match (&self.ssid, &self.password, &self.authmode) {
             (RowText::Unset, ..) | (_, RowText::Unset, _) | (.., RowText::Unset) => Along::Nothing,
             (RowText::Text(ssid), RowText::Text(password), RowText::Text(_)) => {
-                let mut info = vec![0; 132];
+                let mut info = Zeroizing::new(vec![0; 132]);
                 if let Some(key) = info.last_chunk_mut::<32>() {
                     pbkdf2::pbkdf2_hmac::<Sha1>(password.as_bytes(), ssid.as_bytes(), ROUNDS, key);
                 }
@@ -104,7 +105,7 @@ fn text(text: &str) -> RowText {
     if text.is_empty() {
         RowText::Unset
     } else {
-        RowText::Text(text.to_string())
+        RowText::Text(Zeroizing::new(text.to_string()))
     }
 }
 

@@ -6,6 +6,7 @@ use super::wifi::Companions;
 use crate::entry::Number;
 use crate::image::Value;
 use crate::key::RawName;
+use crate::wiped;
 use alloc::string::{String, ToString};
 use zeroize::Zeroizing;
 
@@ -19,7 +20,7 @@ use zeroize::Zeroizing;
 /// table.item(Namespace::new("prov")?.raw(), Key::new("site")?.raw(), "Hamburg, Altona".into())?;
 /// table.item(Namespace::new("prov")?.raw(), Key::new("pin")?.raw(), (&[0x12, 0xAB][..]).into())?;
 /// assert_eq!(
-///     table.finish(),
+///     *table.finish(),
 ///     "key,type,encoding,value\nprov,namespace,,\nsite,data,string,\"Hamburg, Altona\"\npin,data,hex2bin,12ab\n"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,7 +29,7 @@ use zeroize::Zeroizing;
 /// Before the first key for which the generator would compute Wi-Fi rows, it writes the row `,option,no-computed-rows,`: the
 /// table already has those rows. Espressif's generator refuses that row.
 pub struct Writer {
-    table: String,
+    table: Zeroizing<String>,
     namespace: Option<RawName>,
     companions: Companions,
 }
@@ -38,7 +39,7 @@ impl Writer {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            table: "key,type,encoding,value\n".to_string(),
+            table: Zeroizing::new("key,type,encoding,value\n".to_string()),
             namespace: None,
             companions: Companions::default(),
         }
@@ -86,27 +87,36 @@ impl Writer {
         Ok(())
     }
 
-    /// The table.
+    /// The table, which may hold secrets.
     #[must_use]
-    pub fn finish(self) -> String {
+    pub fn finish(self) -> Zeroizing<String> {
         self.table
+    }
+
+    fn push(&mut self, text: &str) {
+        wiped::push_str(&mut self.table, text);
     }
 
     fn row(&mut self, fields: &[&str; 4]) {
         for (place, field) in fields.iter().enumerate() {
             if place > 0 {
-                self.table.push(',');
+                self.push(",");
             }
             // A key that begins with # would make the row a comment.
             if field.contains([',', '"', '\n']) || field.starts_with('#') {
-                self.table.push('"');
-                self.table.push_str(&field.replace('"', "\"\""));
-                self.table.push('"');
+                self.push("\"");
+                for (place, part) in field.split('"').enumerate() {
+                    if place > 0 {
+                        self.push("\"\"");
+                    }
+                    self.push(part);
+                }
+                self.push("\"");
             } else {
-                self.table.push_str(field);
+                self.push(field);
             }
         }
-        self.table.push('\n');
+        self.push("\n");
     }
 }
 

@@ -6,7 +6,8 @@ use super::query::{Query, START_ANY, StoredItem};
 use super::{RepairKind, Storage};
 use crate::entry::{ItemType, Number};
 use crate::error::EspError;
-use crate::layout::{NAME_FIELD, crc32};
+use crate::layout::{CHUNK_MAX, ENTRY_SIZE, NAME_FIELD, crc32};
+use crate::wiped::make_room;
 use alloc::vec::Vec;
 
 impl<F: Flash> Storage<F> {
@@ -51,6 +52,9 @@ impl<F: Flash> Storage<F> {
     fn read_chunks(&mut self, ns_index: u8, key: &[u8; NAME_FIELD], index: &StoredItem, to: &mut Vec<u8>) -> Step<()> {
         let begin = to.len();
         let size = index.entry.blob_size() as usize;
+        let chunks_size = CHUNK_MAX * usize::from(index.entry.chunk_count());
+        // A damaged index may give any size. The data of an encrypted chunk is read with the rest of its last entry.
+        make_room(to, size.min(chunks_size).min(self.medium.capacity()) + ENTRY_SIZE);
         let mut cut = None;
         for number in 0..index.entry.chunk_count() {
             let chunk = index.entry.chunk_start().wrapping_add(number);

@@ -5,6 +5,7 @@ use super::journal::Journal;
 use crate::crypt::{KeyMisfit, Xts, key_misfit};
 use crate::error::EspError;
 use crate::layout::{ENTRIES_OFFSET, ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE, entry_offset, page_offset};
+use crate::wiped::make_room;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -230,6 +231,7 @@ impl<F: Flash> Medium<F> {
         } else {
             size
         };
+        make_room(to, stored);
         to.resize(begin + stored, 0);
         let bytes = to.get_mut(begin..).unwrap_or_default();
         self.read_raw(offset, bytes)?;

@@ -507,7 +507,7 @@ fn a_reader_reads_what_a_writer_wrote() {
         Err(ErrorKind::NotWritable { .. })
     ));
     assert!(writer.item(ns("n").raw(), key("k").raw(), f32::NAN.into()).is_err());
-    assert_eq!(writer.finish(), HEADER);
+    assert_eq!(*writer.finish(), HEADER);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_writer_sets_the_option_before_the_first_key_with_computed_rows() {
         for name in keys {
             writer.item(ns("n").raw(), key(name).raw(), 1_u8.into()).unwrap();
         }
-        writer.finish()
+        String::from(writer.finish().as_str())
     };
     let option = ",option,no-computed-rows,\n";
     assert_eq!(

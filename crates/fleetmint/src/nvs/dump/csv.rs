@@ -21,7 +21,7 @@ pub(super) fn listing(
     entries: &[&Listed],
     namespaces: impl Iterator<Item = (RawName, u8)>,
     partial: bool,
-) -> Result<String, Failure> {
+) -> Result<Zeroizing<String>, Failure> {
     // The writer's error names the key or the namespace.
     let cannot = |reason: &dyn Display| {
         if partial {
