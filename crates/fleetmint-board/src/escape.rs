@@ -4,6 +4,7 @@
 //! written as its number instead.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 /// Whether a character is invisible: a control character (C0, DEL, C1), a format character (directions, joiners, tags), or a
 /// separator of lines or paragraphs.
@@ -72,13 +73,53 @@ pub fn bounded_line(text: &str, max: usize) -> String {
 /// The text in several lines. The line breaks and tabs must be the program's own.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
-    escaped(text, |char| is_unseen(char) && !matches!(char, '\n' | '\t'), push)
+    escaped(text, is_unseen_in_lines, push)
+}
+
+/// Writes what [`lines`] returns, without a copy of the text in memory.
+///
+/// # Errors
+/// The writer's.
+pub fn write_lines(text: &str, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    write_escaped(text, out, |char, out| write!(out, "{}", char.escape_default()))
+}
+
+/// Writes what [`json`] returns, without a copy of the text in memory.
+///
+/// # Errors
+/// The writer's.
+pub fn write_json(text: &str, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    write_escaped(text, out, |char, out| {
+        char.encode_utf16(&mut [0; 2])
+            .iter()
+            .try_for_each(|unit| write!(out, "\\u{unit:04x}"))
+    })
+}
+
+fn write_escaped<W: Write + ?Sized>(
+    text: &str,
+    out: &mut W,
+    write: impl Fn(char, &mut W) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut rest = text;
+    while let Some((at, char)) = rest.char_indices().find(|(_, char)| is_unseen_in_lines(*char)) {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        out.write_all(before.as_bytes())?;
+        write(char, out)?;
+        rest = after.get(char.len_utf8()..).unwrap_or_default();
+    }
+    out.write_all(rest.as_bytes())
+}
+
+/// Whether a character is invisible, and no line break or tab.
+fn is_unseen_in_lines(char: char) -> bool {
+    is_unseen(char) && !matches!(char, '\n' | '\t')
 }
 
 /// JSON text as the serializer writes it. Invisible characters are only in its strings, where they become `\u202e`.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
-    escaped(text, |char| is_unseen(char) && !matches!(char, '\n' | '\t'), utf16)
+    escaped(text, is_unseen_in_lines, utf16)
 }
 
 fn utf16(char: char, to: &mut String) {
@@ -112,6 +153,18 @@ mod tests {
         let seen = "a\\u{1b}[31m\\u{7f}\\u{9b}31m\\u{202e}\\u{2066}\\u{200b}\\u{2028}\\u{e0041}";
         assert_eq!(line(text), format!("{seen}\\n\\tä\u{301}✓"));
         assert_eq!(lines(text), format!("{seen}\n\tä\u{301}✓"));
+    }
+
+    #[test]
+    fn what_is_written_is_what_would_be_returned() {
+        let text = "a\x1b[31m\u{7f}\u{202e}\u{e0041}\n\tä\u{301}✓\u{200b}";
+        for text in [text, "", "plain", "\u{1b}"] {
+            let (mut as_lines, mut as_json) = (Vec::new(), Vec::new());
+            write_lines(text, &mut as_lines).unwrap();
+            write_json(text, &mut as_json).unwrap();
+            assert_eq!(as_lines, lines(text).as_bytes());
+            assert_eq!(as_json, json(text).as_bytes());
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Memory for secrets, which is overwritten before it is freed.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 
 use zeroize::Zeroizing;
@@ -158,6 +159,44 @@ impl Wiped {
     }
 }
 
+/// A text that holds a secret, perhaps among others, and is written piece by piece. It grows by moving to more room and
+/// overwriting the old.
+#[derive(Default)]
+pub struct WipedText(Zeroizing<String>);
+
+impl fmt::Write for WipedText {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let needed = self.0.len().saturating_add(more.len());
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(String::with_capacity(needed.max(self.0.len().saturating_mul(2))));
+            larger.push_str(&self.0);
+            self.0 = larger;
+        }
+        self.0.push_str(more);
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for WipedText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for WipedText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl fmt::Debug for WipedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
 /// What was read of a source.
 #[derive(Debug)]
 pub struct Beginning {
@@ -201,8 +240,8 @@ impl Drop for Wiped {
     }
 }
 
-impl std::fmt::Debug for Wiped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Wiped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{} bytes]", self.bytes.len())
     }
 }
@@ -302,6 +341,18 @@ mod tests {
         for wrong in ["a", "ab", "ab=", "ab==c", "a\nbc", "!!!!"] {
             assert!(Wiped::from_base64(wrong.as_bytes()).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_text_grows_and_is_not_printed() {
+        use fmt::Write as _;
+        let (mut text, mut plain) = (WipedText::default(), String::new());
+        for number in 0..300 {
+            write!(text, "{number}ä{}", "x".repeat(number)).unwrap();
+            write!(plain, "{number}ä{}", "x".repeat(number)).unwrap();
+            assert_eq!(*text, *plain);
+        }
+        assert_eq!(format!("{:?}", WipedText::from("secret".to_owned())), "[6 bytes]");
     }
 
     #[test]

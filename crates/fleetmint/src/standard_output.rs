@@ -4,9 +4,11 @@
 //! /dev/null, so that no file gets its number. If the descriptor is open only for reading, the library reports that every
 //! write succeeded. In both cases the result would be lost and the exit code would be 0, so this room checks for them.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 #[cfg(unix)]
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use fleetmint_board::wiped::Wiped;
 
 use crate::exit::Failure;
 use crate::system_error::reason;
@@ -59,9 +61,43 @@ pub(crate) fn write_all(bytes: &[u8]) -> io::Result<()> {
 /// Lets `write` write to it piece by piece.
 pub(crate) fn write_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     expect_open()?;
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let mut out = Buffered {
+        buffer: Wiped::with_capacity(64 << 10),
+        out: io::stdout().lock(),
+    };
     write(&mut out)?;
     out.flush()
+}
+
+/// As `BufWriter`, but the buffer is wiped: an answer may hold secrets.
+struct Buffered<W> {
+    buffer: Wiped,
+    out: W,
+}
+
+impl<W: Write> Buffered<W> {
+    fn empty(&mut self) -> io::Result<()> {
+        self.out.write_all(self.buffer.as_ref())?;
+        self.buffer.truncate(0);
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Buffered<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.push(bytes).is_err() {
+            self.empty()?;
+            if self.buffer.push(bytes).is_err() {
+                return self.out.write(bytes);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.empty()?;
+        self.out.flush()
+    }
 }
 
 /// The outcome of an answer. A reader that closes the pipe early (`| head`) is not a failure.
@@ -74,4 +110,25 @@ pub(crate) fn answered(outcome: io::Result<()>) -> Result<(), Failure> {
 
 fn failed(error: &io::Error) -> Failure {
     Failure::unusable(format_args!("standard output: {}", reason(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_any_size_arrive_in_order() {
+        let mut buffered = Buffered {
+            buffer: Wiped::with_capacity(8),
+            out: Vec::new(),
+        };
+        let mut expected = Vec::new();
+        for size in [0, 3, 5, 1, 8, 9, 2, 30, 0, 7] {
+            let piece: Vec<u8> = (expected.len()..expected.len() + size).map(|byte| byte as u8).collect();
+            buffered.write_all(&piece).unwrap();
+            expected.extend_from_slice(&piece);
+        }
+        buffered.flush().unwrap();
+        assert_eq!(buffered.out, expected);
+    }
 }

@@ -5,9 +5,11 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::iter;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use fleetmint_board::escape;
+use fleetmint_board::wiped::WipedText;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
@@ -29,7 +31,12 @@ pub(crate) fn warn(message: impl Display) {
 
 /// Prints an answer for people. Foreign text within a line must have passed `shown` or `escape::line`.
 pub(crate) fn print(answer: &str) -> Result<(), Failure> {
-    print_bytes(escape::lines(answer).as_bytes())
+    print_parts((!answer.is_empty()).then_some(answer))
+}
+
+/// Prints a text for people that may be a secret, in a line of its own.
+pub(crate) fn print_line(text: &str) -> Result<(), Failure> {
+    print_parts([text, "\n"])
 }
 
 /// Prints data for programs unchanged. On a terminal it is escaped.
@@ -41,12 +48,13 @@ pub(crate) fn print_data(data: &[u8]) -> Result<(), Failure> {
 }
 
 /// Prints an answer for people in parts of one or several lines, so that a long answer is never in memory as a whole.
-pub(crate) fn print_parts(parts: impl IntoIterator<Item = String>) -> Result<(), Failure> {
+pub(crate) fn print_parts(parts: impl IntoIterator<Item = impl Deref<Target = str>>) -> Result<(), Failure> {
+    let mut parts = parts.into_iter().peekable();
+    if parts.peek().is_none() {
+        return Ok(());
+    }
     answered(write_with(|out| {
-        for part in parts {
-            out.write_all(escape::lines(&part).as_bytes())?;
-        }
-        Ok(())
+        parts.try_for_each(|part| escape::write_lines(&part, out))
     }))
 }
 
@@ -63,7 +71,7 @@ pub(crate) fn print_json_lines<T: Serialize>(elements: impl IntoIterator<Item = 
         let mut begin = "[\n ";
         for element in elements {
             out.write_all(begin.as_bytes())?;
-            out.write_all(escape::json(&serde_json::to_string(&element)?).as_bytes())?;
+            serde_json::to_writer(JsonOutput(out), &element)?;
             begin = ",\n ";
         }
         let end = if begin.starts_with('[') { "[\n]\n" } else { "\n]\n" };
@@ -73,10 +81,25 @@ pub(crate) fn print_json_lines<T: Serialize>(elements: impl IntoIterator<Item = 
 
 /// Prints the answer as JSON, indented.
 pub(crate) fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(answer)
-        .map_err(|error| Failure::unusable(format_args!("the answer cannot be written as JSON: {error}")))?;
-    text.push('\n');
-    print_bytes(escape::json(&text).as_bytes())
+    answered(write_with(|out| {
+        serde_json::to_writer_pretty(JsonOutput(out), answer)?;
+        out.write_all(b"\n")
+    }))
+}
+
+/// Escapes JSON as the serializer writes it, which is in whole characters. An answer may hold secrets: no copy of it is made.
+struct JsonOutput<'a>(&'a mut dyn Write);
+
+impl Write for JsonOutput<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        escape::write_json(text, self.0)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A table with a header and two spaces between its columns. The columns in `right` are aligned to the right.
@@ -86,15 +109,18 @@ pub(crate) fn table<const N: usize, R: Iterator<Item = [String; N]>>(
     header: [&str; N],
     right: &[usize],
     rows: impl Fn() -> R,
-) -> impl Iterator<Item = String> {
+) -> impl Iterator<Item = WipedText> {
     let mut widths = header.map(UnicodeWidthStr::width);
-    for row in rows() {
+    for row in rows().map(|row| row.map(WipedText::from)) {
         for (width, cell) in widths.iter_mut().zip(&row) {
             *width = cell.width().max(*width);
         }
     }
     let line = move |row: [String; N]| {
-        let mut line = String::new();
+        let row = row.map(WipedText::from);
+        let room = row.iter().zip(&widths).map(|(cell, width)| cell.len() + width + 2);
+        // Nothing moves the line, which may hold a secret.
+        let mut line = String::with_capacity(room.sum::<usize>() + 1);
         for (place, (width, cell)) in widths.iter().zip(&row).enumerate() {
             let blanks = width - cell.width();
             let (before, behind) = if right.contains(&place) {
@@ -108,7 +134,7 @@ pub(crate) fn table<const N: usize, R: Iterator<Item = [String; N]>>(
         }
         line.truncate(line.trim_end().len());
         line.push('\n');
-        line
+        WipedText::from(line)
     };
     iter::once(header.map(String::from)).chain(rows()).map(line)
 }
@@ -124,7 +150,10 @@ pub(crate) fn count(number: usize, one: &str) -> String {
 
 /// Foreign text in a line: invisible characters are escaped, and there are at most `limit` characters.
 pub(crate) fn shown(text: &str, limit: usize) -> String {
-    let mut shown = String::new();
+    /// Of `\u{10ffff}`.
+    const ESCAPED_MAX: usize = 10;
+    // Nothing moves the text, which may be a secret.
+    let mut shown = String::with_capacity(text.len().min(limit) * ESCAPED_MAX + '…'.len_utf8());
     for (count, char) in text.chars().enumerate() {
         if count == limit {
             shown.push('…');
@@ -228,7 +257,9 @@ mod tests {
                 .into_iter()
         };
         assert_eq!(
-            table(["KEY", "SIZE", "VALUE"], &[1], rows).collect::<String>(),
+            table(["KEY", "SIZE", "VALUE"], &[1], rows)
+                .map(|line| line.to_string())
+                .collect::<String>(),
             "KEY     SIZE  VALUE\nk          9  ä\nlonger    10\n宽        11  b\n"
         );
     }

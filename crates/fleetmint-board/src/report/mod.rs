@@ -43,4 +43,4 @@ pub use difference::{ChangedKey, MaskedKey, MaskedValue, RevealedKey, RevealedVa
 pub use entry::EntryReport;
 pub use finding::{CheckReport, FindingReport, StartReport, UsageReport};
 pub use name::ItemName;
-pub use value::ValueReport;
+pub use value::{Hex, ValueReport};

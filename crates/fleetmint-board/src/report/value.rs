@@ -6,8 +6,9 @@ use std::fmt;
 use fleetmint_nvs::EspError;
 use fleetmint_nvs::entry::Number;
 use fleetmint_nvs::storage::Value;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 /// A value as the firmware's getter gives it: `value`, or `value_hex` for a string that is not UTF-8, or the getter's
 /// `error`. A float or a double also has its `bits`. It may hold a secret, which `Debug` does not show.
@@ -16,7 +17,7 @@ pub struct ValueReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Json<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value_hex: Option<String>,
+    value_hex: Option<Hex<&'a [u8]>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bits: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +29,36 @@ pub struct ValueReport<'a> {
 #[serde(untagged)]
 enum Json<'a> {
     Text(Cow<'a, str>),
+    Hex(Hex<&'a [u8]>),
     Number(Box<RawValue>),
+}
+
+/// Bytes in hexadecimal. The text is made as it is written, because the bytes may be a secret.
+#[derive(Clone)]
+pub struct Hex<B>(pub B);
+
+impl<B: AsRef<[u8]>> fmt::Debug for Hex<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hex({} bytes)", self.0.as_ref().len())
+    }
+}
+
+impl<B: AsRef<[u8]>> fmt::Display for Hex<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = Zeroizing::new([0; 256]);
+        for part in self.0.as_ref().chunks(digits.len() / 2) {
+            let digits = digits.get_mut(..2 * part.len()).unwrap_or_default();
+            hex::encode_to_slice(part, digits).map_err(|_| fmt::Error)?;
+            f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl<B: AsRef<[u8]>> Serialize for Hex<B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl fmt::Debug for ValueReport<'_> {
@@ -44,11 +74,11 @@ impl<'a> From<&'a Result<Value, EspError>> for ValueReport<'a> {
             Ok(Value::Str(bytes)) => match std::str::from_utf8(bytes) {
                 Ok(text) => Self::of(Json::Text(text.into())),
                 Err(_) => Self {
-                    value_hex: Some(hex::encode(bytes)),
+                    value_hex: Some(Hex(bytes)),
                     ..Self::default()
                 },
             },
-            Ok(Value::Blob(bytes)) => Self::of(Json::Text(hex::encode(bytes).into())),
+            Ok(Value::Blob(bytes)) => Self::of(Json::Hex(Hex(bytes))),
             Err(error) => Self {
                 error: Some(error.name()),
                 ..Self::default()

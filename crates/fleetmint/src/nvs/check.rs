@@ -158,7 +158,9 @@ fn text(path: &str, mode: Mode, report: &Report, credentials: &[credentials::Fin
             figure("in all", stats.total_entries),
         ];
         text.push('\n');
-        text.extend(table(["", "ENTRIES", "BYTES"], &[1, 2], || figures.clone().into_iter()));
+        for line in table(["", "ENTRIES", "BYTES"], &[1, 2], || figures.clone().into_iter()) {
+            text.push_str(&line);
+        }
     }
     text
 }

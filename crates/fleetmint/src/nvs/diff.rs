@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Values::masked()?
     };
     match arguments.format {
-        Format::Text => terminal::print(&differences::text(&differences, &values))?,
+        Format::Text => terminal::print_parts(differences::text(&differences, &values))?,
         Format::Json => match &values {
             Values::Masked(salt) => terminal::print_json_lines(report::masked(&differences, salt))?,
             Values::Revealed => terminal::print_json_lines(report::revealed(&differences))?,

@@ -1,5 +1,8 @@
 //! The differences between two listings as lines for people.
 
+use std::fmt::Write as _;
+
+use fleetmint_board::wiped::WipedText;
 use fleetmint_nvs::diff::Difference;
 
 use crate::exit::Failure;
@@ -32,15 +35,16 @@ pub(super) fn salt() -> Result<[u8; 16], Failure> {
 }
 
 /// One line for each difference.
-pub(super) fn text(differences: &[Difference<'_>], values: &Values) -> String {
-    let mut text = String::new();
-    for difference in differences {
-        let line = match values {
-            Values::Masked(salt) => difference.masked(salt).to_string(),
-            Values::Revealed => difference.revealed().to_string(),
+pub(super) fn text(differences: &[Difference<'_>], values: &Values) -> impl Iterator<Item = WipedText> {
+    differences.iter().map(|difference| {
+        let mut whole = WipedText::default();
+        // Writing to memory does not fail.
+        let _ = match values {
+            Values::Masked(salt) => write!(whole, "{}", difference.masked(salt)),
+            Values::Revealed => write!(whole, "{}", difference.revealed()),
         };
-        text.push_str(&shown(&line, LINE_MAX));
-        text.push('\n');
-    }
-    text
+        let mut line = WipedText::from(shown(&whole, LINE_MAX));
+        let _ = line.write_char('\n');
+        line
+    })
 }

@@ -9,6 +9,7 @@ use fleetmint_board::escape;
 use fleetmint_board::report::EntryReport;
 use fleetmint_nvs::key::RawName;
 use fleetmint_nvs::storage::{Listed, Value};
+use zeroize::Zeroizing;
 
 use super::arguments::image::{Acceptance, ImageKeys, Partition, refusal};
 use super::arguments::opened_as::OpenAs;
@@ -191,9 +192,9 @@ fn listing(names: impl Iterator<Item = RawName>) -> String {
 fn print(value: &Value) -> Result<(), Failure> {
     let on_terminal = io::stdout().is_terminal();
     match value {
-        Value::Blob(bytes) if on_terminal => terminal::print(&format!("{}\n", hex::encode(bytes))),
-        Value::Str(bytes) if on_terminal => terminal::print(&format!("{}\n", String::from_utf8_lossy(bytes))),
-        Value::Number(number) if on_terminal => terminal::print(&format!("{number}\n")),
+        Value::Blob(bytes) if on_terminal => terminal::print_line(&Zeroizing::new(hex::encode(bytes))),
+        Value::Str(bytes) if on_terminal => terminal::print_line(&String::from_utf8_lossy(bytes)),
+        Value::Number(number) if on_terminal => terminal::print_line(&number.to_string()),
         Value::Number(number) => terminal::print_data(number.to_string().as_bytes()),
         Value::Str(bytes) | Value::Blob(bytes) => terminal::print_data(bytes),
     }

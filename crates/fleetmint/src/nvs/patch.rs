@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use fleetmint_board::patch::changed_sectors;
 use fleetmint_board::report::{self, MaskedKey};
+use fleetmint_board::wiped::WipedText;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::csv;
 use fleetmint_nvs::diff::diff;
@@ -148,8 +149,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let salt = salt()?;
     match arguments.format {
         Format::Text => {
-            let lines = differences::text(&differences, &Values::Masked(salt));
-            terminal::print(&format!("{lines}{summary}; nothing is written\n"))
+            let values = Values::Masked(salt);
+            let summary = WipedText::from(format!("{summary}; nothing is written\n"));
+            terminal::print_parts(differences::text(&differences, &values).chain([summary]))
         }
         Format::Json => terminal::print_json(&Report {
             rows: patched.rows,

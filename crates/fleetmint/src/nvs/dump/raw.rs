@@ -1,11 +1,16 @@
 //! Every slot of every page, also those that the firmware does not show.
 
-use fleetmint_board::report::ValueReport;
+use std::fmt::Write as _;
+
+use fleetmint_board::report::{Hex, ValueReport};
+use fleetmint_board::wiped::WipedText;
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::entry::{Entry, EntryFault, ItemType, Number};
+use fleetmint_nvs::layout::ENTRY_SIZE;
 use fleetmint_nvs::page::{EntryState, PageState};
 use fleetmint_nvs::storage::{self, PageFault, RawPage, RawSlot, SlotContent};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::terminal::shown;
 
@@ -35,7 +40,7 @@ struct Slot {
     #[serde(skip_serializing_if = "Option::is_none")]
     data_of: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<String>,
+    bytes: Option<Hex<Zeroizing<[u8; ENTRY_SIZE]>>>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +83,7 @@ pub(super) fn json<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterato
 
 impl From<&RawSlot> for Slot {
     fn from(slot: &RawSlot) -> Self {
-        let bytes = Some(hex::encode(slot.bytes));
+        let bytes = Some(Hex(Zeroizing::new(slot.bytes)));
         let (item, data_of, bytes) = match &slot.content {
             SlotContent::Blank => (None, None, None),
             SlotContent::Item { entry, fault } => (Some(Item::new(entry, *fault)), None, bytes),
@@ -110,10 +115,10 @@ impl Item {
 }
 
 /// Page by page, one line for each slot, and one line for consecutive blank slots.
-pub(super) fn text<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item = String> + 'a {
+pub(super) fn text<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterator<Item = WipedText> + 'a {
     let mut slots = storage::slots(image, cipher).peekable();
     storage::pages(image).map(move |page| {
-        let mut text = page_line(&page);
+        let mut text = WipedText::from(page_line(&page));
         while let Some(slot) = slots.next_if(|slot| slot.page == page.number) {
             let same = |next: &RawSlot| {
                 next.page == page.number && next.content == SlotContent::Blank && next.state == slot.state
@@ -124,9 +129,9 @@ pub(super) fn text<'a>(image: &'a [u8], cipher: Option<&'a Xts>) -> impl Iterato
                     last = next.entry;
                 }
             }
-            text.push_str(&slot_line(&slot, last));
+            write_slot(&slot, last, &mut text);
         }
-        text.push('\n');
+        let _ = text.write_char('\n');
         text
     })
 }
@@ -149,14 +154,21 @@ fn page_line(page: &RawPage) -> String {
     format!("page {} at {:#x}: {state}{header}{fault}\n", page.number, page.offset)
 }
 
-fn slot_line(slot: &RawSlot, last: usize) -> String {
+/// Writing to memory does not fail.
+fn write_slot(slot: &RawSlot, last: usize, text: &mut WipedText) {
     let entries = if last == slot.entry {
         slot.entry.to_string()
     } else {
         format!("{}-{last}", slot.entry)
     };
-    let content = match &slot.content {
-        SlotContent::Blank => String::from("blank"),
+    let _ = write!(
+        text,
+        "  {entries:>7}  {:#08x}  {:<7}  ",
+        slot.offset,
+        entry_state(slot.state)
+    );
+    let _ = match &slot.content {
+        SlotContent::Blank => writeln!(text, "blank"),
         SlotContent::Item { entry, fault } => {
             let chunk = if entry.chunk == 0xFF {
                 String::new()
@@ -165,7 +177,8 @@ fn slot_line(slot: &RawSlot, last: usize) -> String {
             };
             let number = number(entry, *fault).map_or_else(String::new, |number| format!("  {number}"));
             let fault = fault.map_or_else(String::new, |fault| format!("; {fault}"));
-            format!(
+            writeln!(
+                text,
                 "ns {} {} \"{}\" span {}{chunk}{number}{fault}",
                 entry.ns_index,
                 type_name(entry),
@@ -173,13 +186,8 @@ fn slot_line(slot: &RawSlot, last: usize) -> String {
                 entry.span
             )
         }
-        SlotContent::Data { of } => format!("data of {of}  {}", hex::encode(slot.bytes)),
+        SlotContent::Data { of } => writeln!(text, "data of {of}  {}", Hex(slot.bytes)),
     };
-    format!(
-        "  {entries:>7}  {:#08x}  {:<7}  {content}\n",
-        slot.offset,
-        entry_state(slot.state)
-    )
 }
 
 /// The number that an entry holds, if the entry has no fault.

@@ -1,8 +1,11 @@
 //! The listing as a table for people.
 
+use std::fmt::Write as _;
 use std::iter;
 
+use fleetmint_board::wiped::WipedText;
 use fleetmint_nvs::storage::{Listed, Stats, Value};
+use zeroize::Zeroizing;
 
 use crate::terminal::{count, shown, table};
 
@@ -10,7 +13,7 @@ use crate::terminal::{count, shown, table};
 const VALUE_MAX: usize = 160;
 
 /// The table, and how full the partition is.
-pub(super) fn listing(entries: &[&Listed], stats: &Stats) -> impl Iterator<Item = String> {
+pub(super) fn listing(entries: &[&Listed], stats: &Stats) -> impl Iterator<Item = WipedText> {
     let row = |entry: &&Listed| {
         [
             if entry.orphan {
@@ -21,10 +24,10 @@ pub(super) fn listing(entries: &[&Listed], stats: &Stats) -> impl Iterator<Item 
             shown(&entry.key.to_string(), VALUE_MAX),
             entry.value_type.name().to_string(),
             entry.stored_size().map_or_else(String::new, |size| size.to_string()),
-            format!("{}{}", value(entry), remark(entry)),
+            [value(entry).as_str(), remark(entry)].concat(),
         ]
     };
-    let none = entries.is_empty().then(|| String::from("no values\n"));
+    let none = entries.is_empty().then(|| WipedText::from(String::from("no values\n")));
     let values = (!entries.is_empty()).then(|| {
         let header = ["NAMESPACE", "KEY", "TYPE", "SIZE", "VALUE"];
         table(header, &[3], move || entries.iter().map(row))
@@ -39,19 +42,24 @@ pub(super) fn listing(entries: &[&Listed], stats: &Stats) -> impl Iterator<Item 
     );
     none.into_iter()
         .chain(values.into_iter().flatten())
-        .chain(iter::once(summary))
+        .chain(iter::once(WipedText::from(summary)))
 }
 
-fn value(entry: &Listed) -> String {
-    match entry.stored() {
+fn value(entry: &Listed) -> Zeroizing<String> {
+    Zeroizing::new(match entry.stored() {
         Ok(Value::Number(number)) => number.to_string(),
         Ok(Value::Str(bytes)) => match std::str::from_utf8(bytes) {
             Ok(text) => shown(text, VALUE_MAX),
-            Err(_) => shown(&bytes.escape_ascii().to_string(), VALUE_MAX),
+            Err(_) => {
+                let mut escaped = WipedText::default();
+                // Writing to memory does not fail.
+                let _ = write!(escaped, "{}", bytes.escape_ascii());
+                shown(&escaped, VALUE_MAX)
+            }
         },
-        Ok(Value::Blob(bytes)) => shown(&hex::encode(bytes), VALUE_MAX),
+        Ok(Value::Blob(bytes)) => shown(&Zeroizing::new(hex::encode(bytes)), VALUE_MAX),
         Err(error) => error.name().to_string(),
-    }
+    })
 }
 
 fn remark(entry: &Listed) -> &'static str {
