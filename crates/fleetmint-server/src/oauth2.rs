@@ -393,7 +393,7 @@ pub(crate) struct Jwks {
 pub(crate) async fn get_jwks(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     match &app.identity {
         Identity::Builtin(builtin) => {
-            let keys = builtin.jwks().await?;
+            let keys = builtin.jwks(app.clock.now()).await;
             Ok(([NO_CACHE], Json(Jwks { keys })))
         }
         Identity::Keycloak(_) => Err(not_here()),

@@ -59,11 +59,11 @@ pub(super) struct Keys {
     database: Database,
     seal: Seal,
     read: Mutex<Arc<KeySet>>,
-    /// The time when a token with an unknown key last caused a reading.
+    /// The time when a token with an unknown key or a call for the public list last caused a reading.
     asked_at: Mutex<Option<Timestamp>>,
 }
 
-/// The pause after a reading caused by an unknown key: otherwise anyone could cause a reading with each call.
+/// The pause after a reading: otherwise anyone could cause a reading with each call.
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The signing keys at one moment. The newest signs; the others still verify.
@@ -108,10 +108,23 @@ impl Keys {
         Arc::clone(&self.read.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The keys as they are now in the database.
+    /// The keys for the public list. They are read again, but not within [`PAUSE`] after the last reading; if the database
+    /// fails, the keys stay as they were.
+    pub(super) async fn published(&self, now: Timestamp) -> Arc<KeySet> {
+        if !self.may_ask(now) {
+            return self.current();
+        }
+        self.latest().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the signing keys could not be read again; those known are published");
+            self.current()
+        })
+    }
+
+    /// The keys as the database has them now.
     ///
-    /// # Errors Only the database's: a key that does not open is logged, and the keys stay as they were.
-    pub(super) async fn latest(&self) -> Result<Arc<KeySet>, database::Error> {
+    /// # Errors
+    /// The database's alone: a key that does not open is logged, and the keys stay as they were.
+    async fn latest(&self) -> Result<Arc<KeySet>, database::Error> {
         let current = self.current();
         let (known, seal) = (Arc::clone(&current), self.seal.clone());
         let read = move |connection: &mut Connection| {
@@ -323,25 +336,37 @@ mod tests {
         assert!(!forged.unwrap());
         assert_eq!(keys.current().kid(), second.kid(), "the newest signs");
 
-        // Within the pause nothing is read; after it, and for the public list, it is.
+        // Within the pause nothing is read; after it, it is.
         let third = add(2);
         assert!(!verifies(&third, 14).await);
         assert!(verifies(&third, 15).await);
+
+        // The same for the public list.
+        let published = async |seconds| {
+            let keys = keys.published(at(seconds)).await;
+            keys.kids().map(str::to_owned).collect::<Vec<_>>()
+        };
         let fourth = add(3);
-        let kids: Vec<_> = keys
-            .latest()
-            .await
-            .unwrap()
-            .jwks()
-            .into_iter()
-            .map(|key| key.kid)
-            .collect();
-        assert_eq!(kids, [fourth.kid(), third.kid(), second.kid(), &first]);
-        assert!(verifies(&fourth, 15).await);
+        let before = [third.kid(), second.kid(), &first];
+        assert_eq!(published(19).await, before);
+        let all = [fourth.kid(), third.kid(), second.kid(), &first];
+        assert_eq!(published(20).await, all);
+        assert!(verifies(&fourth, 20).await);
 
         // A clock that was set back does not prolong the pause.
-        assert!(!verifies(&add(4), 16).await);
+        assert!(!verifies(&add(4), 21).await);
         assert!(verifies(&keys_of(&other, &seal), 1).await);
+
+        // The list is published even if the database fails.
+        let known = published(1).await;
+        other
+            .write_blocking::<_, database::Error>(|connection| {
+                diesel::sql_query("DROP TABLE signing_keys").execute(connection)?;
+                Ok(())
+            })
+            .unwrap();
+        assert!(keys.latest().await.is_err());
+        assert_eq!(published(100).await, known);
     }
 
     #[test]

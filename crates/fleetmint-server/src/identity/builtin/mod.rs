@@ -72,12 +72,10 @@ impl Builtin {
         self.0.issuer.as_deref()
     }
 
-    /// The public keys that its tokens are verified with, newest first.
-    ///
-    /// # Errors
-    /// Only the database's.
-    pub(crate) async fn jwks(&self) -> Result<Vec<Jwk>, Error> {
-        Ok(self.0.keys.latest().await?.jwks())
+    /// The public keys that its tokens are verified with, newest first. A key that another process adds appears after a
+    /// few seconds.
+    pub(crate) async fn jwks(&self, now: Timestamp) -> Vec<Jwk> {
+        self.0.keys.published(now).await.jwks()
     }
 
     /// Where devices get their tokens; `None` while `server.public_url` is not known.
