@@ -480,3 +480,34 @@ fn of_two_changes_at_once_in_two_data_folders_the_later_one_counts_and_the_other
     let (access, _) = new.start();
     assert!(accepts(&access, other.folder.admin_token().unwrap().unwrap().expose()));
 }
+
+#[test]
+fn a_reset_whose_end_cannot_be_recorded_says_that_the_new_token_is_valid() {
+    let fixture = Fixture::new();
+    let (access, _) = fixture.start();
+    let before = fixture.in_file();
+    let execute = |sql: &str| {
+        use diesel::connection::SimpleConnection as _;
+        let done = fixture
+            .store
+            .database
+            .write_blocking::<_, database::Error>(|connection| Ok(connection.batch_execute(sql)?));
+        done.unwrap();
+    };
+    let error = fixture
+        .store
+        .reset("os:alice", false, |token| {
+            *access.0.administrator.write().unwrap() = Some(token);
+            execute("CREATE TRIGGER full BEFORE UPDATE ON instance BEGIN SELECT RAISE(ABORT, 'full'); END");
+        })
+        .unwrap_err();
+    let path = fixture.store.folder.admin_token_path();
+    let said = format!("the new token is in {} and valid, but ", path.display());
+    assert!(error.to_string().starts_with(&said), "{error}");
+    assert!(accepts(&access, &fixture.in_file()) && !accepts(&access, &before));
+    execute("DROP TRIGGER full");
+    let (access, origin) = fixture.start();
+    assert_eq!(origin, TokenOrigin::Existing);
+    assert!(accepts(&access, &fixture.in_file()) && !accepts(&access, &before));
+    assert_eq!(fixture.stored(), fixture.row(&fixture.in_file()));
+}

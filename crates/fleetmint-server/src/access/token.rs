@@ -6,6 +6,7 @@
 //!
 //! Each change has two audit records: one of the attempt, before the new token is valid, and one of the outcome.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
@@ -39,6 +40,9 @@ pub enum TokenError {
          meant, try again"
     )]
     ChangedMeanwhile,
+    /// The token was replaced all the same, and the next start completes the row.
+    #[error("the new token is in {} and valid, but the record of its end could not be written: {cause}", path.display())]
+    Unrecorded { path: PathBuf, cause: database::Error },
     #[error(transparent)]
     Folder(#[from] data_folder::Error),
     #[error(transparent)]
@@ -50,7 +54,7 @@ impl Reason for TokenError {
         match self {
             Self::Bootstrap => "forbidden",
             Self::ChangedMeanwhile | Self::Folder(_) => "unavailable",
-            Self::Database(error) => error.reason(),
+            Self::Unrecorded { cause: error, .. } | Self::Database(error) => error.reason(),
         }
     }
 }
@@ -285,13 +289,21 @@ impl TokenStore {
                 self.clock.now(),
             )?)
         });
-        if let Err(error) = settled {
-            if matches!(error, TokenError::ChangedMeanwhile)
-                && let Err(error) = self.folder.delete_admin_token()
-            {
-                tracing::warn!("a file with a token that is not valid could not be deleted: {error}");
+        match settled {
+            Ok(()) => {}
+            // The operation did not fail, so its record stays open.
+            Err(TokenError::Database(cause)) if begun.row.is_some() => {
+                let path = self.folder.admin_token_path();
+                return Err(TokenError::Unrecorded { path, cause });
             }
-            return self.failed(record, Some(attempt), error);
+            Err(error) => {
+                if matches!(error, TokenError::ChangedMeanwhile)
+                    && let Err(error) = self.folder.delete_admin_token()
+                {
+                    tracing::warn!("a file with a token that is not valid could not be deleted: {error}");
+                }
+                return self.failed(record, Some(attempt), error);
+            }
         }
         reach(Step::ResetDone);
         Ok(())
