@@ -55,6 +55,8 @@ pub enum Error {
         by: String,
         repair: &'static str,
     },
+    #[error("{}: {cause}; `fleetmint admin reset-token` replaces it by a new one", path.display())]
+    AdminToken { path: PathBuf, cause: io::Error },
     #[error("{}: {cause}", path.display())]
     MasterKey { path: PathBuf, cause: crate::seal::NoKey },
 }
@@ -251,9 +253,12 @@ impl DataFolder {
     /// Reads the administrator's token, if its file exists.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`], [`Error::AdminToken`].
     pub fn admin_token(&self) -> Result<Option<Secret>, Error> {
-        let text = self.read(ADMIN_TOKEN)?;
+        let text = self.read(ADMIN_TOKEN).map_err(|error| match error {
+            Error::Io { path, cause } if is_of_content(&cause) => Error::AdminToken { path, cause },
+            error => error,
+        })?;
         Ok(text.map(|text| Secret::new(text.trim().to_owned())))
     }
 
@@ -313,6 +318,11 @@ fn line(secret: &str) -> Zeroizing<String> {
     line.push_str(secret);
     line.push('\n');
     line
+}
+
+/// Whether a file was read, and its content is not a secret's.
+fn is_of_content(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge)
 }
 
 /// Whether two paths lead to the same folder.

@@ -511,3 +511,20 @@ fn a_reset_whose_end_cannot_be_recorded_says_that_the_new_token_is_valid() {
     assert!(accepts(&access, &fixture.in_file()) && !accepts(&access, &before));
     assert_eq!(fixture.stored(), fixture.row(&fixture.in_file()));
 }
+
+#[test]
+fn a_token_file_that_is_unreadable_names_the_way_out() {
+    let fixture = Fixture::new();
+    fixture.start();
+    let path = fixture.store.folder.admin_token_path();
+    for content in [b"\xFF".to_vec(), vec![b'a'; 65 << 10]] {
+        std::fs::write(&path, content).unwrap();
+        let error = Access::start(fixture.store.clone(), None).unwrap_err().to_string();
+        assert!(
+            error.ends_with("; `fleetmint admin reset-token` replaces it by a new one"),
+            "{error}"
+        );
+        fixture.store.reset_without_server("os:alice", false).unwrap();
+        fixture.start();
+    }
+}
