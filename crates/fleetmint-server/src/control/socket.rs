@@ -24,14 +24,23 @@ pub(super) fn listen(path: &Path) -> io::Result<UnixListener> {
 
 pub(super) async fn connect(path: &Path) -> io::Result<UnixStream> {
     let short = ShortPath::of(path)?;
-    UnixStream::connect(&short.path).await
+    UnixStream::connect(&short.path)
+        .await
+        .map_err(|error| match fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => not_a_socket(),
+            _ => error,
+        })
+}
+
+fn not_a_socket() -> io::Error {
+    io::Error::other("it is not a socket")
 }
 
 /// Deletes the socket, if it exists; anything else with this name is left alone.
 pub(super) fn delete(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
-        Ok(_) => Err(io::Error::other("it is not a socket")),
+        Ok(_) => Err(not_a_socket()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

@@ -50,7 +50,7 @@ pub(crate) fn run(command: &ResetToken) -> Result<(), Failure> {
             Err(ServerRuns { pid }) if Instant::now() >= deadline => {
                 return Err(Failure::no(format_args!(
                     "{} is used by a running server (process {pid}), which cannot be asked: {no_server}; stop it, and run \
-                     this command again",
+                     this command again; a server creates its socket only when it starts",
                     settings.data.dir.display()
                 )));
             }

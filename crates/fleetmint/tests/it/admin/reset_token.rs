@@ -321,7 +321,8 @@ fn a_running_server_without_its_socket_keeps_its_token() {
         line,
         format!(
             "fleetmint: fleetmint-data is used by a running server (process {}), which cannot be asked: no server listens \
-             at {SOCKET}: No such file or directory (os error 2); stop it, and run this command again",
+             at {SOCKET}: No such file or directory (os error 2); stop it, and run this command again; a server creates its \
+             socket only when it starts",
             server.id()
         )
     );
@@ -341,6 +342,11 @@ fn a_file_with_the_name_of_the_socket_is_not_deleted() {
         "{said}"
     );
     assert_eq!(server.get("/api/devices", &token(&folder)), 200);
+    let line = folder.line("fleetmint admin reset-token").refused(1);
+    assert!(
+        line.contains(&format!("{SOCKET}: it is not a socket; stop it")),
+        "{line}"
+    );
     server.end("-TERM");
     assert_eq!(folder.read(SOCKET), b"an operator's own");
 }
