@@ -10,8 +10,8 @@ use std::fmt;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IgnoredAny,
-    IntoDeserializer as _, MapAccess, SeqAccess, Unexpected, Visitor,
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer as _,
+    MapAccess, SeqAccess, Unexpected, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -68,13 +68,67 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         inner: &mut json,
         slot: &slot,
     };
-    match T::deserialize(traced) {
-        Err(Failure::Value(wrong)) => Err(Error::Value(*wrong)),
-        Ok(value) if json.end().is_ok() => Ok(value),
-        Ok(_) | Err(Failure::Json) => {
-            let error = serde_json::from_slice::<IgnoredAny>(bytes).err();
-            Err(Error::Json(error.map(|error| (error.line(), error.column()))))
-        }
+    let failure = match T::deserialize(traced) {
+        Ok(value) if json.end().is_ok() => return Ok(value),
+        Ok(_) => Failure::Json,
+        Err(failure) => failure,
+    };
+    // A wrong value may come before the place where the text stops being JSON.
+    match (serde_json::from_slice::<AnyJson>(bytes), failure) {
+        (Err(error), _) => Err(Error::Json(Some((error.line(), error.column())))),
+        (Ok(AnyJson), Failure::Value(wrong)) => Err(Error::Value(*wrong)),
+        (Ok(AnyJson), Failure::Json) => Err(Error::Json(None)),
+    }
+}
+
+/// Any JSON value, checked and forgotten. `IgnoredAny` would accept texts that are no Unicode and numbers out of range.
+struct AnyJson;
+
+impl<'de> Deserialize<'de> for AnyJson {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyJson {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Self, A::Error> {
+        while values.next_element::<Self>()?.is_some() {}
+        Ok(self)
     }
 }
 
@@ -443,12 +497,18 @@ mod tests {
                 "{text}"
             );
         }
-        // Errors that are only noticed after the whole text was read.
         for text in [
+            // Texts that are no Unicode, and a number that no parser takes.
             &b"{\"inner\":{\"text\":\"\\ud800\"}}"[..],
             b"{\"inner\":{\"text\":\"\xff\"}}",
+            b"{\"id\":1e400}",
+            // A wrong value comes first.
+            b"{\"id\":\"1\", garbage",
         ] {
-            assert!(matches!(read::<Outer>(text).unwrap_err(), Error::Json(_)), "{text:?}");
+            assert!(
+                matches!(read::<Outer>(text).unwrap_err(), Error::Json(Some((1, 8..)))),
+                "{text:?}"
+            );
         }
     }
 }
