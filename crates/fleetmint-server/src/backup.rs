@@ -13,7 +13,8 @@ const SOURCE: &str = "fleetmint admin backup";
 /// Copies the database as it is at one moment into an existing, empty file. Writers do not wait for it. `actor` is who
 /// runs this, for the audit trail; the copy holds the record of the attempt, not its outcome.
 ///
-/// # Errors The database's, for example if the file's disk is full.
+/// # Errors
+/// The database's, for example if the file's disk is full.
 pub fn back_up(database: &Database, file: &Path, actor: &str, clock: &dyn Clock) -> Result<(), database::Error> {
     let record = Entry {
         at: clock.now(),

@@ -92,7 +92,8 @@ pub struct Service {
 impl Service {
     /// Starts the service: it then listens, and [`Service::serve`] answers.
     ///
-    /// # Errors See [`Error`].
+    /// # Errors
+    /// See [`Error`].
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
         let folder = DataFolder::create(&settings.data.dir)?;
         let path = checked_database(&settings.data, &folder)?;

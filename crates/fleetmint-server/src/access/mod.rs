@@ -58,7 +58,8 @@ struct Shared {
 impl Access {
     /// Determines the administrator's token: the setting, or the one of an earlier start, or a new one.
     ///
-    /// # Errors The database's and the data folder's.
+    /// # Errors
+    /// The database's and the data folder's.
     pub fn start(store: TokenStore, bootstrap_token: Option<&Secret>) -> Result<(Self, TokenOrigin), TokenError> {
         let (administrator, origin) = store.start(bootstrap_token)?;
         let access = Self(Arc::new(Shared {

@@ -55,7 +55,8 @@ impl Audit {
 impl Attempt {
     /// Waits until the record is on the disk. Calling it once is enough.
     ///
-    /// # Errors It is not on the disk: the operation must not go on.
+    /// # Errors
+    /// It is not on the disk: the operation must not go on.
     pub async fn durable(&mut self) -> Result<(), Error> {
         match self.recorded.try_recv() {
             Ok(result) => result,

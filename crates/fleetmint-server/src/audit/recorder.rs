@@ -37,7 +37,8 @@ impl Audit {
 
     /// Records an operation that has ended. The record is on the disk when this returns.
     ///
-    /// # Errors It is not on the disk: the operation must not go on.
+    /// # Errors
+    /// It is not on the disk: the operation must not go on.
     pub async fn record(&self, entry: Entry, outcome: Outcome) -> Result<(), Error> {
         let (durable, recorded) = oneshot::channel();
         self.commits.submit(Job::Record {

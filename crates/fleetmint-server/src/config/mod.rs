@@ -106,7 +106,8 @@ impl std::fmt::Display for Warning {
 impl Settings {
     /// Reads and validates the settings.
     ///
-    /// # Errors The file is not TOML, a key is unknown, or a value has the wrong type: see [`Error`].
+    /// # Errors
+    /// The file is not TOML, a key is unknown, or a value has the wrong type: see [`Error`].
     pub fn load(sources: &Sources) -> Result<(Self, Vec<Warning>), Error> {
         let mut values = Values::gather(sources)?;
         let mut settings = Self {

@@ -56,14 +56,16 @@ pub struct Sizes {
 impl Database {
     /// Opens the database file, creates it if it is missing, and brings its schema up to date.
     ///
-    /// # Errors The file cannot be opened, is not a database, or was written by a newer program.
+    /// # Errors
+    /// The file cannot be opened, is not a database, or was written by a newer program.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Sqlite::open(path).map(Self)
     }
 
     /// Opens the database of a server that may be running. Its schema stays as it is.
     ///
-    /// # Errors The file is missing, is not a database, or has another schema than this program's.
+    /// # Errors
+    /// The file is missing, is not a database, or has another schema than this program's.
     pub fn attach(path: &Path) -> Result<Self, OpenError> {
         Sqlite::attach(path).map(Self)
     }
@@ -162,7 +164,8 @@ impl Database {
 
     /// Checks that the files are still those that were opened, so that data written now survives a restart.
     ///
-    /// # Errors Names the file that is missing or replaced.
+    /// # Errors
+    /// Names the file that is missing or replaced.
     pub fn check_files(&self) -> Result<(), Error> {
         self.0.check_files()
     }

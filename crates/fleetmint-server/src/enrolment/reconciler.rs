@@ -31,7 +31,8 @@ pub async fn run(app: App) {
 
 /// One round over all rows whose lease has expired. Returns how many were completed.
 ///
-/// # Errors The database's, and an unreachable Keycloak; the remaining rows wait for the next round.
+/// # Errors
+/// The database's, and an unreachable Keycloak; the remaining rows wait for the next round.
 pub async fn round(app: &App) -> Result<usize, Error> {
     let Identity::Keycloak(provider) = &app.identity else {
         return Ok(0);

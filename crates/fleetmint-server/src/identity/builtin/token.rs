@@ -135,7 +135,8 @@ impl Builtin {
 
     /// The client that this token was issued to, if it is one of our valid tokens.
     ///
-    /// # Errors Only the database's, which is asked for the keys of other processes.
+    /// # Errors
+    /// Only the database's, which is asked for the keys of other processes.
     pub(crate) async fn subject(&self, token: &str, now: Timestamp) -> Result<Option<String>, database::Error> {
         let Some(read) = SignedToken::read(token) else {
             return Ok(None);
