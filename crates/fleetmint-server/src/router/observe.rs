@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use axum::extract::{FromRequestParts as _, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::CatchUnwind;
+use percent_encoding::percent_decode_str;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -26,7 +27,7 @@ use tracing::instrument::{Instrument, Instrumented};
 use super::log_line::Line;
 use crate::access::Refusals;
 use crate::http::answer_headers;
-use crate::http::extract::Id;
+use crate::http::extract::parse_id;
 use crate::http::problem::{Cause, Problem, RefusedClient};
 use crate::http::sender::{self, RefusedCredential};
 use crate::metrics::Metrics;
@@ -57,12 +58,6 @@ impl Route {
             Self::Operation(operation) => Some(operation),
             Self::Path(_) | Self::Unknown => None,
         }
-    }
-
-    /// Whether its path has a device's id: it is the path of a device, or of something that belongs to one.
-    fn names_a_device(self) -> bool {
-        self.template()
-            .is_some_and(|template| template.starts_with(Operation::GetDevice.path()))
     }
 
     /// The template of its path, such as `/api/devices/{id}`.
@@ -103,7 +98,6 @@ impl Observer {
         RouteObserver {
             observer: self.clone(),
             route,
-            names_a_device: route.names_a_device(),
         }
     }
 
@@ -130,7 +124,6 @@ impl Observer {
 pub(super) struct RouteObserver {
     observer: Observer,
     route: Route,
-    names_a_device: bool,
 }
 
 impl<S> Layer<S> for RouteObserver {
@@ -141,7 +134,6 @@ impl<S> Layer<S> for RouteObserver {
             inner,
             observer: self.observer.clone(),
             route: self.route,
-            names_a_device: self.names_a_device,
         }
     }
 }
@@ -152,7 +144,6 @@ pub(super) struct Observed<S> {
     inner: S,
     observer: Observer,
     route: Route,
-    names_a_device: bool,
 }
 
 impl<S> Service<Request> for Observed<S>
@@ -168,10 +159,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let mut asked = Asked::new(&self.observer, self.route, &request);
-        if self.names_a_device {
-            (asked.device_id, request) = with_device_id(request);
-        }
+        let asked = Asked::new(&self.observer, self.route, &request);
         if let Some(operation) = self.route.operation() {
             request.extensions_mut().insert(operation);
         }
@@ -243,7 +231,7 @@ impl Asked {
                 .template()
                 .is_none()
                 .then(|| Line::beginning(request.uri().path()).into()),
-            device_id: None,
+            device_id: route.template().and_then(|_| device_id(request.uri().path())),
             client: sender::source(request.extensions()),
         }
     }
@@ -290,21 +278,17 @@ impl Asked {
     }
 }
 
-/// The device's id, which the router has found in the path, if it is one.
-fn with_device_id(request: Request) -> (Option<i64>, Request) {
-    let (mut parts, body) = request.into_parts();
-    // It waits for nothing.
-    let id = Id::from_request_parts(&mut parts, &()).now_or_never();
-    (
-        id.and_then(Result::ok).map(|Id(id)| id),
-        Request::from_parts(parts, body),
-    )
+/// The device's id in the path of a device, or of something that belongs to one. It is read from the text: the router's
+/// parameters are only had by moving the whole request.
+fn device_id(path: &str) -> Option<i64> {
+    let devices = Operation::GetDevice.path().strip_suffix("{id}")?;
+    let segment = path.strip_prefix(devices)?.split('/').next()?;
+    let text = percent_decode_str(segment).decode_utf8().ok()?;
+    parse_id(&text).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use axum::Router;
     use axum::body::Body;
     use axum::http::StatusCode;
@@ -336,44 +320,23 @@ mod tests {
         assert!(metrics.contains(line), "{metrics}");
     }
 
-    #[tokio::test]
-    async fn a_device_is_known_by_its_path() {
-        let id = async |path: &str| {
-            let found = Arc::new(Mutex::new(None));
-            let place = Arc::clone(&found);
-            let handler = async move |request: Request| *place.lock().unwrap() = with_device_id(request).0;
-            let routes = ["/api/devices/{id}", "/api/devices/{id}/provisioning"];
-            let mut router = routes
-                .into_iter()
-                .fold(Router::new(), |router, route| router.route(route, get(handler.clone())));
-            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            assert_eq!(router.call(request).await.unwrap().status(), StatusCode::OK, "{path}");
-            *found.lock().unwrap()
-        };
-        for (path, expected) in [
+    #[test]
+    fn a_device_is_known_by_its_path() {
+        for (path, id) in [
             ("/api/devices/7", Some(7)),
             ("/api/devices/7/provisioning", Some(7)),
+            ("/api/devices/7/flashes/8", Some(7)),
             ("/api/devices/%37", Some(7)),
+            ("/api/devices", None),
+            ("/api/devices/", None),
             ("/api/devices/x", None),
             ("/api/devices/-7", None),
+            ("/api/devices/%ff", None),
             ("/api/devices/99999999999999999999", None),
+            ("/api/device-models/7", None),
+            ("/oauth2/token", None),
         ] {
-            assert_eq!(id(path).await, expected, "{path}");
+            assert_eq!(device_id(path), id, "{path}");
         }
-    }
-
-    #[test]
-    fn the_routes_of_devices_and_no_others_name_one() {
-        for (operation, names) in [
-            (Operation::GetDevice, true),
-            (Operation::PatchProvisioning, true),
-            (Operation::ListDevices, false),
-            (Operation::GetDeviceModel, false),
-            (Operation::IssueToken, false),
-        ] {
-            assert_eq!(Route::Operation(operation).names_a_device(), names, "{operation:?}");
-        }
-        assert!(Route::Path(Operation::GetIdentity.path()).names_a_device());
-        assert!(!Route::Unknown.names_a_device());
     }
 }
