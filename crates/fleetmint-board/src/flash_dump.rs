@@ -33,11 +33,13 @@ use std::ops::Range;
 use fleetmint_nvs::image::check_size;
 
 pub use content::Content;
+pub(crate) use content::identify;
+pub(crate) use error::not_nvs;
 pub use error::{Error, NotNvs};
-pub use keys::{FlashKeys, find_keys};
+pub use keys::{FlashKeys, find_keys, has_entries, keys_among};
 pub use pages::check_nvs;
 
-use crate::partition_table::{Misaligned, Partition, PartitionTable};
+use crate::partition_table::{Partition, PartitionTable};
 use table::find_table;
 
 /// Bytes in a sector of the flash. Tables and partitions begin at multiples of it.
@@ -45,9 +47,6 @@ pub const SECTOR: usize = 4096;
 
 /// Bytes that are searched for the table if it is not at [`OFFSET`](crate::partition_table::OFFSET).
 pub const SEARCHED: usize = 128 << 10;
-
-/// The partition that is used if the caller names none.
-const DEFAULT_PARTITION: &str = "nvs";
 
 /// What to look for in a file.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,63 +97,21 @@ pub fn locate(file: &[u8], wanted: &Wanted<'_>) -> Result<Located, Error> {
 }
 
 fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: PartitionTable) -> Result<Located, Error> {
-    let no_partition = |error| Error::Table {
+    let partition = table.find_nvs(wanted.partition)?;
+    // `check` below has the rules for the size of an NVS partition.
+    if !wanted.force {
+        table.check_place(partition, table_offset)?;
+        table::check_offsets(file, table_offset, &table, partition)?;
+    }
+    let range = partition.within(file.len()).map_err(|error| Error::Table {
         error,
         tables: Vec::new(),
         searched: false,
-    };
-    let names = |nvs: bool| -> Vec<String> {
-        let partitions = table.partitions().iter();
-        partitions
-            .filter(|partition| !nvs || partition.is_nvs())
-            .map(|partition| partition.name.clone())
-            .collect()
-    };
-    let partition = match wanted.partition {
-        Some(name) => table.find(name).map_err(no_partition)?,
-        None => {
-            let mut nvs = table.partitions().iter().filter(|partition| partition.is_nvs());
-            match (
-                nvs.clone().find(|nvs| nvs.name == DEFAULT_PARTITION),
-                nvs.next(),
-                nvs.next(),
-            ) {
-                (Some(partition), ..) | (None, Some(partition), None) => partition,
-                (None, None, _) => return Err(Error::NoNvsPartition { names: names(false) }),
-                (None, Some(_), Some(_)) => return Err(Error::SeveralNvsPartitions { names: names(true) }),
-            }
-        }
-    };
-    let name = partition.name.clone();
-    if !partition.is_nvs() {
-        return Err(Error::NotNvsPartition {
-            name,
-            type_name: partition.type_name(),
-            nvs: names(true),
-        });
-    }
-    if partition.encrypted {
-        return Err(Error::EncryptedFlag { name });
-    }
-    if let Some(overlap) = overlap(partition, &table, table_offset)
-        && !wanted.force
-    {
-        return Err(overlap);
-    }
-    // `check` below has the rules for the size of an NVS partition.
-    if let Some(misaligned @ Misaligned::Offset { .. }) = partition.misaligned()
-        && !wanted.force
-    {
-        return Err(Error::Misaligned(misaligned));
-    }
-    if !wanted.force {
-        table::check_offsets(file, table_offset, &table, partition)?;
-    }
-    let range = partition.within(file.len()).map_err(no_partition)?;
+    })?;
     check(
         file.get(range.clone()).unwrap_or_default(),
         wanted,
-        Some(&name),
+        Some(&partition.name),
         range.start,
     )?;
     Ok(Located {
@@ -164,25 +121,6 @@ fn in_flash(file: &[u8], wanted: &Wanted<'_>, table_offset: usize, table: Partit
             table,
             table_offset,
         }),
-    })
-}
-
-/// What shares bytes with this partition. Espressif's `gen_esp32part.py` refuses such a table.
-fn overlap(partition: &Partition, table: &PartitionTable, table_offset: usize) -> Option<Error> {
-    let others = table.partitions().iter().filter(|other| other.name != partition.name);
-    let places = others.map(|other| (format!("partition {:?}", other.name), other.offset, other.size));
-    let own = ("the partition table itself".to_string(), table_offset, SECTOR);
-    places.chain([own]).find_map(|(other, offset, size)| {
-        let from = offset.max(partition.offset);
-        let to = offset
-            .saturating_add(size)
-            .min(partition.offset.saturating_add(partition.size));
-        (from < to).then(|| Error::Overlap {
-            name: partition.name.clone(),
-            other,
-            from,
-            to,
-        })
     })
 }
 

@@ -5,6 +5,7 @@ pub mod escape;
 pub mod flash_dump;
 pub mod partition_table;
 pub mod patch;
+pub mod plan;
 pub mod provisioning;
 pub mod report;
 pub mod wiped;

@@ -3,18 +3,21 @@
 //! The data of other software (Wi-Fi, calibration, the application) stays: the partition is, bit for bit, what the firmware
 //! would leave if it set these values with `nvs_set_str()`.
 
+mod calls;
 mod differences;
 
+pub(crate) use calls::Calls;
+pub use calls::ReadFile;
+use fleetmint_nvs::RawName;
 pub use fleetmint_nvs::crypt::Keys;
-use fleetmint_nvs::crypt::Xts;
+use fleetmint_nvs::entry::EntryFault;
 use fleetmint_nvs::layout::{ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
-use fleetmint_nvs::storage::{Metered, Mode, SliceFlash, Storage};
-use fleetmint_nvs::{Key, Namespace};
+use fleetmint_nvs::storage::{Metered, Mode, PatchError, Repair, RepairKind, SliceFlash, Storage};
 use zeroize::Zeroizing;
 
 use self::differences::{NAMES_MAX, Reader};
 use crate::flash_dump::{NotNvs, check_nvs};
-use crate::provisioning::{self, Checked, NAMESPACE, Setting, Values};
+use crate::provisioning::{self, Values};
 use crate::report::MaskedKey;
 
 /// The changes, without values.
@@ -24,6 +27,38 @@ pub struct Patched {
     pub changed_sectors: Vec<usize>,
     /// The keys that differ, by namespace and key.
     pub differences: Vec<MaskedKey<'static>>,
+    /// What is in other namespaces, which stays as it is.
+    pub others: Others,
+    /// What the firmware's start repaired before the first call.
+    pub repaired: Repaired,
+}
+
+/// What the firmware's start repairs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repaired {
+    pub count: usize,
+    /// How many of them are erased because their type is unknown.
+    pub unknown_types: usize,
+    /// The key of the first one of these.
+    pub first_unknown: Option<RawName>,
+}
+
+impl Repaired {
+    fn of(repairs: &[Repair]) -> Self {
+        let unknown = |repair: &&Repair| repair.kind == RepairKind::Damaged(EntryFault::Type);
+        Self {
+            count: repairs.len(),
+            unknown_types: repairs.iter().filter(unknown).count(),
+            first_unknown: repairs.iter().find(unknown).map(|repair| repair.name),
+        }
+    }
+}
+
+/// The values in namespaces that a patch does not open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    pub values: usize,
+    pub namespaces: usize,
 }
 
 /// Why a partition cannot be patched.
@@ -57,11 +92,11 @@ pub enum Error {
     TooManyChanges,
     #[error("the partition has no room: {cause}")]
     DoesNotFit { cause: fleetmint_nvs::Error },
-    #[error("{setting} cannot be set: {cause}")]
-    Set {
-        setting: Setting,
-        cause: fleetmint_nvs::Error,
-    },
+    #[error("{key} cannot be set: {cause}")]
+    Set { key: String, cause: fleetmint_nvs::Error },
+    /// A row of a list of changes failed.
+    #[error(transparent)]
+    Row(PatchError),
 }
 
 /// Sets the values in `image`, a whole partition as read from the chip: a multiple of 4096 bytes from 8192 to 16 MiB,
@@ -82,27 +117,46 @@ pub fn patch(
     salt: &[u8],
     mut may_go_on: impl FnMut(usize) -> bool,
 ) -> Result<Patched, Error> {
-    let meter: Meter<'_> = &mut may_go_on;
     provisioning::check_partition_size(image.len())?;
-    let values = values.checked_all()?;
+    let calls = Calls::of_values(values.checked_all()?).map_err(Error::Open)?;
+    let before = Zeroizing::new(image.to_vec());
+    change(&before, image, keys, calls, salt, &mut may_go_on)
+}
+
+/// Makes the calls in `image`, a copy of `before`: the partition as the firmware would leave it. [`patch`] and the flash
+/// plan are both made of this.
+pub(crate) fn change(
+    before: &[u8],
+    image: &mut [u8],
+    keys: Option<&Keys>,
+    calls: Calls<'_>,
+    salt: &[u8],
+    meter: Meter<'_>,
+) -> Result<Patched, Error> {
     if image.len() == PAGE_SIZE {
         return Err(Error::OnePage);
     }
     check_nvs(image)?;
     let cipher = || keys.map(Keys::xts);
-    let before = Zeroizing::new(image.to_vec());
-    set(image, cipher(), values, meter)?;
+    let opened = calls.namespaces();
+    let flash = Metered::new(SliceFlash::new(image), &mut *meter);
+    let mut storage = Storage::open(flash, Mode::ReadWrite, cipher()).map_err(not_opened)?;
+    let repaired = Repaired::of(storage.repairs());
+    calls.make(&mut storage)?;
+    drop(storage);
 
-    let changed_sectors = changed_sectors(&before, image);
     let mut reader = Reader::new(image.len(), cipher(), salt);
+    let (differences, others) = reader.differences(before, image, &opened, meter)?;
     Ok(Patched {
-        differences: reader.differences(&before, image, meter)?,
-        changed_sectors,
+        changed_sectors: changed_sectors(before, image),
+        differences,
+        others,
+        repaired,
     })
 }
 
 /// Counts the steps, and decides whether the work continues.
-type Meter<'a> = &'a mut dyn FnMut(usize) -> bool;
+pub(crate) type Meter<'a> = &'a mut dyn FnMut(usize) -> bool;
 
 /// The most steps that the work on a partition of this size takes, whatever it holds: each entry is read several times for
 /// each entry of its page.
@@ -117,33 +171,6 @@ pub fn steps(size: usize) -> usize {
 #[must_use]
 pub const fn memory(size: usize) -> usize {
     size.saturating_mul(8)
-}
-
-fn set(image: &mut [u8], cipher: Option<Xts>, values: Checked<'_>, meter: Meter<'_>) -> Result<(), Error> {
-    let flash = Metered::new(SliceFlash::new(image), meter);
-    let mut storage = Storage::open(flash, Mode::ReadWrite, cipher).map_err(not_opened)?;
-    let namespace = Namespace::new(NAMESPACE).map_err(Error::Open)?;
-    let namespace = storage.open_namespace(&namespace).map_err(|cause| match cause {
-        cause @ fleetmint_nvs::Error::NotEnoughSpace { .. } => Error::DoesNotFit { cause },
-        cause => not_opened(cause),
-    })?;
-    for (setting, value) in values {
-        let failed = |cause| match cause {
-            cause @ fleetmint_nvs::Error::NotEnoughSpace { .. } => Error::DoesNotFit { cause },
-            fleetmint_nvs::Error::Stopped => Error::Stopped,
-            cause => Error::Set { setting, cause },
-        };
-        let key = Key::new(setting.key()).map_err(failed)?;
-        let done = match value {
-            Some(value) => storage.set_str(namespace, &key, value.as_bytes()),
-            None => match storage.erase_key(namespace, &key) {
-                Err(fleetmint_nvs::Error::NotFound { .. }) => Ok(()),
-                done => done,
-            },
-        };
-        done.map_err(failed)?;
-    }
-    storage.commit().map_err(not_opened)
 }
 
 fn not_opened(cause: fleetmint_nvs::Error) -> Error {

@@ -373,7 +373,7 @@ fn a_partition_without_a_name_can_be_chosen() {
     let error = locate(&flash, &Wanted::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a dump of the whole flash with several NVS partitions: choose one of \"\", \"a b\""
+        "the partition table has several NVS partitions: choose one of \"\", \"a b\""
     );
     let error = locate(&flash, &wanted(Some("nvs"), None)).unwrap_err();
     assert_eq!(

@@ -85,6 +85,17 @@ fn masked_keys_hold_no_value() {
 }
 
 #[test]
+fn a_masked_key_is_a_line_as_a_difference_is() {
+    let old = list(&mut with_names(&[("a", "half"), ("b", "half")]));
+    let new = list(&mut with_names(&[("b", "half"), ("c", "half")]));
+    let differences = diff(&old, &new);
+    assert_eq!(differences.len(), 2);
+    for (masked, difference) in report::masked(&differences, b"salt").iter().zip(&differences) {
+        assert_eq!(masked.to_string(), difference.masked(b"salt").to_string());
+    }
+}
+
+#[test]
 fn a_check_names_the_rule_the_place_and_the_effect() {
     // One entry whose namespace does not exist.
     let mut image = vec![0xFF; 3 * PAGE_SIZE];

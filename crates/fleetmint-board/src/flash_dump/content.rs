@@ -117,7 +117,7 @@ impl Content {
 }
 
 /// What the bytes seem to be, if they are not NVS.
-pub(super) fn identify(bytes: &[u8]) -> Content {
+pub(crate) fn identify(bytes: &[u8]) -> Content {
     if bytes.is_empty() {
         return Content::Empty;
     }

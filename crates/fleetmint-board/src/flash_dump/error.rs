@@ -1,7 +1,7 @@
 //! Why a file, or a partition in a dump of the whole flash, is refused.
 
 use super::{Content, SEARCHED};
-use crate::partition_table::{self, Misaligned, list};
+use crate::partition_table::{self, Unfit};
 
 /// Why bytes are not an NVS partition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +57,7 @@ impl NotNvs {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No table, an unusable table, or no partition of this name.
+    /// No table, an unusable table, or a partition beyond the end of the file.
     #[error("{error}{}", elsewhere(tables, *searched))]
     Table {
         /// The fault of the table.
@@ -113,65 +113,9 @@ pub enum Error {
         /// Offset of the NVS pages.
         nvs: usize,
     },
-    /// The table has no NVS partition.
-    #[error(
-        "a dump of the whole flash without an NVS partition; the partitions are {}",
-        list(names)
-    )]
-    NoNvsPartition {
-        /// The names of all partitions.
-        names: Vec<String>,
-    },
-    /// The table has several NVS partitions, and none is named `nvs`.
-    #[error(
-        "a dump of the whole flash with several NVS partitions: choose one of {}",
-        list(names)
-    )]
-    SeveralNvsPartitions {
-        /// Their names.
-        names: Vec<String>,
-    },
-    /// The partition is of another type.
-    #[error(
-        "partition {name:?} is of type {type_name}, not NVS; {}",
-        if nvs.is_empty() { "the flash has no NVS partition".to_string() }
-        else { format!("the NVS partitions are {}", list(nvs)) }
-    )]
-    NotNvsPartition {
-        /// Its name.
-        name: String,
-        /// Its type, as a partition table's CSV names it.
-        type_name: String,
-        /// The names of the NVS partitions.
-        nvs: Vec<String>,
-    },
-    /// The partition has the flag `encrypted`.
-    #[error(
-        "partition {name:?} has the flag encrypted, which an NVS partition must not have: NVS encrypts by itself, and the \
-         firmware refuses the partition (ESP_ERR_NVS_WRONG_ENCRYPTION); remove the flag from the partition table"
-    )]
-    EncryptedFlag {
-        /// Its name.
-        name: String,
-    },
-    /// Another partition, or the table, shares bytes with the partition.
-    #[error(
-        "partition {name:?} and {other} overlap in the partition table, from offset {from:#x} to {to:#x}: a change of one \
-         would change the other; correct the table"
-    )]
-    Overlap {
-        /// Its name.
-        name: String,
-        /// The other one: a partition and its name, or the table.
-        other: String,
-        /// Offset of the shared bytes.
-        from: usize,
-        /// Offset of their end.
-        to: usize,
-    },
-    /// The partition does not begin at the boundary of a sector.
-    #[error("{0}; correct the table")]
-    Misaligned(Misaligned),
+    /// The table has no NVS partition that can be used.
+    #[error(transparent)]
+    Partition(#[from] Unfit),
     /// The partition has an impossible size.
     #[error("{}{cause}", partition.as_ref().map_or_else(String::new, |name| format!("partition {name:?}: ")))]
     Size {
@@ -193,7 +137,7 @@ pub enum Error {
 }
 
 /// What is wrong with a file, or with a partition in a dump whose table was found.
-fn not_nvs(partition: Option<&str>, begin: usize, cause: &NotNvs) -> String {
+pub(crate) fn not_nvs(partition: Option<&str>, begin: usize, cause: &NotNvs) -> String {
     let Some(name) = partition else {
         let may_be_flash = matches!(
             cause,

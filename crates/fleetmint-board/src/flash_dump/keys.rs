@@ -35,21 +35,28 @@ pub enum FlashKeys {
 /// Finds the keys of `nvs`, an NVS partition of this flash.
 #[must_use]
 pub fn find_keys(flash: &[u8], table: &PartitionTable, nvs: &[u8]) -> FlashKeys {
+    let partitions = table.partitions().iter().filter(|partition| partition.is_nvs_keys());
+    let read = partitions.filter_map(|partition| {
+        let place = partition.within(flash.len()).ok()?;
+        Some((partition.name.as_str(), flash.get(place)?))
+    });
+    keys_among(read, nvs)
+}
+
+/// Finds the keys of `nvs`, an NVS partition, in key partitions of the same flash, each with its name and its bytes.
+#[must_use]
+pub fn keys_among<'a>(key_partitions: impl IntoIterator<Item = (&'a str, &'a [u8])>, nvs: &[u8]) -> FlashKeys {
     let plain = check_key(nvs, None).is_ok();
     if plain && has_entries(nvs) {
         return FlashKeys::None;
     }
     let (mut other, mut unreadable) = (None, None);
-    for partition in table.partitions().iter().filter(|partition| partition.is_nvs_keys()) {
-        let bytes = partition.within(flash.len()).ok().and_then(|place| flash.get(place));
-        let Some(bytes) = bytes.filter(|bytes| bytes.iter().any(|byte| *byte != 0xFF)) else {
-            continue;
-        };
-        let name = &partition.name;
+    let is_erased = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0xFF);
+    for (name, bytes) in key_partitions.into_iter().filter(|(_, bytes)| !is_erased(bytes)) {
         match Keys::decode(bytes) {
             Ok(keys) if check_key(nvs, Some(&keys.xts())).is_ok() => {
                 return FlashKeys::Fit {
-                    partition: name.clone(),
+                    partition: name.to_string(),
                     keys,
                 };
             }
@@ -59,16 +66,18 @@ pub fn find_keys(flash: &[u8], table: &PartitionTable, nvs: &[u8]) -> FlashKeys 
     }
     match (other, unreadable) {
         (_, Some(name)) if !plain => FlashKeys::Unreadable {
-            partition: name.clone(),
+            partition: name.to_string(),
         },
         (Some(name), _) => FlashKeys::DoNotFit {
-            partition: name.clone(),
+            partition: name.to_string(),
         },
         _ => FlashKeys::None,
     }
 }
 
-fn has_entries(nvs: &[u8]) -> bool {
+/// Whether a page of a partition has entries that are marked written.
+#[must_use]
+pub fn has_entries(nvs: &[u8]) -> bool {
     storage::pages(nvs)
         .filter(is_nvs)
         .any(|page| (0..ENTRY_COUNT).any(|entry| page.bitmap.get(entry) == EntryState::Written))

@@ -27,7 +27,12 @@
 //! # Ok::<(), partition_table::Error>(())
 //! ```
 
+mod csv;
+mod nvs;
 mod row;
+
+pub use csv::{Error as CsvError, Fault as CsvFault};
+pub use nvs::Unfit;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -46,6 +51,23 @@ const TYPE_APP: u8 = 0x00;
 const TYPE_DATA: u8 = 0x01;
 const SUBTYPE_NVS: u8 = 0x02;
 const SUBTYPE_NVS_KEYS: u8 = 0x04;
+
+/// The names of subtypes in the CSV of a table. Source: `SUBTYPES` in `gen_esp32part.py`.
+const APP_SUBTYPES: [(&str, u8); 4] = [("factory", 0x00), ("test", 0x20), ("tee_0", 0x30), ("tee_1", 0x31)];
+const DATA_SUBTYPES: [(&str, u8); 12] = [
+    ("ota", 0x00),
+    ("phy", 0x01),
+    ("nvs", SUBTYPE_NVS),
+    ("coredump", 0x03),
+    ("nvs_keys", SUBTYPE_NVS_KEYS),
+    ("efuse", 0x05),
+    ("undefined", 0x06),
+    ("esphttpd", 0x80),
+    ("fat", 0x81),
+    ("spiffs", 0x82),
+    ("littlefs", 0x83),
+    ("tee_ota", 0x90),
+];
 const FLAG_ENCRYPTED: u32 = 1 << 0;
 const FLAG_READONLY: u32 = 1 << 1;
 
@@ -117,6 +139,16 @@ pub enum Error {
     },
 }
 
+/// Why the file of a table cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub enum FileError {
+    /// A binary table.
+    Binary(#[from] Error),
+    /// A table as CSV.
+    Csv(#[from] CsvError),
+}
+
 /// A partition whose offset or size is not a multiple of what ESP-IDF requires.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misaligned {
@@ -179,12 +211,19 @@ impl PartitionTable {
     /// # Errors
     /// [`Error::NoTable`], [`Error::Unusable`].
     pub fn in_flash(flash: &[u8], offset: usize) -> Result<Self, Error> {
-        if !Self::is_at(flash, offset) {
+        Self::decode(flash.get(offset..).unwrap_or_default(), offset)
+    }
+
+    /// Reads a table, of which `bytes` are the first. `offset` is where in the flash they are.
+    ///
+    /// # Errors
+    /// [`Error::NoTable`], [`Error::Unusable`].
+    pub fn decode(bytes: &[u8], offset: usize) -> Result<Self, Error> {
+        if !row::begins_with_partition(bytes) {
             return Err(Error::NoTable { offset });
         }
         let unusable = |reason: String| Error::Unusable { offset, reason };
-        let end = flash.len().min(offset.saturating_add(SIZE));
-        let (rows, _) = flash.get(offset..end).unwrap_or_default().as_chunks::<ROW_SIZE>();
+        let (rows, _) = bytes.get(..SIZE).unwrap_or(bytes).as_chunks::<ROW_SIZE>();
         let mut partitions: Vec<Partition> = Vec::new();
         let mut md5 = Md5::new();
         let mut has_md5 = false;
@@ -211,6 +250,28 @@ impl PartitionTable {
         Err(unusable(format!(
             "it has no last row of 0xFF bytes within {SIZE:#x} bytes"
         )))
+    }
+
+    /// Reads the file of a table: the binary of the build, or the CSV from which `gen_esp32part.py` makes it. `offset` is
+    /// where in the flash the table is, from which the script computes the offsets that the CSV leaves out.
+    ///
+    /// ```
+    /// use fleetmint_board::partition_table::{self, PartitionTable};
+    ///
+    /// let csv = "nvs, data, nvs, , 24K\nfactory, app, factory, , 1M\n";
+    /// let table = PartitionTable::from_file(csv.as_bytes(), partition_table::OFFSET)?;
+    /// assert_eq!(table.find("nvs")?.offset, 0x9000);
+    /// assert_eq!(table.find("factory")?.offset, 0x10000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn from_file(bytes: &[u8], offset: usize) -> Result<Self, FileError> {
+        if row::begins_with_partition(bytes) {
+            return Ok(Self::decode(bytes, offset)?);
+        }
+        Ok(csv::parse(bytes, offset)?)
     }
 
     /// The partitions, in the order of the table.
@@ -278,21 +339,8 @@ impl Partition {
     /// Its type and subtype as the CSV of a partition table names them: `app`, `data, phy`. Those without a name are numbers.
     #[must_use]
     pub fn type_name(&self) -> String {
-        // Source: `gen_esp32part.py`.
-        let subtype = match self.subtype {
-            0x00 => "ota",
-            0x01 => "phy",
-            SUBTYPE_NVS => "nvs",
-            0x03 => "coredump",
-            SUBTYPE_NVS_KEYS => "nvs_keys",
-            0x05 => "efuse",
-            0x06 => "undefined",
-            0x80 => "esphttpd",
-            0x81 => "fat",
-            0x82 => "spiffs",
-            0x83 => "littlefs",
-            _ => "",
-        };
+        let subtype = DATA_SUBTYPES.iter().find(|(_, subtype)| *subtype == self.subtype);
+        let subtype = subtype.map_or("", |(name, _)| *name);
         match (self.kind, subtype) {
             (TYPE_APP, _) => "app".to_string(),
             (TYPE_DATA, "") => format!("data, {:#04x}", self.subtype),

@@ -12,7 +12,7 @@ use fleetmint_nvs::layout::ENTRY_SIZE;
 use fleetmint_nvs::storage::{Listed, Metered, Mode, SliceFlash, Storage, Value};
 use zeroize::Zeroizing;
 
-use super::{Error, Meter, not_opened};
+use super::{Error, Meter, Others, not_opened};
 use crate::report::{self, ChangedKey, MaskedKey};
 
 /// The most names that may differ. A patch changes eight. More differ if the firmware's start erases damaged values, or if
@@ -43,27 +43,48 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The keys that differ, by namespace and key: at most [`NAMES_MAX`].
+    /// The keys that differ, by namespace and key: at most [`NAMES_MAX`]. And what is in other namespaces than those that
+    /// were `opened`.
     pub(super) fn differences(
         &mut self,
         before: &[u8],
         after: &[u8],
+        opened: &HashSet<Vec<u8>>,
         meter: Meter<'_>,
-    ) -> Result<Vec<MaskedKey<'static>>, Error> {
-        let names = differing(&self.rows(before, meter)?, &self.rows(after, meter)?)?;
+    ) -> Result<(Vec<MaskedKey<'static>>, Others), Error> {
+        let mut others = Others::default();
+        let mut namespaces = HashSet::new();
+        let old = self.rows(before, meter, |_| {})?;
+        let new = self.rows(after, meter, |listed| {
+            if !opened.contains(listed.namespace.as_bytes()) {
+                others.values += 1;
+                if !listed.orphan {
+                    namespaces.insert(listed.namespace);
+                }
+            }
+        })?;
+        others.namespaces = namespaces.len();
+        let names = differing(&old, &new)?;
         if names.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), others));
         }
         let (old, new) = (self.values(before, &names, meter)?, self.values(after, &names, meter)?);
         let differences = report::masked(&diff(&old, &new), self.salt);
-        Ok(differences.into_iter().map(ChangedKey::into_owned).collect())
+        let differences = differences.into_iter().map(ChangedKey::into_owned).collect();
+        Ok((differences, others))
     }
 
     /// A row for each value, sorted by name.
-    fn rows(&mut self, image: &[u8], meter: Meter<'_>) -> Result<Vec<Row>, Error> {
+    fn rows(
+        &mut self,
+        image: &[u8],
+        meter: Meter<'_>,
+        mut with: impl FnMut(&Listed<&[u8]>),
+    ) -> Result<Vec<Row>, Error> {
         let salt = self.salt;
         let mut rows = Vec::with_capacity(image.len() / ENTRY_SIZE);
         self.visit(image, meter, |listed| {
+            with(&listed);
             rows.push((name_hash(salt, &listed), value_hash(salt, &listed)));
         })?;
         rows.sort_by_key(|(name, _)| *name);

@@ -2,6 +2,8 @@
 //!
 //! The type of the values says whether they are masked: a report of [`MaskedValue`]s cannot hold a secret.
 
+use std::fmt;
+
 use fleetmint_nvs::diff::{Difference, fingerprint};
 use fleetmint_nvs::storage::Listed;
 use serde::Serialize;
@@ -105,6 +107,52 @@ impl<V> ChangedKey<'_, V> {
             ns_index: self.ns_index,
             before: self.before,
             after: self.after,
+        }
+    }
+}
+
+/// In one line, as [`Difference::masked`] has it: `changed prov/client_secret: str of 44 bytes #1a2b3c4d → …`.
+impl fmt::Display for MaskedKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: Option<&str>, hex: Option<&String>| match (text, hex) {
+            (Some(text), _) => text.to_string(),
+            (None, Some(hex)) => format!("({hex})"),
+            (None, None) => String::new(),
+        };
+        let ItemName {
+            namespace,
+            namespace_hex,
+            key,
+            key_hex,
+        } = &self.name;
+        write!(f, "{} ", self.change)?;
+        match namespace.as_deref() {
+            // No namespace has an empty name: the item's namespace does not exist.
+            Some("") => f.write_str("(no namespace)")?,
+            namespace => f.write_str(&text(namespace, namespace_hex.as_ref()))?,
+        }
+        if let Some(index) = self.ns_index {
+            write!(f, " (index {index})")?;
+        }
+        write!(f, "/{}: ", text(key.as_deref(), key_hex.as_ref()))?;
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => write!(f, "{before} → {after}"),
+            (Some(one), None) | (None, Some(one)) => one.fmt(f),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for MaskedValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.value_type)?;
+        if let Some(size) = self.size {
+            write!(f, " of {size} bytes")?;
+        }
+        match (&self.fingerprint, self.error) {
+            (Some(fingerprint), _) => write!(f, " #{fingerprint}"),
+            (None, Some(code)) => write!(f, " unreadable ({code})"),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fleetmint_board::flash_dump::{self, Content, FlashKeys, InFlash, Located, NotNvs, Wanted, find_keys};
-use fleetmint_board::partition_table::{self, quoted_name};
+use fleetmint_board::partition_table::{self, Unfit, quoted_name};
 use fleetmint_nvs::Error;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::storage::{self, Mode, ReadOnlySlice, SliceFlash, Storage};
@@ -345,14 +345,14 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, acceptance: Ac
     let advice = match error {
         Reason::SeveralTables { .. } | Reason::UnprovenTable { .. } => " with --partition-table-offset",
         Reason::Table { tables, .. } if !tables.is_empty() => " (--partition-table-offset)",
-        Reason::SeveralNvsPartitions { .. } => " with --partition",
+        Reason::Partition(Unfit::SeveralNvs { .. }) => " with --partition",
         Reason::NotNvs {
             partition: None,
             cause: NotNvs::Before { .. },
             ..
         } => " (--partition-table-offset); --force treats all of it as NVS",
         Reason::NotNvs { .. } => "; --force treats it as NVS",
-        Reason::Overlap { .. } | Reason::Misaligned(_) => ", or use --force to accept it",
+        Reason::Partition(Unfit::Overlap { .. } | Unfit::Misaligned(_)) => ", or use --force to accept it",
         Reason::NotFromStart { .. } | Reason::Shifted { .. } => ", or use --force to accept the offsets",
         _ => "",
     };
