@@ -4,12 +4,31 @@
 mod admin;
 #[cfg(feature = "serve")]
 mod adopt;
+#[cfg(feature = "client")]
+mod client;
 mod completions;
+#[cfg(feature = "client")]
+mod confirm;
+#[cfg(feature = "client")]
+mod device;
 mod exit;
 mod files;
+#[cfg(any(feature = "client", feature = "serve"))]
+mod local_server;
 #[cfg(feature = "serve")]
 mod log;
+#[cfg(feature = "client")]
+mod login;
+#[cfg(feature = "client")]
+mod logout;
+mod man;
+#[cfg(feature = "client")]
+mod model;
 mod nvs;
+#[cfg(feature = "client")]
+mod override_arguments;
+#[cfg(feature = "client")]
+mod records;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]
@@ -21,6 +40,8 @@ mod standard_output;
 mod stop;
 mod system_error;
 mod terminal;
+#[cfg(feature = "client")]
+mod whoami;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -53,7 +74,20 @@ enum Command {
     Adopt(adopt::Adopt),
     #[command(subcommand)]
     Nvs(nvs::Command),
+    #[cfg(feature = "client")]
+    Login(login::Arguments),
+    #[cfg(feature = "client")]
+    Logout(logout::Arguments),
+    #[cfg(feature = "client")]
+    Whoami(whoami::Arguments),
+    #[cfg(feature = "client")]
+    #[command(subcommand)]
+    Model(model::Command),
+    #[cfg(feature = "client")]
+    #[command(subcommand)]
+    Device(device::Command),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -69,7 +103,18 @@ fn main() -> ExitCode {
         #[cfg(feature = "serve")]
         Command::Adopt(command) => adopt::run(&command),
         Command::Nvs(command) => nvs::run(&command),
+        #[cfg(feature = "client")]
+        Command::Login(arguments) => login::run(&arguments),
+        #[cfg(feature = "client")]
+        Command::Logout(arguments) => logout::run(&arguments),
+        #[cfg(feature = "client")]
+        Command::Whoami(arguments) => whoami::run(&arguments),
+        #[cfg(feature = "client")]
+        Command::Model(command) => model::run(&command),
+        #[cfg(feature = "client")]
+        Command::Device(command) => device::run(&command),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

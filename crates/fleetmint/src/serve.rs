@@ -7,6 +7,7 @@ use fleetmint_server::random::SystemRandom;
 use fleetmint_server::serve::Service;
 
 use crate::exit::Failure;
+use crate::local_server::AddressFile;
 use crate::log;
 use crate::settings::SettingsArgs;
 use crate::stop;
@@ -58,6 +59,7 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
             .await
             .map_err(Failure::no)?;
         let stop = stop::asked_to_end().map_err(Failure::no)?;
+        let _address = write_address(&service);
         // The service works also if nobody reads its output.
         if let Err(failure) = announce(&service) {
             tracing::warn!(
@@ -97,6 +99,16 @@ fn memory_stays_private() {}
 /// need the other processors; more threads than that mostly wake each other for nothing.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
+}
+
+/// Writes the address into the data folder, for commands that call the service from the same folder. It works also without.
+fn write_address(service: &Service) -> Option<AddressFile> {
+    let token = service.token_path();
+    let written = AddressFile::write(token.parent()?, service.address());
+    if let Err(error) = &written {
+        tracing::warn!(%error, "the address could not be written into the data folder: commands need --server");
+    }
+    written.ok()
 }
 
 /// Prints for people and scripts where the service is, and where the token is, never the token.

@@ -8,6 +8,7 @@ use fleetmint_server::serve;
 
 use crate::exit::Failure;
 use crate::files;
+use crate::local_server;
 use crate::settings::SettingsArgs;
 use crate::terminal;
 
@@ -35,6 +36,7 @@ pub(crate) fn run(command: &Backup) -> Result<(), Failure> {
     let named = |what| move |path| (path, what);
     let never: Vec<_> = (database.files().into_iter().map(named("the database itself")))
         .chain(folder.files().into_iter().map(named("a file of the data folder")))
+        .chain([local_server::address_path(&settings.data.dir)].map(named("a file of the data folder")))
         .chain(settings.files.iter().cloned().map(named("a file of the settings")))
         .collect();
     let actor = os_user::current_actor();

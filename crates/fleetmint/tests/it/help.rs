@@ -31,6 +31,20 @@ fn completions() {
     expect_file!["help/completions.txt"].assert_eq(&of("completions"));
 }
 
+#[test]
+fn man() {
+    expect_file!["help/man.txt"].assert_eq(&of("man"));
+}
+
+#[cfg(feature = "client")]
+#[test]
+fn those_that_call_a_server() {
+    for command in ["login", "logout", "whoami", "model", "device"] {
+        let path = format!("{}/tests/it/help/{command}.txt", env!("CARGO_MANIFEST_DIR"));
+        expect_test::expect_file![path].assert_eq(&of(command));
+    }
+}
+
 #[cfg(feature = "serve")]
 #[test]
 fn serve_admin_and_adopt() {
@@ -39,10 +53,25 @@ fn serve_admin_and_adopt() {
     expect_file!["help/adopt.txt"].assert_eq(&of("adopt"));
 }
 
-#[cfg(feature = "serve")]
+#[cfg(all(feature = "client", feature = "serve"))]
 #[test]
 fn the_program_and_no_command_without_a_snapshot() {
     let help = Folder::new().run(["--help"]).done().stdout;
     expect_file!["help/fleetmint.txt"].assert_eq(&help);
-    assert_eq!(subcommands(&[]), ["serve", "admin", "adopt", "nvs", "completions"]);
+    assert_eq!(
+        subcommands(&[]),
+        [
+            "serve",
+            "admin",
+            "adopt",
+            "nvs",
+            "login",
+            "logout",
+            "whoami",
+            "model",
+            "device",
+            "completions",
+            "man"
+        ]
+    );
 }

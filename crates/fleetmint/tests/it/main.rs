@@ -15,13 +15,26 @@ mod admin;
 mod adopt;
 mod command_tree;
 mod completions;
+#[cfg(all(feature = "client", feature = "serve"))]
+mod device;
 mod docs;
 mod espressif;
+#[cfg(all(feature = "client", feature = "serve"))]
+mod fleet;
 mod folder;
 mod help;
+#[cfg(all(feature = "client", feature = "serve"))]
+mod login;
+#[cfg(all(feature = "client", feature = "serve"))]
+mod logout;
+mod man;
+#[cfg(all(feature = "client", feature = "serve"))]
+mod model;
 mod nvs;
 mod reference;
 #[cfg(feature = "serve")]
 mod running;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(all(feature = "client", feature = "serve"))]
+mod whoami;

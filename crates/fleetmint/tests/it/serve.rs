@@ -420,6 +420,7 @@ fn its_files_are_private_with_any_umask_and_in_any_folder() {
         seen
     };
     let all = [
+        "address",
         "admin-token",
         "admin-token.lock",
         "control.sock",

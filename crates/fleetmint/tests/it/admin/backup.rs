@@ -120,6 +120,7 @@ fn no_file_of_the_data_folder_or_the_settings_is_replaced() {
         names.push((data(&format!("fleetmint.db{name}")), "the database itself"));
     }
     for name in [
+        "address",
         "master-key",
         "admin-token",
         "admin-token.lock",

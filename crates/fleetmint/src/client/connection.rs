@@ -1,0 +1,274 @@
+//! Calls to a server: with its token, within time limits, never redirected, and read up to a size limit.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fleetmint_board::escape;
+use fleetmint_board::wiped::Wiped;
+use reqwest::blocking::{Client, Response};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Method};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::address::Address;
+use super::error::{Error, Problem};
+use super::login_file::json;
+use super::token::{Token, TokenSource};
+use crate::exit::Failure;
+use crate::files;
+use crate::terminal;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a call may take in all. A server that waits for its identity provider answers earlier: `504` after
+/// `identity.keycloak.timeout_seconds`.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The most bytes of an answer that are read: the largest image, and a page of devices with the longest values.
+const ANSWER_MAX: usize = 32 << 20;
+
+/// The largest PEM file with authorities in bytes, as for `identity.keycloak.ca_file`.
+const AUTHORITIES_MAX: u64 = 4 << 20;
+
+const CA_FILE_VARIABLE: &str = "FLEETMINT_CA_FILE";
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// A server, and the token for it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    http: Client,
+    address: Address,
+    token: Token,
+    token_source: TokenSource,
+}
+
+/// A call.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    /// The segments of the path.
+    pub(super) path: &'a [&'a str],
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) accept: HeaderValue,
+    pub(super) body: Option<Wiped>,
+    pub(super) idempotency_key: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn get(path: &'a [&'a str]) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(super) fn new(method: Method, path: &'a [&'a str]) -> Self {
+        Self {
+            method,
+            path,
+            query: &[],
+            accept: JSON,
+            body: None,
+            idempotency_key: None,
+        }
+    }
+
+    /// With a JSON body, which may hold secrets.
+    pub(super) fn sending(method: Method, path: &'a [&'a str], body: &impl Serialize) -> Result<Self, Error> {
+        let body =
+            json(body).map_err(|error| Error::Strange(format!("the call cannot be written as JSON: {error}")))?;
+        Ok(Self {
+            body: Some(body),
+            ..Self::new(method, path)
+        })
+    }
+}
+
+/// An answer with a status of success.
+pub(super) struct Answer {
+    /// It repeats the answer to an earlier call with the same key.
+    pub(super) is_replayed: bool,
+    /// It may hold secrets.
+    pub(super) body: Wiped,
+    address: Address,
+}
+
+impl Answer {
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        // serde's text quotes the body, which may hold secrets; the position is enough.
+        serde_json::from_slice(self.body.as_ref()).map_err(|error| {
+            Error::Strange(format!(
+                "{} does not answer as a Fleetmint server of this version does (line {}, column {} of the answer)",
+                self.address,
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+}
+
+impl Server {
+    pub(super) fn new(address: Address, token: Token, token_source: TokenSource) -> Result<Self, Failure> {
+        if address.is_plain_on_the_network() {
+            terminal::warn(format_args!(
+                "{address} is http and not on this computer: the token and the devices' secrets cross the network in \
+                 plain text; use https"
+            ));
+        }
+        Ok(Self {
+            http: http_client(&address)?,
+            address,
+            token,
+            token_source,
+        })
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(crate) fn token_source(&self) -> &TokenSource {
+        &self.token_source
+    }
+
+    pub(super) fn call(&self, call: Call<'_>) -> Result<Answer, Error> {
+        let url = self.address.resource(call.path, call.query);
+        let mut token = HeaderValue::from_str(&format!("Bearer {}", self.token.expose()))
+            .map_err(|_| Error::Strange("the token cannot be a header".to_owned()))?;
+        token.set_sensitive(true);
+        let mut request = self
+            .http
+            .request(call.method, url)
+            .header(AUTHORIZATION, token)
+            .header(ACCEPT, call.accept);
+        if let Some(key) = call.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = call.body {
+            request = request.header(CONTENT_TYPE, JSON).body(Bytes::from_owner(body));
+        }
+        let response = request.send().map_err(|error| self.unreachable(&error))?;
+        self.answer(response)
+    }
+
+    fn answer(&self, response: Response) -> Result<Answer, Error> {
+        let status = response.status();
+        if status.is_redirection() {
+            let location = text(response.headers(), &LOCATION).unwrap_or_default();
+            return Err(Error::Strange(format!(
+                "{} redirects to {}, which is not followed: the token is for that server alone; if it is the same one, \
+                 use its URL",
+                self.address,
+                escape::bounded_line(location, 200)
+            )));
+        }
+        let is_replayed = response.headers().contains_key("idempotency-replayed");
+        let retry_after = text(response.headers(), &RETRY_AFTER)
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
+        let is_problem =
+            text(response.headers(), &CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/problem+json"));
+        let expected = response
+            .content_length()
+            .and_then(|length| usize::try_from(length).ok());
+        let read =
+            Wiped::read(response, expected.unwrap_or_default().min(ANSWER_MAX), ANSWER_MAX).map_err(|error| {
+                Error::Unreachable(format!("{}: the answer was cut off: {}", self.address, cause(&error)))
+            })?;
+        if read.is_cut {
+            return Err(Error::Strange(format!(
+                "{} answers with more than {ANSWER_MAX} bytes",
+                self.address
+            )));
+        }
+        let answer = Answer {
+            is_replayed,
+            body: read.content,
+            address: self.address.clone(),
+        };
+        if status.is_success() {
+            return Ok(answer);
+        }
+        if !is_problem {
+            return Err(Error::Strange(format!(
+                "{} answers {status} without saying why; is it the URL of a Fleetmint server?",
+                self.address
+            )));
+        }
+        let mut problem: Problem = answer.json()?;
+        problem.retry_after = retry_after;
+        if matches!(problem.status, 401 | 403) {
+            problem.hint = Some(format!("the token is from {}", self.token_source));
+        }
+        Err(Error::Problem(problem))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Error {
+        let reason = match error.is_timeout() {
+            true => "it did not answer in time".to_owned(),
+            false => cause(error),
+        };
+        let hint = match reason.contains("certificate") {
+            true => format!("; {CA_FILE_VARIABLE} names a PEM file with the authorities to trust"),
+            false => String::new(),
+        };
+        Error::Unreachable(format!("{} cannot be reached: {reason}{hint}", self.address))
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The innermost cause: the outer ones only say that a request failed, and name its URL.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let text = cause.to_string();
+    match text.split_once(" (os error ") {
+        Some((text, _)) => text.to_lowercase(),
+        None => text,
+    }
+}
+
+fn http_client(address: &Address) -> Result<Client, Failure> {
+    // It fails if it was done before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = Client::builder()
+        .redirect(Policy::none())
+        .http1_only()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .user_agent(concat!("fleetmint/", env!("CARGO_PKG_VERSION")));
+    if address.is_loopback() {
+        client = client.no_proxy();
+    }
+    if let Some(authorities) = authorities()? {
+        client = client.tls_certs_only(authorities);
+    } else if !address.is_encrypted() {
+        // No certificate is ever checked, so the system does not need any.
+        client = client.tls_certs_only([]);
+    }
+    client
+        .build()
+        .map_err(|error| Failure::unusable(format_args!("no HTTP client can be created: {}", cause(&error))))
+}
+
+/// The only authorities to trust, if a file of them is named; otherwise the system's are trusted.
+fn authorities() -> Result<Option<Vec<Certificate>>, Failure> {
+    let Some(path) = std::env::var_os(CA_FILE_VARIABLE).map(PathBuf::from) else {
+        return Ok(None);
+    };
+    let unusable = |rule: &str| Failure::unusable(format_args!("{CA_FILE_VARIABLE}: {}: {rule}", path.display()));
+    let pem = files::read_file(&path, AUTHORITIES_MAX)
+        .map_err(|failure| Failure::unusable(format_args!("{CA_FILE_VARIABLE}: {}", failure.message)))?;
+    let authorities = Certificate::from_pem_bundle(&pem).map_err(|_| unusable("it is not a PEM file"))?;
+    if authorities.is_empty() {
+        return Err(unusable("it contains no certificate"));
+    }
+    Ok(Some(authorities))
+}

@@ -1,0 +1,134 @@
+//! Calls for boards: which chip carries which device, and whether it has the current values.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::connection::{Call, Server};
+use super::error::Error;
+use crate::exit::Failure;
+
+/// What is about to be written where.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FlashStart<'a> {
+    /// `aa:bb:cc:dd:ee:ff`
+    pub(crate) mac: &'a str,
+    /// ESP-IDF's name of the target, such as `esp32c3`.
+    pub(crate) chip: &'a str,
+    pub(crate) partition: FlashPartition<'a>,
+    /// The program and its version.
+    pub(crate) tool: &'a str,
+    /// The device may move to this board, or the board may get another device.
+    pub(crate) replace_board: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FlashPartition<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) offset: u32,
+    pub(crate) size: u32,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FlashEnd<'a> {
+    pub(crate) outcome: FlashOutcome,
+    pub(crate) sectors: u32,
+    pub(crate) bytes: u64,
+    /// Why it failed, without any secret.
+    pub(crate) reason: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FlashOutcome {
+    Written,
+    Unchanged,
+    Failed,
+}
+
+/// A flash as the server shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Flash {
+    pub(crate) id: i64,
+    pub(crate) device_id: i64,
+    pub(crate) mac: String,
+    pub(crate) state: String,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+/// Why a flash may not begin.
+#[derive(Debug)]
+pub(crate) enum BeginError {
+    /// The device is on another board, or the board carries another device; the server's sentence names which.
+    AnotherBoard(String),
+    Other(Error),
+}
+
+impl From<BeginError> for Failure {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::AnotherBoard(detail) => Self::no(detail),
+            BeginError::Other(error) => error.into(),
+        }
+    }
+}
+
+/// Whether a board has a device's current values, without the values.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Verified {
+    pub(crate) matches: bool,
+    /// For each key of `prov`: `current`, `outdated`, `missing` or `foreign`.
+    pub(crate) keys: BTreeMap<String, String>,
+}
+
+/// A board as the server knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Board {
+    pub(crate) mac: String,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+impl Server {
+    /// Reports that a flash is about to begin. Nothing may be written to the board before the server has answered.
+    pub(crate) fn begin_flash(&self, device_id: i64, start: &FlashStart<'_>) -> Result<Flash, BeginError> {
+        let id = device_id.to_string();
+        let path = ["api", "devices", &id, "flashes"];
+        let outcome = Call::sending(Method::POST, &path, start).and_then(|call| self.call(call)?.json());
+        outcome.map_err(|error| match error {
+            Error::Problem(problem) if problem.kind() == "another-board" => BeginError::AnotherBoard(problem.detail),
+            error => BeginError::Other(error),
+        })
+    }
+
+    /// Reports what became of a flash.
+    pub(crate) fn end_flash(&self, device_id: i64, flash_id: i64, end: &FlashEnd<'_>) -> Result<Flash, Error> {
+        let (id, flash) = (device_id.to_string(), flash_id.to_string());
+        let path = ["api", "devices", &id, "flashes", &flash];
+        self.call(Call::sending(Method::PATCH, &path, end)?)?.json()
+    }
+
+    /// Compares the strings of `prov`, as they were read from a board, with the device's current values.
+    pub(crate) fn verify(&self, device_id: i64, values: &BTreeMap<String, &str>) -> Result<Verified, Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            values: &'a BTreeMap<String, &'a str>,
+        }
+        let id = device_id.to_string();
+        let path = ["api", "devices", &id, "provisioning", "verify"];
+        self.call(Call::sending(Method::POST, &path, &Body { values })?)?.json()
+    }
+
+    /// The board with this MAC, if the server knows it.
+    pub(crate) fn board(&self, mac: &str) -> Result<Option<Board>, Error> {
+        match self.call(Call::get(&["api", "boards", mac])) {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if error.is("not-found") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

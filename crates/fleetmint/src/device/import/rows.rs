@@ -1,0 +1,267 @@
+//! The rows of a table of devices, and everything in it that is wrong.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::csv::{Record, Records};
+use super::rules;
+use crate::client::{Override, OverridesChange};
+use crate::device::table::Column;
+
+/// A device to be created.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Where it begins in the file.
+    pub(super) line: u64,
+    pub(super) model: String,
+    pub(super) name: String,
+    pub(super) serial: Option<String>,
+    pub(super) overrides: OverridesChange,
+}
+
+/// A place in the file that is wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Bad {
+    pub(super) line: u64,
+    pub(super) column: Option<&'static str>,
+    /// It never quotes a value, which may be a secret.
+    pub(super) rule: String,
+}
+
+impl Bad {
+    pub(super) fn new(line: u64, column: Column, rule: impl Into<String>) -> Self {
+        Self {
+            line,
+            column: Some(column.name()),
+            rule: rule.into(),
+        }
+    }
+
+    fn line(line: u64, rule: impl Into<String>) -> Self {
+        Self {
+            line,
+            column: None,
+            rule: rule.into(),
+        }
+    }
+}
+
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.column {
+            Some(column) => write!(f, "{}: column {column}: {}", self.line, self.rule),
+            None => write!(f, "{}: {}", self.line, self.rule),
+        }
+    }
+}
+
+/// Reads all rows. Also of a file with bad places, so that all of them can be named at once.
+pub(super) fn read(file: &[u8]) -> (Vec<Row>, Vec<Bad>) {
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    let mut records = Records::new(file);
+    let Some(header) = records.next() else {
+        return (
+            rows,
+            vec![Bad::line(1, format!("the table is empty; its columns are {}", names()))],
+        );
+    };
+    let columns = columns(&header, &mut bad);
+    if !bad.is_empty() {
+        return (rows, bad);
+    }
+    let mut serials: HashMap<String, u64> = HashMap::new();
+    while let Some(record) = records.next() {
+        let Some(row) = row(&record, &columns, &mut bad) else {
+            continue;
+        };
+        if let Some(serial) = &row.serial {
+            match serials.get(serial) {
+                Some(first) => bad.push(Bad::new(
+                    row.line,
+                    Column::Serial,
+                    format!("line {first} has the same serial"),
+                )),
+                None => drop(serials.insert(serial.clone(), row.line)),
+            }
+        }
+        rows.push(row);
+    }
+    if rows.is_empty() && bad.is_empty() {
+        bad.push(Bad::line(1, "the table has no rows"));
+    }
+    (rows, bad)
+}
+
+/// The names of all columns.
+fn names() -> String {
+    Column::all().map(Column::name).collect::<Vec<_>>().join(", ")
+}
+
+fn columns(header: &Record<'_>, bad: &mut Vec<Bad>) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for place in 0..header.len() {
+        let name = String::from_utf8_lossy(header.get(place).unwrap_or_default());
+        let name = name.trim();
+        match Column::all().find(|column| column.name().eq_ignore_ascii_case(name)) {
+            Some(column) if columns.contains(&column) => {
+                bad.push(Bad::line(header.line, format!("the column {name} is there twice")));
+            }
+            Some(column) => columns.push(column),
+            None => bad.push(Bad::line(
+                header.line,
+                format!("the column {name:?} is unknown; the columns are {}", names()),
+            )),
+        }
+    }
+    for column in Column::all().filter(|column| column.is_required() && !columns.contains(column)) {
+        bad.push(Bad::line(
+            header.line,
+            format!("the column {} is missing", column.name()),
+        ));
+    }
+    columns
+}
+
+/// Reads a row, and adds what is wrong with it. `None` if its fields belong to no columns.
+fn row(record: &Record<'_>, columns: &[Column], bad: &mut Vec<Bad>) -> Option<Row> {
+    let line = record.line;
+    if record.len() != columns.len() {
+        let rule = format!(
+            "it has {} fields, the header has {} columns",
+            record.len(),
+            columns.len()
+        );
+        bad.push(Bad::line(line, rule));
+        return None;
+    }
+    let mut row = Row {
+        line,
+        model: String::new(),
+        name: String::new(),
+        serial: None,
+        overrides: OverridesChange::default(),
+    };
+    for (place, &column) in columns.iter().enumerate() {
+        let Ok(text) = std::str::from_utf8(record.get(place).unwrap_or_default()) else {
+            bad.push(Bad::new(line, column, "it is not UTF-8; save the table as UTF-8"));
+            continue;
+        };
+        if let Err(rule) = check(column, text) {
+            bad.push(Bad::new(line, column, rule));
+            continue;
+        }
+        match column {
+            Column::Model => text.clone_into(&mut row.model),
+            Column::Name => text.clone_into(&mut row.name),
+            Column::Serial => row.serial = (!text.is_empty()).then(|| text.to_owned()),
+            Column::Override(_) if text.is_empty() => {}
+            Column::Override(setting) => {
+                let value = Zeroizing::new(text.to_owned());
+                row.overrides.set(setting, Override::Value(value));
+            }
+        }
+    }
+    Some(row)
+}
+
+fn check(column: Column, text: &str) -> Result<(), String> {
+    // A missing quotation mark makes a field of all lines to the next one.
+    if text.contains(['\n', '\r']) {
+        return Err("it has a line break; is a quotation mark missing?".to_owned());
+    }
+    match column {
+        Column::Model if text.is_empty() => Err("it is empty".to_owned()),
+        Column::Model => Ok(()),
+        Column::Name => rules::name(text),
+        Column::Serial | Column::Override(_) if text.is_empty() => Ok(()),
+        Column::Serial => rules::serial(text),
+        Column::Override(setting) => rules::override_value(setting, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(file: &str) -> Vec<String> {
+        read(file.as_bytes()).1.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn rows_are_read_in_any_order_of_columns() {
+        let (rows, bad) =
+            read(b"Serial;wifi_password; name ;MODEL\nSN-1;correct horse;Kitchen;tempsensor\n;;Hall;tempsensor\n");
+        assert_eq!(bad, []);
+        let [first, second] = rows.as_slice() else {
+            panic!("{rows:?}")
+        };
+        assert_eq!(
+            (first.line, first.model.as_str(), first.name.as_str()),
+            (2, "tempsensor", "Kitchen")
+        );
+        assert_eq!(
+            (first.serial.as_deref(), second.serial.as_deref()),
+            (Some("SN-1"), None)
+        );
+        assert_eq!(
+            serde_json::to_string(&first.overrides).unwrap(),
+            r#"{"wifi_password":"correct horse"}"#
+        );
+        assert!(second.overrides.is_empty());
+        assert!(!format!("{rows:?}").contains("horse"));
+    }
+
+    #[test]
+    fn all_bad_places_are_named_and_none_is_quoted() {
+        let file = "model,name,serial,wifi_password,mqtt_url\n\
+                    ,\u{200b},SN 1 ,hunter2,mqtt://hunter2\n\
+                    a,b\n\
+                    a,b,SN-1,***,mqtt://***@broker\n\
+                    a,b,SN-1,,http://hunter2@x\n\
+                    a,\"b,SN-2,,\na,c,SN-3,,\n";
+        let found = bad(file);
+        assert_eq!(
+            found,
+            [
+                "2: column model: it is empty",
+                "2: column name: must have a visible character",
+                "2: column serial: must be 1 to 64 printable ASCII characters, without spaces at its ends",
+                "2: column wifi_password: wifi_password has 7 bytes: it must be 8 to 63 bytes of UTF-8, or 64 hexadecimal \
+                 digits",
+                "3: it has 2 fields, the header has 5 columns",
+                "4: column wifi_password: *** stands for a secret that an export does not have: put it in, or leave the \
+                 field empty",
+                "4: column mqtt_url: *** stands for a secret that an export does not have: put it in, or leave the field \
+                 empty",
+                "5: column mqtt_url: must be an mqtt, mqtts, ws or wss URL, such as mqtts://broker.example.com",
+                "5: column serial: line 4 has the same serial",
+                "6: it has 2 fields, the header has 5 columns",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bad_header_is_named() {
+        assert_eq!(
+            bad("modell,name,name\n"),
+            [
+                "1: the column \"modell\" is unknown; the columns are model, name, serial, base_url, token_url, mqtt_url, \
+                 wifi_ssid, wifi_password",
+                "1: the column name is there twice",
+                "1: the column model is missing",
+            ]
+        );
+        assert_eq!(bad("name,model\n"), ["1: the table has no rows"]);
+        assert!(bad("")[0].contains("the table is empty"));
+    }
+
+    #[test]
+    fn a_missing_quotation_mark_is_found() {
+        assert_eq!(
+            bad("model,name\na,\"b\na,c\n"),
+            ["2: column name: it has a line break; is a quotation mark missing?"]
+        );
+    }
+}
