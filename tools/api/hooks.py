@@ -21,6 +21,14 @@ SAID_BY_THE_STATE = {
     # A device, its model and the settings may lack a value or have one that does not fit.
     "get_provisioning": WIFI | URLS,
     "patch_provisioning": WIFI | URLS | {"/data", "/nvs_keys"},
+    "verify_provisioning": WIFI | URLS,
+    # Counted in bytes.
+    "begin_flash": {"/partition/name"},
+    # What one value may be depends on the others.
+    "end_flash": {"/outcome", "/sectors", "/bytes", "/reason"},
+    "list_flashes": {"/cursor"},
+    "list_boards": {"/cursor"},
+    "list_board_flashes": {"/cursor"},
 }
 # The kinds of problems that name no value: a repeated call, another caller's change, no room.
 KINDS_OF_THE_STATE = {"precondition-failed", "idempotency-key-reused", "does-not-fit", "value-missing"}
@@ -50,10 +58,12 @@ def refused_for_the_state(case, response):
         known = known | {"/provisioning/mqtt_url"}
     if not pointers or not pointers <= known:
         return False
-    if pointers & WIFI and not case.operation.path.endswith(("/provisioning", "/provisioning/patch")):
+    if pointers & WIFI and not case.operation.path.endswith(("/provisioning", "/provisioning/patch", "/provisioning/verify")):
         # Only text that is not ASCII has more bytes than characters.
         texts = provisioning_of(case)
         return all(not str(texts.get(pointer.rsplit("/", 1)[1], "")).isascii() for pointer in pointers & WIFI)
+    if "/partition/name" in pointers:
+        return not str(case.body["partition"]["name"]).isascii()
     return True
 
 

@@ -15,20 +15,26 @@ sys.path.insert(0, folder)
 
 from fleetmint_client import AuthenticatedClient  # noqa: E402
 from fleetmint_client.api.audit import list_audit  # noqa: E402
+from fleetmint_client.api.boards import begin_flash, end_flash, get_board  # noqa: E402
 from fleetmint_client.api.device_models import create_device_model, delete_device_model, update_device_model  # noqa: E402
 from fleetmint_client.api.devices import create_device, delete_device, get_device, list_devices, update_device  # noqa: E402
 from fleetmint_client.api.identity import get_identity  # noqa: E402
 from fleetmint_client.api.provisioning import get_provisioning  # noqa: E402
 from fleetmint_client.models import (  # noqa: E402
     AuditRecord,
+    Board,
     ChangeDevice,
     ChangeDeviceModel,
     ChangeOverrides,
     Device,
     DeviceModel,
+    EndFlash,
+    Flash,
     ListDevicesSort,
     NewDevice,
     NewDeviceModel,
+    NewFlash,
+    Partition,
     Problem,
 )
 
@@ -68,6 +74,15 @@ with client as client:
     same = ChangeDevice.from_dict(shown.to_dict())
     again = expect(update_device.sync_detailed(device.id, client=client, body=same), 200, Device)
     assert again.provisioning == shown.provisioning and again.created_at == shown.created_at
+
+    partition = Partition(name="nvs", offset=0x9000, size=SIZE)
+    new = NewFlash(mac="60:55:F9:AA:00:01", chip="esp32c3", partition=partition, tool="walk.py")
+    flash = expect(begin_flash.sync_detailed(device.id, client=client, body=new), 201, Flash)
+    end = EndFlash(outcome="failed", sectors=1, bytes_=4096, reason="the walk ends here")
+    ended = expect(end_flash.sync_detailed(device.id, flash.id, client=client, body=end), 200, Flash)
+    assert (ended.state, ended.outcome, ended.sectors) == ("ended", "failed", 1)
+    board = expect(get_board.sync_detailed(flash.mac, client=client), 200, Board)
+    assert board.device.key == device.key and board.flashes[0].id == flash.id
 
     refused = ChangeDevice.from_dict({"key": "k1234567"})
     problem = expect(update_device.sync_detailed(device.id, client=client, body=refused), 422, Problem)

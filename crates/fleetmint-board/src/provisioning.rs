@@ -372,7 +372,7 @@ impl<'a> From<BySetting<Option<&'a str>>> for Values<'a> {
 
 /// Each setting with its value in the image, in the image's order; `None` for an optional setting that the image does
 /// not have.
-pub(crate) type Checked<'a> = [(Setting, Option<&'a str>); Setting::ALL.len()];
+pub type Checked<'a> = [(Setting, Option<&'a str>); Setting::ALL.len()];
 
 impl<'a> Values<'a> {
     /// These values with another one for a setting.
@@ -401,8 +401,11 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// All values in the order of the image.
-    pub(crate) fn checked_all(&self) -> Result<Checked<'a>, Error> {
+    /// All values in the order of the image, as [`Values::encode_into`] writes them.
+    ///
+    /// # Errors
+    /// A required value is missing ([`Error::Required`]), or one breaks a rule (those of [`Setting::check`]).
+    pub fn checked_all(&self) -> Result<Checked<'a>, Error> {
         let mut values = Setting::ALL.map(|setting| (setting, None));
         for (setting, value) in &mut values {
             *value = self.checked(*setting)?;

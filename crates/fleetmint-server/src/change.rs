@@ -27,7 +27,15 @@ impl<T> FieldChange<T> {
     where
         T: PartialEq,
     {
-        if *self != Self::Keep && self.value() != Some(now) {
+        self.check_fixed_optional(pointer, Some(now), violations);
+    }
+
+    /// The same for a field that may have no value.
+    pub(crate) fn check_fixed_optional(&self, pointer: &str, now: Option<&T>, violations: &mut Vec<Violation>)
+    where
+        T: PartialEq,
+    {
+        if *self != Self::Keep && self.value() != now {
             let member = pointer.rsplit('/').next().unwrap_or_default();
             violations.push(Violation::new(
                 pointer,

@@ -4,6 +4,7 @@ pub mod access;
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod boards;
 pub mod bounded_file;
 pub mod caller;
 pub mod change;

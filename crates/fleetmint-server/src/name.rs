@@ -21,19 +21,23 @@ pub(crate) const PATTERN: &str = concat!(
 
 /// Checks a name: at least one visible character, no control characters, at most [`MAX`] characters.
 pub(crate) fn check(name: &str, violations: &mut Vec<Violation>) {
-    let rule = if name.chars().any(char::is_control) {
-        "the name must have no control characters".to_owned()
-    } else if !name.chars().any(is_visible) {
-        "the name must not be blank".to_owned()
-    } else if name.chars().count() > MAX {
-        format!(
-            "the name has {} characters, at most {MAX} are allowed",
-            name.chars().count()
-        )
+    check_line("/name", name, MAX, violations);
+}
+
+/// Checks one line of text for people, the member at `pointer`, by the rules of names with another limit.
+pub(crate) fn check_line(pointer: &str, text: &str, max: usize, violations: &mut Vec<Violation>) {
+    let member = pointer.rsplit('/').next().unwrap_or_default();
+    let count = text.chars().count();
+    let rule = if text.chars().any(char::is_control) {
+        format!("the {member} must have no control characters")
+    } else if !text.chars().any(is_visible) {
+        format!("the {member} must not be blank")
+    } else if count > max {
+        format!("the {member} has {count} characters, at most {max} are allowed")
     } else {
         return;
     };
-    violations.push(Violation::new("/name", rule));
+    violations.push(Violation::new(pointer, rule));
 }
 
 /// Whether a character is visible: spaces, fillers, joiners and direction marks are not.

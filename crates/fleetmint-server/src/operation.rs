@@ -47,7 +47,7 @@ pub struct Call {
     /// The path's template, such as `/api/devices/{id}`.
     pub path: &'static str,
     pub who: Who,
-    /// Whether the answer holds a secret. It is never stored by caches and never compressed then.
+    /// Whether the answer holds a secret, or says whether a guess of one is right. It is never stored by caches and never compressed then.
     pub discloses: bool,
 }
 
@@ -132,6 +132,15 @@ operations! { calls {
         Call::disclosing(Method::GET, "/api/devices/{id}/provisioning", ADMINISTRATOR);
     PatchProvisioning = "patch_provisioning",
         Call::disclosing(Method::POST, "/api/devices/{id}/provisioning/patch", ADMINISTRATOR);
+    VerifyProvisioning = "verify_provisioning",
+        Call::disclosing(Method::POST, "/api/devices/{id}/provisioning/verify", ADMINISTRATOR);
+    BeginFlash = "begin_flash", Call::new(Method::POST, "/api/devices/{id}/flashes", ADMINISTRATOR);
+    ListFlashes = "list_flashes", Call::new(Method::GET, "/api/devices/{id}/flashes", ADMINISTRATOR);
+    GetFlash = "get_flash", Call::new(Method::GET, "/api/devices/{id}/flashes/{n}", ADMINISTRATOR);
+    EndFlash = "end_flash", Call::new(Method::PATCH, "/api/devices/{id}/flashes/{n}", ADMINISTRATOR);
+    ListBoards = "list_boards", Call::new(Method::GET, "/api/boards", ADMINISTRATOR);
+    GetBoard = "get_board", Call::new(Method::GET, "/api/boards/{mac}", ADMINISTRATOR);
+    ListBoardFlashes = "list_board_flashes", Call::new(Method::GET, "/api/boards/{mac}/flashes", ADMINISTRATOR);
     GetIdentity = "get_identity", Call::new(Method::GET, "/api/devices/{id}/identity", ADMINISTRATOR);
     SyncIdentity = "sync_identity", Call::new(Method::POST, "/api/devices/{id}/identity/sync", ADMINISTRATOR);
     DisableIdentity = "disable_identity", Call::new(Method::POST, "/api/devices/{id}/identity/disable", ADMINISTRATOR);

@@ -12,10 +12,12 @@ pub enum Constraint {
     SigningKeyId,
     FirstSigningKey,
     IdempotencyKey,
+    FlashCurrentDevice,
+    FlashCurrentBoard,
 }
 
 impl Constraint {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::InstanceName,
         Self::DeviceModelCode,
         Self::DeviceKey,
@@ -27,6 +29,8 @@ impl Constraint {
         Self::SigningKeyId,
         Self::FirstSigningKey,
         Self::IdempotencyKey,
+        Self::FlashCurrentDevice,
+        Self::FlashCurrentBoard,
     ];
 
     /// `table.column[, table.column …]`: SQLite's errors contain this text; on a database that names constraints, the
@@ -44,6 +48,8 @@ impl Constraint {
             Self::SigningKeyId => "signing_keys.kid",
             Self::FirstSigningKey => "signing_keys.is_first",
             Self::IdempotencyKey => "idempotency_keys.caller, idempotency_keys.key",
+            Self::FlashCurrentDevice => "flashes.current_device_id",
+            Self::FlashCurrentBoard => "flashes.mac",
         }
     }
 

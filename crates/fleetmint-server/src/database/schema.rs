@@ -106,9 +106,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    flashes (id) {
+        id -> BigInt,
+        device_id -> BigInt,
+        current_device_id -> Nullable<BigInt>,
+        mac -> Text,
+        chip -> Text,
+        partition_name -> Text,
+        partition_offset -> BigInt,
+        partition_size -> BigInt,
+        tool -> Text,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+        sectors -> Nullable<BigInt>,
+        bytes -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(devices -> device_models (device_model_id));
+diesel::joinable!(flashes -> devices (current_device_id));
 diesel::joinable!(client_secrets -> clients (client_id));
-diesel::allow_tables_to_appear_in_same_query!(devices, device_models, clients, client_secrets);
+diesel::allow_tables_to_appear_in_same_query!(devices, device_models, clients, client_secrets, flashes);
 
 /// The columns of `device_models` and `devices` that override the provisioning settings. Passes a table's name and
 /// these columns to the macro `$with`.

@@ -148,6 +148,8 @@ fn each_unique_constraint_is_recognized() {
     let client = "INSERT INTO clients (client_id, device_key, enabled, created_at) VALUES";
     let secret = "INSERT INTO client_secrets (id, client_id, secret, created_at) VALUES";
     let signing_key = "INSERT INTO signing_keys (kid, secret, created_at, is_first) VALUES";
+    let flash = "INSERT INTO flashes (device_id, current_device_id, mac, chip, partition_name, partition_offset, \
+                 partition_size, tool, started_at) VALUES";
     let idempotency_key = "INSERT INTO idempotency_keys (caller, key, fingerprint, created_at) VALUES";
     for row in [
         "INSERT INTO instance (name, value) VALUES ('n', x'00')".to_owned(),
@@ -157,6 +159,8 @@ fn each_unique_constraint_is_recognized() {
         format!("{secret} ('i', 'c', x'00', 0)"),
         format!("{signing_key} ('k', x'00', 0, 1)"),
         format!("{idempotency_key} ('a', 'k', x'00', 0)"),
+        format!("{device} (3, 'x', 1, '', 'x', 'active', 0, 0, 'x', '')"),
+        format!("{flash} (1, 1, 'm', 'esp32', 'nvs', 0, 0, 't', 0)"),
     ] {
         execute(&row).unwrap();
     }
@@ -172,6 +176,8 @@ fn each_unique_constraint_is_recognized() {
         Constraint::SigningKeyId => format!("{signing_key} ('k', x'01', 0, NULL)"),
         Constraint::FirstSigningKey => format!("{signing_key} ('l', x'01', 0, 1)"),
         Constraint::IdempotencyKey => format!("{idempotency_key} ('a', 'k', x'01', 0)"),
+        Constraint::FlashCurrentDevice => format!("{flash} (1, 1, 'n', 'esp32', 'nvs', 0, 0, 't', 0)"),
+        Constraint::FlashCurrentBoard => format!("{flash} (3, 3, 'm', 'esp32', 'nvs', 0, 0, 't', 0)"),
     };
     for constraint in Constraint::ALL {
         assert_eq!(execute(&again(constraint)), Err(Error::Taken(constraint)));

@@ -38,10 +38,71 @@ pub(crate) struct Device {
     #[schema(schema_with = schema::id)]
     device_model_id: i64,
     provisioning: Overrides,
+    /// The board that carries it: the one that it was flashed onto last. `null` if there is none.
+    #[schema(required)]
+    board: Option<Board>,
     #[schema(schema_with = schema::time)]
     created_at: Time,
     #[schema(schema_with = schema::time)]
     updated_at: Time,
+}
+
+/// The board that carries a device.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceBoard)]
+pub(crate) struct Board {
+    /// The MAC of its chip.
+    #[schema(schema_with = mac)]
+    mac: String,
+    /// The name of its chip in ESP-IDF.
+    #[schema(example = "esp32c3")]
+    chip: String,
+    /// When the flash ended that put the device there. `null` if its end was never reported, or it failed after it had
+    /// begun to write: it is then unknown what the board holds.
+    #[schema(schema_with = schema::optional_time)]
+    flashed_at: Option<Time>,
+}
+
+impl From<super::Board> for Board {
+    fn from(board: super::Board) -> Self {
+        Self {
+            mac: board.mac,
+            chip: board.chip,
+            flashed_at: board.flashed_at.map(Time),
+        }
+    }
+}
+
+/// The MAC of a chip in an answer.
+pub(crate) fn mac() -> Schema {
+    schema::text()
+        .pattern(Some("^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$"))
+        .examples(["60:55:f9:aa:00:01"])
+        .into()
+}
+
+/// A [`Board`], in an answer that is sent back.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SameBoard {
+    mac: String,
+    chip: String,
+    flashed_at: Option<Timestamp>,
+}
+
+impl From<SameBoard> for super::Board {
+    fn from(board: SameBoard) -> Self {
+        let SameBoard { mac, chip, flashed_at } = board;
+        Self { mac, chip, flashed_at }
+    }
+}
+
+fn fixed_board() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .read_only(true)
+        .description(Some("Only unchanged."))
+        .into()
 }
 
 impl From<super::Device> for Device {
@@ -54,6 +115,7 @@ impl From<super::Device> for Device {
             serial: device.serial,
             device_model_id: device.device_model_id,
             provisioning: device.overrides.into(),
+            board: device.board.map(Board::from),
             created_at: Time(device.created_at),
             updated_at: Time(device.updated_at),
         }
@@ -88,6 +150,9 @@ pub(crate) struct ChangeMembers {
     #[schema(value_type = Option<ChangeOverrides>)]
     #[serde(default)]
     provisioning: FieldChange<Object<ChangeOverrides>>,
+    #[schema(schema_with = fixed_board)]
+    #[serde(default)]
+    board: FieldChange<Object<SameBoard>>,
     #[schema(schema_with = schema::fixed_time)]
     #[serde(default)]
     created_at: FieldChange<Timestamp>,
@@ -209,6 +274,7 @@ pub(crate) async fn update_device(
         name,
         serial,
         provisioning,
+        board,
         created_at,
         updated_at,
     } = change;
@@ -223,6 +289,7 @@ pub(crate) async fn update_device(
         name,
         serial,
         overrides,
+        board: board.map(|Object(board)| board.into()),
         expected,
     };
     let device = super::update(&app, &caller, id, change).await?;

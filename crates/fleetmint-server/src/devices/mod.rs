@@ -1,10 +1,12 @@
 //! Devices: the boards that have an identity.
 
+mod board;
 pub(crate) mod http;
 pub(crate) mod serial;
 mod state;
 pub(crate) mod store;
 
+pub use board::{Board, FlashOutcome};
 use jiff::Timestamp;
 pub(crate) use state::State;
 
@@ -37,6 +39,8 @@ pub struct Device {
     /// The client's own id at an outside identity provider.
     pub provider_ref: Option<String>,
     pub overrides: Overrides,
+    /// The board that carries it.
+    pub board: Option<Board>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -54,6 +58,7 @@ pub struct ChangeDevice {
     pub name: FieldChange<String>,
     pub serial: FieldChange<String>,
     pub overrides: ChangeOverrides,
+    pub board: FieldChange<Board>,
     /// The change is made only in one of these versions.
     pub expected: Expected,
 }
@@ -139,6 +144,12 @@ impl Device {
     pub fn version(&self) -> Version {
         let digest = Version::digest().number(self.id).text(&self.key).text(&self.client_id);
         let digest = digest.number(self.device_model_id).text(&self.name);
+        let board = self.board.as_ref();
+        let flashed_at = board.and_then(|board| board.flashed_at).map(Timestamp::as_microsecond);
+        let digest = digest
+            .optional(board.map(|board| &board.mac))
+            .optional(board.map(|board| &board.chip))
+            .optional(flashed_at.map(i64::to_be_bytes));
         self.overrides
             .digest(digest.optional(self.serial.as_ref()))
             .number(self.created_at.as_microsecond())
@@ -198,6 +209,8 @@ pub async fn update(app: &App, caller: &Caller, id: i64, change: ChangeDevice) -
             .check_fixed("/client_id", &device.client_id, &mut violations);
         let model = &change.device_model_id;
         model.check_fixed("/device_model_id", &device.device_model_id, &mut violations);
+        let board = &change.board;
+        board.check_fixed_optional("/board", device.board.as_ref(), &mut violations);
         change
             .created_at
             .check_fixed("/created_at", &device.created_at, &mut violations);

@@ -1,10 +1,11 @@
 use jiff::Timestamp;
 
-use super::{Device, Filter, Sort, State};
+use super::{Board, Device, Filter, FlashOutcome, Sort, State};
 use crate::database::folding::fold;
 use crate::database::keyset::{self, Listing};
 use crate::database::prelude::*;
 use crate::database::schema::devices::{self, dsl};
+use crate::database::schema::flashes;
 use crate::database::{self, Backend, Connection, timestamp};
 use crate::overrides;
 
@@ -35,18 +36,55 @@ impl From<Row> for Device {
             client_id: row.client_id,
             provider_ref: row.provider_ref,
             overrides: row.overrides.into(),
+            board: None,
             created_at: timestamp(row.created_at),
             updated_at: timestamp(row.updated_at),
         }
     }
 }
 
+/// The columns of the flash that put a device onto its board.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = flashes, check_for_backend(Backend))]
+struct BoardRow {
+    mac: String,
+    chip: String,
+    outcome: Option<FlashOutcome>,
+    ended_at: Option<i64>,
+}
+
+impl From<BoardRow> for Board {
+    fn from(row: BoardRow) -> Self {
+        Self {
+            mac: row.mac,
+            chip: row.chip,
+            flashed_at: FlashOutcome::flashed_at(row.outcome, row.ended_at.map(timestamp)),
+        }
+    }
+}
+
+fn on_its_board((row, board): (Row, Option<BoardRow>)) -> Device {
+    Device {
+        board: board.map(Board::from),
+        ..row.into()
+    }
+}
+
 pub(crate) fn find(connection: &mut Connection, id: i64) -> Result<Option<Device>, database::Error> {
     let query = dsl::devices
-        .find(id)
-        .filter(dsl::state.eq(State::Active))
-        .select(Row::as_select());
-    Ok(query.get_result::<Row>(connection).optional()?.map(Device::from))
+        .left_join(flashes::table)
+        .filter(dsl::id.eq(id).and(dsl::state.eq(State::Active)))
+        .select((Row::as_select(), Option::<BoardRow>::as_select()));
+    let found = query.get_result::<(Row, Option<BoardRow>)>(connection).optional()?;
+    Ok(found.map(on_its_board))
+}
+
+/// The board that carries the device with this id.
+pub(crate) fn board(connection: &mut Connection, id: i64) -> Result<Option<Board>, database::Error> {
+    let query = flashes::table
+        .filter(flashes::current_device_id.eq(id))
+        .select(BoardRow::as_select());
+    Ok(query.get_result::<BoardRow>(connection).optional()?.map(Board::from))
 }
 
 /// The id and the state of the row that has this serial.
@@ -66,8 +104,9 @@ pub(super) fn list(
     listing: &Listing<Sort>,
 ) -> Result<Vec<Device>, database::Error> {
     let mut query = dsl::devices
+        .left_join(flashes::table)
         .filter(dsl::state.eq(State::Active))
-        .select(Row::as_select())
+        .select((Row::as_select(), Option::<BoardRow>::as_select()))
         .limit(listing.fetch())
         .into_boxed();
     if let Some(model) = filter.device_model_id {
@@ -92,7 +131,8 @@ pub(super) fn list(
         Sort::Name => keyset::page(query, dsl::name, dsl::id, listing),
         Sort::CreatedAt => keyset::page(query, dsl::created_at, dsl::id, listing),
     };
-    Ok(query.load::<Row>(connection)?.into_iter().map(Device::from).collect())
+    let found = query.load::<(Row, Option<BoardRow>)>(connection)?;
+    Ok(found.into_iter().map(on_its_board).collect())
 }
 
 /// Changes an active device if it is unchanged since it was read: no two states of a row have the same `updated_at`.

@@ -185,7 +185,12 @@ pub(super) fn claim(connection: &mut Connection, id: i64, lease: &Lease, purpose
     .optional()
     .map_err(database::Error::from)?;
     if let Some(claimed) = claimed {
-        return Ok(claimed.into());
+        // A part of its version.
+        let board = devices::store::board(connection, id)?;
+        return Ok(Device {
+            board,
+            ..claimed.into()
+        });
     }
     let state = row.select(dsl::state).get_result::<State>(connection).optional();
     match state.map_err(database::Error::from)? {

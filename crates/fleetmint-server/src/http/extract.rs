@@ -38,15 +38,37 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let no_such = || Problem::not_found("There is nothing with this id.");
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
-            .map_err(|_| no_such())?;
-        if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            text.parse().map(Self).map_err(|_| no_such())
-        } else {
-            Err(no_such())
-        }
+            .map_err(|_| no_such_id())?;
+        read_id(&text).map(Self)
+    }
+}
+
+/// The `{id}` of the path, and the id of something that belongs to that resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ids(pub(crate) i64, pub(crate) i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((id, part)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| no_such_id())?;
+        Ok(Self(read_id(&id)?, read_id(&part)?))
+    }
+}
+
+fn no_such_id() -> Problem {
+    Problem::not_found("There is nothing with this id.")
+}
+
+fn read_id(text: &str) -> Result<i64, Problem> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_err(|_| no_such_id())
+    } else {
+        Err(no_such_id())
     }
 }
 

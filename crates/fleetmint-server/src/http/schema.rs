@@ -3,7 +3,7 @@
 //! A schema counts characters, NVS counts bytes: where a rule is about bytes, the schema has the part of it that is
 //! about characters, and the description says the rest.
 
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
 use crate::name;
 
@@ -57,6 +57,13 @@ pub(crate) fn fixed_text() -> Schema {
 /// A time in an answer.
 pub(crate) fn time() -> Schema {
     moment().into()
+}
+
+/// A time in an answer, or `null`.
+pub(crate) fn optional_time() -> Schema {
+    moment()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .into()
 }
 
 fn moment() -> ObjectBuilder {

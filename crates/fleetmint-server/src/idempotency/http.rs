@@ -50,8 +50,24 @@ impl<T> Creation<T> {
         operation: Operation,
         render: fn(&U) -> Answer,
     ) -> (T, Option<Once<U>>) {
+        self.once_as(app, caller, operation.name(), render)
+    }
+
+    /// The same for a call below the resource with this id: with another id it is another call.
+    pub(crate) fn once_below<U>(
+        self,
+        app: &App,
+        caller: &Caller,
+        operation: Operation,
+        id: i64,
+        render: fn(&U) -> Answer,
+    ) -> (T, Option<Once<U>>) {
+        self.once_as(app, caller, &format!("{} {id}", operation.name()), render)
+    }
+
+    fn once_as<U>(self, app: &App, caller: &Caller, what: &str, render: fn(&U) -> Answer) -> (T, Option<Once<U>>) {
         let once = self.key.map(|(key, body)| Once {
-            call: Call::new(app, caller, operation, key, body.as_ref()),
+            call: Call::new(app, caller, what, key, body.as_ref()),
             render,
         });
         (self.new, once)

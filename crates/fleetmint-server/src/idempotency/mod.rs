@@ -19,7 +19,6 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::audit::Reason;
 use crate::database::{self, Connection};
-use crate::operation::Operation;
 use crate::seal::KeyedDigests;
 
 /// How long an answer is stored.
@@ -41,11 +40,12 @@ pub struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(app: &App, caller: &Caller, operation: Operation, key: String, body: &[u8]) -> Self {
+    /// `what` names the operation, and the resource that its path names.
+    pub(crate) fn new(app: &App, caller: &Caller, what: &str, key: String, body: &[u8]) -> Self {
         Self {
             caller: caller.principal.name().to_owned(),
             key,
-            fingerprint: app.seal.keyed_digests(operation.name(), body),
+            fingerprint: app.seal.keyed_digests(what, body),
             at: app.clock.now(),
         }
     }

@@ -1,3 +1,5 @@
+pub(crate) mod verify;
+
 use std::fmt;
 
 use axum::extract::{FromRequest, Request, State};

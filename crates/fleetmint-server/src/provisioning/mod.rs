@@ -5,6 +5,7 @@ pub(crate) mod http;
 mod material;
 pub mod patch;
 mod store;
+pub mod verify;
 
 use fleetmint_board::provisioning::{self as board, Missing, Setting};
 
@@ -100,7 +101,20 @@ pub async fn get<R: Send + 'static>(
     size: usize,
     room: R,
 ) -> Result<(Image, R), Error> {
-    let mut record = caller.record(app.clock.now(), Operation::GetProvisioning).device(id);
+    let record = caller.record(app.clock.now(), Operation::GetProvisioning).device(id);
+    disclose(app, record, move |app, material, secret| {
+        Ok((encode(app, material, secret, size)?, room))
+    })
+    .await
+}
+
+/// Runs `work` with a device's values and its secret, and returns its result only after the audit record is on the disk.
+async fn disclose<T: Send + 'static>(
+    app: &App,
+    mut record: Entry,
+    work: impl FnOnce(&App, store::Material, &str) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let id = record.device_id.unwrap_or_default();
     match &app.identity {
         Identity::Builtin(builtin) => {
             let (reader, builtin) = (app.clone(), builtin.clone());
@@ -108,7 +122,7 @@ pub async fn get<R: Send + 'static>(
                 let (material, newest) = store::find_with_secret(connection, id)?.ok_or(Error::NotFound)?;
                 record.model_id = Some(material.model_id);
                 let secret = builtin.secret_of(connection, &material.client_id, newest.as_ref())?;
-                Ok((encode(&reader, material, secret.expose(), size)?, room))
+                work(&reader, material, secret.expose())
             };
             app.audit.disclose(record, read).await
         }
@@ -116,7 +130,7 @@ pub async fn get<R: Send + 'static>(
             let (material, reference) = material::read(app, &mut record).await?;
             attempt(app, record, async {
                 let secret = material::secret_at_keycloak(app, keycloak, &material, &reference).await?;
-                Ok((encode(app, material, secret.expose(), size)?, room))
+                work(app, material, secret.expose())
             })
             .await
         }

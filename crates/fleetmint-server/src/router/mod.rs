@@ -23,7 +23,9 @@ use crate::http::prefix::Prefix;
 use crate::http::problem::{self, Kind, Problem};
 use crate::http::{accept, answer_headers, compress, host};
 use crate::operation::Operation;
-use crate::{access, audit, devices, enrolment, health, idempotency, identity, models, oauth2, provisioning, scrape};
+use crate::{
+    access, audit, boards, devices, enrolment, health, idempotency, identity, models, oauth2, provisioning, scrape,
+};
 use observe::{Observer, Route};
 use openapi::Document;
 
@@ -55,6 +57,17 @@ fn operations(document: &Document) -> Vec<Served> {
         json(ListAudit, routes!(audit::http::list_audit)),
         other(GetProvisioning, routes!(provisioning::http::get_provisioning)),
         json(PatchProvisioning, routes!(provisioning::http::patch_provisioning)),
+        json(
+            VerifyProvisioning,
+            routes!(provisioning::http::verify::verify_provisioning),
+        ),
+        json(BeginFlash, routes!(boards::http::begin_flash)),
+        json(ListFlashes, routes!(boards::http::list_flashes)),
+        json(GetFlash, routes!(boards::http::get_flash)),
+        json(EndFlash, routes!(boards::http::end_flash)),
+        json(ListBoards, routes!(boards::http::list_boards)),
+        json(GetBoard, routes!(boards::http::get_board)),
+        json(ListBoardFlashes, routes!(boards::http::list_board_flashes)),
         // For everybody.
         other(GetDiscovery, routes!(oauth2::get_discovery)),
         other(GetJwks, routes!(oauth2::get_jwks)),
@@ -73,6 +86,7 @@ pub const PROBLEMS: &[&[Kind]] = &[
     idempotency::http::KINDS,
     models::http::KINDS,
     provisioning::http::KINDS,
+    boards::http::KINDS,
     identity::http::KINDS,
     oauth2::KINDS,
 ];

@@ -32,6 +32,7 @@ use crate::operation::{Call, Operation, Who};
         (name = "device models", description = "Types of devices and their provisioning values"),
         (name = "devices", description = "Devices and their provisioning values"),
         (name = "provisioning", description = "NVS images for devices"),
+        (name = "boards", description = "Boards, the devices that they carry, and how these got there"),
         (name = "identity", description = "A device's OAuth2 client at its identity provider"),
         (name = "audit", description = "Who read or changed what, and when"),
         (name = "built-in identity provider", description = "OAuth2 for devices, without Keycloak"),

@@ -54,7 +54,8 @@ async fn every_endpoint_is_guarded_or_intentionally_public() {
         } else {
             &device["id"]
         };
-        let path = path.replace("{id}", &id.to_string());
+        let path = path.replace("{id}", &id.to_string()).replace("{n}", "1");
+        let path = path.replace("{mac}", "60:55:f9:aa:00:01");
         let answer = server.anonymous(method.clone(), &path).await;
         assert_eq!(answer.problem(), problem(401, "unauthorized", &[]), "{method} {path}");
         assert!(

@@ -114,6 +114,8 @@ async fn a_failed_operation_is_recorded_with_its_reason() {
     let null = Value::Null;
     let device_path = format!("/api/devices/{}", device["id"]);
     let erased = json!({"data": BASE64_STANDARD.encode([0xFF; 0x3000])});
+    let flash = crate::boards::flash_onto("60:55:f9:aa:00:01");
+    let no_flash = format!("{device_path}/flashes/99");
     let calls: &[(&str, Method, &str, Value, &Value, Value)] = &[
         (
             "create_device_model",
@@ -220,6 +222,30 @@ async fn a_failed_operation_is_recorded_with_its_reason() {
             null.clone(),
         ),
         (
+            "verify_provisioning",
+            Method::POST,
+            "/api/devices/99/provisioning/verify",
+            json!({"values": {}}),
+            &json!(99),
+            null.clone(),
+        ),
+        (
+            "begin_flash",
+            Method::POST,
+            "/api/devices/99/flashes",
+            flash.clone(),
+            &json!(99),
+            null.clone(),
+        ),
+        (
+            "end_flash",
+            Method::PATCH,
+            &no_flash,
+            json!({"outcome": "failed", "sectors": 0, "bytes": 0}),
+            &device["id"],
+            json!(1),
+        ),
+        (
             "sync_identity",
             Method::POST,
             "/api/devices/99/identity/sync",
@@ -265,7 +291,7 @@ async fn a_failed_operation_is_recorded_with_its_reason() {
     assert_eq!(items(&server, "outcome=failed").await.len(), calls.len());
     assert_eq!(items(&server, "outcome=succeeded").await.len(), 2);
     assert_eq!(items(&server, "model=99").await.len(), 3);
-    assert_eq!(items(&server, "model=1&outcome=failed").await.len(), 4);
+    assert_eq!(items(&server, "model=1&outcome=failed").await.len(), 5);
     server.stop().await;
 }
 

@@ -15,6 +15,7 @@ mod access;
 mod adoption;
 mod answers;
 mod audit;
+mod boards;
 mod clients;
 mod compression;
 mod connections;

@@ -25,6 +25,13 @@ async fn unknown_paths_and_malformed_ids_are_404() {
         "/api/devices/99999999999999999999",
         "/api/devices/one/provisioning",
         "/api/device-models/one",
+        "/api/devices/1/flashes",
+        "/api/devices/1/flashes/1",
+        "/api/devices/1/flashes/one",
+        "/api/boards/60:55:f9:aa:00:01",
+        "/api/boards/60:55:f9:aa:00:01/flashes",
+        "/api/boards/60:55:f9:aa:00",
+        "/api/boards/1",
     ] {
         assert_eq!(
             server.get(path).await.problem(),
@@ -35,11 +42,17 @@ async fn unknown_paths_and_malformed_ids_are_404() {
     server.stop().await;
 }
 
+/// A path of this template.
+fn path_of_nothing(template: &str) -> String {
+    let path = template.replace("{id}", "1").replace("{n}", "1");
+    path.replace("{mac}", "60:55:f9:aa:00:01")
+}
+
 #[tokio::test]
 async fn allow_lists_exactly_the_methods_that_a_route_answers() {
     let server = Server::start().await;
     let documented = server.document()["paths"].as_object().unwrap();
-    let mut paths: Vec<String> = documented.keys().map(|path| path.replace("{id}", "1")).collect();
+    let mut paths: Vec<String> = documented.keys().map(|path| path_of_nothing(path)).collect();
     assert!(
         paths.len() > 10 && !paths.iter().any(|path| path.contains('{')),
         "{paths:?}"
@@ -254,6 +267,13 @@ async fn a_content_coding_is_415_wherever_there_is_a_body() {
         (Method::POST, "/api/devices", "application/json"),
         (Method::PATCH, "/api/devices/1", "application/json"),
         (Method::POST, "/api/devices/1/provisioning/patch", "application/json"),
+        (Method::POST, "/api/devices/1/provisioning/verify", "application/json"),
+        (Method::POST, "/api/devices/1/flashes", "application/json"),
+        (
+            Method::PATCH,
+            "/api/devices/1/flashes/1",
+            "application/merge-patch+json",
+        ),
         (Method::POST, "/oauth2/token", "application/x-www-form-urlencoded"),
     ] {
         let ask = async |codings: &[&str]| {

@@ -353,6 +353,15 @@ impl Server {
             .push(secret.to_owned());
     }
 
+    /// The device's values in its image, by their keys. The client's secret is kept secret from now on.
+    pub(crate) async fn values(&self, device: &Value) -> serde_json::Map<String, Value> {
+        let strings = nvs::strings(&self.image(device, 0x6000).await.body);
+        for (_, secret) in strings.iter().filter(|(key, _)| key == "client_secret") {
+            self.keep_secret(secret);
+        }
+        strings.into_iter().map(|(key, value)| (key, value.into())).collect()
+    }
+
     async fn send(&self, method: Method, path: &str, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
@@ -400,14 +409,21 @@ impl Server {
         }
     }
 
-    /// The document's entry for a path; numbers in the path are ids.
+    /// The document's entry for a path.
     fn documented(&self, path: &str) -> Option<&Value> {
-        let is_id = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        let template: Vec<&str> = path
-            .split('/')
-            .map(|part| if is_id(part) { "{id}" } else { part })
-            .collect();
-        self.document["paths"].get(template.join("/"))
+        let fits = |template: &str| {
+            let (mut parts, mut wanted) = (path.split('/'), template.split('/'));
+            loop {
+                match (parts.next(), wanted.next()) {
+                    (None, None) => return true,
+                    (Some(part), Some(wanted)) if part == wanted => {}
+                    (Some(part), Some(wanted)) if !part.is_empty() && wanted.starts_with('{') => {}
+                    _ => return false,
+                }
+            }
+        };
+        let mut paths = self.document["paths"].as_object().unwrap().iter();
+        paths.find(|(template, _)| fits(template)).map(|(_, item)| item)
     }
 
     pub(crate) fn assert_no_secret(&self, text: &str, where_: &str) {
