@@ -4,6 +4,10 @@
 mod admin;
 #[cfg(feature = "serve")]
 mod adopt;
+#[cfg(feature = "cable")]
+mod board;
+#[cfg(feature = "cable")]
+mod chip;
 #[cfg(feature = "client")]
 mod client;
 mod completions;
@@ -35,6 +39,7 @@ mod serve;
 mod settings;
 #[cfg(unix)]
 mod signals;
+mod size;
 mod standard_output;
 #[cfg(feature = "serve")]
 mod stop;
@@ -72,6 +77,9 @@ enum Command {
     Admin(admin::Command),
     #[cfg(feature = "serve")]
     Adopt(adopt::Adopt),
+    #[cfg(feature = "cable")]
+    #[command(subcommand)]
+    Board(board::Command),
     #[command(subcommand)]
     Nvs(nvs::Command),
     #[cfg(feature = "client")]
@@ -102,6 +110,8 @@ fn main() -> ExitCode {
         Command::Admin(command) => admin::run(&command),
         #[cfg(feature = "serve")]
         Command::Adopt(command) => adopt::run(&command),
+        #[cfg(feature = "cable")]
+        Command::Board(command) => board::run(&command),
         Command::Nvs(command) => nvs::run(&command),
         #[cfg(feature = "client")]
         Command::Login(arguments) => login::run(&arguments),

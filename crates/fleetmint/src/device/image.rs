@@ -7,7 +7,7 @@ use clap::Args;
 use crate::client::{Options, Server};
 use crate::exit::Failure;
 use crate::files;
-use crate::nvs;
+use crate::size;
 use crate::terminal::say;
 
 /// Download the image of a device's NVS partition
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     output: PathBuf,
 
     /// The size of the board's partition, such as 24576, 0x6000 or 24K; ESP-IDF's default partition tables have 0x6000
-    #[arg(long, value_name = "SIZE", value_parser = nvs::parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     size: usize,
 
     /// Replace a table or keys

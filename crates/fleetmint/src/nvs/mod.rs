@@ -15,9 +15,6 @@ mod repair;
 
 use clap::Subcommand;
 
-#[cfg(feature = "client")]
-pub(crate) use arguments::size::parse as parse_size;
-
 use crate::exit::Failure;
 
 /// Create, read, check, repair and change images of NVS partitions

@@ -26,6 +26,12 @@ fn nvs() {
     expect_file!["help/nvs.txt"].assert_eq(&of("nvs"));
 }
 
+#[cfg(feature = "cable")]
+#[test]
+fn board() {
+    expect_file!["help/board.txt"].assert_eq(&of("board"));
+}
+
 #[test]
 fn completions() {
     expect_file!["help/completions.txt"].assert_eq(&of("completions"));
@@ -53,7 +59,7 @@ fn serve_admin_and_adopt() {
     expect_file!["help/adopt.txt"].assert_eq(&of("adopt"));
 }
 
-#[cfg(all(feature = "client", feature = "serve"))]
+#[cfg(all(feature = "cable", feature = "client", feature = "serve"))]
 #[test]
 fn the_program_and_no_command_without_a_snapshot() {
     let help = Folder::new().run(["--help"]).done().stdout;
@@ -64,6 +70,7 @@ fn the_program_and_no_command_without_a_snapshot() {
             "serve",
             "admin",
             "adopt",
+            "board",
             "nvs",
             "login",
             "logout",

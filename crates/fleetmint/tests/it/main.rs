@@ -13,6 +13,10 @@
 mod admin;
 #[cfg(feature = "serve")]
 mod adopt;
+#[cfg(feature = "cable")]
+mod bench;
+#[cfg(feature = "cable")]
+mod board;
 mod command_tree;
 mod completions;
 #[cfg(all(feature = "client", feature = "serve"))]

@@ -11,9 +11,10 @@ use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::storage::{self, Mode, ReadOnlySlice, SliceFlash, Storage};
 use zeroize::Zeroizing;
 
-use super::{keys, size};
+use super::keys;
 use crate::exit::Failure;
 use crate::files;
+use crate::size;
 use crate::terminal::{say, warn};
 
 #[derive(Debug, Args)]

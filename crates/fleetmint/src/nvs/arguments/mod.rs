@@ -4,5 +4,4 @@ pub(super) mod image;
 pub(super) mod keys;
 pub(super) mod opened_as;
 pub(super) mod outdir;
-pub(super) mod size;
 pub(super) mod tables;

@@ -9,9 +9,9 @@ use fleetmint_nvs::layout::{PAGE_SIZE, READ_WRITE_MIN, Version};
 use zeroize::Zeroizing;
 
 use super::outdir::Outdir;
-use super::size;
 use crate::exit::Failure;
 use crate::files;
+use crate::size;
 use crate::terminal::{Progress, warn};
 
 /// The positional arguments in the help.

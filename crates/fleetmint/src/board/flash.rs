@@ -1,0 +1,121 @@
+//! What of a flash is read or written: a partition, or all of it.
+
+use std::ops::Range;
+
+use clap::Args;
+use fleetmint_board::flash_dump::SECTOR;
+use fleetmint_board::partition_table::{self, Partition, PartitionTable, quoted_name};
+use fleetmint_board::wiped::Wiped;
+
+use crate::chip::Chip;
+use crate::exit::Failure;
+use crate::size;
+use crate::terminal::{Progress, warn};
+
+/// Where the partition table is.
+#[derive(Debug, Args)]
+pub(super) struct TableOffset {
+    /// The offset of the partition table in the flash
+    #[arg(long, value_name = "OFFSET", default_value = "0x8000", value_parser = size::parse)]
+    partition_table_offset: usize,
+}
+
+/// A part of the flash.
+#[derive(Debug, Args)]
+pub(super) struct Part {
+    /// The partition [default: nvs]
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    partition: Option<String>,
+
+    /// The whole flash
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    table: TableOffset,
+}
+
+/// A part of the flash that was found.
+pub(super) struct Located {
+    /// `partition nvs`, `the whole flash`.
+    pub(super) name: String,
+    pub(super) range: Range<usize>,
+    /// Its row in the table, if it is a partition.
+    pub(super) partition: Option<Partition>,
+}
+
+impl Part {
+    pub(super) fn locate(&self, chip: &mut Chip) -> Result<Located, Failure> {
+        let flash_size = chip.identity().flash_size;
+        if self.all {
+            return Ok(Located {
+                name: "the whole flash".to_string(),
+                range: 0..flash_size,
+                partition: None,
+            });
+        }
+        let table = self.table.read(chip)?;
+        let wanted = self.partition.as_deref().unwrap_or("nvs");
+        let partition = table.find(wanted).map_err(Failure::unusable)?;
+        if let Some(misaligned) = partition.misaligned() {
+            warn(misaligned);
+        }
+        Ok(Located {
+            name: format!("partition {}", quoted_name(&partition.name)),
+            range: within(partition, flash_size)?,
+            partition: Some(partition.clone()),
+        })
+    }
+}
+
+/// The place of a partition in the flash.
+pub(super) fn within(partition: &Partition, flash_size: usize) -> Result<Range<usize>, Failure> {
+    let end = partition.offset.saturating_add(partition.size);
+    if end > flash_size {
+        return Err(Failure::no(format_args!(
+            "partition {} ends at {end:#x}, and the flash has {flash_size:#x} bytes: the partition table is for a larger flash",
+            quoted_name(&partition.name)
+        )));
+    }
+    Ok(partition.offset..end)
+}
+
+impl TableOffset {
+    pub(super) fn offset(&self) -> usize {
+        self.partition_table_offset
+    }
+
+    /// Reads the partition table.
+    pub(super) fn read(&self, chip: &mut Chip) -> Result<PartitionTable, Failure> {
+        let offset = self.partition_table_offset;
+        let rows = chip.read(offset, partition_table::SIZE, &mut || ())?;
+        // The table is read as a part of a flash from its first byte on.
+        let mut flash = vec![0xFF; offset];
+        flash.extend_from_slice(rows.as_ref());
+        let encrypted = chip.identity().security.flash_encryption;
+        PartitionTable::in_flash(&flash, offset).map_err(|error| {
+            let advice = match (encrypted, offset) {
+                (true, _) => "flash encryption is on, and covers it",
+                (false, partition_table::OFFSET) => {
+                    "name the place with --partition-table-offset if this project's is elsewhere; a board without a table has no \
+                     application yet"
+                }
+                (false, _) => "the default is 0x8000",
+            };
+            Failure::no(format_args!("{error}; {advice}"))
+        })
+    }
+}
+
+/// Reads a part of the flash, and shows the progress.
+pub(super) fn read(chip: &mut Chip, range: &Range<usize>) -> Result<Wiped, Failure> {
+    let mut progress = Progress::new("sectors read", range.len().div_ceil(SECTOR));
+    chip.read(range.start, range.len(), &mut || progress.step())
+}
+
+/// Resets the board. All is verified by then, so a failure is a warning.
+pub(super) fn finish(chip: Chip) {
+    if let Err(failure) = chip.finish() {
+        warn(failure.message);
+    }
+}

@@ -1,0 +1,514 @@
+"""A board on a cable, for tests: a simulated chip on a pseudo-terminal whose flash behaves as flash does.
+
+    .tools/venv/bin/python crates/fleetmint/tests/board_bench/board.py --chip esp32c3 --flash flash.bin [--link PORT]
+
+The chip is esp32-mock-bootloader (PyPI), which speaks the protocol of Espressif's ROM loader and stub. This program stands
+between it and the cable, and does what a real chip does and the simulated one does not:
+
+- A write erases whole sectors first, and can then only clear bits. Every bit that would have to be set is a violation.
+- What lies outside of the flash, or of the region that a write announced, is refused.
+- `read-flash` streams with as many blocks in flight as the host asks for.
+- Security: secure download mode, flash encryption, secure boot, as the chip reports them.
+
+A pseudo-terminal has no reset lines: whoever opens it finds the chip just reset into its ROM loader, as after a reset into
+download mode. `--link` is a symbolic link to the pseudo-terminal, which stays the same when the board is replugged.
+
+FLASH is a file of 4 MiB, which is created, or extended with 0xFF. It always has what the chip's flash has, so a test can look
+at it and change it. `esptool_port` in the first line of the output is a TCP port where the real esptool reads the same flash,
+past this program: `esptool --chip CHIP --port socket://127.0.0.1:PORT --before no-reset --after no-reset --no-stub read-flash …`
+
+Standard output gets one line of JSON at the start, {"port": …, "esptool_port": …, "mac": …}, and one for each line on standard
+input; the program ends with its standard input, after a last report. The lines that it reads:
+
+    report                    what happened: see `Board.report`
+    clear                     begin to count anew
+    cut-at-command N          cut the cable when command N of a connection arrives (the first is 1); it is not carried out
+    cut-at-answer N           carry out command N, and cut the cable before its answer
+    cut-after-written N       cut the cable once N more bytes are written to the flash
+    unplug                    cut the cable now
+    replug                    a new pseudo-terminal, behind the same link; no further cut
+"""
+
+import argparse
+import hashlib
+import json
+import mmap
+import os
+import pty
+import queue
+import select
+import socket
+import struct
+import sys
+import termios
+import threading
+import time
+import tty
+
+from esp32_mock_bootloader import protocol, registers, server
+from esptool.targets import CHIP_DEFS
+
+SECTOR = 4096
+ROM_BAUD = 115_200
+#: How long a sector's erase and the programming of 256 bytes take, by the data sheets of common flash chips.
+ERASE_SECONDS = 0.045
+PROGRAM_SECONDS = 0.0007
+
+NAMES = {code: name for name, code in protocol.CMD.items()}
+
+#: What a ROM loader in secure download mode still does. Source: esptool's documentation, "Secure Download Mode".
+SECURE_DOWNLOAD_COMMANDS = {
+    protocol.CMD[name]
+    for name in (
+        "SYNC", "FLASH_BEGIN", "FLASH_DATA", "FLASH_END", "FLASH_DEFL_BEGIN", "FLASH_DEFL_DATA", "FLASH_DEFL_END",
+        "SPI_SET_PARAMS", "SPI_ATTACH", "CHANGE_BAUDRATE", "GET_SECURITY_INFO",
+    )
+}  # fmt: skip
+
+SECURE_BOOT_EN = 1 << 0
+SECURE_DOWNLOAD_ENABLE = 1 << 2
+
+#: Errors of the stub.
+BAD_DATA_LEN = 0xC0
+TOO_MUCH_DATA = 0xC9
+
+
+class Cut(Exception):
+    """The cable is pulled."""
+
+
+class NorFlash(server.FlashImage):
+    """Erases the sectors of a write first, as ROM and stub do; bits only clear; counts what it did; can lose its power."""
+
+    def __init__(self, path, delays):
+        super().__init__()
+        size = len(self.data)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        have = os.fstat(file).st_size
+        if have > size:
+            sys.exit(f"{path}: it has more than {size} bytes")
+        while have < size:
+            have += os.pwrite(file, b"\xff" * (size - have), have)
+        self.data = mmap.mmap(file, size)
+        os.close(file)
+        self.delays = delays
+        self.cut_after = None
+        self.region = (0, 0)
+        self.clear()
+
+    def clear(self):
+        self.erased, self.written, self.violations = [], 0, 0
+
+    def contains(self, offset, size):
+        return offset + size <= len(self.data)
+
+    def erase_region(self, offset, size):
+        self._erase(offset, size)
+
+    def _erase(self, offset, size):
+        for sector in range(offset // SECTOR, (offset + size + SECTOR - 1) // SECTOR):
+            if self.delays:
+                time.sleep(ERASE_SECONDS)
+            self.erased.append(sector)
+            self.data[sector * SECTOR : (sector + 1) * SECTOR] = b"\xff" * SECTOR
+
+    def _program(self, offset, data):
+        if self.delays:
+            time.sleep(PROGRAM_SECONDS * ((len(data) + 255) // 256))
+        for position, byte in enumerate(data, offset):
+            if self.cut_after is not None:
+                if self.cut_after == 0:
+                    raise Cut
+                self.cut_after -= 1
+            start, end = self.region
+            if not start <= position < end:
+                self.violations += 1
+                return
+            if byte & ~self.data[position]:
+                self.violations += 1
+            self.data[position] &= byte
+            self.written += 1
+
+    def _begin(self, payload):
+        size, _blocks, _block_size, offset = struct.unpack_from("<IIII", payload)
+        if size:
+            self._erase(offset, size)
+        self.region = (offset, offset + size)
+
+    def begin_defl(self, payload):
+        super().begin_defl(payload)
+        self._begin(payload)
+
+    def begin_plain(self, payload):
+        super().begin_plain(payload)
+        self._begin(payload)
+
+    def write_defl_block(self, payload):
+        if len(payload) < 16 or self._decompressor is None:
+            return
+        (size,) = struct.unpack_from("<I", payload)
+        data = self._decompressor.decompress(payload[16 : 16 + size])
+        offset, self._defl_offset = self._defl_offset, self._defl_offset + len(data)
+        self._program(offset, data)
+
+    def write_plain_block(self, payload):
+        if len(payload) < 16:
+            return
+        (size,) = struct.unpack_from("<I", payload)
+        data = payload[16 : 16 + size]
+        offset, self._plain_offset = self._plain_offset, self._plain_offset + len(data)
+        # A padded last block may reach beyond what was announced.
+        room = max(self.region[1] - offset, 0)
+        self._program(offset, data[:room] if set(data[room:]) <= {0xFF} else data)
+
+
+class Terminal:
+    """The board's end of a pseudo-terminal."""
+
+    def __init__(self, link):
+        self.master, slave = pty.openpty()
+        tty.setraw(slave)
+        self.path = os.ttyname(slave)
+        os.close(slave)
+        self.poll = select.poll()
+        self.poll.register(self.master, select.POLLIN)
+        if link:
+            fresh = link + ".new"
+            os.symlink(self.path, fresh)
+            os.replace(fresh, link)
+
+    def is_open(self):
+        """Whether a program has the port open."""
+        return not any(event & select.POLLHUP for _, event in self.poll.poll(0))
+
+    def read(self, seconds):
+        """Bytes; none if there are none yet; None if the other side has closed."""
+        for _, event in self.poll.poll(seconds * 1000):
+            if event & select.POLLIN:
+                return os.read(self.master, 65536)
+            if event & select.POLLHUP:
+                return None
+        return b""
+
+    def write(self, data):
+        writable = select.poll()
+        writable.register(self.master, select.POLLOUT)
+        # Nobody has to read what a board says: after a while it is lost, as on a cable.
+        while data and writable.poll(3000):
+            data = data[os.write(self.master, data[:1024]) :]
+
+    def flush(self):
+        termios.tcflush(self.master, termios.TCIOFLUSH)
+
+    def close(self):
+        os.close(self.master)
+
+
+class Connection:
+    """What `server.handle_client` takes for a connection: one program that has opened the port.
+
+    Complete commands go to the simulated chip one by one; those that a real chip answers differently are answered here.
+    """
+
+    def __init__(self, board):
+        self.board, self.options, self.flash = board, board.options, board.flash
+        self.buffer = bytearray()
+        self.number = 0
+        self.stub = False
+        self.baud = ROM_BAUD
+        self.next_baud = None
+        self.opened = time.monotonic()
+
+    def set_timeout(self, _seconds):
+        pass
+
+    def ignore_eof_for_disconnect(self):
+        return False
+
+    def abort_empty_session(self):
+        return False
+
+    def close(self):
+        pass
+
+    def _wait(self, size):
+        """As long as so many bytes take, with a start and a stop bit each."""
+        if self.options.baud_delay:
+            time.sleep(size * 10 / self.baud)
+
+    def sendall(self, data):
+        if self.board.cut_at == ("answer", self.number):
+            raise Cut
+        self._wait(len(data))
+        self.board.sent += len(data)
+        self.board.terminal.write(data)
+        self.board.answered = time.monotonic() - self.opened
+        if self.next_baud:
+            self.baud, self.next_baud = self.next_baud, None
+
+    def _receive(self, seconds):
+        if self.board.unplugged.is_set():
+            raise Cut
+        data = self.board.terminal.read(seconds)
+        if data:
+            self.board.received += len(data)
+            self._wait(len(data))
+            self.buffer += data
+        return data
+
+    def _frame(self):
+        """The next frame as it came, or none."""
+        end = bytes([protocol.SLIP_END])
+        while self.buffer.startswith(end * 2):
+            del self.buffer[0]
+        start = self.buffer.find(end)
+        if start < 0:
+            self.buffer.clear()
+            return None
+        stop = self.buffer.find(end, start + 1)
+        if stop < 0:
+            return None
+        frame = bytes(self.buffer[start : stop + 1])
+        del self.buffer[: stop + 1]
+        return frame
+
+    def recv(self, _size):
+        """The next command that the simulated chip answers."""
+        while True:
+            frame = self._frame()
+            if frame is None:
+                data = self._receive(0.02)
+                if data is None:
+                    return b""
+                if not data:
+                    raise socket.timeout
+                continue
+            decoded = server.slip_decode_frames(frame)
+            if not decoded or len(decoded[0]) < 8 or decoded[0][0] != 0:
+                continue
+            command, payload = decoded[0][1], decoded[0][8:]
+            self.number += 1
+            self.board.names.append(NAMES.get(command, f"{command:#04x}"))
+            self.board.times.append(time.monotonic() - self.opened)
+            if self.board.cut_at == ("command", self.number):
+                raise Cut
+            if not self._answer(command, payload):
+                return frame
+
+    def _refuse(self, command, error):
+        self.sendall(server.make_response(command, status=1, error=error, stub=self.stub))
+        return True
+
+    def _answer(self, command, payload):
+        """Answers a command in place of the simulated chip; whether it did."""
+        if self.options.secure_download and command not in SECURE_DOWNLOAD_COMMANDS:
+            return self._refuse(command, protocol.ROM_INVALID_MESSAGE)
+        name = NAMES.get(command)
+        if name == "GET_SECURITY_INFO":
+            return self._security_info(command)
+        if name == "READ_REG" and self._register(command, payload):
+            return True
+        if name in ("FLASH_BEGIN", "FLASH_DEFL_BEGIN"):
+            size, _blocks, _block_size, offset = struct.unpack_from("<IIII", payload)
+            if not self.flash.contains(offset, size):
+                return self._refuse(command, BAD_DATA_LEN)
+        if name in ("ERASE_REGION", "SPI_FLASH_MD5", "READ_FLASH", "READ_FLASH_SLOW"):
+            offset, size = struct.unpack_from("<II", payload)
+            if not self.flash.contains(offset, size):
+                return self._refuse(command, BAD_DATA_LEN)
+            if name == "ERASE_REGION" and (offset % SECTOR or size % SECTOR):
+                return self._refuse(command, BAD_DATA_LEN)
+        if name == "MEM_END" and struct.unpack_from("<I", payload)[0] == 0:
+            self.stub = True
+        if name == "CHANGE_BAUDRATE":
+            # The answer still comes at the old speed.
+            self.next_baud = struct.unpack_from("<I", payload)[0]
+        if name == "READ_FLASH" and self.stub:
+            return self._read_flash(command, payload)
+        return False
+
+    def _security_info(self, command):
+        chip = CHIP_DEFS[self.options.chip]
+        if not server.chips.PROFILES[self.options.chip].supports_security_info:
+            return self._refuse(command, protocol.ROM_INVALID_MESSAGE)
+        flags = SECURE_BOOT_EN * self.options.secure_boot | SECURE_DOWNLOAD_ENABLE * self.options.secure_download
+        info = struct.pack("<IB7xII", flags, int(self.options.flash_encryption), chip.IMAGE_CHIP_ID, 0)
+        # The stub ends its answers with two bytes, the ROM loader with four.
+        info += bytes(2 if self.stub else 4)
+        self.sendall(server.slip_encode(struct.pack("<BBHI", 1, command, len(info), 0) + info))
+        return True
+
+    def _register(self, command, payload):
+        """The eFuse of an ESP32 that says whether its flash is encrypted: others report it with the security info."""
+        chip = CHIP_DEFS[self.options.chip]
+        if self.options.chip != "esp32" or not self.options.flash_encryption:
+            return False
+        if struct.unpack_from("<I", payload)[0] != chip.EFUSE_SPI_BOOT_CRYPT_CNT_REG:
+            return False
+        # One of the seven bits of FLASH_CRYPT_CNT: an odd number of them means that it is on.
+        self.sendall(server.make_response(command, value=1 << 20, stub=self.stub))
+        return True
+
+    def _read_flash(self, command, payload):
+        offset, size, block, in_flight = struct.unpack_from("<IIII", payload)
+        self.sendall(server.make_response(command, stub=True))
+        sent = acknowledged = 0
+        while acknowledged < size:
+            while sent < size and sent - acknowledged < block * in_flight:
+                count = min(block, size - sent)
+                self.sendall(server.slip_encode(self.flash.read(offset + sent, count)))
+                sent += count
+            frame = self._frame()
+            if frame is None:
+                if self._receive(3) in (None, b""):
+                    return True
+                continue
+            decoded = server.slip_decode_frames(frame)
+            if decoded and len(decoded[0]) >= 4:
+                acknowledged = struct.unpack_from("<I", decoded[0])[0]
+        self.sendall(server.slip_encode(hashlib.md5(self.flash.read(offset, size)).digest()))
+        return True
+
+
+class Board:
+    def __init__(self, options):
+        self.options = options
+        self.flash = NorFlash(options.flash, options.flash_delay)
+        self.unplugged = threading.Event()
+        self.plugged = queue.Queue()
+        self.cut_at = None
+        self.connections = 0
+        self.clear()
+        self.terminal = Terminal(options.link)
+
+    def clear(self):
+        self.names, self.times, self.answered = [], [], 0
+        self.received, self.sent, self.was_cut = 0, 0, False
+        self.flash.clear()
+
+    def report(self):
+        return {
+            # The connections of programs so far, and the commands since the last `clear`.
+            "connections": self.connections,
+            "commands": len(self.names),
+            "names": self.names,
+            # When each command arrived, and when the last byte was sent: seconds since the port was opened.
+            "times": self.times,
+            "answered": self.answered,
+            # Bytes on the cable, as the board sees them.
+            "received": self.received,
+            "sent": self.sent,
+            # The sectors that were erased, in order, and the bytes that were written.
+            "erased": self.flash.erased,
+            "written": self.flash.written,
+            # Bits that a write would have had to set, and writes outside of what was announced.
+            "violations": self.flash.violations,
+            "cut": self.was_cut,
+        }
+
+    def serve(self):
+        """One program after the other, until the end of the process."""
+        while True:
+            try:
+                if self.terminal.is_open():
+                    self.connections += 1
+                    self._connection()
+                    self.terminal.flush()
+                elif self.unplugged.is_set():
+                    raise Cut
+                else:
+                    time.sleep(0.01)
+            except Cut:
+                self.was_cut = True
+                self.terminal.close()
+                self.plugged.get()
+                self.unplugged.clear()
+                self.cut_at = self.flash.cut_after = None
+                self.terminal = Terminal(self.options.link)
+                self.plugged.task_done()
+
+    def _connection(self):
+        connection = Connection(self)
+        if self.options.mode == "download":
+            server.handle_client(
+                connection, threading.Event(), self.options.chip, exit_on_disconnect=True, flash=self.flash
+            )
+            return
+        said = 0
+        while connection._receive(0.1) is not None:
+            connection.buffer.clear()
+            if self.options.mode == "application":
+                text = f"I ({312 + 100 * said}) main: the application runs\r\n"
+                if said == 0:
+                    text = "rst:0x1 (POWERON),boot:0x8 (SPI_FAST_FLASH_BOOT)\r\n" + text
+                self.terminal.write(text.encode())
+                said += 1
+
+    def obey(self, line):
+        match line.split():
+            case ["report"]:
+                return self.report()
+            case ["clear"]:
+                self.clear()
+            case ["cut-at-command", number]:
+                self.cut_at = ("command", int(number))
+            case ["cut-at-answer", number]:
+                self.cut_at = ("answer", int(number))
+            case ["cut-after-written", number]:
+                self.flash.cut_after = int(number)
+            case ["unplug"]:
+                self.unplugged.set()
+            case ["replug"]:
+                self.unplugged.set()
+                self.plugged.put(None)
+                self.plugged.join()
+            case _:
+                return {"error": f"no such command: {line.strip()}"}
+        return {}
+
+    def esptool_port(self):
+        """A TCP port where the real esptool reads the flash from the ROM loader."""
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def accept():
+            while True:
+                client, _ = listener.accept()
+                server.handle_client(
+                    server.BootloaderConnection(sock=client),
+                    threading.Event(),
+                    self.options.chip,
+                    exit_on_disconnect=True,
+                    flash=self.flash,
+                )
+
+        threading.Thread(target=accept, daemon=True).start()
+        return listener.getsockname()[1]
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--chip", default="esp32c3", choices=sorted(CHIP_DEFS))
+    arguments.add_argument("--flash", required=True, help="the file of the flash")
+    arguments.add_argument("--link", help="a symbolic link to the pseudo-terminal")
+    arguments.add_argument("--mac", help="the MAC address, as aa:bb:cc:dd:ee:ff")
+    arguments.add_argument("--mode", default="download", choices=["download", "application", "silent"])
+    arguments.add_argument("--secure-download", action="store_true", help="the chip is in secure download mode")
+    arguments.add_argument("--secure-boot", action="store_true", help="the chip reports secure boot")
+    arguments.add_argument("--flash-encryption", action="store_true", help="the chip reports flash encryption")
+    arguments.add_argument("--baud-delay", action="store_true", help="bytes take as long as at the line's speed")
+    arguments.add_argument("--flash-delay", action="store_true", help="erases and writes take as long as a real flash's")
+    options = arguments.parse_args()
+    if options.mac:
+        mac = tuple(bytes.fromhex(options.mac.replace(":", "")))
+        registers.mac_bytes_for_chip = lambda _chip: mac
+    board = Board(options)
+    mac = ":".join(f"{byte:02x}" for byte in registers.mac_bytes_for_chip(options.chip))
+    ready = {"port": options.link or board.terminal.path, "esptool_port": board.esptool_port(), "mac": mac}
+    print(json.dumps(ready), flush=True)
+    threading.Thread(target=board.serve, daemon=True).start()
+    for line in sys.stdin:
+        print(json.dumps(board.obey(line)), flush=True)
+    print(json.dumps(board.report()), flush=True)
+
+
+main()
