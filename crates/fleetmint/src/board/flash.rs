@@ -20,19 +20,26 @@ pub(super) struct TableOffset {
     partition_table_offset: usize,
 }
 
-/// A part of the flash.
+/// A partition.
 #[derive(Debug, Args)]
-pub(super) struct Part {
-    /// The partition [default: nvs]
-    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+pub(super) struct NamedPartition {
+    /// The partition [default: nvs, or the only partition of type nvs]
+    #[arg(long, value_name = "NAME")]
     partition: Option<String>,
-
-    /// The whole flash
-    #[arg(long)]
-    all: bool,
 
     #[command(flatten)]
     table: TableOffset,
+}
+
+/// A partition, or all of the flash.
+#[derive(Debug, Args)]
+pub(super) struct Part {
+    #[command(flatten)]
+    partition: NamedPartition,
+
+    /// The whole flash
+    #[arg(long, conflicts_with = "partition")]
+    all: bool,
 }
 
 /// A part of the flash that was found.
@@ -46,25 +53,41 @@ pub(super) struct Located {
 
 impl Part {
     pub(super) fn locate(&self, chip: &mut Chip) -> Result<Located, Failure> {
-        let flash_size = chip.identity().flash_size;
         if self.all {
             return Ok(Located {
                 name: "the whole flash".to_string(),
-                range: 0..flash_size,
+                range: 0..chip.identity().flash_size,
                 partition: None,
             });
         }
+        let (partition, _) = self.partition.locate(chip)?;
+        Ok(Located {
+            name: format!("partition {}", quoted_name(&partition.name)),
+            range: within(&partition, chip.identity().flash_size)?,
+            partition: Some(partition),
+        })
+    }
+}
+
+impl NamedPartition {
+    /// Reads the table, and finds the partition in it.
+    pub(super) fn locate(&self, chip: &mut Chip) -> Result<(Partition, PartitionTable), Failure> {
         let table = self.table.read(chip)?;
-        let wanted = self.partition.as_deref().unwrap_or("nvs");
-        let partition = table.find(wanted).map_err(Failure::unusable)?;
+        let partition = self.find(&table).map_err(Failure::unusable)?.clone();
         if let Some(misaligned) = partition.misaligned() {
             warn(misaligned);
         }
-        Ok(Located {
-            name: format!("partition {}", quoted_name(&partition.name)),
-            range: within(partition, flash_size)?,
-            partition: Some(partition.clone()),
-        })
+        Ok((partition, table))
+    }
+
+    fn find<'a>(&self, table: &'a PartitionTable) -> Result<&'a Partition, partition_table::Error> {
+        const DEFAULT: &str = "nvs";
+        let wanted = self.partition.as_deref().unwrap_or(DEFAULT);
+        let mut nvs = table.partitions().iter().filter(|partition| partition.is_nvs());
+        match (table.find(wanted), nvs.next(), nvs.next()) {
+            (Err(_), Some(only), None) if self.partition.is_none() => Ok(only),
+            (found, ..) => found,
+        }
     }
 }
 

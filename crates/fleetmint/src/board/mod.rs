@@ -6,6 +6,8 @@ mod info;
 mod list;
 mod nvs;
 mod restore;
+#[cfg(feature = "client")]
+mod verify;
 
 use clap::Subcommand;
 
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Info(info::Arguments),
     Backup(backup::Arguments),
     Restore(restore::Arguments),
+    #[cfg(feature = "client")]
+    Verify(verify::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
@@ -31,5 +35,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Info(arguments) => info::run(arguments),
         Command::Backup(arguments) => backup::run(arguments),
         Command::Restore(arguments) => restore::run(arguments),
+        #[cfg(feature = "client")]
+        Command::Verify(arguments) => verify::run(arguments),
     }
 }

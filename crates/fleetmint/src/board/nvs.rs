@@ -1,11 +1,15 @@
 //! What an NVS partition on a chip holds: how full it is, and which device's values.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use fleetmint_board::flash_dump::check_nvs;
 use fleetmint_board::partition_table::{Partition, PartitionTable};
 use fleetmint_board::provisioning::{NAMESPACE, Setting};
+use fleetmint_board::wiped::Wiped;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::layout::PAGE_SIZE;
-use fleetmint_nvs::storage::{Listed, Mode, ReadOnlySlice, SliceFlash, Storage, Value, check_key};
+use fleetmint_nvs::storage::{Flash, Listed, Mode, ReadOnlySlice, SliceFlash, Stats, Storage, Value, check_key};
 use serde::Serialize;
 
 use super::flash::{read, within};
@@ -48,6 +52,55 @@ pub(super) struct Device {
     pub(super) client_id: Option<String>,
 }
 
+/// What the firmware finds in a partition after its start.
+pub(super) struct Opened {
+    pub(super) encrypted: bool,
+    pub(super) stats: Stats,
+    pub(super) repairs: usize,
+    pub(super) listed: Vec<Listed>,
+}
+
+/// Why a partition has no values to show.
+pub(super) struct Unreadable {
+    pub(super) encrypted: bool,
+    pub(super) reason: String,
+}
+
+/// Opens what a partition holds as the firmware does. Its start repairs what it finds: here that happens in memory.
+pub(super) fn open(content: &mut Wiped, partition: &Partition, keys: &[Keys]) -> Result<Opened, Unreadable> {
+    let unreadable = |encrypted, error: &dyn Display| Unreadable {
+        encrypted,
+        reason: error.to_string(),
+    };
+    check_nvs(content.as_ref()).map_err(|error| unreadable(false, &error))?;
+    let key = match check_key(content.as_ref(), None) {
+        Ok(()) => None,
+        Err(error) => {
+            let mut keys = keys.iter().map(Keys::xts);
+            let fitting = keys.find(|key| check_key(content.as_ref(), Some(key)).is_ok());
+            Some(fitting.ok_or_else(|| unreadable(true, &error))?)
+        }
+    };
+    let encrypted = key.is_some();
+    let opened = if partition.readonly {
+        Storage::open(ReadOnlySlice::new(content.as_ref()), Mode::ReadOnly, key).and_then(list)
+    } else {
+        Storage::open(SliceFlash::new(content.as_mut()), Mode::ReadWrite, key).and_then(list)
+    };
+    let (stats, repairs, listed) = opened.map_err(|error| unreadable(encrypted, &error))?;
+    Ok(Opened {
+        encrypted,
+        stats,
+        repairs,
+        listed,
+    })
+}
+
+fn list<F: Flash>(mut storage: Storage<F>) -> Result<(Stats, usize, Vec<Listed>), fleetmint_nvs::Error> {
+    let (stats, repairs) = (storage.stats(), storage.repairs().len());
+    Ok((stats, repairs, storage.list()?))
+}
+
 /// Reads a partition and looks into it. Nothing is changed.
 pub(super) fn look(chip: &mut Chip, partition: &Partition, keys: &[Keys]) -> Result<Nvs, Failure> {
     let range = within(partition, chip.identity().flash_size)?;
@@ -59,78 +112,46 @@ pub(super) fn look(chip: &mut Chip, partition: &Partition, keys: &[Keys]) -> Res
         nvs.error = Some("it has the flag encrypted, so flash encryption covers it: NVS cannot work there".to_string());
         return Ok(nvs);
     }
-    let mut content = read(chip, &range)?;
-    if let Err(error) = check_nvs(content.as_ref()) {
-        nvs.error = Some(error.to_string());
-        return Ok(nvs);
-    }
-    let plain = check_key(content.as_ref(), None);
-    nvs.encrypted = plain.is_err();
-    let key = keys.iter().map(Keys::xts);
-    let key = match plain {
-        Ok(()) => None,
-        Err(error) => match key
-            .into_iter()
-            .find(|key| check_key(content.as_ref(), Some(key)).is_ok())
-        {
-            Some(key) => Some(key),
-            None => {
-                nvs.error = Some(error.to_string());
-                return Ok(nvs);
-            }
-        },
-    };
-    // The firmware's start repairs what it finds: here that happens in memory.
-    let opened = if partition.readonly {
-        let storage = Storage::open(ReadOnlySlice::new(content.as_ref()), Mode::ReadOnly, key);
-        storage.map(|storage| describe(storage, &mut nvs, &partition.name))
-    } else {
-        let storage = Storage::open(SliceFlash::new(content.as_mut()), Mode::ReadWrite, key);
-        storage.map(|storage| describe(storage, &mut nvs, &partition.name))
-    };
-    match opened {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) | Err(error) => nvs.error = Some(error.to_string()),
+    match open(&mut read(chip, &range)?, partition, keys) {
+        Ok(opened) => {
+            nvs.encrypted = opened.encrypted;
+            nvs.entries = Some(Entries {
+                used: opened.stats.used_entries,
+                available: opened.stats.available_entries,
+                total: opened.stats.total_entries,
+                namespaces: opened.stats.namespace_count,
+            });
+            nvs.repairs = Some(opened.repairs);
+            let device = Device {
+                partition: partition.name.clone(),
+                device_key: text(&opened.listed, Setting::DeviceKey),
+                client_id: text(&opened.listed, Setting::ClientId),
+            };
+            nvs.device = (device.device_key.is_some() || device.client_id.is_some()).then_some(device);
+        }
+        Err(unreadable) => {
+            nvs.encrypted = unreadable.encrypted;
+            nvs.error = Some(unreadable.reason);
+        }
     }
     Ok(nvs)
 }
 
-fn describe<F: fleetmint_nvs::storage::Flash>(
-    mut storage: Storage<F>,
-    nvs: &mut Nvs,
-    partition: &str,
-) -> Result<(), fleetmint_nvs::Error> {
-    let stats = storage.stats();
-    nvs.entries = Some(Entries {
-        used: stats.used_entries,
-        available: stats.available_entries,
-        total: stats.total_entries,
-        namespaces: stats.namespace_count,
-    });
-    nvs.repairs = Some(storage.repairs().len());
-    let listed = storage.list()?;
-    let device = Device {
-        partition: partition.to_string(),
-        device_key: text(&listed, Setting::DeviceKey),
-        client_id: text(&listed, Setting::ClientId),
+/// The strings of the namespace `prov` as the firmware's getter returns them. They hold secrets.
+pub(super) fn strings(listed: &[Listed]) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+    let reached = |one: &&Listed| {
+        one.namespace.as_bytes() == NAMESPACE.as_bytes() && !one.orphan && !one.repeat && one.unreachable.is_none()
     };
-    nvs.device = (device.device_key.is_some() || device.client_id.is_some()).then_some(device);
-    Ok(())
+    listed.iter().filter(reached).filter_map(|one| match &one.value {
+        Ok(Value::Str(text)) => Some((String::from_utf8_lossy(one.key.as_bytes()), text.as_slice())),
+        _ => None,
+    })
 }
 
-/// A value of the namespace `prov` that is not secret.
+/// One of them that is not secret.
 fn text(listed: &[Listed], setting: Setting) -> Option<String> {
-    let found = listed.iter().find(|one| {
-        one.namespace.as_bytes() == NAMESPACE.as_bytes()
-            && one.key.as_bytes() == setting.key().as_bytes()
-            && !one.orphan
-            && !one.repeat
-            && one.unreachable.is_none()
-    })?;
-    match &found.value {
-        Ok(Value::Str(text)) => Some(String::from_utf8_lossy(text).into_owned()),
-        _ => None,
-    }
+    let (_, text) = strings(listed).find(|(key, _)| key == setting.key())?;
+    Some(String::from_utf8_lossy(text).into_owned())
 }
 
 /// The keys in the partitions of type `nvs_keys`, where flash encryption does not cover them.

@@ -38,6 +38,7 @@ pub(crate) use token::Token;
 
 /// Which server.
 #[derive(Clone, Debug, Default, Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// The server's URL [default: FLEETMINT_URL, the server of the last login, or the one that runs with the folder
     /// fleetmint-data here]

@@ -5,3 +5,5 @@ mod connection;
 mod info;
 mod list;
 mod restore;
+#[cfg(all(feature = "client", feature = "serve"))]
+mod verify;
