@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
 use super::rules::{CHIP_PATTERN, COUNT_MAX, OFFSET_MAX, PARTITION_NAME_MAX, REASON_MAX, SECTOR, SIZE_MAX, TOOL_MAX};
-use super::{BoardSort, ChangeFlash, Error, FlashOutcome, FlashSort, Mac, NewFlash, mac};
+use super::{BoardSort, ChangeFlash, Error, FlashOutcome, FlashSort, FlashState, Mac, NewFlash, mac};
 use crate::access::Caller;
 use crate::app::App;
 use crate::change::FieldChange;
 use crate::devices;
 use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, etag, tagged};
 use crate::http::extract::{Id, IdParameter, Ids, MergePatch, Object, Query};
-use crate::http::page::{ListParameters, Page, only_listing};
+use crate::http::page::{ListParameters, Page, listing, only_listing};
 use crate::http::problem::{self, Problem, kinds};
 use crate::http::schema;
 use crate::http::time::Time;
@@ -114,7 +114,7 @@ pub(crate) struct Flash {
 
 impl From<super::Flash> for Flash {
     fn from(flash: super::Flash) -> Self {
-        let state = flash.state();
+        let state = flash.state().name();
         let end = flash.end;
         Self {
             id: flash.id,
@@ -440,9 +440,28 @@ schema::parameter!(
     mac_in_request()
 );
 
+/// Which boards to list.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "documents the parameter, which is read with the others of the list"
+)]
+pub(crate) struct BoardParameters {
+    /// Only boards whose newest flash is in this state: `started`, or `ended`.
+    #[param(value_type = StateInQuery, inline, required = false)]
+    state: String,
+}
+
+schema::parameter!(
+    /// The state of a flash in a query.
+    StateInQuery,
+    state()
+);
+
 /// Lists all boards that were ever flashed.
 #[utoipa::path(
-    get, path = "/api/boards", tag = "boards", params(ListParameters<BoardSort>),
+    get, path = "/api/boards", tag = "boards", params(ListParameters<BoardSort>, BoardParameters),
     responses(
         (status = 200, description = "One page of the boards", body = Page<ListedBoard>),
         (status = 422, description = "A parameter breaks a rule"),
@@ -451,10 +470,15 @@ schema::parameter!(
 pub(crate) async fn list_boards(
     State(app): State<App>,
     _caller: Caller,
-    query: Query,
+    mut query: Query,
 ) -> Result<Json<Page<ListedBoard>>, Problem> {
-    let listing = only_listing::<BoardSort>(query)?;
-    let boards = super::list(&app, listing.clone()).await?;
+    let listing = listing::<BoardSort>(&mut query);
+    let state = query.parse("state", |text| {
+        let state = FlashState::ALL.into_iter().find(|state| state.name() == text);
+        state.ok_or_else(|| "must be started or ended".to_owned())
+    });
+    query.finish()?;
+    let boards = super::list(&app, state, listing.clone()).await?;
     let place = |board: &super::Board| board.place(listing.sort);
     Ok(Json(Page::new(&listing, boards, place, ListedBoard::from)))
 }
@@ -564,7 +588,9 @@ fn multiple_of_sector(maximum: i64) -> ObjectBuilder {
 }
 
 fn state() -> Schema {
-    schema::text().enum_values(Some(["started", "ended"])).into()
+    schema::text()
+        .enum_values(Some(FlashState::ALL.map(FlashState::name)))
+        .into()
 }
 
 fn outcome() -> Schema {

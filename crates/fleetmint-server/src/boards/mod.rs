@@ -26,7 +26,8 @@
 //!   caller asks for it (`replace_board`). The board that a device has left carries nothing, although its chip still has the
 //!   old values, until it is flashed again. The same board and the same device may be flashed as often as one likes.
 //! - A flash that fails before it wrote anything gives back what it replaced: the device is on its old board again.
-//! - A flash of a deleted device stays in the history of its board, with the device's id. The board carries nothing.
+//! - A flash of a deleted device stays in the history of its board, with the device's id. The board carries nothing. If the
+//!   flash was going on, its end cannot be reported any more.
 //!
 //! The flash that says which device a board carries has the device's id in a column of its own. Unique constraints allow one
 //! such flash for each device and for each board, so of two flashes that start at once one is refused, on any database.
@@ -90,6 +91,26 @@ pub struct Flash {
     pub started_at: Timestamp,
     /// `None` as long as its end was not reported.
     pub end: Option<End>,
+}
+
+/// How far a flash has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlashState {
+    /// Its end was not reported.
+    Started,
+    Ended,
+}
+
+impl FlashState {
+    pub const ALL: [Self; 2] = [Self::Started, Self::Ended];
+
+    /// The name in requests and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ended => "ended",
+        }
+    }
 }
 
 /// How a flash ended.
@@ -268,11 +289,10 @@ impl SortKey for BoardSort {
 }
 
 impl Flash {
-    /// `started` or `ended`.
-    pub const fn state(&self) -> &'static str {
+    pub const fn state(&self) -> FlashState {
         match self.end {
-            None => "started",
-            Some(_) => "ended",
+            None => FlashState::Started,
+            Some(_) => FlashState::Ended,
         }
     }
 
@@ -281,7 +301,7 @@ impl Flash {
         // Nothing else of it changes.
         let digest = Version::digest().text("flash").number(self.id);
         match &self.end {
-            None => digest.text(self.state()),
+            None => digest.text(self.state().name()),
             Some(end) => digest
                 .text(end.outcome.name())
                 .number(end.sectors)
@@ -454,12 +474,13 @@ pub async fn board(app: &App, mac: Mac) -> Result<(Board, Vec<Flash>), Error> {
     app.database.read(read).await
 }
 
-/// One page of all boards that were ever flashed, and one board more if there is a next page.
+/// One page of all boards that were ever flashed, and one board more if there is a next page. With `state`, only those whose
+/// newest flash is in it.
 ///
 /// # Errors
 /// Only the database's.
-pub async fn list(app: &App, listing: Listing<BoardSort>) -> Result<Vec<Board>, Error> {
+pub async fn list(app: &App, state: Option<FlashState>, listing: Listing<BoardSort>) -> Result<Vec<Board>, Error> {
     app.database
-        .read(move |connection| Ok(store::boards(connection, &listing)?))
+        .read(move |connection| Ok(store::boards(connection, state, &listing)?))
         .await
 }

@@ -127,7 +127,8 @@ impl ChangeFlash {
         self.chip.check_fixed("/chip", &flash.chip, violations);
         self.partition.check_fixed("/partition", &flash.partition, violations);
         self.tool.check_fixed("/tool", &flash.tool, violations);
-        self.state.check_fixed("/state", &flash.state().to_owned(), violations);
+        let state = flash.state().name().to_owned();
+        self.state.check_fixed("/state", &state, violations);
         self.started_at
             .check_fixed("/started_at", &flash.started_at, violations);
         let ended_at = flash.end.as_ref().map(|end| &end.at);

@@ -4,7 +4,7 @@ mod tests;
 use diesel::dsl::{exists, not};
 use jiff::Timestamp;
 
-use super::{Board, BoardSort, Carried, End, Flash, FlashSort, Mac, NewFlash, Other, Partition};
+use super::{Board, BoardSort, Carried, End, Flash, FlashSort, FlashState, Mac, NewFlash, Other, Partition};
 use crate::database::keyset::{self, Listing};
 use crate::database::prelude::*;
 use crate::database::schema::devices;
@@ -261,9 +261,18 @@ fn page(
 }
 
 /// The boards, each as its newest flash says.
-pub(super) fn boards(connection: &mut Connection, listing: &Listing<BoardSort>) -> Result<Vec<Board>, database::Error> {
+pub(super) fn boards(
+    connection: &mut Connection,
+    state: Option<FlashState>,
+    listing: &Listing<BoardSort>,
+) -> Result<Vec<Board>, database::Error> {
     let newer = later.filter(later.field(dsl::mac).eq(dsl::mac).and(later.field(dsl::id).gt(dsl::id)));
     let mut query = dsl::flashes.into_boxed().filter(not(exists(newer)));
+    query = match state {
+        Some(FlashState::Started) => query.filter(dsl::outcome.is_null()),
+        Some(FlashState::Ended) => query.filter(dsl::outcome.is_not_null()),
+        None => query,
+    };
     if let Some(pattern) = listing.pattern() {
         let chip = dsl::chip.like(pattern.clone()).escape('\\');
         query = query.filter(dsl::mac.like(pattern).escape('\\').or(chip));

@@ -518,25 +518,43 @@ async fn flashes_and_boards_are_listed_page_by_page() {
             }
         }
     };
-    let macs = |last: [u8; 4]| last.map(|last| json!(format!("60:55:f9:aa:00:{last:02x}"))).to_vec();
-    assert_eq!(collect("/api/boards?", "mac").await, macs([0xED, 0xEE, 0xEF, 0xF0]));
+    let macs = |last: &[u8]| -> Vec<Value> {
+        last.iter()
+            .map(|last| format!("60:55:f9:aa:00:{last:02x}").into())
+            .collect()
+    };
+    assert_eq!(collect("/api/boards?", "mac").await, macs(&[0xED, 0xEE, 0xEF, 0xF0]));
     assert_eq!(
         collect("/api/boards?sort=-mac", "mac").await,
-        macs([0xF0, 0xEF, 0xEE, 0xED])
+        macs(&[0xF0, 0xEF, 0xEE, 0xED])
     );
     assert_eq!(
         collect("/api/boards?sort=started_at", "mac").await,
-        macs([0xEF, 0xEE, 0xED, 0xF0])
+        macs(&[0xEF, 0xEE, 0xED, 0xF0])
     );
     assert_eq!(collect("/api/boards?q=AA:00:F0", "mac").await, [json!(first)]);
     assert!(collect("/api/boards?q=esp32s3", "mac").await.is_empty());
+    assert!(collect("/api/boards?state=started", "mac").await.is_empty());
+    begin(&server, &devices[1], &flash_onto("60:55:f9:aa:00:ef"))
+        .await
+        .expect(201);
+    assert_eq!(collect("/api/boards?state=started", "mac").await, macs(&[0xEF]));
+    assert_eq!(
+        collect("/api/boards?state=ended", "mac").await,
+        macs(&[0xED, 0xEE, 0xF0])
+    );
     let ids = collect(&format!("{}/flashes?sort=-id", device_path(&devices[0])), "id").await;
     assert_eq!(ids, [json!(5), json!(1)]);
     assert_eq!(
         collect(&format!("/api/boards/{first}/flashes?"), "id").await,
         [json!(1), json!(5)]
     );
-    for path in ["/api/boards?sort=chip", "/api/boards?limit=0", "/api/boards?device=1"] {
+    for path in [
+        "/api/boards?sort=chip",
+        "/api/boards?limit=0",
+        "/api/boards?state=done",
+        "/api/boards?device=1",
+    ] {
         assert_eq!(server.get(path).await.status, 422, "{path}");
     }
     server.stop().await;
