@@ -17,6 +17,10 @@ mod confirm;
 mod device;
 mod exit;
 mod files;
+#[cfg(all(feature = "cable", feature = "client"))]
+mod flash;
+#[cfg(all(feature = "cable", feature = "client"))]
+mod journal;
 #[cfg(any(feature = "client", feature = "serve"))]
 mod local_server;
 #[cfg(feature = "serve")]
@@ -77,6 +81,8 @@ enum Command {
     Admin(admin::Command),
     #[cfg(feature = "serve")]
     Adopt(adopt::Adopt),
+    #[cfg(all(feature = "cable", feature = "client"))]
+    Flash(flash::Arguments),
     #[cfg(feature = "cable")]
     #[command(subcommand)]
     Board(board::Command),
@@ -110,6 +116,8 @@ fn main() -> ExitCode {
         Command::Admin(command) => admin::run(&command),
         #[cfg(feature = "serve")]
         Command::Adopt(command) => adopt::run(&command),
+        #[cfg(all(feature = "cable", feature = "client"))]
+        Command::Flash(arguments) => flash::run(&arguments),
         #[cfg(feature = "cable")]
         Command::Board(command) => board::run(&command),
         Command::Nvs(command) => nvs::run(&command),

@@ -1,7 +1,7 @@
 //! Which partition of a board the plan is for.
 
 use super::Refusal;
-use crate::flash_dump::{Content, identify};
+use crate::flash_dump::identify;
 use crate::partition_table::{Error, Partition, PartitionTable, SIZE};
 
 /// The partition that a plan is for, and the partitions that may hold its keys.
@@ -26,7 +26,6 @@ pub fn table(sector: &[u8], offset: usize, flash_encryption: bool) -> Result<Par
     Err(match identify(table) {
         _ if table.iter().all(|byte| *byte == 0xFF) => Refusal::FlashErased { offset },
         _ if flash_encryption => Refusal::TableEncrypted { offset },
-        Content::Noise => Refusal::TableEncrypted { offset },
         content => Refusal::NoTable { offset, content },
     })
 }

@@ -27,7 +27,7 @@ impl Values {
 }
 
 /// A new salt for fingerprints.
-pub(super) fn salt() -> Result<[u8; 16], Failure> {
+pub(crate) fn salt() -> Result<[u8; 16], Failure> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt)
         .map_err(|error| Failure::unusable(format_args!("the operating system gives no random bytes: {error}")))?;

@@ -1,10 +1,10 @@
 //! `fleetmint nvs`: one file per subcommand; `arguments` has the arguments that several of them share.
 
-mod arguments;
+pub(crate) mod arguments;
 mod check;
 mod decrypt;
 mod diff;
-mod differences;
+pub(crate) mod differences;
 mod dump;
 mod encrypt;
 mod generate;

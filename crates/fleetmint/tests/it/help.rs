@@ -26,6 +26,12 @@ fn nvs() {
     expect_file!["help/nvs.txt"].assert_eq(&of("nvs"));
 }
 
+#[cfg(all(feature = "cable", feature = "client"))]
+#[test]
+fn flash() {
+    expect_file!["help/flash.txt"].assert_eq(&of("flash"));
+}
+
 #[cfg(feature = "cable")]
 #[test]
 fn board() {
@@ -70,6 +76,7 @@ fn the_program_and_no_command_without_a_snapshot() {
             "serve",
             "admin",
             "adopt",
+            "flash",
             "board",
             "nvs",
             "login",

@@ -23,6 +23,8 @@ mod completions;
 mod device;
 mod docs;
 mod espressif;
+#[cfg(all(feature = "cable", feature = "client"))]
+mod flash;
 #[cfg(all(feature = "client", feature = "serve"))]
 mod fleet;
 mod folder;

@@ -1,7 +1,7 @@
 //! The arguments that several subcommands share.
 
 pub(super) mod image;
-pub(super) mod keys;
+pub(crate) mod keys;
 pub(super) mod opened_as;
 pub(super) mod outdir;
-pub(super) mod tables;
+pub(crate) mod tables;

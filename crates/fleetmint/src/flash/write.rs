@@ -1,0 +1,80 @@
+//! The write itself: journal, sectors, verification.
+
+use fleetmint_board::flash_dump::SECTOR;
+use fleetmint_board::plan::Plan;
+
+use super::Stopped;
+use super::board::Board;
+use super::interrupted::Interrupted;
+use crate::chip::Chip;
+use crate::exit::Failure;
+use crate::journal::{Facts, Journal};
+use crate::terminal::Progress;
+
+/// Writes the changed sectors, and compares each with the chip's MD5. The journal is on the disk before the first is erased
+/// and goes when the last is verified.
+pub(super) fn write(
+    chip: &mut Chip,
+    board: &Board,
+    plan: &Plan,
+    interrupted: Option<&Interrupted>,
+    changed: &[usize],
+    what: &str,
+) -> Result<(), Stopped> {
+    let nvs = &board.target.nvs;
+    let facts = Facts {
+        mac: board.identity.mac.clone(),
+        partition: nvs.name.clone(),
+        offset: nvs.offset,
+        size: nvs.size,
+        started: now(),
+        what: what.to_string(),
+    };
+    // What the board held before the first of several writes that were cut off.
+    let before = interrupted.map_or(board.partition.as_ref(), |interrupted| interrupted.journal.before());
+    let journal = Journal::begin(facts, before, plan.after()).map_err(|failure| match interrupted {
+        Some(_) => Stopped::Half(failure),
+        None => Stopped::Whole(failure),
+    })?;
+    write_sectors(chip, nvs.offset, plan.after(), changed).map_err(|failure| {
+        let path = journal.path().display();
+        Stopped::Half(Failure {
+            message: format!(
+                "{}; the write was cut off: run the same command again to complete it, or `fleetmint board restore` to undo it \
+                 (what the partition held is in {path})",
+                failure.message
+            ),
+            exit: failure.exit,
+        })
+    })?;
+    Ok(journal.end()?)
+}
+
+/// Writes neighbours together, and shows the progress.
+pub(crate) fn write_sectors(
+    chip: &mut Chip,
+    offset: usize,
+    partition: &[u8],
+    changed: &[usize],
+) -> Result<(), Failure> {
+    let mut progress = Progress::new("sectors written", changed.len());
+    for run in changed.chunk_by(|sector, next| sector + 1 == *next) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            continue;
+        };
+        let (start, end) = (first * SECTOR, (last + 1) * SECTOR);
+        let bytes = partition.get(start..end).unwrap_or_default();
+        chip.write_sectors(offset + start, bytes, &mut || progress.step())?;
+    }
+    Ok(())
+}
+
+/// The time, as RFC 3339.
+fn now() -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program is where the clock is read; the time only tells a person which write it was"
+    )]
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}
