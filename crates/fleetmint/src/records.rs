@@ -76,8 +76,8 @@ pub(crate) fn print_one<R: Record>(format: Format, record: &R) -> Result<(), Fai
         Format::Table => {
             let names = R::names();
             let values = record.values();
-            let width = names.iter().map(String::len).max().unwrap_or_default();
             let lines = names.iter().zip(&values).filter(|(_, value)| !value.is_empty());
+            let width = lines.clone().map(|(name, _)| name.len()).max().unwrap_or_default();
             terminal::print_parts(lines.map(|(name, value)| {
                 let value = terminal::shown(value, usize::MAX >> 8);
                 format!("{name:width$}  {value}\n")

@@ -34,6 +34,9 @@ const ANSWER_MAX: usize = 32 << 20;
 /// The largest PEM file with authorities in bytes, as for `identity.keycloak.ca_file`.
 const AUTHORITIES_MAX: u64 = 4 << 20;
 
+/// The pauses before a call whose answer was lost is made again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+
 const CA_FILE_VARIABLE: &str = "FLEETMINT_CA_FILE";
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -173,10 +176,8 @@ impl Server {
         let expected = response
             .content_length()
             .and_then(|length| usize::try_from(length).ok());
-        let read =
-            Wiped::read(response, expected.unwrap_or_default().min(ANSWER_MAX), ANSWER_MAX).map_err(|error| {
-                Error::Unreachable(format!("{}: the answer was cut off: {}", self.address, cause(&error)))
-            })?;
+        let read = Wiped::read(response, expected.unwrap_or_default().min(ANSWER_MAX), ANSWER_MAX)
+            .map_err(|error| Error::Lost(format!("{}: the answer was cut off: {}", self.address, cause(&error))))?;
         if read.is_cut {
             return Err(Error::Strange(format!(
                 "{} answers with more than {ANSWER_MAX} bytes",
@@ -200,15 +201,26 @@ impl Server {
         let mut problem: Problem = answer.json()?;
         problem.retry_after = retry_after;
         if matches!(problem.status, 401 | 403) {
-            problem.hint = Some(format!("the token is from {}", self.token_source));
+            problem.hint = Some(match &self.token_source {
+                TokenSource::Entered => "the token was not stored".to_owned(),
+                source => format!("the token is from {source}"),
+            });
         }
         Err(Error::Problem(problem))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
+        let reason = cause(error);
+        if !error.is_connect() {
+            let reason = match error.is_timeout() {
+                true => format!("{} did not answer within {} seconds", self.address, TIMEOUT.as_secs()),
+                false => format!("{} did not answer: {reason}", self.address),
+            };
+            return Error::Lost(reason);
+        }
         let reason = match error.is_timeout() {
-            true => "it did not answer in time".to_owned(),
-            false => cause(error),
+            true => format!("no connection within {} seconds", CONNECT_TIMEOUT.as_secs()),
+            false => reason,
         };
         let hint = match reason.contains("certificate") {
             true => format!("; {CA_FILE_VARIABLE} names a PEM file with the authorities to trust"),
@@ -216,6 +228,39 @@ impl Server {
         };
         Error::Unreachable(format!("{} cannot be reached: {reason}{hint}", self.address))
     }
+
+    /// Makes a call that may be made again without harm, until there is an answer.
+    pub(super) fn call_again<'a>(&self, call: impl Fn() -> Result<Call<'a>, Error>) -> Result<Answer, Error> {
+        for pause in PAUSES {
+            match self.call(call()?) {
+                Err(Error::Lost(_)) => std::thread::sleep(pause),
+                outcome => return outcome,
+            }
+        }
+        self.call(call()?)
+    }
+
+    /// Creates something once, also if an answer is lost: the server recognizes a repeated call by its key. Without a key one
+    /// is chosen for this call alone.
+    pub(super) fn create(&self, path: &[&str], new: &impl Serialize, key: Option<&str>) -> Result<Answer, Error> {
+        let key = match key {
+            Some(key) => key.to_owned(),
+            None => random_key()?,
+        };
+        self.call_again(|| {
+            Ok(Call {
+                idempotency_key: Some(&key),
+                ..Call::sending(Method::POST, path, new)?
+            })
+        })
+    }
+}
+
+fn random_key() -> Result<String, Error> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::Strange(format!("the system has no random numbers: {error}")))?;
+    Ok(hex::encode(random))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Option<&'a str> {

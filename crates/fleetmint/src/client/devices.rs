@@ -127,13 +127,9 @@ impl Server {
         }
     }
 
-    /// Creates a device; once for a key, if one is given.
+    /// Creates a device. With a key it is created once, however often this is called within a day.
     pub(crate) fn create_device(&self, new: &NewDevice<'_>, key: Option<&str>) -> Result<Created, Error> {
-        let call = Call {
-            idempotency_key: key,
-            ..Call::sending(Method::POST, &PATH, new)?
-        };
-        let answer = self.call(call)?;
+        let answer = self.create(&PATH, new, key)?;
         Ok(Created {
             is_replayed: answer.is_replayed,
             device: answer.json()?,

@@ -17,8 +17,10 @@ const SHOWN_MAX: usize = 1000;
 /// Why a call failed.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// No connection, no answer in time, or one that was cut off. The call may have been carried out.
+    /// There is no connection: the call was not carried out.
     Unreachable(String),
+    /// There is no answer in time, or it was cut off: the call may have been carried out.
+    Lost(String),
     /// An answer that a Fleetmint server does not give.
     Strange(String),
     /// The server refused the call.
@@ -63,7 +65,7 @@ impl Error {
     /// Whether the same call may succeed later.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable(_) | Self::Lost(_) => true,
             Self::Strange(_) | Self::No(_) => false,
             Self::Problem(problem) => problem.retryable,
         }
@@ -112,7 +114,9 @@ impl fmt::Display for Problem {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(reason) | Self::Strange(reason) | Self::No(reason) => f.write_str(reason),
+            Self::Unreachable(reason) | Self::Lost(reason) | Self::Strange(reason) | Self::No(reason) => {
+                f.write_str(reason)
+            }
             Self::Problem(problem) => problem.fmt(f),
         }
     }

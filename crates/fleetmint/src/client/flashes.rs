@@ -98,7 +98,7 @@ impl Server {
     pub(crate) fn begin_flash(&self, device_id: i64, start: &FlashStart<'_>) -> Result<Flash, BeginError> {
         let id = device_id.to_string();
         let path = ["api", "devices", &id, "flashes"];
-        let outcome = Call::sending(Method::POST, &path, start).and_then(|call| self.call(call)?.json());
+        let outcome = self.create(&path, start, None).and_then(|answer| answer.json());
         outcome.map_err(|error| match error {
             Error::Problem(problem) if problem.kind() == "another-board" => BeginError::AnotherBoard(problem.detail),
             error => BeginError::Other(error),
@@ -109,7 +109,7 @@ impl Server {
     pub(crate) fn end_flash(&self, device_id: i64, flash_id: i64, end: &FlashEnd<'_>) -> Result<Flash, Error> {
         let (id, flash) = (device_id.to_string(), flash_id.to_string());
         let path = ["api", "devices", &id, "flashes", &flash];
-        self.call(Call::sending(Method::PATCH, &path, end)?)?.json()
+        self.call_again(|| Call::sending(Method::PATCH, &path, end))?.json()
     }
 
     /// Compares the strings of `prov`, as they were read from a board, with the device's current values.
@@ -120,7 +120,8 @@ impl Server {
         }
         let id = device_id.to_string();
         let path = ["api", "devices", &id, "provisioning", "verify"];
-        self.call(Call::sending(Method::POST, &path, &Body { values })?)?.json()
+        self.call_again(|| Call::sending(Method::POST, &path, &Body { values }))?
+            .json()
     }
 
     /// The board with this MAC, if the server knows it.

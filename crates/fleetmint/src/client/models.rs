@@ -80,7 +80,7 @@ impl Server {
     }
 
     pub(crate) fn create_model(&self, new: &NewModel<'_>) -> Result<Model, Error> {
-        self.call(Call::sending(Method::POST, &PATH, new)?)?.json()
+        self.create(&PATH, new, None)?.json()
     }
 
     pub(crate) fn change_model(&self, id: i64, change: &ModelChange<'_>) -> Result<Model, Error> {

@@ -103,7 +103,7 @@ impl fmt::Display for TokenSource {
             Self::Variable => f.write_str(VARIABLE),
             Self::File(path) => write!(f, "{FILE_VARIABLE}, {}", path.display()),
             Self::Login(path) | Self::DataFolder(path) => write!(f, "{}", path.display()),
-            Self::Entered => f.write_str("the one that was entered"),
+            Self::Entered => f.write_str("the terminal or standard input"),
         }
     }
 }

@@ -60,6 +60,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             device,
         })
         .collect();
-    let columns = ["id", "key", "name", "serial", "model", "board", "created_at"];
+    let columns = ["id", "key", "name", "serial", "model", "board"];
     records::print_all(arguments.format.format, &shown, columns)
 }

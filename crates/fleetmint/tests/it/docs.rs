@@ -6,7 +6,7 @@ use crate::folder::Folder;
 use crate::reference::folder as reference;
 
 /// The blocks of a language, in order.
-fn blocks<'a>(text: &'a str, language: &'a str) -> impl Iterator<Item = Vec<&'a str>> {
+pub(crate) fn blocks<'a>(text: &'a str, language: &'a str) -> impl Iterator<Item = Vec<&'a str>> {
     let mut lines = text.lines();
     std::iter::from_fn(move || {
         lines.find(|line| line.strip_prefix("```") == Some(language))?;

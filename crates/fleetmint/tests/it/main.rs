@@ -17,6 +17,8 @@ mod adopt;
 mod bench;
 #[cfg(feature = "cable")]
 mod board;
+#[cfg(all(feature = "client", feature = "serve"))]
+mod client_guide;
 mod command_tree;
 mod completions;
 #[cfg(all(feature = "client", feature = "serve"))]

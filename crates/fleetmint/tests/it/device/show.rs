@@ -14,7 +14,7 @@ fn a_device_is_named_by_id_key_or_client_id() {
     }
     let shown = fleet.run(&format!("device show {key}")).done().stdout;
     assert!(
-        shown.contains("model                tempsensor\n") && !shown.contains("wifi"),
+        shown.contains("model       tempsensor\n") && !shown.contains("wifi"),
         "{shown}"
     );
     for reference in ["99", "nosuchky", "SN-1", &key[1..], "../device-models"] {
