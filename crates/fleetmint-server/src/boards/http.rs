@@ -1,27 +1,28 @@
+pub(crate) mod board;
+mod schemas;
+
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
-use super::rules::{CHIP_PATTERN, COUNT_MAX, OFFSET_MAX, PARTITION_NAME_MAX, REASON_MAX, SECTOR, SIZE_MAX, TOOL_MAX};
-use super::{BoardSort, ChangeFlash, Error, FlashOutcome, FlashSort, FlashState, Mac, NewFlash, mac};
+use schemas::{chip, count, fixed_object, mac_in_request, offset, outcome, partition_name, reason, size, state, tool};
+
+use super::{ChangeFlash, Error, FlashSort, NewFlash};
 use crate::access::Caller;
 use crate::app::App;
 use crate::change::FieldChange;
 use crate::devices;
 use crate::http::conditional::{IfMatch, IfMatchParameter, IfNoneMatch, IfNoneMatchParameter, etag, tagged};
 use crate::http::extract::{Id, IdParameter, Ids, MergePatch, Object, Query};
-use crate::http::page::{ListParameters, Page, listing, only_listing};
+use crate::http::page::{ListParameters, Page, only_listing};
 use crate::http::problem::{self, Problem, kinds};
 use crate::http::schema;
 use crate::http::time::Time;
 use crate::idempotency::Answer;
 use crate::idempotency::http::{Creation, IdempotencyKeyParameter};
-use crate::name;
 use crate::operation::Operation;
 use crate::violation::Violation;
 
@@ -187,79 +188,6 @@ pub(crate) struct EndMembers {
     ended_at: FieldChange<Timestamp>,
 }
 
-/// A board in the list of all boards.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ListedBoard {
-    /// The MAC of its chip.
-    #[schema(schema_with = devices::http::mac)]
-    mac: String,
-    #[schema(schema_with = chip)]
-    chip: String,
-    /// The device that it carries; `null` if there is none.
-    #[schema(required)]
-    device: Option<CarriedDevice>,
-    /// When the flash ended that put the device there. `null` if there is no device, if the flash's end was never reported, or
-    /// if it failed after it had begun to write: it is then unknown what the board holds.
-    #[schema(schema_with = schema::optional_time)]
-    flashed_at: Option<Time>,
-    /// Its newest flash.
-    last_flash: Flash,
-}
-
-/// The device that a board carries.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CarriedDevice {
-    #[schema(schema_with = schema::id)]
-    id: i64,
-    #[schema(example = "k3v9x0qa")]
-    key: String,
-    #[schema(example = "Kitchen")]
-    name: String,
-}
-
-/// A board.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Board {
-    /// The MAC of its chip.
-    #[schema(schema_with = devices::http::mac)]
-    mac: String,
-    #[schema(schema_with = chip)]
-    chip: String,
-    /// The device that it carries; `null` if there is none.
-    #[schema(required)]
-    device: Option<CarriedDevice>,
-    /// When the flash ended that put the device there. `null` if there is no device, if the flash's end was never reported, or
-    /// if it failed after it had begun to write: it is then unknown what the board holds.
-    #[schema(schema_with = schema::optional_time)]
-    flashed_at: Option<Time>,
-    /// Its newest 50 flashes, newest first, those of deleted devices too.
-    flashes: Vec<Flash>,
-}
-
-/// The device that a board carries, and since when.
-fn carried(carried: Option<super::Carried>) -> (Option<CarriedDevice>, Option<Time>) {
-    let flashed_at = carried.as_ref().and_then(|carried| carried.flashed_at);
-    let device = carried.map(|carried| CarriedDevice {
-        id: carried.device_id,
-        key: carried.key,
-        name: carried.name,
-    });
-    (device, flashed_at.map(Time))
-}
-
-impl From<super::Board> for ListedBoard {
-    fn from(board: super::Board) -> Self {
-        let (device, flashed_at) = carried(board.carries);
-        Self {
-            mac: board.last.mac.to_string(),
-            chip: board.last.chip.clone(),
-            device,
-            flashed_at,
-            last_flash: board.last.into(),
-        }
-    }
-}
-
 /// Begins a flash: a tool is about to write the device's values onto a board.
 ///
 /// From then on the board carries the device, until another flash, or the end of this one, says otherwise. A device is on one
@@ -411,210 +339,6 @@ pub(crate) async fn end_flash(
     };
     let flash = super::end(&app, &caller, device, n, change).await?;
     Ok(tagged(flash.version(), Flash::from(flash)))
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Mac {
-    type Rejection = Problem;
-
-    /// The `{mac}` of the path. A text that is no MAC identifies nothing.
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let text = Path::<String>::from_request_parts(parts, state).await;
-        let mac = text.ok().and_then(|Path(text)| Self::parse(&text));
-        mac.ok_or_else(|| Error::NoBoard.into())
-    }
-}
-
-/// Documents the MAC of a path.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "documents the parameter, which is read by Mac")]
-pub(crate) struct MacParameter {
-    /// The MAC of the board's chip, in upper or lower case.
-    #[param(value_type = MacInPath, inline)]
-    mac: String,
-}
-
-schema::parameter!(
-    /// A MAC in a path.
-    MacInPath,
-    mac_in_request()
-);
-
-/// Which boards to list.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "documents the parameter, which is read with the others of the list"
-)]
-pub(crate) struct BoardParameters {
-    /// Only boards whose newest flash is in this state: `started`, or `ended`.
-    #[param(value_type = StateInQuery, inline, required = false)]
-    state: String,
-}
-
-schema::parameter!(
-    /// The state of a flash in a query.
-    StateInQuery,
-    state()
-);
-
-/// Lists all boards that were ever flashed.
-#[utoipa::path(
-    get, path = "/api/boards", tag = "boards", params(ListParameters<BoardSort>, BoardParameters),
-    responses(
-        (status = 200, description = "One page of the boards", body = Page<ListedBoard>),
-        (status = 422, description = "A parameter breaks a rule"),
-    )
-)]
-pub(crate) async fn list_boards(
-    State(app): State<App>,
-    _caller: Caller,
-    mut query: Query,
-) -> Result<Json<Page<ListedBoard>>, Problem> {
-    let listing = listing::<BoardSort>(&mut query);
-    let state = query.parse("state", |text| {
-        let state = FlashState::ALL.into_iter().find(|state| state.name() == text);
-        state.ok_or_else(|| "must be started or ended".to_owned())
-    });
-    query.finish()?;
-    let boards = super::list(&app, state, listing.clone()).await?;
-    let place = |board: &super::Board| board.place(listing.sort);
-    Ok(Json(Page::new(&listing, boards, place, ListedBoard::from)))
-}
-
-/// One board: the device that it carries, and its flashes.
-#[utoipa::path(
-    get, path = "/api/boards/{mac}", tag = "boards", params(MacParameter),
-    responses((status = 200, description = "The board", body = Board))
-)]
-pub(crate) async fn get_board(State(app): State<App>, _caller: Caller, mac: Mac) -> Result<Json<Board>, Problem> {
-    let (board, flashes) = super::board(&app, mac).await?;
-    let (device, flashed_at) = carried(board.carries);
-    Ok(Json(Board {
-        mac: board.last.mac.to_string(),
-        chip: board.last.chip,
-        device,
-        flashed_at,
-        flashes: flashes.into_iter().map(Flash::from).collect(),
-    }))
-}
-
-/// Lists a board's flashes, in the order in which they began, those of deleted devices too.
-#[utoipa::path(
-    get, path = "/api/boards/{mac}/flashes", tag = "boards", params(MacParameter, ListParameters<FlashSort>),
-    responses(
-        (status = 200, description = "One page of the flashes", body = Page<Flash>),
-        (status = 422, description = "A parameter breaks a rule"),
-    )
-)]
-pub(crate) async fn list_board_flashes(
-    State(app): State<App>,
-    _caller: Caller,
-    mac: Mac,
-    query: Query,
-) -> Result<Json<Page<Flash>>, Problem> {
-    let listing = only_listing::<FlashSort>(query)?;
-    let flashes = super::flashes_of_board(&app, mac, listing.clone()).await?;
-    Ok(Json(Page::new(&listing, flashes, super::Flash::place, Flash::from)))
-}
-
-fn mac_in_request() -> Schema {
-    schema::text()
-        .pattern(Some(mac::PATTERN))
-        .description(Some(
-            "The MAC of the board's chip: six bytes in hexadecimal digits with colons between them. Answers have it in lower \
-             case.",
-        ))
-        .examples(["60:55:f9:aa:00:01"])
-        .into()
-}
-
-fn chip() -> Schema {
-    schema::text()
-        .pattern(Some(CHIP_PATTERN))
-        .description(Some("The name of the board's chip in ESP-IDF."))
-        .examples(["esp32c3"])
-        .into()
-}
-
-fn partition_name() -> Schema {
-    schema::text()
-        .min_length(Some(1))
-        .max_length(Some(PARTITION_NAME_MAX))
-        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
-        .description(Some("Its name: 1 to 16 bytes without control characters."))
-        .examples(["nvs"])
-        .into()
-}
-
-fn tool() -> Schema {
-    line(TOOL_MAX)
-        .schema_type(Type::String)
-        .description(Some("The tool that writes, with its version."))
-        .examples(["fleetmint 0.2.0"])
-        .into()
-}
-
-fn reason() -> Schema {
-    line(REASON_MAX)
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .examples(["the board was unplugged"])
-        .into()
-}
-
-fn line(max: usize) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .min_length(Some(1))
-        .max_length(Some(max))
-        .pattern(Some(name::PATTERN))
-}
-
-fn offset() -> Schema {
-    multiple_of_sector(OFFSET_MAX).examples([0x9000]).into()
-}
-
-fn size() -> Schema {
-    multiple_of_sector(SIZE_MAX).examples([0x6000]).into()
-}
-
-fn multiple_of_sector(maximum: i64) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-        .multiple_of(Some(SECTOR))
-        .minimum(Some(SECTOR))
-        .maximum(Some(maximum))
-}
-
-fn state() -> Schema {
-    schema::text()
-        .enum_values(Some(FlashState::ALL.map(FlashState::name)))
-        .into()
-}
-
-fn outcome() -> Schema {
-    let names = FlashOutcome::ALL.map(|outcome| Some(outcome.name()));
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .enum_values(Some(names.into_iter().chain([None])))
-        .into()
-}
-
-fn count() -> Schema {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-        .minimum(Some(0))
-        .maximum(Some(COUNT_MAX))
-        .into()
-}
-
-fn fixed_object() -> Schema {
-    ObjectBuilder::new()
-        .read_only(true)
-        .description(Some("Only unchanged."))
-        .into()
 }
 
 kinds! {

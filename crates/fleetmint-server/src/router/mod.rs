@@ -65,9 +65,9 @@ fn operations(document: &Document) -> Vec<Served> {
         json(ListFlashes, routes!(boards::http::list_flashes)),
         json(GetFlash, routes!(boards::http::get_flash)),
         json(EndFlash, routes!(boards::http::end_flash)),
-        json(ListBoards, routes!(boards::http::list_boards)),
-        json(GetBoard, routes!(boards::http::get_board)),
-        json(ListBoardFlashes, routes!(boards::http::list_board_flashes)),
+        json(ListBoards, routes!(boards::http::board::list_boards)),
+        json(GetBoard, routes!(boards::http::board::get_board)),
+        json(ListBoardFlashes, routes!(boards::http::board::list_board_flashes)),
         // For everybody.
         other(GetDiscovery, routes!(oauth2::get_discovery)),
         other(GetJwks, routes!(oauth2::get_jwks)),
