@@ -450,7 +450,7 @@ pub async fn flashes_of_board(app: &App, mac: Mac, listing: Listing<FlashSort>) 
     app.database.read(read).await
 }
 
-/// The board with this MAC, and its flashes, newest first: [`FLASHES_SHOWN`] of them at most.
+/// The board with this MAC, and its flashes, newest first: 50 of them at most.
 ///
 /// # Errors
 /// [`Error::NoBoard`].

@@ -79,6 +79,9 @@ async fn every_operation_has_its_attempt_and_its_outcome() {
         .await
         .expect(200);
     newest(vec![administrator("patch_provisioning", "succeeded")]).await;
+    let (verify, values) = (format!("{path}/provisioning/verify"), json!({"values": {}}));
+    server.post(&verify, &values).await.expect(200);
+    newest(vec![administrator("verify_provisioning", "succeeded")]).await;
 
     fails.store(true, Ordering::Relaxed);
     let failed = "failed identity-provider-failed";
@@ -89,6 +92,8 @@ async fn every_operation_has_its_attempt_and_its_outcome() {
         502
     );
     newest(vec![administrator("patch_provisioning", failed)]).await;
+    assert_eq!(server.post(&verify, &values).await.status, 502);
+    newest(vec![administrator("verify_provisioning", failed)]).await;
     for action in ["sync", "disable", "enable"] {
         let path = format!("{path}/identity/{action}");
         let answer = server.call(Method::POST, &path, |request| request).await;
