@@ -102,7 +102,7 @@ impl Server {
     /// There is none.
     pub(crate) fn device(&self, reference: &str) -> Result<Device, Error> {
         let none = || Error::No(format!("there is no device with the id, key or client id {reference}"));
-        if let Ok(id) = reference.parse::<i64>() {
+        if let Some(id) = page::id(reference) {
             return self.device_with_id(id)?.ok_or_else(none);
         }
         // The search also finds parts, and other members.

@@ -63,7 +63,7 @@ pub(crate) struct Flash {
 /// Why a flash may not begin.
 #[derive(Debug)]
 pub(crate) enum BeginError {
-    /// The device is on another board, or the board carries another device; the server's sentence names which.
+    /// The device is on another board, or the board carries another device; the server's sentences name which.
     AnotherBoard(String),
     Other(Error),
 }
@@ -85,14 +85,6 @@ pub(crate) struct Verified {
     pub(crate) keys: BTreeMap<String, String>,
 }
 
-/// A board as the server knows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Board {
-    pub(crate) mac: String,
-    #[serde(flatten)]
-    pub(crate) more: Map<String, Value>,
-}
-
 impl Server {
     /// Reports that a flash is about to begin. Nothing may be written to the board before the server has answered.
     pub(crate) fn begin_flash(&self, device_id: i64, start: &FlashStart<'_>) -> Result<Flash, BeginError> {
@@ -100,7 +92,14 @@ impl Server {
         let path = ["api", "devices", &id, "flashes"];
         let outcome = self.create(&path, start, None).and_then(|answer| answer.json());
         outcome.map_err(|error| match error {
-            Error::Problem(problem) if problem.kind() == "another-board" => BeginError::AnotherBoard(problem.detail),
+            Error::Problem(problem) if problem.kind() == "another-board" => {
+                let others: Vec<String> = problem.errors.into_iter().map(|error| error.detail).collect();
+                BeginError::AnotherBoard(if others.is_empty() {
+                    problem.detail
+                } else {
+                    others.join("; ")
+                })
+            }
             error => BeginError::Other(error),
         })
     }
@@ -122,14 +121,5 @@ impl Server {
         let path = ["api", "devices", &id, "provisioning", "verify"];
         self.call_again(|| Call::sending(Method::POST, &path, &Body { values }))?
             .json()
-    }
-
-    /// The board with this MAC, if the server knows it.
-    pub(crate) fn board(&self, mac: &str) -> Result<Option<Board>, Error> {
-        match self.call(Call::get(&["api", "boards", mac])) {
-            Ok(answer) => answer.json().map(Some),
-            Err(error) if error.is("not-found") => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }

@@ -15,7 +15,6 @@ mod connection;
 mod devices;
 mod error;
 mod find;
-#[allow(dead_code, reason = "the commands that flash boards are their only callers")]
 mod flashes;
 mod login_file;
 mod models;
@@ -29,8 +28,7 @@ pub(crate) use address::Address;
 pub(crate) use connection::Server;
 pub(crate) use devices::{Device, DeviceChange, DeviceFilter, NewDevice};
 pub(crate) use error::Error;
-#[allow(unused_imports, reason = "the commands that flash boards are their only callers")]
-pub(crate) use flashes::{BeginError, Board, Flash, FlashEnd, FlashOutcome, FlashPartition, FlashStart, Verified};
+pub(crate) use flashes::{BeginError, FlashEnd, FlashOutcome, FlashPartition, FlashStart, Verified};
 pub(crate) use login_file::LoginFile;
 pub(crate) use models::{Model, ModelChange, Models, NewModel};
 pub(crate) use overrides::{Override, OverridesChange};

@@ -62,9 +62,9 @@ impl Server {
         // A code that is part of another's is found too, hence all of them.
         let found = self.models(Some(reference), None, usize::MAX)?;
         let by_code = found.into_iter().find(|model| model.code == reference);
-        let by_id = match reference.parse::<i64>() {
-            Ok(id) => self.model_with_id(id)?,
-            Err(_) => None,
+        let by_id = match page::id(reference) {
+            Some(id) => self.model_with_id(id)?,
+            None => None,
         };
         choose(reference, by_id, by_code)
     }
@@ -119,7 +119,7 @@ impl Models {
     /// # Errors
     /// See [`Server::model`].
     pub(crate) fn find(&self, reference: &str) -> Result<Model, Error> {
-        let by_id = reference.parse().ok().and_then(|id: i64| self.0.get(&id));
+        let by_id = page::id(reference).and_then(|id| self.0.get(&id));
         let by_code = self.0.values().find(|model| model.code == reference);
         choose(reference, by_id.cloned(), by_code.cloned())
     }

@@ -15,6 +15,12 @@ struct Page<T> {
     next_cursor: Option<String>,
 }
 
+/// The id that a reference is, if it is one: a number as the server writes it.
+pub(super) fn id(reference: &str) -> Option<i64> {
+    let id: i64 = reference.parse().ok()?;
+    (id.to_string() == reference).then_some(id)
+}
+
 /// Reads a list, up to `most` items.
 pub(super) fn list<T: DeserializeOwned>(
     server: &Server,

@@ -45,4 +45,6 @@ mod running;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(all(feature = "client", feature = "serve"))]
+mod tls;
+#[cfg(all(feature = "client", feature = "serve"))]
 mod whoami;

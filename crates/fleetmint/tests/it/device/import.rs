@@ -163,7 +163,7 @@ fn an_import_that_is_killed_goes_on_and_creates_each_serial_once() {
 }
 
 #[test]
-fn an_import_waits_for_a_server_that_starts_again_and_stops_where_it_is_gone() {
+fn an_import_stops_where_the_server_is_gone() {
     let fleet = Fleet::with_model();
     fleet.folder.write("devices.csv", table(1000));
     let environment = [("FLEETMINT_URL", fleet.url()), ("FLEETMINT_TOKEN", fleet.token.clone())];

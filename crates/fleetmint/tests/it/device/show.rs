@@ -17,7 +17,7 @@ fn a_device_is_named_by_id_key_or_client_id() {
         shown.contains("model       tempsensor\n") && !shown.contains("wifi"),
         "{shown}"
     );
-    for reference in ["99", "nosuchky", "SN-1", &key[1..], "../device-models"] {
+    for reference in ["99", "+1", "01", "nosuchky", "SN-1", &key[1..], "../device-models"] {
         assert_eq!(
             fleet.run(&format!("device show {reference}")).refused(1),
             format!("fleetmint: there is no device with the id, key or client id {reference}")

@@ -14,6 +14,8 @@ fn a_model_is_named_by_id_or_code() {
         line.contains("2 is the id of the model gateway and the code of the model with the id 1"),
         "{line}"
     );
+    fleet.run("model create 02").done();
+    assert_eq!(fleet.json("model show 02").text("/code"), "02");
     assert_eq!(
         fleet.run("model show gat").refused(1),
         "fleetmint: there is no device model with the id or code gat"
