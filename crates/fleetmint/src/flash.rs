@@ -146,6 +146,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
              change",
         ));
     }
+    if !arguments.dry_run && arguments.connection.no_stub {
+        return Err(Failure::unusable(
+            "without its stub the chip cannot write single sectors: leave out --no-stub, or give --dry-run",
+        ));
+    }
     if arguments.replace_board && arguments.what.device.is_none() {
         return Err(Failure::unusable(
             "--replace-board is for --device: only a server knows which board carries which device",

@@ -19,7 +19,7 @@ mod exit;
 mod files;
 #[cfg(all(feature = "cable", feature = "client"))]
 mod flash;
-#[cfg(all(feature = "cable", feature = "client"))]
+#[cfg(feature = "cable")]
 mod journal;
 #[cfg(any(feature = "client", feature = "serve"))]
 mod local_server;

@@ -61,7 +61,25 @@ impl Part {
             });
         }
         let (partition, _) = self.partition.locate(chip)?;
-        Ok(Located {
+        Located::of(partition, chip)
+    }
+
+    /// The partition of this name, whatever the command line says.
+    pub(super) fn locate_named(&self, chip: &mut Chip, name: &str) -> Result<Located, Failure> {
+        let table = self.partition.table.read(chip)?;
+        let partition = table.find(name).map_err(Failure::unusable)?.clone();
+        Located::of(partition, chip)
+    }
+
+    /// The name of the partition, if the command line has one.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.partition.partition.as_deref()
+    }
+}
+
+impl Located {
+    fn of(partition: Partition, chip: &Chip) -> Result<Self, Failure> {
+        Ok(Self {
             name: format!("partition {}", quoted_name(&partition.name)),
             range: within(&partition, chip.identity().flash_size)?,
             partition: Some(partition),

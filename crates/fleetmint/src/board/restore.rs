@@ -1,11 +1,11 @@
-//! `fleetmint board restore`: a file back into the flash.
+//! `fleetmint board restore`: a file back into the flash, or a write undone that was cut off.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use fleetmint_board::flash_dump::{SECTOR, check_nvs};
-use fleetmint_board::partition_table::Partition;
+use fleetmint_board::partition_table::{Partition, quoted_name};
 use md5::{Digest, Md5};
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ use super::flash::{Located, Part, finish};
 use crate::chip::{Chip, Identity, Options};
 use crate::exit::Failure;
 use crate::files;
+use crate::journal::{Facts, Journal};
 use crate::terminal::{self, Progress, count, say};
 
 /// Write a file back into a partition, or into the whole flash
@@ -22,16 +23,19 @@ use crate::terminal::{self, Progress, count, say};
 ///
 /// What the partition holds now is lost: `fleetmint board backup` saves it. If the connection is lost in between, run the
 /// command again.
+///
+/// Without a file, the command undoes a write of `fleetmint flash` that was cut off: the partition becomes what it was.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   fleetmint board restore nvs.bin
   fleetmint board restore nvs.bin --dry-run
-  fleetmint board restore flash.bin --all --baud 921600")]
+  fleetmint board restore flash.bin --all --baud 921600
+  fleetmint board restore")]
 pub(crate) struct Arguments {
-    /// The file; - is standard input
-    #[arg(value_name = "IN")]
-    input: PathBuf,
+    /// The file; - is standard input [default: what a partition held before a write that was cut off]
+    #[arg(value_name = "IN", required_if_eq("all", "true"))]
+    input: Option<PathBuf>,
 
     #[command(flatten)]
     part: Part,
@@ -73,11 +77,17 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let content = files::read(&arguments.input)?;
+    let content = arguments.input.as_deref().map(files::read).transpose()?;
     let mut chip = Chip::connect(&arguments.connection)?;
     let identity = chip.identity().clone();
-    let restored = restore(arguments, &mut chip, &content);
-    finish(chip);
+    let restored = match (&arguments.input, &content) {
+        (Some(input), Some(content)) => restore(arguments, &mut chip, input, content),
+        _ => undo(arguments, &mut chip),
+    };
+    // Firmware that started on a write that is neither complete nor undone would find half of a partition.
+    if restored.is_ok() || content.is_some() {
+        finish(chip);
+    }
     let (part, changed) = restored?;
     let sectors = part.range.len() / SECTOR;
     if matches!(arguments.format, Format::Json) {
@@ -102,9 +112,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes what differs; returns the numbers of those sectors.
-fn restore(arguments: &Arguments, chip: &mut Chip, content: &[u8]) -> Result<(Located, Vec<usize>), Failure> {
-    let name = files::input_name(&arguments.input);
+/// The part of the flash that was restored, and the numbers of the sectors that differed.
+type Restored = (Located, Vec<usize>);
+
+/// Writes what differs from a file.
+fn restore(arguments: &Arguments, chip: &mut Chip, input: &Path, content: &[u8]) -> Result<Restored, Failure> {
+    let name = files::input_name(input);
     let part = arguments.part.locate(chip)?;
     if content.len() != part.range.len() {
         return Err(Failure::unusable(format_args!(
@@ -129,19 +142,83 @@ fn restore(arguments: &Arguments, chip: &mut Chip, content: &[u8]) -> Result<(Lo
             part.name
         )));
     }
-    let mut changed = Vec::new();
-    differing(chip, part.range.start, content, 0..content.len() / SECTOR, &mut changed)?;
+    let changed = write(arguments, chip, &part, content)?;
     if !arguments.dry_run {
-        let mut progress = Progress::new("sectors written", changed.len());
-        for run in changed.chunk_by(|sector, next| sector + 1 == *next) {
-            let (Some(first), Some(last)) = (run.first(), run.last()) else {
-                continue;
-            };
-            let bytes = sectors(content, &(*first..last + 1));
-            chip.write_sectors(part.range.start + first * SECTOR, bytes, &mut || progress.step())?;
+        // The file has replaced what a write that was cut off has left.
+        for journal in Journal::find(&chip.identity().mac)? {
+            let Facts { offset, size, .. } = journal.facts;
+            if part.range.start <= offset && offset.saturating_add(size) <= part.range.end {
+                journal.end()?;
+            }
         }
     }
     Ok((part, changed))
+}
+
+/// Undoes a write that was cut off.
+fn undo(arguments: &Arguments, chip: &mut Chip) -> Result<Restored, Failure> {
+    let mut journals = Journal::find(&chip.identity().mac)?;
+    if let Some(name) = arguments.part.name() {
+        journals.retain(|journal| journal.facts.partition == name);
+    }
+    let names = |journals: &[Journal]| {
+        let names = journals
+            .iter()
+            .map(|journal| quoted_name(&journal.facts.partition).into_owned());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let journal = match journals.as_slice() {
+        [journal] => journal,
+        [] => {
+            return Err(Failure::unusable(
+                "no write to this board was cut off: name the file to restore",
+            ));
+        }
+        several => {
+            return Err(Failure::unusable(format_args!(
+                "writes to several partitions were cut off: choose one of {} with --partition",
+                names(several)
+            )));
+        }
+    };
+    let facts = &journal.facts;
+    let name = format!("partition {}", quoted_name(&facts.partition));
+    let range = facts.offset..facts.offset.saturating_add(facts.size);
+    // The table of a chip with flash encryption cannot be read.
+    let partition = match arguments.part.locate_named(chip, &facts.partition) {
+        Ok(located) if located.range != range => {
+            return Err(Failure::no(format_args!(
+                "{name} was {:#x} bytes at offset {:#x} when the write was cut off, and has another place now: delete {} to give \
+                 up what it held",
+                facts.size,
+                facts.offset,
+                journal.path().display()
+            )));
+        }
+        located => located.ok().and_then(|located| located.partition),
+    };
+    say(format_args!(
+        "{name}: undoing the write of {} ({})",
+        facts.what, facts.started
+    ));
+    let part = Located { name, range, partition };
+    let changed = write(arguments, chip, &part, journal.before())?;
+    if !arguments.dry_run {
+        journal.end()?;
+    }
+    Ok((part, changed))
+}
+
+/// Writes the sectors that differ, and returns their numbers.
+fn write(arguments: &Arguments, chip: &mut Chip, part: &Located, content: &[u8]) -> Result<Vec<usize>, Failure> {
+    let start = part.range.start;
+    let mut changed = Vec::new();
+    differing(chip, start, content, 0..content.len() / SECTOR, &mut changed)?;
+    if !arguments.dry_run {
+        let mut progress = Progress::new("sectors written", changed.len());
+        chip.write_changed(start, content, &changed, &mut || progress.step())?;
+    }
+    Ok(changed)
 }
 
 fn sectors<'a>(content: &'a [u8], range: &Range<usize>) -> &'a [u8] {

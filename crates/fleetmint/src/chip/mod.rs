@@ -122,6 +122,25 @@ impl Chip {
         Ok(())
     }
 
+    /// Writes those sectors of `content` whose numbers are given, neighbours together; see [`Chip::write_sectors`]. `content` is
+    /// what the flash is to hold from `offset` on.
+    pub(crate) fn write_changed(
+        &mut self,
+        offset: usize,
+        content: &[u8],
+        sectors: &[usize],
+        step: &mut dyn FnMut(),
+    ) -> Result<(), Failure> {
+        for run in sectors.chunk_by(|sector, next| sector + 1 == *next) {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else {
+                continue;
+            };
+            let (start, end) = (first * SECTOR, (last + 1) * SECTOR);
+            self.write_sectors(offset + start, content.get(start..end).unwrap_or_default(), step)?;
+        }
+        Ok(())
+    }
+
     /// Resets the chip as the options say. What was written is verified by then, so a failure is worth a warning and no more.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let hard = self.after != ResetAfterOperation::NoReset;

@@ -1,6 +1,5 @@
 //! The write itself: journal, sectors, verification.
 
-use fleetmint_board::flash_dump::SECTOR;
 use fleetmint_board::plan::Plan;
 
 use super::Stopped;
@@ -36,7 +35,10 @@ pub(super) fn write(
         Some(_) => Stopped::Half(failure),
         None => Stopped::Whole(failure),
     })?;
-    write_sectors(chip, nvs.offset, plan.after(), changed).map_err(|failure| {
+    let mut progress = Progress::new("sectors written", changed.len());
+    let written = chip.write_changed(nvs.offset, plan.after(), changed, &mut || progress.step());
+    drop(progress);
+    written.map_err(|failure| {
         let path = journal.path().display();
         Stopped::Half(Failure {
             message: format!(
@@ -48,25 +50,6 @@ pub(super) fn write(
         })
     })?;
     Ok(journal.end()?)
-}
-
-/// Writes neighbours together, and shows the progress.
-pub(crate) fn write_sectors(
-    chip: &mut Chip,
-    offset: usize,
-    partition: &[u8],
-    changed: &[usize],
-) -> Result<(), Failure> {
-    let mut progress = Progress::new("sectors written", changed.len());
-    for run in changed.chunk_by(|sector, next| sector + 1 == *next) {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else {
-            continue;
-        };
-        let (start, end) = (first * SECTOR, (last + 1) * SECTOR);
-        let bytes = partition.get(start..end).unwrap_or_default();
-        chip.write_sectors(offset + start, bytes, &mut || progress.step())?;
-    }
-    Ok(())
 }
 
 /// The time, as RFC 3339.

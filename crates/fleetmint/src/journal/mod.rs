@@ -73,7 +73,8 @@ impl Journal {
     /// # Errors
     /// One of them is unusable.
     pub(crate) fn find(mac: &str) -> Result<Vec<Self>, Failure> {
-        Self::find_in(&folder()?, mac)
+        // Without a folder nothing has been written to a board.
+        folder().map_or_else(|_| Ok(Vec::new()), |folder| Self::find_in(&folder, mac))
     }
 
     /// The partition before the write.

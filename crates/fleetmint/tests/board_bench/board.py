@@ -499,8 +499,8 @@ def main():
     arguments.add_argument("--flash-delay", action="store_true", help="erases and writes take as long as a real flash's")
     options = arguments.parse_args()
     if options.mac:
-        mac = tuple(bytes.fromhex(options.mac.replace(":", "")))
-        registers.mac_bytes_for_chip = lambda _chip: mac
+        chosen = tuple(bytes.fromhex(options.mac.replace(":", "")))
+        registers.mac_bytes_for_chip = lambda _chip: chosen
     board = Board(options)
     mac = ":".join(f"{byte:02x}" for byte in registers.mac_bytes_for_chip(options.chip))
     ready = {"port": options.link or board.terminal.path, "esptool_port": board.esptool_port(), "mac": mac}

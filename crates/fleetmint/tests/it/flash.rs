@@ -1,10 +1,15 @@
 //! `fleetmint flash`.
 
+#[cfg(feature = "serve")]
+mod device;
+
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
 use crate::bench::{Bench, CHIPS, NVS, flash, nvs, partition_table};
+use crate::espressif::python;
 use crate::folder::{Folder, Run};
 
 const SECTOR: usize = 4096;
@@ -337,6 +342,115 @@ fn a_write_that_is_cut_off_is_completed_after_the_firmware_has_started() {
     }
 }
 
+/// `board restore` without a file.
+#[test]
+fn a_write_that_is_cut_off_is_undone() {
+    let before = worn();
+    let content = flash(&before);
+    let folder = folder();
+    let state = folder.file("state");
+    let restore = |bench: &Bench, more: &[&str]| {
+        let arguments = ["board", "restore", "--port", bench.port()];
+        folder.run_with(
+            arguments.iter().chain(more),
+            &[("XDG_STATE_HOME", state.to_str().unwrap())],
+        )
+    };
+    for written in [0, 100, 4096, 6000] {
+        let Some(mut bench) = Bench::new("esp32s3", &content) else {
+            return;
+        };
+        let nothing = restore(&bench, &[]);
+        assert_eq!(nothing.exit, 2);
+        assert!(
+            nothing.stderr.contains("no write to this board was cut off"),
+            "{}",
+            nothing.stderr
+        );
+
+        bench.tell(&format!("cut-after-written {written}"));
+        assert_eq!(run(&folder, &bench, &["--image", "device.bin", "--yes"]).exit, 1);
+        bench.tell("replug");
+        let dry = restore(&bench, &["--dry-run"]).done();
+        assert!(
+            dry.stderr.contains("partition nvs: undoing the write of device.bin"),
+            "{}",
+            dry.stderr
+        );
+        assert_eq!(journals(&folder).len(), 1);
+        restore(&bench, &[]).done();
+        assert!(bench.read_by_esptool(NVS) == before, "{written}");
+        assert!(bench.flash().starts_with(&content));
+        assert!(journals(&folder).is_empty());
+
+        // A whole partition from a file replaces what the write has left, too.
+        bench.tell("cut-after-written 100");
+        assert_eq!(run(&folder, &bench, &["--image", "device.bin", "--yes"]).exit, 1);
+        bench.tell("replug");
+        folder.write("nvs.bin", nvs());
+        restore(&bench, &["nvs.bin"]).done();
+        assert!(bench.read_by_esptool(NVS) == nvs());
+        assert!(journals(&folder).is_empty());
+    }
+}
+
+/// Runs the program on a terminal, and answers the question.
+fn on_a_terminal(python: &std::path::Path, folder: &Folder, bench: &Bench, answer: &str) -> (i32, String) {
+    let script = "\
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+said, answered = b'', False
+while True:
+    try:
+        data = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    said += data
+    if b'[y/N] ' in said and not answered:
+        answered = os.write(terminal, sys.argv[1].encode() + b'\\n')
+_, status = os.waitpid(pid, 0)
+sys.stdout.buffer.write(said)
+sys.exit(os.waitstatus_to_exitcode(status))
+";
+    let output = Command::new(python)
+        .args(["-c", script, answer, env!("CARGO_BIN_EXE_fleetmint")])
+        .args(["flash", "--image", "device.bin", "--port", bench.port()])
+        .current_dir(folder.path())
+        .env("XDG_STATE_HOME", folder.file("state"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn a_person_is_asked_first() {
+    let Some(mut bench) = Bench::new("esp32c6", &flash(&nvs())) else {
+        return;
+    };
+    let python = python("pty", "A terminal for the tests").unwrap();
+    let folder = folder();
+    for no in ["n", "", "maybe"] {
+        let (exit, said) = on_a_terminal(&python, &folder, &bench, no);
+        assert_eq!(exit, 1, "{said}");
+        assert!(said.contains("Write 1 sector to the board? [y/N] "), "{said}");
+        assert_eq!(bench.report().erased, [0; 0]);
+        assert!(journals(&folder).is_empty());
+    }
+    let (exit, said) = on_a_terminal(&python, &folder, &bench, "y");
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("1 sector written and verified"), "{said}");
+    assert!(bench.read_by_esptool(NVS) == patched(&folder, &nvs()));
+    // Nothing is asked where nothing is written.
+    let (exit, said) = on_a_terminal(&python, &folder, &bench, "n");
+    assert_eq!(exit, 0, "{said}");
+    assert!(!said.contains("[y/N]"), "{said}");
+}
+
 #[test]
 fn what_is_refused_writes_nothing() {
     let folder = folder();
@@ -452,6 +566,12 @@ fn what_is_refused_writes_nothing() {
         ),
         (flash(&nvs()), &["--image", "missing.bin", "--yes"], 2, "missing.bin: "),
         (flash(&nvs()), &["--yes"], 2, "required"),
+        (
+            flash(&nvs()),
+            &["--image", "device.bin", "--yes", "--no-stub"],
+            2,
+            "leave out --no-stub",
+        ),
         (
             flash(&nvs()),
             &["--image", "device.bin", "--changes", "bad.csv"],
