@@ -140,8 +140,8 @@ def walk(program, settings):
     image = api.get_bytes(path)
     image_path = settings.data_dir / f"{device['client_id']}.bin"
     write_private(image_path, image)
-    say(f"image     {len(image)} bytes in {image_path}; onto a board whose nvs partition starts at 0x9000:")
-    say(f"          esptool write-flash 0x9000 {image_path}")
+    say(f"image     {len(image)} bytes in {image_path}; onto a board on USB:")
+    say(f"          fleetmint flash --device {device['key']}")
 
     values = decode(program, image_path)
     say(f"decoded   fleetmint nvs dump {image_path}")
