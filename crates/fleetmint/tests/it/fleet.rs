@@ -1,6 +1,6 @@
 //! A running server, and the commands that call it.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 use crate::folder::{Folder, Run};
@@ -85,6 +85,42 @@ pub(crate) fn run(folder: &Folder, line: &str, environment: &[(&str, &str)], inp
     // A program that does not read it closes the pipe.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap().into()
+}
+
+/// Runs a command on a terminal, which `script` gives it, and answers its prompt. Returns the exit code and all that the
+/// terminal showed after the prompt; `None` if `script` is not installed, which is printed.
+pub(crate) fn on_terminal(folder: &Folder, line: &str, prompt: &str, answer: &str) -> Option<(i32, String)> {
+    let mut script = Command::new("script");
+    let call = format!("{} {line}", env!("CARGO_BIN_EXE_fleetmint"));
+    script.args(["-qec", &call, "/dev/null"]).current_dir(folder.path());
+    for (name, value) in command(folder, &[], &[]).get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    let child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let Ok(mut child) = child else {
+        let why = "SKIPPED: a command on a terminal: `script` is missing. It is a part of util-linux.\n";
+        assert!(std::env::var_os("CI").is_none(), "{why}");
+        let _ = std::io::stderr().write_all(why.as_bytes());
+        return None;
+    };
+    let mut shown = child.stdout.take().unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains(prompt) {
+        let mut byte = [0];
+        assert_eq!(shown.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&said));
+        said.push(byte[0]);
+    }
+    // The program turns the echo off after its prompt, as all do: nobody types that fast.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{answer}").unwrap();
+    let mut said = String::new();
+    shown.read_to_string(&mut said).unwrap();
+    drop(input);
+    Some((child.wait().unwrap().code().unwrap(), said))
 }
 
 /// A JSON answer.

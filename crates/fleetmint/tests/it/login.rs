@@ -3,9 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
 
-use crate::fleet::{Fleet, command, run};
+use crate::fleet::{Fleet, on_terminal, run};
 use crate::folder::Folder;
 
 const LOGIN_FILE: &str = "config/fleetmint/login.json";
@@ -256,51 +255,14 @@ fn authorities_are_read_from_a_pem_file() {
     assert_eq!(line, "fleetmint: FLEETMINT_CA_FILE: no.pem: it contains no certificate");
 }
 
-/// `script` gives the program a terminal, and records everything that it shows.
 #[test]
 fn the_terminal_does_not_show_the_token() {
     let (fleet, elsewhere) = (Fleet::start(), Folder::new());
-    let program = env!("CARGO_BIN_EXE_fleetmint");
-    let call = format!("{program} login {}", fleet.url());
-    let mut script = Command::new("script");
-    let configured = command(&elsewhere, &[], &[]);
-    script.current_dir(elsewhere.path()).args(["-qec", &call, "/dev/null"]);
-    for (name, value) in configured.get_envs() {
-        match value {
-            Some(value) => script.env(name, value),
-            None => script.env_remove(name),
-        };
-    }
-    let child = script
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let Ok(mut child) = child else {
-        assert!(std::env::var_os("CI").is_none(), "script (util-linux) is missing");
-        let _ = std::io::stderr().write_all(b"SKIPPED: a login on a terminal: `script` of util-linux is missing\n");
+    let call = format!("login {}", fleet.url());
+    let Some((exit, said)) = on_terminal(&elsewhere, &call, "Token for ", &fleet.token) else {
         return;
     };
-    let mut shown = child.stdout.take().unwrap();
-    let mut prompt = Vec::new();
-    while !String::from_utf8_lossy(&prompt).contains("Token for ") {
-        let mut byte = [0];
-        assert_eq!(
-            shown.read(&mut byte).unwrap(),
-            1,
-            "{}",
-            String::from_utf8_lossy(&prompt)
-        );
-        prompt.push(byte[0]);
-    }
-    // The program turns the echo off after its prompt, as all do: nobody types that fast.
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    let mut input = child.stdin.take().unwrap();
-    writeln!(input, "{}", fleet.token).unwrap();
-    let mut said = String::new();
-    shown.read_to_string(&mut said).unwrap();
-    drop(input);
-    assert!(child.wait().unwrap().success(), "{said}");
+    assert_eq!(exit, 0, "{said}");
     assert!(said.contains("logged in to") && !said.contains(&fleet.token), "{said}");
     assert_eq!(mode(&elsewhere), 0o600);
 }

@@ -1,4 +1,4 @@
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, on_terminal};
 
 #[test]
 fn nobody_deletes_a_device_by_mistake() {
@@ -15,4 +15,23 @@ fn nobody_deletes_a_device_by_mistake() {
         format!("deleted the device {key} (Kitchen) with its client {client}\n")
     );
     fleet.run(&format!("device delete {key} --yes")).refused(1);
+}
+
+#[test]
+fn a_person_is_asked() {
+    let fleet = Fleet::with_model();
+    fleet.run("device create --model tempsensor --name Kitchen").done();
+    for (answer, exit, expected) in [
+        ("", 1, "nothing was changed"),
+        ("no", 1, "nothing was changed"),
+        ("y", 0, "deleted the device "),
+    ] {
+        fleet.run("device show 1").done();
+        let Some((seen, said)) = on_terminal(&fleet.folder, "device delete 1", "? [y/N] ", answer) else {
+            return;
+        };
+        assert_eq!(seen, exit, "{said}");
+        assert!(said.contains(expected) && !said.contains("fleetmint: "), "{said}");
+    }
+    fleet.run("device show 1").refused(1);
 }
