@@ -170,14 +170,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Err(failure)
         }
         // Firmware that started now would find half of the partition: the board stays in download mode.
-        Err(Stopped::Half(failure)) => Err(failure),
+        Err(Stopped::Half { failure, .. }) => Err(failure),
     }
 }
 
 /// Why a call stopped, and whether the partition on the board is whole.
 enum Stopped {
     Whole(Failure),
-    Half(Failure),
+    Half {
+        failure: Failure,
+        /// Sectors that this call may have erased: the cable says nothing more once it is cut.
+        begun: usize,
+    },
 }
 
 impl From<Failure> for Stopped {
@@ -190,7 +194,7 @@ fn flash(arguments: &Arguments, source: &Source, files: board::Files, chip: &mut
     let board = Board::read(arguments, files, chip)?;
     let interrupted = Interrupted::find(&board)?;
     let half = |failure| match interrupted {
-        Some(_) => Stopped::Half(failure),
+        Some(_) => Stopped::Half { failure, begun: 0 },
         None => Stopped::Whole(failure),
     };
     let plan = make_plan(arguments, source, &board, interrupted.as_ref()).map_err(half)?;
@@ -199,8 +203,10 @@ fn flash(arguments: &Arguments, source: &Source, files: board::Files, chip: &mut
     if let Format::Text = arguments.format {
         report.print().map_err(half)?;
     }
-    if arguments.dry_run {
+    if arguments.dry_run || !(arguments.yes || arguments.replace_board) {
         source.warn_of_another_board(&board);
+    }
+    if arguments.dry_run {
         return report.end(arguments, Outcome::Planned).map_err(half);
     }
     if !changed.is_empty() {
@@ -221,8 +227,10 @@ fn flash(arguments: &Arguments, source: &Source, files: board::Files, chip: &mut
             Ok(report.end(arguments, Outcome::Written)?)
         }
         Err(stopped) => {
-            let (Stopped::Whole(failure) | Stopped::Half(failure)) = &stopped;
-            started.failed(&failure.message);
+            match &stopped {
+                Stopped::Whole(failure) => started.failed(&failure.message, 0),
+                Stopped::Half { failure, begun } => started.failed(&failure.message, *begun),
+            }
             Err(stopped)
         }
     }

@@ -67,9 +67,10 @@ impl<'a> Started<'a> {
         self.end(FlashOutcome::Written, sectors, None);
     }
 
-    pub(super) fn failed(self, reason: &str) {
+    /// `begun` sectors may have been erased: with one, the server no longer knows what the board holds.
+    pub(super) fn failed(self, reason: &str, begun: usize) {
         let reason: String = reason.chars().take(REASON_MAX).collect();
-        self.end(FlashOutcome::Failed, 0, Some(&reason));
+        self.end(FlashOutcome::Failed, begun, Some(&reason));
     }
 
     /// The board is as it is, whatever the server answers: a failure is a warning.

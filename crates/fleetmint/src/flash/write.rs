@@ -32,7 +32,7 @@ pub(super) fn write(
     // What the board held before the first of several writes that were cut off.
     let before = interrupted.map_or(board.partition.as_ref(), |interrupted| interrupted.journal.before());
     let journal = Journal::begin(facts, before, plan.after()).map_err(|failure| match interrupted {
-        Some(_) => Stopped::Half(failure),
+        Some(_) => Stopped::Half { failure, begun: 0 },
         None => Stopped::Whole(failure),
     })?;
     let mut progress = Progress::new("sectors written", changed.len());
@@ -40,14 +40,15 @@ pub(super) fn write(
     drop(progress);
     written.map_err(|failure| {
         let path = journal.path().display();
-        Stopped::Half(Failure {
-            message: format!(
-                "{}; the write was cut off: run the same command again to complete it, or `fleetmint board restore` to undo it \
-                 (what the partition held is in {path})",
-                failure.message
-            ),
-            exit: failure.exit,
-        })
+        let message = format!(
+            "{}; the write was cut off: run the same command again to complete it, or `fleetmint board restore` to undo it \
+             (what the partition held is in {path})",
+            failure.message
+        );
+        Stopped::Half {
+            failure: Failure { message, ..failure },
+            begun: changed.len(),
+        }
     })?;
     Ok(journal.end()?)
 }

@@ -135,6 +135,9 @@ fn the_server_knows_what_was_cut_off() {
             .contains("the connection to the board is gone"),
         "{failed}"
     );
+    // What the chip holds now is not known, so the board is no longer free.
+    assert_eq!(failed["sectors"], 1, "{failed}");
+    assert_eq!(get(&fleet, &format!("/api/devices/{id}"))["board"]["mac"], bench.mac());
 
     bench.tell("replug");
     let report = json(run(&fleet, &bench, &format!("--device {key} --yes --format json")));
