@@ -1,13 +1,15 @@
 //! From a port to a chip in download mode whose stub runs.
 
 use std::io::Read as _;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use espflash::Error;
-use espflash::connection::{Connection, Port, ResetBeforeOperation};
+use espflash::command::Command;
+use espflash::connection::{Connection, Port, ResetAfterOperation, ResetBeforeOperation};
 use espflash::flasher::Flasher;
 use espflash::target::efuse;
-use serialport::SerialPort as _;
+use serialport::{SerialPort as _, UsbPortInfo};
 
 use super::line::Line;
 use super::options::{Before, Options};
@@ -21,12 +23,15 @@ pub(super) fn connect(options: &Options) -> Result<Chip, Problem> {
     // A pseudo-terminal, or a port behind a network, has no reset lines.
     let has_reset_lines = port.read_clear_to_send().is_ok();
     let before = if has_reset_lines { options.before } else { Before::No };
-    let before = ResetBeforeOperation::from(before);
-    let after = options.after.into();
-    let connection = Connection::new(port, usb.clone(), after, before, ROM_BAUD);
-    let stub = !options.no_stub;
-    let mut flasher = Flasher::try_connect(connection, stub, false, false, None, None)
-        .map_err(|failed| failure(&failed.0, failed.1.into(), &name, has_reset_lines))?;
+    let connector = Connector {
+        name: &name,
+        usb: &usb,
+        before: before.into(),
+        after: options.after.into(),
+        stub: !options.no_stub,
+        has_reset_lines,
+    };
+    let mut flasher = connector.connect(port, options.baud)?;
     let target = flasher.chip();
     if flasher.secure_download_mode() {
         return Err(Problem::SecureDownload {
@@ -34,7 +39,7 @@ pub(super) fn connect(options: &Options) -> Result<Chip, Problem> {
         });
     }
     let failed = |error: Error| not_connected(&error);
-    if options.baud > ROM_BAUD {
+    if flasher.connection().baud().map_err(failed)? < options.baud {
         flasher.change_baud(options.baud).map_err(failed)?;
     }
     let identity = identity(&mut flasher).map_err(failed)?;
@@ -42,12 +47,88 @@ pub(super) fn connect(options: &Options) -> Result<Chip, Problem> {
     let baud = connection.baud().map_err(failed)?;
     Ok(Chip {
         identity,
-        line: Line::new(name, connection.into_serial(), baud, stub),
+        line: Line::new(name, connection.into_serial(), baud, !options.no_stub),
         target,
         usb,
-        after,
+        after: options.after.into(),
         has_reset_lines,
     })
+}
+
+/// How to connect to a port.
+struct Connector<'a> {
+    name: &'a str,
+    usb: &'a UsbPortInfo,
+    before: ResetBeforeOperation,
+    after: ResetAfterOperation,
+    stub: bool,
+    has_reset_lines: bool,
+}
+
+impl Connector<'_> {
+    /// Connects, and uploads the stub. The speed of the connection is at most `baud`.
+    fn connect(&self, port: Port, baud: u32) -> Result<Flasher, Problem> {
+        let mut connection = self.connection(port, self.before, ROM_BAUD);
+        if baud <= ROM_BAUD || self.is_usb_of_the_chip() {
+            return self.upload(connection).map_err(|failed| self.problem(failed));
+        }
+        if let Err(error) = connection.begin() {
+            return Err(self.problem(Box::new((error, connection))));
+        }
+        let raised = raise_speed(&mut connection, baud);
+        let speed = if matches!(raised, Ok(true)) { baud } else { ROM_BAUD };
+        let port = connection.into_serial();
+        match self.upload(self.connection(port, ResetBeforeOperation::NoReset, speed)) {
+            // A chip that cannot follow is reset, and gets the stub at the speed at which it begins.
+            Err(failed) if speed > ROM_BAUD && self.has_reset_lines => {
+                let mut port = Port::from(failed.1);
+                port.set_baud_rate(ROM_BAUD)
+                    .map_err(|error| Problem::NotConnected(error.description.to_lowercase()))?;
+                self.upload(self.connection(port, self.before, ROM_BAUD))
+                    .map_err(|failed| self.problem(failed))
+            }
+            uploaded => uploaded.map_err(|failed| self.problem(failed)),
+        }
+    }
+
+    /// Such a connection has no speed.
+    fn is_usb_of_the_chip(&self) -> bool {
+        (self.usb.vid, self.usb.pid) == port::USB_SERIAL_JTAG
+    }
+
+    fn connection(&self, port: Port, before: ResetBeforeOperation, baud: u32) -> Connection {
+        Connection::new(port, self.usb.clone(), self.after, before, baud)
+    }
+
+    fn upload(&self, connection: Connection) -> Result<Flasher, Box<(Error, Connection)>> {
+        Flasher::try_connect(connection, self.stub, false, false, None, None)
+    }
+
+    fn problem(&self, failed: Box<(Error, Connection)>) -> Problem {
+        let (error, connection) = *failed;
+        failure(&error, connection.into_serial(), self.name, self.has_reset_lines)
+    }
+}
+
+/// Raises the speed of the ROM loader, so that the stub is uploaded at it: at 115,200 baud that takes half a second, as long as
+/// all the rest. Whether the chip said that it does.
+///
+/// The ROM loaders of ESP32 and ESP32-C2 calculate the speed from a crystal that they may be wrong about (`change_baud` of
+/// esptool): they raise it once the stub runs.
+fn raise_speed(connection: &mut Connection, baud: u32) -> Result<bool, Error> {
+    use espflash::target::Chip::{Esp32, Esp32c2};
+    // The chip answers at the old speed, and then changes it.
+    const SETTLE: Duration = Duration::from_millis(20);
+    if matches!(connection.detect_chip(false)?, Esp32 | Esp32c2) {
+        return Ok(false);
+    }
+    connection.command(Command::ChangeBaudrate {
+        new_baud: baud,
+        prior_baud: 0,
+    })?;
+    sleep(SETTLE);
+    connection.set_baud(baud)?;
+    Ok(true)
 }
 
 fn identity(flasher: &mut Flasher) -> Result<Identity, Error> {

@@ -12,6 +12,9 @@ use crate::terminal::shown;
 /// The speed at which every ROM loader begins.
 pub(super) const ROM_BAUD: u32 = 115_200;
 
+/// Vendor and product of the USB that is in the chip itself.
+pub(super) const USB_SERIAL_JTAG: (u16, u16) = (0x303A, 0x1001);
+
 /// A serial port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Found {
@@ -28,7 +31,7 @@ pub(crate) struct Found {
 /// What connects ESP32 boards by USB, by the vendor. The sources are the vendors' entries in the list of USB IDs.
 fn bridge(vendor: u16, product: u16) -> Option<&'static str> {
     match (vendor, product) {
-        (0x303A, 0x1001) => Some("USB-Serial/JTAG of the chip"),
+        USB_SERIAL_JTAG => Some("USB-Serial/JTAG of the chip"),
         (0x303A, _) => Some("USB of the chip"),
         (0x10C4, _) => Some("CP210x"),
         (0x1A86, _) => Some("CH340/CH910x"),

@@ -30,6 +30,7 @@ input; the program ends with its standard input, after a last report. The lines 
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import mmap
@@ -172,10 +173,11 @@ class Terminal:
         os.close(slave)
         self.poll = select.poll()
         self.poll.register(self.master, select.POLLIN)
+        self.link = link
         if link:
-            fresh = link + ".new"
-            os.symlink(self.path, fresh)
-            os.replace(fresh, link)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(link)
+            os.symlink(self.path, link)
 
     def is_open(self):
         """Whether a program has the port open."""
@@ -201,6 +203,9 @@ class Terminal:
         termios.tcflush(self.master, termios.TCIOFLUSH)
 
     def close(self):
+        # The name of a closed pseudo-terminal goes to the next that anyone opens.
+        if self.link:
+            os.unlink(self.link)
         os.close(self.master)
 
 
@@ -318,6 +323,8 @@ class Connection:
                 return self._refuse(command, BAD_DATA_LEN)
             if name == "ERASE_REGION" and (offset % SECTOR or size % SECTOR):
                 return self._refuse(command, BAD_DATA_LEN)
+        if name in ("FLASH_DATA", "FLASH_DEFL_DATA"):
+            self.board.data += struct.unpack_from("<I", payload)[0]
         if name == "MEM_END" and struct.unpack_from("<I", payload)[0] == 0:
             self.stub = True
         if name == "CHANGE_BAUDRATE":
@@ -383,7 +390,7 @@ class Board:
 
     def clear(self):
         self.names, self.times, self.answered = [], [], 0
-        self.received, self.sent, self.was_cut = 0, 0, False
+        self.received, self.data, self.sent, self.was_cut = 0, 0, 0, False
         self.flash.clear()
 
     def report(self):
@@ -397,6 +404,8 @@ class Board:
             "answered": self.answered,
             # Bytes on the cable, as the board sees them.
             "received": self.received,
+            # Of those, what is to be written into the flash, compressed or not.
+            "data": self.data,
             "sent": self.sent,
             # The sectors that were erased, in order, and the bytes that were written.
             "erased": self.flash.erased,

@@ -42,6 +42,7 @@ struct Ready {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Report {
     pub(crate) names: Vec<String>,
+    pub(crate) sent: usize,
     pub(crate) erased: Vec<usize>,
     pub(crate) written: usize,
     pub(crate) violations: usize,
