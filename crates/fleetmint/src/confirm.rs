@@ -5,6 +5,19 @@ use std::io::{self, IsTerminal, Write};
 use crate::exit::Failure;
 use crate::terminal;
 
+/// That a person can be asked later, or need not be: what is wrong with a call should be known before a board is reset.
+///
+/// # Errors
+/// Standard input is not a terminal, or is taken for something else.
+pub(crate) fn expect_answer(not_asked: bool, input_is_taken: bool) -> Result<(), Failure> {
+    if not_asked || (io::stdin().is_terminal() && !input_is_taken) {
+        return Ok(());
+    }
+    Err(Failure::unusable(
+        "nobody can be asked here, because standard input is not a terminal: give --yes, or --dry-run to see what would change",
+    ))
+}
+
 /// Asks whether to go on. With `--yes` nobody is asked; without a terminal, nobody can be.
 ///
 /// # Errors

@@ -13,7 +13,6 @@ mod server;
 mod source;
 mod write;
 
-use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -26,7 +25,7 @@ use self::interrupted::Interrupted;
 use self::report::Report;
 use self::source::Source;
 use crate::chip::{self, Chip};
-use crate::confirm::confirm;
+use crate::confirm::{confirm, expect_answer};
 use crate::exit::Failure;
 use crate::terminal::{count, warn};
 use crate::{client, nvs, size};
@@ -139,13 +138,8 @@ enum Outcome {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let can_ask = io::stdin().is_terminal() && !arguments.what.takes_standard_input();
-    if !arguments.dry_run && !arguments.yes && !can_ask {
-        return Err(Failure::unusable(
-            "nobody can be asked here, because standard input is not a terminal: give --yes, or --dry-run to see what would \
-             change",
-        ));
-    }
+    let not_asked = arguments.dry_run || arguments.yes;
+    expect_answer(not_asked, arguments.what.takes_standard_input())?;
     if !arguments.dry_run && arguments.connection.no_stub {
         return Err(Failure::unusable(
             "without its stub the chip cannot write single sectors: leave out --no-stub, or give --dry-run",

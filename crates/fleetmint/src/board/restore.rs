@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::flash::{Located, Part, finish};
 use crate::chip::{Chip, Identity, Options};
+use crate::confirm::{confirm, expect_answer};
 use crate::exit::Failure;
 use crate::files;
 use crate::journal::{Facts, Journal};
@@ -21,7 +22,7 @@ use crate::terminal::{self, Progress, count, say};
 /// Only the sectors that differ are written, and each is compared with the chip's own MD5 afterwards. The file must have
 /// exactly the size of the partition, or of the flash.
 ///
-/// What the partition holds now is lost: `fleetmint board backup` saves it. If the connection is lost in between, run the
+/// The command asks first, since what the partition holds now is lost: `fleetmint board backup` saves it. If the connection is lost in between, run the
 /// command again.
 ///
 /// Without a file, the command undoes a write of `fleetmint flash` that was cut off: the partition becomes what it was.
@@ -43,6 +44,10 @@ pub(crate) struct Arguments {
     /// Write nothing, and show which sectors differ
     #[arg(long)]
     dry_run: bool,
+
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    yes: bool,
 
     /// Write a file that is not NVS into an NVS partition
     #[arg(long)]
@@ -77,6 +82,8 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let input_is_taken = arguments.input.as_deref() == Some(Path::new("-"));
+    expect_answer(arguments.dry_run || arguments.yes, input_is_taken)?;
     let content = arguments.input.as_deref().map(files::read).transpose()?;
     let mut chip = Chip::connect(&arguments.connection)?;
     let identity = chip.identity().clone();
@@ -214,7 +221,13 @@ fn write(arguments: &Arguments, chip: &mut Chip, part: &Located, content: &[u8])
     let start = part.range.start;
     let mut changed = Vec::new();
     differing(chip, start, content, 0..content.len() / SECTOR, &mut changed)?;
-    if !arguments.dry_run {
+    if !arguments.dry_run && !changed.is_empty() {
+        let sectors = count(changed.len(), "sector");
+        let question = format!(
+            "Write {sectors} of {}? What the board holds there now is lost.",
+            part.name
+        );
+        confirm(&question, arguments.yes)?;
         let mut progress = Progress::new("sectors written", changed.len());
         chip.write_changed(start, content, &changed, &mut || progress.step())?;
     }

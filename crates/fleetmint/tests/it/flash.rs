@@ -350,7 +350,7 @@ fn a_write_that_is_cut_off_is_undone() {
     let folder = folder();
     let state = folder.file("state");
     let restore = |bench: &Bench, more: &[&str]| {
-        let arguments = ["board", "restore", "--port", bench.port()];
+        let arguments = ["board", "restore", "--yes", "--port", bench.port()];
         folder.run_with(
             arguments.iter().chain(more),
             &[("XDG_STATE_HOME", state.to_str().unwrap())],

@@ -8,7 +8,7 @@ use crate::folder::{Folder, Run};
 const SECTOR: usize = 4096;
 
 fn restore(folder: &Folder, bench: &Bench, more: &[&str]) -> Run {
-    let arguments = ["board", "restore", "nvs.bin", "--port", bench.port()];
+    let arguments = ["board", "restore", "nvs.bin", "--yes", "--port", bench.port()];
     folder.run(arguments.iter().chain(more))
 }
 
@@ -63,6 +63,20 @@ fn only_the_sectors_that_differ_on_each_chip() {
         );
         assert_eq!(bench.report().erased, [0; 0]);
     }
+}
+
+#[test]
+fn nobody_is_asked_without_a_terminal() {
+    let Some(mut bench) = Bench::new("esp32c3", &flash(&nvs())) else {
+        return;
+    };
+    let folder = Folder::new();
+    folder.write("nvs.bin", other());
+    let run = folder.run(["board", "restore", "nvs.bin", "--port", bench.port()]);
+    assert_eq!(run.exit, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("give --yes, or --dry-run"), "{}", run.stderr);
+    let report = bench.report();
+    assert_eq!((report.names.len(), report.written), (0, 0), "the board is not touched");
 }
 
 #[test]
