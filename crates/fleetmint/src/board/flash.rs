@@ -1,23 +1,33 @@
 //! What of a flash is read or written: a partition, or all of it.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use clap::Args;
 use fleetmint_board::flash_dump::SECTOR;
 use fleetmint_board::partition_table::{self, Partition, PartitionTable, quoted_name};
+use fleetmint_board::plan::{self, Refusal};
 use fleetmint_board::wiped::Wiped;
 
 use crate::chip::Chip;
 use crate::exit::Failure;
+use crate::files;
 use crate::size;
 use crate::terminal::{Progress, warn};
 
+/// The most bytes that the file of a partition table may have.
+const TABLE_MAX: u64 = 64 << 10;
+
 /// Where the partition table is.
 #[derive(Debug, Args)]
-pub(super) struct TableOffset {
+pub(super) struct TableSource {
     /// The offset of the partition table in the flash
     #[arg(long, value_name = "OFFSET", default_value = "0x8000", value_parser = size::parse)]
     partition_table_offset: usize,
+
+    /// The partition table, as the CSV or the binary of the firmware's build, instead of the one on the board
+    #[arg(long, value_name = "FILE")]
+    partition_table: Option<PathBuf>,
 }
 
 /// A partition.
@@ -28,7 +38,7 @@ pub(super) struct NamedPartition {
     partition: Option<String>,
 
     #[command(flatten)]
-    table: TableOffset,
+    table: TableSource,
 }
 
 /// A partition, or all of the flash.
@@ -121,29 +131,29 @@ pub(super) fn within(partition: &Partition, flash_size: usize) -> Result<Range<u
     Ok(partition.offset..end)
 }
 
-impl TableOffset {
+impl TableSource {
     pub(super) fn offset(&self) -> usize {
         self.partition_table_offset
     }
 
-    /// Reads the partition table.
+    /// Reads the partition table, from the file or off the chip.
     pub(super) fn read(&self, chip: &mut Chip) -> Result<PartitionTable, Failure> {
         let offset = self.partition_table_offset;
+        if let Some(path) = &self.partition_table {
+            let content = files::read_up_to(path, TABLE_MAX)?;
+            let name = files::input_name(path);
+            return PartitionTable::from_file(&content, offset)
+                .map_err(|error| Failure::unusable(format_args!("{name}: {error}")));
+        }
         let rows = chip.read(offset, partition_table::SIZE, &mut || ())?;
-        // The table is read as a part of a flash from its first byte on.
-        let mut flash = vec![0xFF; offset];
-        flash.extend_from_slice(rows.as_ref());
         let encrypted = chip.identity().security.flash_encryption;
-        PartitionTable::in_flash(&flash, offset).map_err(|error| {
-            let advice = match (encrypted, offset) {
-                (true, _) => "flash encryption is on, and covers it",
-                (false, partition_table::OFFSET) => {
-                    "name the place with --partition-table-offset if this project's is elsewhere; a board without a table has no \
-                     application yet"
-                }
-                (false, _) => "the default is 0x8000",
+        plan::table(rows.as_ref(), offset, encrypted).map_err(|refusal| {
+            let advice = match refusal {
+                Refusal::FlashErased { .. } => " (--partition-table-offset)",
+                Refusal::NoTable { .. } => " (--partition-table-offset, --partition-table FILE)",
+                _ => " (--partition-table FILE)",
             };
-            Failure::no(format_args!("{error}; {advice}"))
+            Failure::no(format_args!("{refusal}{advice}"))
         })
     }
 }

@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 use fleetmint_board::partition_table::{Partition, PartitionTable, quoted_name};
 use serde::Serialize;
 
-use super::flash::{TableOffset, finish};
-use super::nvs::{self, Device, Nvs};
+use super::flash::{TableSource, finish};
+use super::nvs::{self, Device, KeySource, Nvs};
 use crate::chip::{Chip, Identity, Options};
 use crate::exit::Failure;
 use crate::terminal::{self, shown, table};
@@ -26,7 +26,10 @@ pub(crate) struct Arguments {
     format: Format,
 
     #[command(flatten)]
-    table: TableOffset,
+    table: TableSource,
+
+    #[command(flatten)]
+    keys: KeySource,
 
     #[command(flatten)]
     connection: Options,
@@ -74,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let partitions = arguments
         .table
         .read(&mut chip)
-        .and_then(|table| partitions(&mut chip, &table));
+        .and_then(|table| partitions(arguments, &mut chip, &table));
     finish(chip);
     // What is known is shown, even without a table.
     let (partitions, failure) = match partitions {
@@ -98,8 +101,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// All partitions, and what those of type NVS hold.
-fn partitions(chip: &mut Chip, table: &PartitionTable) -> Result<Vec<(Partition, Option<Nvs>)>, Failure> {
-    let keys = nvs::keys(chip, table)?;
+fn partitions(
+    arguments: &Arguments,
+    chip: &mut Chip,
+    table: &PartitionTable,
+) -> Result<Vec<(Partition, Option<Nvs>)>, Failure> {
+    let keys = arguments.keys.read(chip, table)?;
     let look = |partition: &Partition| {
         let nvs = partition.is_nvs().then(|| nvs::look(chip, partition, &keys));
         Ok((partition.clone(), nvs.transpose()?))

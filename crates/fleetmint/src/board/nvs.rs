@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::path::PathBuf;
 
+use clap::Args;
 use fleetmint_board::flash_dump::check_nvs;
 use fleetmint_board::partition_table::{Partition, PartitionTable};
 use fleetmint_board::provisioning::{NAMESPACE, Setting};
@@ -15,6 +17,7 @@ use serde::Serialize;
 use super::flash::{read, within};
 use crate::chip::Chip;
 use crate::exit::Failure;
+use crate::nvs::arguments::keys;
 
 /// What is known of an NVS partition.
 #[derive(Debug, Default, Serialize)]
@@ -154,14 +157,28 @@ fn text(listed: &[Listed], setting: Setting) -> Option<String> {
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
-/// The keys in the partitions of type `nvs_keys`, where flash encryption does not cover them.
-pub(super) fn keys(chip: &mut Chip, table: &PartitionTable) -> Result<Vec<Keys>, Failure> {
-    let mut keys = Vec::new();
-    for partition in table.partitions().iter().filter(|partition| partition.is_nvs_keys()) {
-        let range = within(partition, chip.identity().flash_size)?;
-        let end = range.end.min(range.start + PAGE_SIZE);
-        let bytes = chip.read(range.start, end - range.start, &mut || ())?;
-        keys.extend(Keys::decode(bytes.as_ref()));
+/// Where the keys of an encrypted partition are.
+#[derive(Debug, Args)]
+pub(super) struct KeySource {
+    /// The keys of an encrypted partition: a key partition, or only the 64 bytes of the keys [default: those in the board's
+    /// partition nvs_keys]
+    #[arg(long, value_name = "KEYS.bin")]
+    nvs_keys: Option<PathBuf>,
+}
+
+impl KeySource {
+    /// Reads them from the file, or from the partitions of type `nvs_keys`, where flash encryption does not cover them.
+    pub(super) fn read(&self, chip: &mut Chip, table: &PartitionTable) -> Result<Vec<Keys>, Failure> {
+        if let Some(path) = &self.nvs_keys {
+            return Ok(vec![keys::read(path)?]);
+        }
+        let mut keys = Vec::new();
+        for partition in table.partitions().iter().filter(|partition| partition.is_nvs_keys()) {
+            let range = within(partition, chip.identity().flash_size)?;
+            let size = range.len().min(PAGE_SIZE);
+            let bytes = chip.read(range.start, size, &mut || ())?;
+            keys.extend(Keys::decode(bytes.as_ref()));
+        }
+        Ok(keys)
     }
-    Ok(keys)
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::flash::{NamedPartition, finish, read, within};
-use super::nvs;
+use super::nvs::{self, KeySource};
 use crate::chip::{self, Chip, Identity};
 use crate::client::{self, Device, Server, Verified};
 use crate::exit::Failure;
@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     partition: NamedPartition,
+
+    #[command(flatten)]
+    keys: KeySource,
 
     /// Format of the output
     #[arg(long, default_value = "text")]
@@ -91,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// The strings of `prov` on the chip. One that is not UTF-8 cannot be a value of Fleetmint's: what cannot be read is replaced.
 fn values(arguments: &Arguments, chip: &mut Chip) -> Result<BTreeMap<String, Zeroizing<String>>, Failure> {
     let (partition, table) = arguments.partition.locate(chip)?;
-    let keys = nvs::keys(chip, &table)?;
+    let keys = arguments.keys.read(chip, &table)?;
     let range = within(&partition, chip.identity().flash_size)?;
     let mut content = read(chip, &range)?;
     let opened = nvs::open(&mut content, &partition, &keys).map_err(|unreadable| {

@@ -180,6 +180,10 @@ fn failure(error: &Error, port: Port, name: &str, has_reset_lines: bool) -> Prob
             port: port_name,
             has_reset_lines,
         },
+        // An ESP32 does not say so: it refuses to say which chip it is.
+        (Error::RomError(refused), _) if refused.to_string().contains("ReadReg") => Problem::SecureDownload {
+            chip: "chip".to_string(),
+        },
         _ => not_connected(error),
     }
 }

@@ -130,6 +130,10 @@ fn an_encrypted_partition_with_the_keys_beside_it_and_without() {
     let nvs = &without["partitions"][0]["nvs"];
     assert_eq!((&nvs["encrypted"], &without["device"]), (&json!(true), &Json::Null));
     assert!(nvs["error"].as_str().unwrap().contains("key"), "{nvs}");
+    let run = folder
+        .run(["board", "info", "--port", bench.port(), "--nvs-keys", "keys/keys.bin"])
+        .done();
+    assert!(run.stdout.contains("device vibxdl4f"), "{}", run.stdout);
 }
 
 #[test]
@@ -145,12 +149,17 @@ fn what_is_no_nvs_and_where_no_table_is() {
     assert_eq!(run.exit, 1);
     let chip = format!("{}: esp32, MAC address {}, 4 MiB of flash\n", bench.port(), bench.mac());
     assert!(run.stdout.starts_with(&chip), "{}", run.stdout);
+    assert!(run.stderr.contains("fleetmint: the flash is erased"), "{}", run.stderr);
+    let folder = Folder::new();
+    folder.write("partitions.csv", "nvs,data,nvs,0x9000,0x6000,\n");
+    let table = ["--partition-table", "partitions.csv"];
+    let run = folder
+        .run(["board", "info", "--port", bench.port()].iter().chain(&table))
+        .done();
     assert!(
-        run.stderr.ends_with(
-            "fleetmint: there is no partition table at offset 0x8000: the first row would begin with AA 50; name the place with \
-             --partition-table-offset if this project's is elsewhere; a board without a table has no application yet\n"
-        ),
+        run.stdout
+            .contains("nvs        data, nvs  0x9000  0x6000  6 pages, blank\n"),
         "{}",
-        run.stderr
+        run.stdout
     );
 }
