@@ -11,7 +11,7 @@ mod chip;
 #[cfg(feature = "client")]
 mod client;
 mod completions;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "cable", feature = "client"))]
 mod confirm;
 #[cfg(feature = "client")]
 mod device;
