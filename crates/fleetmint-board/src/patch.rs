@@ -15,7 +15,7 @@ use fleetmint_nvs::layout::{ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
 use fleetmint_nvs::storage::{Metered, Mode, PatchError, Repair, RepairKind, SliceFlash, Storage};
 use zeroize::Zeroizing;
 
-use self::differences::{NAMES_MAX, Reader};
+use self::differences::{Compared, NAMES_MAX, Reader};
 use crate::flash_dump::{NotNvs, check_nvs};
 use crate::provisioning::{self, Values};
 use crate::report::MaskedKey;
@@ -29,6 +29,8 @@ pub struct Patched {
     pub differences: Vec<MaskedKey<'static>>,
     /// What is in other namespaces, which stays as it is.
     pub others: Others,
+    /// The key of the device whose identity the partition held.
+    pub device_key: Option<String>,
     /// What the firmware's start repaired before the first call.
     pub repaired: Repaired,
 }
@@ -146,11 +148,16 @@ pub(crate) fn change(
     drop(storage);
 
     let mut reader = Reader::new(image.len(), cipher(), salt);
-    let (differences, others) = reader.differences(before, image, &opened, meter)?;
+    let Compared {
+        differences,
+        others,
+        device_key,
+    } = reader.compare(before, image, &opened, meter)?;
     Ok(Patched {
         changed_sectors: changed_sectors(before, image),
         differences,
         others,
+        device_key,
         repaired,
     })
 }

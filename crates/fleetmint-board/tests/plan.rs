@@ -398,7 +398,8 @@ fn another_devices_identity_is_a_warning() {
     let first = plan_for(&blank, None, Wanted::Image(&image)).unwrap();
     let other = image_of(&values().with(Setting::DeviceKey, Some("zzzz9999")));
     let plan = plan_for(first.after(), None, Wanted::Image(&other)).unwrap();
-    assert_eq!(plan.warnings, [Warning::OtherDevice]);
+    let key = "abcd1234".to_string();
+    assert_eq!(plan.warnings, [Warning::OtherDevice { key }]);
 }
 
 /// Nothing that newer firmware has written is lost.

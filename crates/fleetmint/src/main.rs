@@ -20,6 +20,10 @@ mod files;
 #[cfg(all(feature = "cable", feature = "client"))]
 mod flash;
 #[cfg(feature = "cable")]
+#[cfg_attr(
+    not(feature = "client"),
+    allow(dead_code, reason = "flash begins journals, and needs the client too")
+)]
 mod journal;
 #[cfg(any(feature = "client", feature = "serve"))]
 mod local_server;

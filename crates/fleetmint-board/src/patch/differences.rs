@@ -13,6 +13,7 @@ use fleetmint_nvs::storage::{Listed, Metered, Mode, SliceFlash, Storage, Value};
 use zeroize::Zeroizing;
 
 use super::{Error, Meter, Others, not_opened};
+use crate::provisioning::{NAMESPACE, Setting};
 use crate::report::{self, ChangedKey, MaskedKey};
 
 /// The most names that may differ. A patch changes eight. More differ if the firmware's start erases damaged values, or if
@@ -30,6 +31,15 @@ pub(super) struct Reader<'a> {
     copy: Zeroizing<Vec<u8>>,
 }
 
+/// Two states of a partition compared.
+pub(super) struct Compared {
+    /// The keys that differ: at most [`NAMES_MAX`].
+    pub(super) differences: Vec<MaskedKey<'static>>,
+    pub(super) others: Others,
+    /// The device whose identity the first state holds.
+    pub(super) device_key: Option<String>,
+}
+
 /// The hash of a name, and the hash of one of its values.
 type Row = (u64, u64);
 
@@ -43,18 +53,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The keys that differ, by namespace and key: at most [`NAMES_MAX`]. And what is in other namespaces than those that
-    /// were `opened`.
-    pub(super) fn differences(
+    /// What differs, and what is in other namespaces than those that were `opened`.
+    pub(super) fn compare(
         &mut self,
         before: &[u8],
         after: &[u8],
         opened: &HashSet<Vec<u8>>,
         meter: Meter<'_>,
-    ) -> Result<(Vec<MaskedKey<'static>>, Others), Error> {
+    ) -> Result<Compared, Error> {
+        let mut device_key = None;
+        let old = self.rows(before, meter, |listed| {
+            if device_key.is_none() {
+                device_key = text_of(listed, Setting::DeviceKey);
+            }
+        })?;
         let mut others = Others::default();
         let mut namespaces = HashSet::new();
-        let old = self.rows(before, meter, |_| {})?;
         let new = self.rows(after, meter, |listed| {
             if !opened.contains(listed.namespace.as_bytes()) {
                 others.values += 1;
@@ -65,13 +79,27 @@ impl<'a> Reader<'a> {
         })?;
         others.namespaces = namespaces.len();
         let names = differing(&old, &new)?;
+        Ok(Compared {
+            differences: self.differences(before, after, &names, meter)?,
+            others,
+            device_key,
+        })
+    }
+
+    /// The keys with these names, by namespace and key.
+    fn differences(
+        &mut self,
+        before: &[u8],
+        after: &[u8],
+        names: &HashSet<u64>,
+        meter: Meter<'_>,
+    ) -> Result<Vec<MaskedKey<'static>>, Error> {
         if names.is_empty() {
-            return Ok((Vec::new(), others));
+            return Ok(Vec::new());
         }
-        let (old, new) = (self.values(before, &names, meter)?, self.values(after, &names, meter)?);
+        let (old, new) = (self.values(before, names, meter)?, self.values(after, names, meter)?);
         let differences = report::masked(&diff(&old, &new), self.salt);
-        let differences = differences.into_iter().map(ChangedKey::into_owned).collect();
-        Ok((differences, others))
+        Ok(differences.into_iter().map(ChangedKey::into_owned).collect())
     }
 
     /// A row for each value, sorted by name.
@@ -123,6 +151,16 @@ impl<'a> Reader<'a> {
                 })
             })
             .map_err(not_opened)
+    }
+}
+
+/// The text of a setting, if it is one.
+fn text_of(listed: &Listed<&[u8]>, setting: Setting) -> Option<String> {
+    let is_it =
+        listed.namespace.as_bytes() == NAMESPACE.as_bytes() && listed.key.as_bytes() == setting.key().as_bytes();
+    match listed.value {
+        Ok(Value::Str(text)) if is_it => std::str::from_utf8(text).ok().map(str::to_string),
+        _ => None,
     }
 }
 

@@ -70,7 +70,7 @@ pub use self::refusal::Refusal;
 pub use self::target::{Target, table, target};
 pub use self::wanted::{ImageFault, Wanted};
 use crate::flash_dump::{FlashKeys, SECTOR, has_entries, keys_among};
-use crate::partition_table::Partition;
+use crate::partition_table::{Partition, quoted_name};
 use crate::patch::{self, Others, Patched, changed_sectors};
 use crate::provisioning::{NAMESPACE, Setting, check_partition_size};
 use crate::report::MaskedKey;
@@ -174,8 +174,11 @@ pub enum Warning {
         size: usize,
     },
     /// The partition holds the identity of another device.
-    #[error("the board carries another device's identity, which is replaced")]
-    OtherDevice,
+    #[error("the partition holds the identity of device {}, which is replaced", quoted_name(key))]
+    OtherDevice {
+        /// That device's key.
+        key: String,
+    },
 }
 
 /// Makes the plan.
@@ -264,12 +267,12 @@ fn change(
         changed.name.namespace.as_deref() == Some(NAMESPACE)
             && changed.name.key.as_deref() == Some(Setting::DeviceKey.key())
     };
-    if patched
+    let is_replaced = patched
         .differences
         .iter()
-        .any(|key| is_device_key(key) && key.before.is_some())
-    {
-        warnings.push(Warning::OtherDevice);
+        .any(|key| is_device_key(key) && key.before.is_some());
+    if let Some(key) = patched.device_key.clone().filter(|_| is_replaced) {
+        warnings.push(Warning::OtherDevice { key });
     }
     Ok(Changed {
         after,

@@ -15,6 +15,10 @@ mod connection;
 mod devices;
 mod error;
 mod find;
+#[cfg_attr(
+    not(feature = "cable"),
+    allow(dead_code, reason = "only commands with a board call them")
+)]
 mod flashes;
 mod login_file;
 mod models;
@@ -28,6 +32,7 @@ pub(crate) use address::Address;
 pub(crate) use connection::Server;
 pub(crate) use devices::{Device, DeviceChange, DeviceFilter, NewDevice};
 pub(crate) use error::Error;
+#[cfg(feature = "cable")]
 pub(crate) use flashes::{BeginError, FlashEnd, FlashOutcome, FlashPartition, FlashStart, Verified};
 pub(crate) use login_file::LoginFile;
 pub(crate) use models::{Model, ModelChange, Models, NewModel};

@@ -124,13 +124,17 @@ impl Journal {
     }
 
     fn find_in(folder: &Path, mac: &str) -> Result<Vec<Self>, Failure> {
+        let unreadable = |error: io::Error| {
+            let rule = "whether a write was cut off cannot be seen, so nothing is written to the board";
+            unusable(folder, format_args!("{rule}: {}", reason(&error)))
+        };
         let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(|error| unusable(folder, reason(&error)))?,
+            entries => entries.map_err(unreadable)?,
         };
         let mut journals = Vec::new();
         for entry in entries {
-            let path = entry.map_err(|error| unusable(folder, reason(&error)))?.path();
+            let path = entry.map_err(unreadable)?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.starts_with(&file_name_prefix(mac)) && path.extension().is_some_and(|end| end == EXTENSION) {
                 journals.push(Self::read(&path)?);

@@ -60,7 +60,7 @@ fn the_server_knows_which_board_carries_the_device() {
     // The board of the tests carries another device, which the server does not know.
     assert_eq!(
         report["warnings"],
-        json!(["the board carries another device's identity, which is replaced"])
+        json!(["the partition holds the identity of device vibxdl4f, which is replaced"])
     );
     let sectors = report["changed_sectors"].as_array().unwrap().len();
     let written = json!(["ended", "written", sectors, sectors * 4096]);
