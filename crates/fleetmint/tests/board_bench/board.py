@@ -335,11 +335,14 @@ class Connection:
         return False
 
     def _security_info(self, command):
-        chip = CHIP_DEFS[self.options.chip]
-        if not server.chips.PROFILES[self.options.chip].supports_security_info:
-            return self._refuse(command, protocol.ROM_INVALID_MESSAGE)
+        name = self.options.chip
         flags = SECURE_BOOT_EN * self.options.secure_boot | SECURE_DOWNLOAD_ENABLE * self.options.secure_download
-        info = struct.pack("<IB7xII", flags, int(self.options.flash_encryption), chip.IMAGE_CHIP_ID, 0)
+        info = struct.pack("<IB7x", flags, int(self.options.flash_encryption))
+        # An ESP32-S2 does not say which chip it is; an ESP32 does not know the command.
+        if name != "esp32s2":
+            if not server.chips.PROFILES[name].supports_security_info:
+                return self._refuse(command, protocol.ROM_INVALID_MESSAGE)
+            info += struct.pack("<II", CHIP_DEFS[name].IMAGE_CHIP_ID, 0)
         # The stub ends its answers with two bytes, the ROM loader with four.
         info += bytes(2 if self.stub else 4)
         self.sendall(server.slip_encode(struct.pack("<BBHI", 1, command, len(info), 0) + info))
