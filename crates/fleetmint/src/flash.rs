@@ -24,10 +24,12 @@ use self::board::Board;
 use self::interrupted::Interrupted;
 use self::report::Report;
 use self::source::Source;
+use self::write::Incomplete;
+use crate::board::finish;
 use crate::chip::{self, Chip};
 use crate::confirm::{confirm, expect_answer};
 use crate::exit::Failure;
-use crate::terminal::{count, warn};
+use crate::terminal::count;
 use crate::{client, nvs, size};
 
 /// Write a device's identity to the board on the cable, and keep everything else
@@ -154,78 +156,46 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let source = Source::open(arguments)?;
     let files = board::Files::read(arguments)?;
     let mut chip = Chip::connect(&arguments.connection)?;
-    match flash(arguments, &source, files, &mut chip) {
-        Ok(()) => {
-            finish(chip);
-            Ok(())
-        }
-        Err(Stopped::Whole(failure)) => {
-            finish(chip);
-            Err(failure)
-        }
-        // Firmware that started now would find half of the partition: the board stays in download mode.
-        Err(Stopped::Half { failure, .. }) => Err(failure),
-    }
+    let flashed = flash(arguments, &source, files, &mut chip);
+    finish(chip);
+    flashed
 }
 
-/// Why a call stopped, and whether the partition on the board is whole.
-enum Stopped {
-    Whole(Failure),
-    Half {
-        failure: Failure,
-        /// Sectors that this call may have erased: the cable says nothing more once it is cut.
-        begun: usize,
-    },
-}
-
-impl From<Failure> for Stopped {
-    fn from(failure: Failure) -> Self {
-        Self::Whole(failure)
-    }
-}
-
-fn flash(arguments: &Arguments, source: &Source, files: board::Files, chip: &mut Chip) -> Result<(), Stopped> {
+fn flash(arguments: &Arguments, source: &Source, files: board::Files, chip: &mut Chip) -> Result<(), Failure> {
     let board = Board::read(arguments, files, chip)?;
     let interrupted = Interrupted::find(&board)?;
-    let half = |failure| match interrupted {
-        Some(_) => Stopped::Half { failure, begun: 0 },
-        None => Stopped::Whole(failure),
-    };
-    let plan = make_plan(arguments, source, &board, interrupted.as_ref()).map_err(half)?;
+    let plan = make_plan(arguments, source, &board, interrupted.as_ref())?;
     let changed = changed_sectors(board.partition.as_ref(), plan.after());
     let report = Report::new(&board, source, &plan, interrupted.as_ref(), &changed);
     if let Format::Text = arguments.format {
-        report.print().map_err(half)?;
+        report.print()?;
     }
     if arguments.dry_run || !(arguments.yes || arguments.replace_board) {
         source.warn_of_another_board(&board);
     }
     if arguments.dry_run {
-        return report.end(arguments, Outcome::Planned).map_err(half);
+        return report.end(arguments, Outcome::Planned);
     }
     if !changed.is_empty() {
         let question = format!("Write {} to the board?", count(changed.len(), "sector"));
-        confirm(&question, arguments.yes).map_err(half)?;
+        confirm(&question, arguments.yes)?;
     }
-    let started = source.start(&board, arguments.replace_board).map_err(half)?;
+    let started = source.start(&board, arguments.replace_board)?;
     if changed.is_empty() {
         if let Some(interrupted) = &interrupted {
             interrupted.journal.end()?;
         }
         started.unchanged();
-        return Ok(report.end(arguments, Outcome::Unchanged)?);
+        return report.end(arguments, Outcome::Unchanged);
     }
     match write::write(chip, &board, &plan, interrupted.as_ref(), &changed, &source.name()) {
         Ok(()) => {
             started.written(changed.len());
-            Ok(report.end(arguments, Outcome::Written)?)
+            report.end(arguments, Outcome::Written)
         }
-        Err(stopped) => {
-            match &stopped {
-                Stopped::Whole(failure) => started.failed(&failure.message, 0),
-                Stopped::Half { failure, begun } => started.failed(&failure.message, *begun),
-            }
-            Err(stopped)
+        Err(Incomplete { failure, begun }) => {
+            started.failed(&failure.message, begun);
+            Err(failure)
         }
     }
 }
@@ -287,12 +257,5 @@ fn advice(refusal: &Refusal) -> &'static str {
         refusal if refusal.is_overwritable() => " (--overwrite)",
         Refusal::NoRoom { .. } => " (--changes with delete rows)",
         _ => "",
-    }
-}
-
-/// Resets the board. All is verified by then, so a failure is a warning.
-fn finish(chip: Chip) {
-    if let Err(failure) = chip.finish() {
-        warn(failure.message);
     }
 }

@@ -12,6 +12,7 @@ use fleetmint_board::wiped::Wiped;
 use crate::chip::Chip;
 use crate::exit::Failure;
 use crate::files;
+use crate::journal::Journal;
 use crate::size;
 use crate::terminal::{Progress, warn};
 
@@ -164,9 +165,13 @@ pub(super) fn read(chip: &mut Chip, range: &Range<usize>) -> Result<Wiped, Failu
     chip.read(range.start, range.len(), &mut || progress.step())
 }
 
-/// Resets the board. All is verified by then, so a failure is a warning.
-pub(super) fn finish(chip: Chip) {
-    if let Err(failure) = chip.finish() {
+/// Resets the board at the end of a call. All is verified by then, so a failure is a warning.
+///
+/// A board with a write that was cut off stays in download mode: firmware that started would find half of a partition.
+pub(crate) fn finish(chip: Chip) {
+    if Journal::find(&chip.identity().mac).is_ok_and(|left| !left.is_empty()) {
+        warn("the board was not reset: a write to it is not complete, and its firmware would find half of a partition");
+    } else if let Err(failure) = chip.finish() {
         warn(failure.message);
     }
 }

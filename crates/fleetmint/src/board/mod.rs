@@ -11,6 +11,9 @@ mod verify;
 
 use clap::Subcommand;
 
+#[cfg(feature = "client")]
+pub(crate) use flash::finish;
+
 use crate::exit::Failure;
 
 /// Look at the board on the USB cable, and back up and restore its flash

@@ -91,10 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (Some(input), Some(content)) => restore(arguments, &mut chip, input, content),
         _ => undo(arguments, &mut chip),
     };
-    // Firmware that started on a write that is neither complete nor undone would find half of a partition.
-    if restored.is_ok() || content.is_some() {
-        finish(chip);
-    }
+    finish(chip);
     let (part, changed) = restored?;
     let sectors = part.range.len() / SECTOR;
     if matches!(arguments.format, Format::Json) {

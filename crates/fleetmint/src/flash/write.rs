@@ -2,13 +2,19 @@
 
 use fleetmint_board::plan::Plan;
 
-use super::Stopped;
 use super::board::Board;
 use super::interrupted::Interrupted;
 use crate::chip::Chip;
 use crate::exit::Failure;
 use crate::journal::{Facts, Journal};
 use crate::terminal::Progress;
+
+/// Why a write is not complete.
+pub(super) struct Incomplete {
+    pub(super) failure: Failure,
+    /// Sectors that may be erased: the cable says nothing more once it is cut.
+    pub(super) begun: usize,
+}
 
 /// Writes the changed sectors, and compares each with the chip's MD5. The journal is on the disk before the first is erased
 /// and goes when the last is verified.
@@ -19,7 +25,7 @@ pub(super) fn write(
     interrupted: Option<&Interrupted>,
     changed: &[usize],
     what: &str,
-) -> Result<(), Stopped> {
+) -> Result<(), Incomplete> {
     let nvs = &board.target.nvs;
     let facts = Facts {
         mac: board.identity.mac.clone(),
@@ -31,13 +37,11 @@ pub(super) fn write(
     };
     // What the board held before the first of several writes that were cut off.
     let before = interrupted.map_or(board.partition.as_ref(), |interrupted| interrupted.journal.before());
-    let journal = Journal::begin(facts, before, plan.after()).map_err(|failure| match interrupted {
-        Some(_) => Stopped::Half { failure, begun: 0 },
-        None => Stopped::Whole(failure),
-    })?;
+    let journal = Journal::begin(facts, before, plan.after()).map_err(|failure| Incomplete { failure, begun: 0 })?;
     let mut progress = Progress::new("sectors written", changed.len());
     let written = chip.write_changed(nvs.offset, plan.after(), changed, &mut || progress.step());
     drop(progress);
+    let begun = changed.len();
     written.map_err(|failure| {
         let path = journal.path().display();
         let message = format!(
@@ -45,12 +49,10 @@ pub(super) fn write(
              (what the partition held is in {path})",
             failure.message
         );
-        Stopped::Half {
-            failure: Failure { message, ..failure },
-            begun: changed.len(),
-        }
+        let failure = Failure { message, ..failure };
+        Incomplete { failure, begun }
     })?;
-    Ok(journal.end()?)
+    journal.end().map_err(|failure| Incomplete { failure, begun })
 }
 
 /// The time, as RFC 3339.
