@@ -16,7 +16,7 @@ mod write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use fleetmint_board::partition_table;
+use fleetmint_board::partition_table::Unfit;
 use fleetmint_board::patch::changed_sectors;
 use fleetmint_board::plan::{self, Options, Plan, Refusal};
 
@@ -25,12 +25,12 @@ use self::interrupted::Interrupted;
 use self::report::Report;
 use self::source::Source;
 use self::write::Incomplete;
-use crate::board::finish;
+use crate::board::{TableSource, finish};
 use crate::chip::{self, Chip};
 use crate::confirm::{confirm, expect_answer};
 use crate::exit::Failure;
 use crate::terminal::count;
-use crate::{client, nvs, size};
+use crate::{client, nvs};
 
 /// Write a device's identity to the board on the cable, and keep everything else
 ///
@@ -62,13 +62,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     partition: Option<String>,
 
-    /// The offset of the partition table in the flash
-    #[arg(long, value_name = "OFFSET", default_value = "0x8000", value_parser = size::parse)]
-    partition_table_offset: usize,
-
-    /// The partition table, as the CSV or the binary of the firmware's build, instead of the one on the board
-    #[arg(long, value_name = "FILE")]
-    partition_table: Option<PathBuf>,
+    #[command(flatten)]
+    table: TableSource,
 
     /// The keys of an encrypted partition: a key partition, or only the 64 bytes of the keys [default: those in the board's
     /// partition nvs_keys]
@@ -234,20 +229,13 @@ fn make_plan(
 fn refused(refusal: &Refusal) -> Failure {
     let message = format!("{refusal}{}", advice(refusal));
     match refusal {
-        Refusal::Partition(_) | Refusal::Table(_) | Refusal::NoTable { .. } | Refusal::Size { .. } => {
-            Failure::unusable(message)
-        }
+        Refusal::Partition(_) | Refusal::NotNvs { .. } | Refusal::Size { .. } => Failure::unusable(message),
         _ => Failure::no(message),
     }
 }
 
 fn advice(refusal: &Refusal) -> &'static str {
-    use partition_table::Unfit;
     match refusal {
-        Refusal::FlashErased { .. } => " (--partition-table-offset)",
-        Refusal::TableEncrypted { .. } => " (--partition-table FILE --nvs-keys FILE)",
-        Refusal::NoTable { .. } => " (--partition-table-offset, --partition-table FILE)",
-        Refusal::Table(_) => " (--partition-table FILE)",
         Refusal::Partition(Unfit::NotFound(_) | Unfit::SeveralNvs { .. } | Unfit::NotNvs { .. })
         | Refusal::ReadOnly { .. } => " (--partition NAME)",
         Refusal::NotEncrypted { .. } => "",

@@ -21,7 +21,7 @@ const TABLE_MAX: u64 = 64 << 10;
 
 /// Where the partition table is.
 #[derive(Debug, Args)]
-pub(super) struct TableSource {
+pub(crate) struct TableSource {
     /// The offset of the partition table in the flash
     #[arg(long, value_name = "OFFSET", default_value = "0x8000", value_parser = size::parse)]
     partition_table_offset: usize,
@@ -133,19 +133,33 @@ pub(super) fn within(partition: &Partition, flash_size: usize) -> Result<Range<u
 }
 
 impl TableSource {
-    pub(super) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.partition_table_offset
     }
 
     /// Reads the partition table, from the file or off the chip.
     pub(super) fn read(&self, chip: &mut Chip) -> Result<PartitionTable, Failure> {
-        let offset = self.partition_table_offset;
-        if let Some(path) = &self.partition_table {
-            let content = files::read_up_to(path, TABLE_MAX)?;
-            let name = files::input_name(path);
-            return PartitionTable::from_file(&content, offset)
-                .map_err(|error| Failure::unusable(format_args!("{name}: {error}")));
+        match self.file()? {
+            Some(table) => Ok(table),
+            None => self.of_chip(chip),
         }
+    }
+
+    /// The table in the file, if one is given.
+    pub(crate) fn file(&self) -> Result<Option<PartitionTable>, Failure> {
+        let Some(path) = &self.partition_table else {
+            return Ok(None);
+        };
+        let content = files::read_up_to(path, TABLE_MAX)?;
+        let name = files::input_name(path);
+        PartitionTable::from_file(&content, self.partition_table_offset)
+            .map(Some)
+            .map_err(|error| Failure::unusable(format_args!("{name}: {error}")))
+    }
+
+    /// The table on the chip.
+    pub(crate) fn of_chip(&self, chip: &mut Chip) -> Result<PartitionTable, Failure> {
+        let offset = self.partition_table_offset;
         let rows = chip.read(offset, partition_table::SIZE, &mut || ())?;
         let encrypted = chip.identity().security.flash_encryption;
         plan::table(rows.as_ref(), offset, encrypted).map_err(|refusal| {

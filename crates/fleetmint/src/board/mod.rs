@@ -12,7 +12,7 @@ mod verify;
 use clap::Subcommand;
 
 #[cfg(feature = "client")]
-pub(crate) use flash::finish;
+pub(crate) use flash::{TableSource, finish};
 
 use crate::exit::Failure;
 

@@ -1,7 +1,7 @@
 //! What is read off the board.
 
 use fleetmint_board::flash_dump::{SECTOR, has_entries};
-use fleetmint_board::partition_table::{PartitionTable, SIZE};
+use fleetmint_board::partition_table::{Partition, PartitionTable};
 use fleetmint_board::plan::{self, PartitionKeys, Target};
 use fleetmint_board::wiped::Wiped;
 use fleetmint_nvs::crypt::Keys;
@@ -10,12 +10,8 @@ use fleetmint_nvs::storage::check_key;
 use super::{Arguments, refused};
 use crate::chip::{Chip, Identity};
 use crate::exit::Failure;
-use crate::files;
 use crate::nvs::arguments::keys;
 use crate::terminal::Progress;
-
-/// The most bytes that the file of a partition table may have.
-const TABLE_MAX: u64 = 64 << 10;
 
 /// The files that a person gives in place of what the board does not show.
 pub(super) struct Files {
@@ -25,15 +21,7 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn read(arguments: &Arguments) -> Result<Self, Failure> {
-        let table = match &arguments.partition_table {
-            None => None,
-            Some(path) => {
-                let content = files::read_up_to(path, TABLE_MAX)?;
-                let table = PartitionTable::from_file(&content, arguments.partition_table_offset);
-                let name = files::input_name(path);
-                Some(table.map_err(|error| Failure::unusable(format_args!("{name}: {error}")))?)
-            }
-        };
+        let table = arguments.table.file()?;
         let keys = arguments.nvs_keys.as_deref().map(keys::read).transpose()?;
         Ok(Self { table, keys })
     }
@@ -52,14 +40,10 @@ pub(super) struct Board {
 impl Board {
     pub(super) fn read(arguments: &Arguments, files: Files, chip: &mut Chip) -> Result<Self, Failure> {
         let identity = chip.identity().clone();
-        let offset = arguments.partition_table_offset;
+        let offset = arguments.table.offset();
         let table = match files.table {
             Some(table) => table,
-            None => {
-                let sector = chip.read(offset, SIZE, &mut || ())?;
-                plan::table(sector.as_ref(), offset, identity.security.flash_encryption)
-                    .map_err(|refusal| refused(&refusal))?
-            }
+            None => arguments.table.of_chip(chip)?,
         };
         let target = plan::target(&table, offset, identity.flash_size, arguments.partition.as_deref());
         let target = target.map_err(|refusal| refused(&refusal))?;
@@ -85,7 +69,7 @@ fn key_partitions(chip: &mut Chip, target: &Target, nvs: &[u8]) -> Result<Vec<(S
     if has_entries(nvs) && check_key(nvs, None).is_ok() {
         return Ok(Vec::new());
     }
-    let read = |keys: &fleetmint_board::partition_table::Partition| {
+    let read = |keys: &Partition| {
         let bytes = chip.read(keys.offset, keys.size.min(SECTOR), &mut || ())?;
         Ok((keys.name.clone(), bytes))
     };

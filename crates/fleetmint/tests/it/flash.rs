@@ -315,6 +315,13 @@ fn what_is_refused_writes_nothing() {
         .line("fleetmint nvs encrypt device.csv encrypted.bin 0x6000 --keygen --keyfile keys.bin")
         .done();
     folder.line("fleetmint nvs generate-key --keyfile other.bin").done();
+    let large = format!(
+        "{}mqtt_url,data,string,{}\n",
+        String::from_utf8(folder.read("device.csv")).unwrap(),
+        "x".repeat(3900)
+    );
+    folder.write("large.csv", large.replace("https://api.example", &"y".repeat(3900)));
+    folder.line("fleetmint nvs generate large.csv large.bin 0x6000").done();
     folder.write("bad.csv", "key,type,encoding,value\nlonely,data,u8,1\n");
     folder.write("table.csv", "nvs,data,nvs,0x9000,0x6000\nfactory,app,factory,,1M\n");
     folder.write("typo.csv", "nvs,data,nvs,0x9000,0x6000\nfactory,app,fctory,,1M\n");
@@ -350,10 +357,16 @@ fn what_is_refused_writes_nothing() {
         (
             flash(&nvs()),
             &["--image", "device.bin", "--yes", "--partition-table-offset", "0x10000"],
-            2,
+            1,
             "no partition table at offset 0x10000",
         ),
-        (flash(&folder.read("noise.bin")), image, 1, "(--overwrite)"),
+        (flash(&folder.read("noise.bin")), image, 2, "(--overwrite)"),
+        (
+            with_table(&format!("nvs,data,nvs,,0x3000\n{app}")),
+            &["--image", "large.bin", "--yes"],
+            1,
+            "the partition has no room: ",
+        ),
         (flash(&folder.read("encrypted.bin")), image, 1, "(--nvs-keys FILE)"),
         (
             flash(&folder.read("encrypted.bin")),
@@ -471,7 +484,7 @@ fn an_encrypted_board_with_flash_encryption() {
     let refused = run(&folder, &bench, &["--image", "device.bin", "--yes"]);
     assert_eq!(refused.exit, 1);
     assert!(
-        refused.stderr.contains("(--partition-table FILE --nvs-keys FILE)"),
+        refused.stderr.contains("(--partition-table FILE)"),
         "{}",
         refused.stderr
     );
