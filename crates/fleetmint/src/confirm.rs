@@ -9,6 +9,7 @@ use crate::terminal;
 ///
 /// # Errors
 /// Standard input is not a terminal, or is taken for something else.
+#[cfg(feature = "cable")]
 pub(crate) fn expect_answer(not_asked: bool, input_is_taken: bool) -> Result<(), Failure> {
     if not_asked || (io::stdin().is_terminal() && !input_is_taken) {
         return Ok(());
