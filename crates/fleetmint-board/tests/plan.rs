@@ -12,6 +12,9 @@
 #[path = "../../fleetmint-nvs/tests/storage/history.rs"]
 mod history;
 
+use std::fs;
+use std::path::Path;
+
 use fleetmint_board::flash_dump::NotNvs;
 use fleetmint_board::partition_table::{self, PartitionTable, Unfit};
 use fleetmint_board::patch::{self, Others};
@@ -267,6 +270,50 @@ proptest! {
             (planned, done) => panic!("{planned:?}, {done:?}"),
         }
     }
+}
+
+/// The flash after the plan is what Espressif's own library left there after the same calls.
+#[test]
+fn a_plan_of_changes_equals_espressifs_library() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fleetmint-nvs/tests/storage/reference/patch");
+    let read = |name: &str| fs::read(folder.join(name));
+    let (mut compared, mut encrypted, mut refused) = (0, 0, Vec::new());
+    for file in fs::read_dir(&folder).unwrap() {
+        let file = file.unwrap().file_name().into_string().unwrap();
+        let Some(name) = file.strip_suffix(".before.bin") else {
+            continue;
+        };
+        // Without it, a call of the library failed.
+        let Ok(after) = read(&format!("{name}.after.bin")) else {
+            continue;
+        };
+        let facts: serde_json::Value = serde_json::from_slice(&read(&format!("{name}.json")).unwrap()).unwrap();
+        let keyfile = facts["keyfile"].as_str().filter(|_| facts["encrypted"] == true);
+        let keys = keyfile.map(|name| Keys::decode(&read(name).unwrap()).unwrap());
+        let before = read(&file).unwrap();
+        let csv = read(&format!("{name}.csv")).unwrap();
+        let rows = csv::read_changes(&csv).unwrap();
+        match plan_for(&before, keys, changes(&rows, &mut no_files)) {
+            Ok(plan) => {
+                assert!(written(&before, &plan) == after, "{name}");
+                compared += 1;
+                encrypted += usize::from(plan.is_encrypted);
+            }
+            Err(_) => refused.push(name.to_string()),
+        }
+    }
+    assert!(compared > 60 && encrypted > 0, "{compared}, {encrypted} encrypted");
+    // Where the library erases everything, uses a part of a name, or leaves a partition that it cannot open again.
+    refused.sort();
+    assert_eq!(
+        refused,
+        [
+            "enc_wrong_key",
+            "quirk_delete_16",
+            "quirk_ns_16",
+            "quirk_one_page_blank"
+        ]
+    );
 }
 
 #[test]
