@@ -162,8 +162,10 @@ fn flash(arguments: &Arguments, source: &Source, files: board::Files, chip: &mut
     let plan = make_plan(arguments, source, &board, interrupted.as_ref())?;
     let changed = changed_sectors(board.partition.as_ref(), plan.after());
     let report = Report::new(&board, source, &plan, interrupted.as_ref(), &changed);
-    if let Format::Text = arguments.format {
-        report.print()?;
+    match arguments.format {
+        Format::Text => report.print()?,
+        Format::Json if !arguments.dry_run && !arguments.yes => report.say(),
+        Format::Json => {}
     }
     if arguments.dry_run || !(arguments.yes || arguments.replace_board) {
         source.warn_of_another_board(&board);

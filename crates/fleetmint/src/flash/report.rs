@@ -107,8 +107,20 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// What is on the cable, and what will change.
+    /// What is on the cable, and what will change: the answer for people.
     pub(super) fn print(&self) -> Result<(), Failure> {
+        terminal::print(&self.text())?;
+        self.warn();
+        Ok(())
+    }
+
+    /// The same for a person who is asked, beside the answer for programs.
+    pub(super) fn say(&self) {
+        self.text().lines().for_each(say);
+        self.warn();
+    }
+
+    fn text(&self) -> String {
         let Board {
             identity, port, target, ..
         } = self.board;
@@ -161,18 +173,20 @@ impl<'a> Report<'a> {
             0 => writeln!(text, "nothing to write: the board already has these values"),
             changed => writeln!(text, "{changed} of {sectors} to write"),
         };
-        terminal::print(&text)?;
+        text
+    }
+
+    fn warn(&self) {
         if let Some(interrupted) = self.interrupted {
             interrupted.sentences().lines().for_each(say);
         }
-        if let Some(overwritten) = &plan.overwritten {
+        if let Some(overwritten) = &self.plan.overwritten {
             warn(format_args!(
                 "the partition is replaced by a fresh one, and {} are lost: {}",
                 overwritten.lost, overwritten.why
             ));
         }
-        plan.warnings.iter().for_each(warn);
-        Ok(())
+        self.plan.warnings.iter().for_each(warn);
     }
 
     /// What became of it.

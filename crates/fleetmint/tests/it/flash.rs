@@ -246,7 +246,13 @@ fn a_blank_board_and_a_list_of_changes() {
 }
 
 /// Runs the program on a terminal, and answers the question.
-fn on_a_terminal(python: &std::path::Path, folder: &Folder, bench: &Bench, answer: &str) -> (i32, String) {
+fn on_a_terminal(
+    python: &std::path::Path,
+    folder: &Folder,
+    bench: &Bench,
+    answer: &str,
+    format: &str,
+) -> (i32, String) {
     let script = "\
 import os, pty, sys
 pid, terminal = pty.fork()
@@ -269,7 +275,15 @@ sys.exit(os.waitstatus_to_exitcode(status))
 ";
     let output = Command::new(python)
         .args(["-c", script, answer, env!("CARGO_BIN_EXE_fleetmint")])
-        .args(["flash", "--image", "device.bin", "--port", bench.port()])
+        .args([
+            "flash",
+            "--image",
+            "device.bin",
+            "--port",
+            bench.port(),
+            "--format",
+            format,
+        ])
         .current_dir(folder.path())
         .env("XDG_STATE_HOME", folder.file("state"))
         .output()
@@ -286,18 +300,22 @@ fn a_person_is_asked_first() {
     let python = python("pty", "A terminal for the tests").unwrap();
     let folder = folder();
     for no in ["n", "", "maybe"] {
-        let (exit, said) = on_a_terminal(&python, &folder, &bench, no);
+        let (exit, said) = on_a_terminal(&python, &folder, &bench, no, "text");
         assert_eq!(exit, 1, "{said}");
         assert!(said.contains("Write 1 sector to the board? [y/N] "), "{said}");
         assert_eq!(bench.report().erased, [0; 0]);
         assert!(journals(&folder).is_empty());
     }
-    let (exit, said) = on_a_terminal(&python, &folder, &bench, "y");
+    // Also beside an answer for programs a person sees what changes.
+    let (exit, said) = on_a_terminal(&python, &folder, &bench, "n", "json");
+    assert_eq!(exit, 1, "{said}");
+    assert!(said.contains("changed prov/client_secret: str"), "{said}");
+    let (exit, said) = on_a_terminal(&python, &folder, &bench, "y", "text");
     assert_eq!(exit, 0, "{said}");
     assert!(said.contains("1 sector written and verified"), "{said}");
     assert!(bench.read_by_esptool(NVS) == patched(&folder, &nvs()));
     // Nothing is asked where nothing is written.
-    let (exit, said) = on_a_terminal(&python, &folder, &bench, "n");
+    let (exit, said) = on_a_terminal(&python, &folder, &bench, "n", "text");
     assert_eq!(exit, 0, "{said}");
     assert!(!said.contains("[y/N]"), "{said}");
 }
