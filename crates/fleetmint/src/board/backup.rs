@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     part: Part,
 
-    /// Replace a table or keys
+    /// Replace OUT even if it is a table, or holds keys
     #[arg(long)]
     force: bool,
 

@@ -124,9 +124,13 @@ fn restore(arguments: &Arguments, chip: &mut Chip, input: &Path, content: &[u8])
     let name = files::input_name(input);
     let part = arguments.part.locate(chip)?;
     if content.len() != part.range.len() {
+        let size = content.len();
+        let hint = match size == chip.identity().flash_size {
+            true => ", as the whole flash has (--all)",
+            false => "",
+        };
         return Err(Failure::unusable(format_args!(
-            "{name}: it has {:#x} bytes, and {} has {:#x}",
-            content.len(),
+            "{name}: it has {size:#x} bytes{hint}, and {} has {:#x}",
             part.name,
             part.range.len()
         )));

@@ -17,9 +17,12 @@ impl Address {
         if text.chars().any(|char| char.is_whitespace() || char.is_control()) {
             return Err("must be a URL without spaces and control characters".to_owned());
         }
+        // A host alone, or http:host, which the parser would take.
+        if !text.contains("://") {
+            return Err(RULE.to_owned());
+        }
         let mut url = Url::parse(text).map_err(|error| format!("{RULE}: {error}"))?;
-        // The parser would take http:host as well.
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !text.contains("://") {
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(RULE.to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {

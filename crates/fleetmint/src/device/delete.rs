@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     device: String,
 
     /// Do not ask
-    #[arg(long)]
+    #[arg(long, short = 'y')]
     yes: bool,
 
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::records::{self, FormatArgument};
 
 /// Change a device
 ///
-/// What no option names stays as it is. The device gets new values with its next image.
+/// What no option names stays as it is. The device gets new values when its board is flashed the next time.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The device's id, key or client id

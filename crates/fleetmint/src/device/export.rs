@@ -32,6 +32,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     model: Option<String>,
 
+    /// Replace OUT.csv even if it is a table, or holds keys
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     server: Options,
 }
@@ -51,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if files::is_standard(&arguments.output) {
         terminal::print_data(&table)?;
     } else {
-        files::write(&arguments.output, &table, false)?;
+        files::write(&arguments.output, &table, arguments.force)?;
         let devices = terminal::count(devices.len(), "device");
         terminal::say(format_args!("{}: {devices}", files::created(&arguments.output)));
     }

@@ -12,12 +12,14 @@ use crate::terminal::say;
 
 /// Download the image of a device's NVS partition
 ///
-/// The image holds the device's secret: only you can read the file, and the server records who got it. It is for an erased
-/// board: written onto one that already holds data, it replaces all of it.
+/// The image holds the device's secret: only you can read the file, and the server records who got it. `fleetmint flash --image`
+/// writes its values to a board and keeps everything else. Written with esptool, it replaces the whole partition: that is for an
+/// erased board.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Example:
+Examples:
   fleetmint device image vibxdl4f vibxdl4f.bin --size 0x6000
+  fleetmint flash --image vibxdl4f.bin
   esptool write-flash 0x9000 vibxdl4f.bin")]
 pub(crate) struct Arguments {
     /// The device's id, key or client id
@@ -31,7 +33,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     size: usize,
 
-    /// Replace a table or keys
+    /// Replace OUT even if it is a table, or holds keys
     #[arg(long)]
     force: bool,
 

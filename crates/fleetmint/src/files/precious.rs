@@ -17,8 +17,12 @@ pub(super) fn precious(path: &Path, size: u64) -> io::Result<Option<&'static str
         // A file that cannot be read can still be replaced.
         Err(_) => return Ok(None),
     };
-    Ok(if is_table(&content) {
+    let columns = columns(&content);
+    let has = |names: &[&str]| names.iter().all(|name| columns.iter().any(|column| column == name));
+    Ok(if has(&["key", "type", "encoding", "value"]) {
         Some("is a table, as its columns key, type, encoding, value say (was the output's name forgotten?)")
+    } else if has(&["model", "name"]) {
+        Some("is a table of devices, as its columns model and name say; it may hold passwords")
     } else if content.len() > KEYS_SIZE && Keys::decode(&content).is_ok() {
         Some("holds encryption keys")
     } else if size == HMAC_KEY_SIZE as u64 {
@@ -28,8 +32,8 @@ pub(super) fn precious(path: &Path, size: u64) -> io::Result<Option<&'static str
     })
 }
 
-/// Whether the first line that is not a comment has a table's columns, with any separator or encoding.
-fn is_table(content: &[u8]) -> bool {
+/// The columns that the first line names that is not a comment, with any separator or encoding.
+fn columns(content: &[u8]) -> Vec<String> {
     // Of UTF-16 text that leaves the ASCII characters.
     let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();
     let mut lines = text.split(|byte| *byte == b'\n' || *byte == b'\r').map(|line| {
@@ -39,11 +43,10 @@ fn is_table(content: &[u8]) -> bool {
     });
     let header = lines.find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("sep="));
     let header = header.unwrap_or_default();
-    let columns: Vec<&str> = header
-        .split([',', ';', '\t'])
-        .map(|column| column.trim_matches(|char: char| char.is_whitespace() || char == '"'))
-        .collect();
-    ["key", "type", "encoding", "value"]
-        .iter()
-        .all(|column| columns.contains(column))
+    let plain = |column: &str| {
+        column
+            .trim_matches(|char: char| char.is_whitespace() || char == '"')
+            .to_owned()
+    };
+    header.split([',', ';', '\t']).map(plain).collect()
 }

@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     model: String,
 
     /// Do not ask
-    #[arg(long)]
+    #[arg(long, short = 'y')]
     yes: bool,
 
     #[command(flatten)]

@@ -9,7 +9,7 @@ use crate::records::{self, FormatArgument};
 
 /// Change a device model
 ///
-/// What no option names stays as it is. Devices get new values with their next image.
+/// What no option names stays as it is. Devices get new values when their boards are flashed the next time.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The model's id or code

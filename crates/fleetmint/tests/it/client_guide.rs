@@ -50,7 +50,6 @@ fn every_console_block_of_the_client_guide() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
     let text = std::fs::read_to_string(path).unwrap();
     let fleet = Fleet::start();
-    fleet.folder.write("wifi", "correct horse\n");
     let table = blocks(&text, "csv").next().unwrap().join("\n") + "\n";
     fleet.folder.write("devices.csv", table);
     let mut keys = Keys::new();
@@ -71,7 +70,7 @@ fn every_console_block_of_the_client_guide() {
             };
             let own = |word| keys.get(word).map_or(word, String::as_str);
             let run = fleet.run(&words(call).map(own).collect::<String>());
-            let seen = run.stderr + &run.stdout.replace(&fleet.server.address, "127.0.0.1:8080");
+            let seen = run.stdout.replace(&fleet.server.address, "127.0.0.1:8080") + &run.stderr;
             let seen: Vec<&str> = seen.lines().collect();
             let plain = |lines: &[&str]| lines.iter().map(|line| without_chance(line)).collect::<Vec<_>>();
             assert_eq!(plain(&seen), plain(&said), "{command}");

@@ -67,6 +67,11 @@ pub(super) fn read(file: &[u8]) -> (Vec<Row>, Vec<Bad>) {
             vec![Bad::line(1, format!("the table is empty; its columns are {}", names()))],
         );
     };
+    // An image that is given by mistake holds secrets: its bytes are no names of columns to show.
+    if (0..header.len()).any(|place| header.get(place).is_some_and(|name| name.contains(&0))) {
+        let rule = "the file is not text in UTF-8: its header holds NUL bytes, as images and spreadsheets in their own formats do";
+        return (rows, vec![Bad::line(1, rule)]);
+    }
     let columns = columns(&header, &mut bad);
     if !bad.is_empty() {
         return (rows, bad);
@@ -251,6 +256,12 @@ mod tests {
                  wifi_ssid, wifi_password",
                 "1: the column name is there twice",
                 "1: the column model is missing",
+            ]
+        );
+        assert_eq!(
+            bad("model,secret\0,name\n"),
+            [
+                "1: the file is not text in UTF-8: its header holds NUL bytes, as images and spreadsheets in their own formats do"
             ]
         );
         assert_eq!(bad("name,model\n"), ["1: the table has no rows"]);

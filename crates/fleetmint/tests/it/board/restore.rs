@@ -148,6 +148,12 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
             2,
             "fleetmint: nvs.bin: it has 0x5000 bytes, and partition nvs has 0x6000\n",
         ),
+        (
+            vec![0xFF; 0x400000],
+            &[],
+            2,
+            "fleetmint: nvs.bin: it has 0x400000 bytes, as the whole flash has (--all), and partition nvs has 0x6000\n",
+        ),
         (vec![0; 0x6000], &[], 2, "--force writes it into partition nvs anyway\n"),
         (
             vec![0; 0x6000],

@@ -14,7 +14,7 @@ fn nobody_deletes_a_device_by_mistake() {
         done.stderr,
         format!("deleted the device {key} (Kitchen) with its client {client}\n")
     );
-    fleet.run(&format!("device delete {key} --yes")).refused(1);
+    fleet.run(&format!("device delete {key} -y")).refused(1);
 }
 
 #[test]

@@ -43,3 +43,22 @@ fn an_image_that_cannot_be_is_refused_and_nothing_is_written() {
     let line = fleet.run("device image 2 a.bin --size 0x6000").refused(1);
     assert!(line.contains("there is no device"), "{line}");
 }
+
+#[test]
+fn a_table_of_devices_is_not_replaced_by_mistake() {
+    let fleet = Fleet::with_model();
+    fleet.run("device create --model tempsensor --name Kitchen").done();
+    let table = "\u{feff}Name;Model;wifi_password\nKitchen;tempsensor;correct horse\n";
+    fleet.folder.write("devices.csv", table);
+    for command in ["device image 1 devices.csv --size 0x6000", "device export devices.csv"] {
+        let line = fleet.run(command).refused(2);
+        assert!(
+            line.contains("devices.csv: not written: it is a table of devices"),
+            "{line}"
+        );
+        assert_eq!(fleet.folder.read("devices.csv"), table.as_bytes());
+        fleet.run(&format!("{command} --force")).done();
+        assert_ne!(fleet.folder.read("devices.csv"), table.as_bytes());
+        fleet.folder.write("devices.csv", table);
+    }
+}
