@@ -53,7 +53,7 @@ A list of changes has the rows of `fleetmint nvs patch`.
 
 A board with flash encryption does not show its partition table: give the file of the firmware's build, and the keys \
 of the partition if it is encrypted:
-  fleetmint flash --device vibxdl4f --partition-table partitions.csv --nvs-keys keys.bin")]
+  fleetmint flash --device 7 --partition-table table.csv --nvs-keys keys.bin")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     what: What,
