@@ -149,7 +149,7 @@ fn string(image: &[u8], cipher: Option<Xts>, key: &str) -> Option<String> {
 }
 
 /// A partition after this history.
-fn lived_in(pages: usize, cipher: Option<Xts>, history: &[Call]) -> Vec<u8> {
+fn in_use(pages: usize, cipher: Option<Xts>, history: &[Call]) -> Vec<u8> {
     let mut image = vec![0xFF; pages * PAGE_SIZE];
     let mut storage = Storage::open(SliceFlash::new(&mut image), Mode::ReadWrite, cipher.clone()).unwrap();
     for call in history {
@@ -209,7 +209,7 @@ proptest! {
     ) {
         let keys = encrypted.then(keys);
         let cipher = || keys.as_ref().map(Keys::xts);
-        let mut before = lived_in(pages, cipher(), &history);
+        let mut before = in_use(pages, cipher(), &history);
         if let Some(old) = &old {
             let values = values().with(Setting::ClientSecret, Some(old));
             let mut copy = before.clone();
@@ -256,7 +256,7 @@ proptest! {
     ) {
         let keys = encrypted.then(keys);
         let cipher = || keys.as_ref().map(Keys::xts);
-        let before = lived_in(pages, cipher(), &history);
+        let before = in_use(pages, cipher(), &history);
         prop_assume!(!wanted.is_empty());
         let csv = rows_of(&wanted);
         let rows = csv::read_changes(csv.as_bytes()).unwrap();
@@ -494,12 +494,12 @@ fn keys_come_from_the_chip_or_from_a_person() {
     let keys = keys();
     let key_partition = |bytes: &[u8]| ("nvs_keys".to_string(), wiped(bytes));
     let fitting = || PartitionKeys::OnChip(vec![key_partition(&keys.encode()[..])]);
-    let encrypted = lived_in(
+    let encrypted = in_use(
         4,
         Some(keys.xts()),
         &[Call::Number(0, 0, 7), Call::Text(1, 1, "text".into())],
     );
-    let plain = lived_in(4, None, &[Call::Number(0, 0, 7)]);
+    let plain = in_use(4, None, &[Call::Number(0, 0, 7)]);
     let blank = vec![0xFF; 4 * PAGE_SIZE];
     let noise: Vec<u8> = (0..PAGE_SIZE as u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)

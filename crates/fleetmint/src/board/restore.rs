@@ -22,8 +22,8 @@ use crate::terminal::{self, Progress, count, say};
 /// Only the sectors that differ are written, and each is compared with the chip's own MD5 afterwards. The file must have
 /// exactly the size of the partition, or of the flash.
 ///
-/// The command asks first, since what the partition holds now is lost: `fleetmint board backup` saves it. If the connection is lost in between, run the
-/// command again.
+/// The command asks first, since what the partition holds now is lost: `fleetmint board backup` saves it. If the connection is
+/// lost in between, run the command again.
 ///
 /// Without a file, the command undoes a write of `fleetmint flash` that was cut off: the partition becomes what it was.
 #[derive(Debug, Args)]

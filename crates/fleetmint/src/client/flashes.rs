@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::connection::{Call, Server};
 use super::error::Error;
@@ -49,15 +48,10 @@ pub(crate) enum FlashOutcome {
     Failed,
 }
 
-/// A flash as the server shows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A flash that has begun.
+#[derive(Debug, Deserialize)]
 pub(crate) struct Flash {
     pub(crate) id: i64,
-    pub(crate) device_id: i64,
-    pub(crate) mac: String,
-    pub(crate) state: String,
-    #[serde(flatten)]
-    pub(crate) more: Map<String, Value>,
 }
 
 /// Why a flash may not begin.
@@ -105,10 +99,11 @@ impl Server {
     }
 
     /// Reports what became of a flash.
-    pub(crate) fn end_flash(&self, device_id: i64, flash_id: i64, end: &FlashEnd<'_>) -> Result<Flash, Error> {
+    pub(crate) fn end_flash(&self, device_id: i64, flash_id: i64, end: &FlashEnd<'_>) -> Result<(), Error> {
         let (id, flash) = (device_id.to_string(), flash_id.to_string());
         let path = ["api", "devices", &id, "flashes", &flash];
-        self.call_again(|| Call::sending(Method::PATCH, &path, end))?.json()
+        self.call_again(|| Call::sending(Method::PATCH, &path, end))?;
+        Ok(())
     }
 
     /// Compares the strings of `prov`, as they were read from a board, with the device's current values.

@@ -21,7 +21,7 @@ Standard output gets one line of JSON at the start, {"port": …, "esptool_port"
 input; the program ends with its standard input, after a last report. The lines that it reads:
 
     report                    what happened: see `Board.report`
-    clear                     begin to count anew
+    clear                     begin to count again
     cut-at-command N          cut the cable when command N of a connection arrives (the first is 1); it is not carried out
     cut-at-answer N           carry out command N, and cut the cable before its answer
     cut-after-written N       cut the cable once N more bytes are written to the flash

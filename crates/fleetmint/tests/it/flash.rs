@@ -3,6 +3,7 @@
 #[cfg(feature = "serve")]
 mod device;
 mod interrupted;
+mod refusals;
 
 use std::path::PathBuf;
 use std::process::Command;
