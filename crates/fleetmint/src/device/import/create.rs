@@ -96,6 +96,16 @@ fn refused(server: &Server, task: &Task, error: Error) -> Result<Outcome, Error>
         }
     }
     let line = task.row.line;
+    if error.is("idempotency-key-reused") {
+        return Ok(Outcome::Refused(vec![Bad {
+            line,
+            column: None,
+            rule:
+                "a device with this model and name was created from other values within the last day: change that one \
+                   (`fleetmint device edit`), or give the row a serial if it is another device"
+                    .to_owned(),
+        }]));
+    }
     match error {
         Error::Problem(problem) if matches!(problem.status, 409 | 422) && !problem.retryable => {
             let bad = |pointer: &str, rule: &str| Bad {

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 /// Reads records.
 pub(super) struct Records<'a> {
     reader: Reader,
+    separator: u8,
     rest: &'a [u8],
     /// The line that `rest` begins with.
     line: u64,
@@ -20,6 +21,8 @@ pub(super) struct Records<'a> {
 /// A record: the line that it begins with, and its fields.
 pub(super) struct Record<'a> {
     pub(super) line: u64,
+    /// What is wrong with its quotation marks: the fields are then not what was meant.
+    pub(super) misquoted: Option<&'static str>,
     fields: &'a [u8],
     ends: &'a [usize],
 }
@@ -29,13 +32,17 @@ impl<'a> Records<'a> {
     pub(super) fn new(file: &'a [u8]) -> Self {
         const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
         let file = file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file);
-        let first = file.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let first = file
+            .split(|byte| matches!(byte, b'\n' | b'\r'))
+            .next()
+            .unwrap_or_default();
         let separator = match first.contains(&b';') && !first.contains(&b',') {
             true => b';',
             false => b',',
         };
         Self {
             reader: ReaderBuilder::new().delimiter(separator).build(),
+            separator,
             rest: file,
             line: 1,
             fields: Zeroizing::new(vec![0; file.len() + 1]),
@@ -48,7 +55,7 @@ impl<'a> Records<'a> {
         while let Some((b'\n' | b'\r', rest)) = self.rest.split_first() {
             self.advance(rest);
         }
-        let line = self.line;
+        let (line, begin) = (self.line, self.rest);
         let (mut fields, mut ends) = (0, 0);
         loop {
             let (result, read, written, ended) = self.reader.read_record(
@@ -67,8 +74,10 @@ impl<'a> Records<'a> {
                 ReadRecordResult::OutputFull => return None,
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::Record => {
+                    let record = begin.get(..begin.len() - self.rest.len()).unwrap_or_default();
                     return Some(Record {
                         line,
+                        misquoted: misquoted(record, self.separator),
                         fields: self.fields.get(..fields).unwrap_or_default(),
                         ends: self.ends.get(..ends).unwrap_or_default(),
                     });
@@ -81,9 +90,48 @@ impl<'a> Records<'a> {
     /// Goes on to `rest`, and counts the lines before it.
     fn advance(&mut self, rest: &'a [u8]) {
         let passed = self.rest.get(..self.rest.len() - rest.len()).unwrap_or_default();
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        // A line ends with LF, CRLF or, in old tables of the Mac, CR.
+        let ends = passed.iter().enumerate().filter(|(place, byte)| match byte {
+            b'\n' => true,
+            b'\r' => self.rest.get(place + 1) != Some(&b'\n'),
+            _ => false,
+        });
+        self.line += ends.count() as u64;
         self.rest = rest;
     }
+}
+
+/// What is wrong with the quotation marks of a record. The reader never fails: it would drop a mark that is part of a
+/// password, and take lines that belong to others.
+fn misquoted(record: &[u8], separator: u8) -> Option<&'static str> {
+    #[derive(Clone, Copy)]
+    enum At {
+        Begin,
+        Plain,
+        Quoted,
+        /// After a quotation mark in a quoted field: the end of the field, or the first one of two.
+        Mark,
+    }
+    let mut at = At::Begin;
+    for byte in record {
+        let ends = *byte == separator || matches!(byte, b'\n' | b'\r');
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::Mark,
+            (At::Quoted, _) | (At::Begin | At::Mark, b'"') => At::Quoted,
+            (At::Mark, _) if !ends => {
+                return Some(
+                    "text follows the quotation mark that ends a field: put the whole field in quotation marks, and write \
+                     each one that is part of it twice",
+                );
+            }
+            _ if ends => At::Begin,
+            _ => At::Plain,
+        };
+    }
+    matches!(at, At::Quoted).then_some(
+        "a field begins with a quotation mark, and none ends it: if it is part of the value, put the whole field in \
+         quotation marks, and write it twice",
+    )
 }
 
 impl Record<'_> {
@@ -136,6 +184,35 @@ mod tests {
         assert_eq!(read("a;,b"), expected(&[(1, &["a;", "b"])]));
         assert_eq!(read("\n\n"), []);
         assert_eq!(read(""), []);
+    }
+
+    #[test]
+    fn lines_may_end_as_on_an_old_mac() {
+        assert_eq!(
+            read("a;b\r1;2\r\r\"3\r\";4\r5;6"),
+            expected(&[(1, &["a", "b"]), (2, &["1", "2"]), (4, &["3\r", "4"]), (6, &["5", "6"])])
+        );
+    }
+
+    #[test]
+    fn quotation_marks_that_would_be_lost_are_found() {
+        let misquoted = |file: &str| Records::new(file.as_bytes()).next().unwrap().misquoted;
+        for right in [
+            "a,b",
+            "\"a\",\"\"\"b\"\"\"\r\n",
+            "\"\",\"\"",
+            "a\"b,c",
+            "\"a\nb\",c",
+            "\"a\"\rb",
+        ] {
+            assert_eq!(misquoted(right), None, "{right}");
+        }
+        for wrong in ["\"abc\"defgh,x", "a,\"b\" ,c"] {
+            assert!(misquoted(wrong).unwrap().starts_with("text follows"), "{wrong}");
+        }
+        for wrong in ["a,\"b", "a,\"b\nc,d\n", "\"", "a,\"b\"\""] {
+            assert!(misquoted(wrong).unwrap().contains("none ends it"), "{wrong}");
+        }
     }
 
     #[test]

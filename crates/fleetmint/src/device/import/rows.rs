@@ -3,12 +3,25 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use fleetmint_board::escape;
 use zeroize::Zeroizing;
 
 use super::csv::{Record, Records};
 use super::rules;
 use crate::client::{Override, OverridesChange};
 use crate::device::table::Column;
+
+/// The most rows of a table: each takes a few hundred bytes of memory.
+const ROWS_MAX: usize = 1_000_000;
+
+/// How many bad places are named at once. A table with more of them is another table than was meant.
+const BAD_MAX: usize = 10_000;
+
+/// The most bytes of the name of an unknown column that are shown.
+const NAME_SHOWN_MAX: usize = 100;
+
+/// What a table in another encoding is told.
+const NOT_UTF_8: &str = "it is not UTF-8; save the table as UTF-8";
 
 /// A device to be created.
 #[derive(Debug)]
@@ -78,9 +91,18 @@ pub(super) fn read(file: &[u8]) -> (Vec<Row>, Vec<Bad>) {
     }
     let mut serials: HashMap<String, u64> = HashMap::new();
     while let Some(record) = records.next() {
+        if bad.len() >= BAD_MAX {
+            bad.push(Bad::line(record.line, "the rest of the table was not checked"));
+            break;
+        }
         let Some(row) = row(&record, &columns, &mut bad) else {
             continue;
         };
+        if rows.len() == ROWS_MAX {
+            let rule = format!("the table has more than {ROWS_MAX} rows, the maximum: split it");
+            bad.push(Bad::line(row.line, rule));
+            break;
+        }
         if let Some(serial) = &row.serial {
             match serials.get(serial) {
                 Some(first) => bad.push(Bad::new(
@@ -106,20 +128,38 @@ fn names() -> String {
 
 fn columns(header: &Record<'_>, bad: &mut Vec<Bad>) -> Vec<Column> {
     let mut columns = Vec::new();
+    if let Some(rule) = header.misquoted {
+        bad.push(Bad::line(header.line, rule));
+        return columns;
+    }
+    let mut unknown = Vec::new();
     for place in 0..header.len() {
-        let name = String::from_utf8_lossy(header.get(place).unwrap_or_default());
+        let name = std::str::from_utf8(header.get(place).unwrap_or_default());
+        // In UTF-16 each letter of a name has a null byte.
+        let Some(name) = name.ok().filter(|name| !name.contains('\0')) else {
+            bad.push(Bad::line(header.line, NOT_UTF_8));
+            return columns;
+        };
         let name = name.trim();
         match Column::all().find(|column| column.name().eq_ignore_ascii_case(name)) {
             Some(column) if columns.contains(&column) => {
                 bad.push(Bad::line(header.line, format!("the column {name} is there twice")));
             }
             Some(column) => columns.push(column),
-            None => bad.push(Bad::line(
-                header.line,
-                format!("the column {name:?} is unknown; the columns are {}", names()),
-            )),
+            None => unknown.push(name),
         }
     }
+    // Without a header it is a device, whose values may be secrets.
+    if columns.is_empty() {
+        let rule = format!("it is no header: it has none of the columns {}", names());
+        bad.push(Bad::line(header.line, rule));
+        return columns;
+    }
+    bad.extend(unknown.into_iter().take(BAD_MAX).map(|name| {
+        let name = escape::bounded_line(name, NAME_SHOWN_MAX);
+        let rule = format!("the column \"{name}\" is unknown; the columns are {}", names());
+        Bad::line(header.line, rule)
+    }));
     for column in Column::all().filter(|column| column.is_required() && !columns.contains(column)) {
         bad.push(Bad::line(
             header.line,
@@ -132,6 +172,10 @@ fn columns(header: &Record<'_>, bad: &mut Vec<Bad>) -> Vec<Column> {
 /// Reads a row, and adds what is wrong with it. `None` if its fields belong to no columns.
 fn row(record: &Record<'_>, columns: &[Column], bad: &mut Vec<Bad>) -> Option<Row> {
     let line = record.line;
+    if let Some(rule) = record.misquoted {
+        bad.push(Bad::line(line, rule));
+        return None;
+    }
     if record.len() != columns.len() {
         let rule = format!(
             "it has {} fields, the header has {} columns",
@@ -150,7 +194,7 @@ fn row(record: &Record<'_>, columns: &[Column], bad: &mut Vec<Bad>) -> Option<Ro
     };
     for (place, &column) in columns.iter().enumerate() {
         let Ok(text) = std::str::from_utf8(record.get(place).unwrap_or_default()) else {
-            bad.push(Bad::new(line, column, "it is not UTF-8; save the table as UTF-8"));
+            bad.push(Bad::new(line, column, NOT_UTF_8));
             continue;
         };
         if let Err(rule) = check(column, text) {
@@ -172,7 +216,7 @@ fn row(record: &Record<'_>, columns: &[Column], bad: &mut Vec<Bad>) -> Option<Ro
 }
 
 fn check(column: Column, text: &str) -> Result<(), String> {
-    // A missing quotation mark makes a field of all lines to the next one.
+    // Two missing quotation marks make a field of all lines between them.
     if text.contains(['\n', '\r']) {
         return Err("it has a line break; is a quotation mark missing?".to_owned());
     }
@@ -242,7 +286,8 @@ mod tests {
                  empty",
                 "5: column mqtt_url: must be an mqtt, mqtts, ws or wss URL, such as mqtts://broker.example.com",
                 "5: column serial: line 4 has the same serial",
-                "6: it has 2 fields, the header has 5 columns",
+                "6: a field begins with a quotation mark, and none ends it: if it is part of the value, put the whole field \
+                 in quotation marks, and write it twice",
             ]
         );
     }
@@ -269,10 +314,45 @@ mod tests {
     }
 
     #[test]
+    fn a_table_without_a_header_shows_no_value() {
+        let found = bad("tempsensor,Kitchen,SN-1,Home,hunter2 hunter2\n");
+        assert!(
+            matches!(found.as_slice(), [one] if one.starts_with("1: it is no header: ") && !one.contains("hunter2")),
+            "{found:?}"
+        );
+    }
+
+    #[test]
     fn a_missing_quotation_mark_is_found() {
         assert_eq!(
-            bad("model,name\na,\"b\na,c\n"),
+            bad("model,name\na,\"b\na,c\"\n"),
             ["2: column name: it has a line break; is a quotation mark missing?"]
         );
+        let found = bad("model,name\na,\"b\na,c\n");
+        assert!(
+            matches!(found.as_slice(), [one] if one.starts_with("2: a field begins")),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_table_in_another_encoding_is_said_to_be_so() {
+        for table in ["\u{feff}model,name\na,b\n", "model,name\n"] {
+            let utf_16: Vec<u8> = table.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let (rows, bad) = read(&utf_16);
+            assert!(rows.is_empty());
+            assert_eq!(bad, [Bad::line(1, NOT_UTF_8)]);
+        }
+        assert_eq!(read(b"m\xF6del,name\n").1, [Bad::line(1, NOT_UTF_8)]);
+    }
+
+    #[test]
+    fn a_table_of_something_else_takes_no_more_memory_than_one_of_devices() {
+        let lines = "model,name\n".to_owned() + &"a\n".repeat(3 * BAD_MAX);
+        let columns = "model,name".to_owned() + &",c".repeat(3 * BAD_MAX);
+        for table in [lines, columns] {
+            let found = read(table.as_bytes()).1.len();
+            assert!((BAD_MAX..BAD_MAX + 9).contains(&found), "{found}");
+        }
     }
 }

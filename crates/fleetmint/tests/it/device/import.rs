@@ -127,6 +127,44 @@ fn rows_without_a_serial_are_recognized_too() {
 }
 
 #[test]
+fn a_row_without_a_serial_whose_values_have_changed_says_what_to_do() {
+    let fleet = Fleet::with_model();
+    let import = |ssid: &str| {
+        let table = format!("model,name,wifi_ssid\ntempsensor,A,{ssid}\n");
+        fleet.folder.write("devices.csv", table);
+        fleet.run("device import devices.csv")
+    };
+    import("one").done();
+    let run = import("other");
+    assert_eq!(run.exit, 1);
+    assert!(
+        run.stderr.starts_with(
+            "devices.csv:2: a device with this model and name was created from other values within the last day: "
+        ),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_password_with_quotation_marks_is_taken_whole_or_refused() {
+    let fleet = Fleet::with_model();
+    for row in ["tempsensor,A,\"abc\"defgh", "tempsensor,A,\"abcdefgh"] {
+        fleet
+            .folder
+            .write("devices.csv", format!("model,name,wifi_password\n{row}"));
+        let run = fleet.run("device import devices.csv");
+        assert!(
+            run.exit == 2 && run.stderr.starts_with("devices.csv:2: ") && run.stderr.contains("quotation mark"),
+            "{}",
+            run.stderr
+        );
+        assert!(!run.stderr.contains("defgh"), "{}", run.stderr);
+    }
+    assert_eq!(serials(&fleet).len(), 0);
+}
+
+#[test]
 fn an_import_that_is_killed_goes_on_and_creates_each_serial_once() {
     const ROWS: usize = 1000;
     let fleet = Fleet::with_model();
