@@ -6,9 +6,12 @@
 //! fleetmint-data/address         {"process":4711,"url":"http://127.0.0.1:8080"}
 //! ```
 //!
-//! The file is deleted when the server ends. After one that was killed it stays: then its process is gone, and the token is
-//! not sent to whoever listens at the address by now.
+//! The file is deleted when the server ends. After one that was killed it stays, and another program may listen at the address
+//! by now, which must not get the token. So the address counts only while its process has the data folder locked: a process
+//! with its number may be another one.
 
+#[cfg(feature = "client")]
+use std::fs::TryLockError;
 #[cfg(feature = "serve")]
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -100,7 +103,7 @@ pub(crate) fn find() -> Result<Option<LocalServer>, crate::exit::Failure> {
     let address_path = address_path(folder);
     let content = crate::files::read_file(&address_path, 4096).ok();
     let content: Option<Content> = content.and_then(|json| serde_json::from_slice(&json).ok());
-    match content.filter(|content| runs(content.process)) {
+    match content.filter(|content| is_locked_by(folder, content.process)) {
         Some(Content { url, .. }) => Ok(Some(LocalServer {
             url,
             token_path,
@@ -132,18 +135,15 @@ fn check_owner(_folder: &Path) -> Result<(), crate::exit::Failure> {
     Ok(())
 }
 
-/// Whether there is such a process, of whichever user.
-#[cfg(all(feature = "client", unix))]
-fn runs(process: u32) -> bool {
-    use rustix::io::Errno;
-    use rustix::process::{Pid, test_kill_process};
-    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(Errno::SRCH)))
-}
-
-#[cfg(all(feature = "client", not(unix)))]
-fn runs(_process: u32) -> bool {
-    true
+/// Whether this process has the data folder locked, as a server does until it ends, however it ends.
+#[cfg(feature = "client")]
+fn is_locked_by(folder: &Path, process: u32) -> bool {
+    let path = folder.join("lock");
+    let is_locked =
+        std::fs::File::open(&path).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)));
+    let holder = crate::files::read_file(&path, 64).ok();
+    let holder = holder.as_deref().and_then(|text| std::str::from_utf8(text).ok());
+    is_locked && holder.is_some_and(|holder| holder.trim() == process.to_string())
 }
 
 #[cfg(all(test, feature = "serve"))]

@@ -38,12 +38,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let address =
         Address::parse(&arguments.url).map_err(|rule| Failure::unusable(format_args!("the server's URL {rule}")))?;
     // Whether a login can be stored is known before anybody types a token.
-    let mut logins = LoginFile::read()?;
+    LoginFile::read()?;
     let token = token(&address)?;
     let server = Server::with(address.clone(), token.clone())?;
     server.check_token()?;
-    logins.add(&address, token);
-    logins.write()?;
+    let (logins, ()) = LoginFile::change(|logins| logins.add(&address, token))?;
     say(format_args!(
         "logged in to {address}; the token is stored in {}",
         logins.path().display()

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut logins = LoginFile::read()?;
+    let logins = LoginFile::read()?;
     let address = match &arguments.url {
         Some(url) => {
             Some(Address::parse(url).map_err(|rule| Failure::unusable(format_args!("the server's URL {rule}")))?)
@@ -28,10 +28,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(none(" to log out from; name a server"));
     };
     let missing = none(&format!(" to {address}"));
-    if !logins.remove(&address) {
+    if logins.token(&address).is_none() {
         return Err(missing);
     }
-    logins.write()?;
+    let (_, removed) = LoginFile::change(|logins| logins.remove(&address))?;
+    if !removed {
+        return Err(missing);
+    }
     say(format_args!("logged out from {address}"));
     Ok(())
 }

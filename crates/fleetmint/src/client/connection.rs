@@ -1,7 +1,8 @@
 //! Calls to a server: with its token, within time limits, never redirected, and read up to a size limit.
 
+use std::io::{self, Read};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fleetmint_board::escape;
@@ -152,11 +153,12 @@ impl Server {
         if let Some(body) = call.body {
             request = request.header(CONTENT_TYPE, JSON).body(Bytes::from_owner(body));
         }
+        let until = Instant::now() + TIMEOUT;
         let response = request.send().map_err(|error| self.unreachable(&error))?;
-        self.answer(response)
+        self.answer(response, until)
     }
 
-    fn answer(&self, response: Response) -> Result<Answer, Error> {
+    fn answer(&self, response: Response, until: Instant) -> Result<Answer, Error> {
         let status = response.status();
         if status.is_redirection() {
             let location = text(response.headers(), &LOCATION).unwrap_or_default();
@@ -176,7 +178,11 @@ impl Server {
         let expected = response
             .content_length()
             .and_then(|length| usize::try_from(length).ok());
-        let read = Wiped::read(response, expected.unwrap_or_default().min(ANSWER_MAX), ANSWER_MAX)
+        let source = Timed {
+            source: response,
+            until,
+        };
+        let read = Wiped::read(source, expected.unwrap_or_default().min(ANSWER_MAX), ANSWER_MAX)
             .map_err(|error| Error::Lost(format!("{}: the answer was cut off: {}", self.address, cause(&error))))?;
         if read.is_cut {
             return Err(Error::Strange(format!(
@@ -256,6 +262,22 @@ impl Server {
     }
 }
 
+/// An answer that must be whole by then: the client's own limit begins again with each part of it.
+struct Timed<R> {
+    source: R,
+    until: Instant,
+}
+
+impl<R: Read> Read for Timed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() > self.until {
+            let seconds = TIMEOUT.as_secs();
+            return Err(io::Error::other(format!("it was not whole within {seconds} seconds")));
+        }
+        self.source.read(buffer)
+    }
+}
+
 fn random_key() -> Result<String, Error> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)
@@ -316,4 +338,18 @@ fn authorities() -> Result<Option<Vec<Certificate>>, Failure> {
         return Err(unusable("it contains no certificate"));
     }
     Ok(Some(authorities))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_drips_is_given_up() {
+        let source = io::repeat(b' ');
+        let until = Instant::now() + Duration::from_millis(20);
+        let mut timed = Timed { source, until };
+        let error = io::copy(&mut timed, &mut io::sink()).unwrap_err();
+        assert_eq!(error.to_string(), "it was not whole within 60 seconds");
+    }
 }

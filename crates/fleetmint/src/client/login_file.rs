@@ -39,6 +39,10 @@ impl LoginFile {
     /// No folder for it is known, other users can use it, or it has other content.
     pub(crate) fn read() -> Result<Self, Failure> {
         let path = folder()?.join("login.json");
+        // Opening a pipe would wait for somebody who writes to it.
+        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(unusable(&path, "is not a file"));
+        }
         let content = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Content::default(),
             Err(error) => return Err(unusable(&path, reason(&error))),
@@ -75,6 +79,21 @@ impl LoginFile {
         self.content.tokens.get(address.as_str())
     }
 
+    /// Changes the file as it is now: another call may have changed it since this one has read it. Of calls at the same time
+    /// one waits for the other. Returns it, and what the change does.
+    pub(crate) fn change<T>(change: impl FnOnce(&mut Self) -> T) -> Result<(Self, T), Failure> {
+        let lock = folder()?.join("login.lock");
+        let locked = create_folder(lock.parent())
+            .and_then(|()| private_file(&lock))
+            .and_then(|file| file.lock().map(|()| file))
+            .map_err(|error| unusable(&lock, reason(&error)))?;
+        let mut logins = Self::read()?;
+        let done = change(&mut logins);
+        logins.write()?;
+        drop(locked);
+        Ok((logins, done))
+    }
+
     /// Adds a login, and makes its server the one that is used where none is named.
     pub(crate) fn add(&mut self, address: &Address, token: Token) {
         self.content.server = Some(address.to_string());
@@ -90,7 +109,7 @@ impl LoginFile {
     }
 
     /// Writes it whole or not at all, for its owner alone; without logins it is deleted.
-    pub(crate) fn write(&self) -> Result<(), Failure> {
+    fn write(&self) -> Result<(), Failure> {
         if self.content.tokens.is_empty() {
             return match fs::remove_file(&self.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&self.path, reason(&error))),
@@ -123,6 +142,24 @@ impl Write for Counted {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Creates the folder for its owner alone, as the XDG Base Directory Specification says.
+fn create_folder(path: Option<&Path>) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    path.map_or(Ok(()), |path| builder.create(path))
+}
+
+/// Opens a file for its owner alone; creates it if it is missing.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn unusable(path: &Path, rule: impl std::fmt::Display) -> Failure {

@@ -40,8 +40,16 @@ pub(super) fn list<T: DeserializeOwned>(
             ..Call::get(path)
         };
         let page: Page<T> = server.call(page)?.json()?;
+        let count = page.items.len();
         items.extend(page.items);
         match page.next_cursor {
+            // Otherwise the list might never end.
+            Some(next) if count == 0 || cursor.as_ref() == Some(&next) => {
+                return Err(Error::Strange(format!(
+                    "{} does not answer as a Fleetmint server does: there is a page after an empty one, or after itself",
+                    server.address()
+                )));
+            }
             Some(next) => cursor = Some(next),
             None => break,
         }

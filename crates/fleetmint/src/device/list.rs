@@ -1,6 +1,7 @@
 //! `fleetmint device list`.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::Shown;
 use crate::client::{DeviceFilter, Models, Options, Server};
@@ -20,7 +21,8 @@ pub(crate) struct Arguments {
     model: Option<String>,
 
     /// Only the device with this serial
-    #[arg(long)]
+    // The server takes an empty one as none, and would list all devices.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     serial: Option<String>,
 
     /// Only devices whose key, client id, name or serial contains this text

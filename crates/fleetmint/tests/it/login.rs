@@ -3,8 +3,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
-use crate::fleet::{Fleet, on_terminal, run};
+use crate::fleet::{Fleet, command, on_terminal, run};
 use crate::folder::Folder;
 
 const LOGIN_FILE: &str = "config/fleetmint/login.json";
@@ -154,6 +155,97 @@ fn the_server_of_the_data_folder_is_found_while_it_runs() {
         line.contains("no server is named") && line.contains("fleetmint login URL"),
         "{line}"
     );
+}
+
+#[test]
+fn whoever_has_the_number_and_the_address_of_a_killed_server_gets_no_token() {
+    let Fleet { folder, server, .. } = Fleet::start();
+    let process = std::process::id();
+    server.end("-KILL");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    folder.write(
+        "fleetmint-data/address",
+        format!(r#"{{"process":{process},"url":"{url}"}}"#),
+    );
+    // As after a restart of the computer.
+    folder.write("fleetmint-data/lock", format!("{process}\n"));
+    let line = run(&folder, "whoami", &[], "").refused(2);
+    assert!(line.contains("no server runs with fleetmint-data"), "{line}");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody called it");
+}
+
+#[test]
+fn a_login_keeps_what_others_have_changed_since_it_was_begun() {
+    let (one, other, folder) = (Fleet::start(), Fleet::start(), Folder::new());
+    one.run_in(&folder, &format!("login {}", one.url()), &[], &one.token)
+        .done();
+    // It waits for its token.
+    let begin = |fleet: &Fleet| {
+        command(&folder, &["login", &fleet.url()], &[])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let end = |fleet: &Fleet, mut login: std::process::Child| {
+        let mut input = login.stdin.take().unwrap();
+        input.write_all(fleet.token.as_bytes()).unwrap();
+        drop(input);
+        assert!(login.wait().unwrap().success());
+    };
+    let waiting = begin(&other);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    one.run_in(&folder, &format!("logout {}", one.url()), &[], "").done();
+    end(&other, waiting);
+    let stored = folder.read(LOGIN_FILE);
+    assert!(
+        !String::from_utf8_lossy(&stored).contains(&one.url()),
+        "the token is back"
+    );
+    let both = [begin(&one), begin(&other)];
+    for (fleet, login) in [&one, &other].into_iter().zip(both) {
+        end(fleet, login);
+    }
+    for fleet in [&one, &other] {
+        fleet
+            .run_in(&folder, &format!("whoami --server {}", fleet.url()), &[], "")
+            .done();
+    }
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_login_file_is_refused() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.file("config/fleetmint")).unwrap();
+    let made = Command::new("mkfifo").arg(folder.file(LOGIN_FILE)).status().unwrap();
+    assert!(made.success());
+    let line = run(&folder, "whoami", &[], "").refused(2);
+    assert!(line.ends_with("login.json: is not a file"), "{line}");
+}
+
+/// A server that gives each call this answer.
+fn answering(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer);
+        }
+    });
+    url
+}
+
+#[test]
+fn a_list_that_never_ends_is_given_up() {
+    const EMPTY: &[u8] =
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 30\r\n\r\n{\"items\":[],\"next_cursor\":\"a\"}";
+    let url = answering(EMPTY);
+    let environment = [("FLEETMINT_URL", url.as_str()), ("FLEETMINT_TOKEN", "token")];
+    let line = run(&Folder::new(), "model list", &environment, "").refused(2);
+    assert!(line.contains("there is a page after an empty one"), "{line}");
 }
 
 #[test]

@@ -26,6 +26,9 @@ fn devices_are_filtered_and_sorted() {
     assert_eq!(names("--model 2"), "a");
     assert_eq!(names("--serial SN-c"), "c");
     assert_eq!(names("--search sn-A"), "a");
+    // A script whose variable is empty does not mean all devices.
+    let run = fleet.run("device list --serial=");
+    assert_eq!((run.exit, run.stdout.as_str()), (2, ""));
     let table = fleet.run("device list --model gateway").done().stdout;
     let mut lines = table.lines();
     let header: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
