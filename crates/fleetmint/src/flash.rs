@@ -168,7 +168,7 @@ fn flash(arguments: &Arguments, source: &Source, files: board::Files, chip: &mut
         Format::Json => {}
     }
     if arguments.dry_run || !(arguments.yes || arguments.replace_board) {
-        source.warn_of_another_board(&board);
+        source.warn_of_another_board(&board)?;
     }
     if arguments.dry_run {
         return report.end(arguments, Outcome::Planned);

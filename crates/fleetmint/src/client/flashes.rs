@@ -54,6 +54,19 @@ pub(crate) struct Flash {
     pub(crate) id: i64,
 }
 
+/// A board that was flashed before.
+#[derive(Debug, Deserialize)]
+struct Board {
+    device: Option<Carried>,
+}
+
+/// The device that a board carries.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Carried {
+    pub(crate) id: i64,
+    pub(crate) key: String,
+}
+
 /// Why a flash may not begin.
 #[derive(Debug)]
 pub(crate) enum BeginError {
@@ -96,6 +109,16 @@ impl Server {
             }
             error => BeginError::Other(error),
         })
+    }
+
+    /// The device that the board with this MAC carries.
+    pub(crate) fn carried(&self, mac: &str) -> Result<Option<Carried>, Error> {
+        let path = ["api", "boards", mac];
+        match self.call_again(|| Ok(Call::get(&path))) {
+            Ok(answer) => Ok(answer.json::<Board>()?.device),
+            Err(Error::Problem(problem)) if problem.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reports what became of a flash.

@@ -95,16 +95,27 @@ impl Source {
         }
     }
 
-    /// A dry run tells the server nothing, so it cannot be refused.
-    pub(super) fn warn_of_another_board(&self, board: &Board) {
-        let other = self
-            .device()
-            .and_then(Device::board)
-            .filter(|mac| *mac != board.identity.mac);
-        if let Some(mac) = other {
+    /// Says what stands against a flash of this board before a person is asked, or in a dry run, which tells the server nothing
+    /// and so cannot be refused.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub(super) fn warn_of_another_board(&self, board: &Board) -> Result<(), Failure> {
+        let Self::Device { server, device } = self else {
+            return Ok(());
+        };
+        let here = &board.identity.mac;
+        if let Some(mac) = device.board().filter(|mac| *mac != here) {
             warn(format_args!(
                 "the server has this device on the board {mac}: --replace-board moves it to this one"
             ));
         }
+        if let Some(other) = server.carried(here)?.filter(|other| other.id != device.id) {
+            let key = other.key;
+            warn(format_args!(
+                "the server has the device {key} on this board: --replace-board replaces it"
+            ));
+        }
+        Ok(())
     }
 }

@@ -107,6 +107,9 @@ fn a_device_leaves_its_board_only_if_asked() {
     let dry = run(&fleet, &other, &format!("--device {key} --dry-run")).done();
     let warning = format!("warning: the server has this device on the board {}", bench.mac());
     assert!(dry.stderr.contains(&warning), "{}", dry.stderr);
+    let dry = run(&fleet, &bench, &format!("--device {second} --dry-run")).done();
+    let warning = format!("warning: the server has the device {key} on this board: --replace-board replaces it");
+    assert!(dry.stderr.contains(&warning), "{}", dry.stderr);
     let report = other.report();
     assert_eq!((report.erased.len(), report.written), (0, 0));
     assert!(journals(&fleet.folder).is_empty());
