@@ -139,11 +139,26 @@ fn check_owner(_folder: &Path) -> Result<(), crate::exit::Failure> {
 #[cfg(feature = "client")]
 fn is_locked_by(folder: &Path, process: u32) -> bool {
     let path = folder.join("lock");
-    let is_locked =
-        std::fs::File::open(&path).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)));
     let holder = crate::files::read_file(&path, 64).ok();
     let holder = holder.as_deref().and_then(|text| std::str::from_utf8(text).ok());
-    is_locked && holder.is_some_and(|holder| holder.trim() == process.to_string())
+    // The lock is tried last: a server that starts at the same moment would find it taken.
+    holder.is_some_and(|holder| holder.trim() == process.to_string())
+        && runs(process)
+        && std::fs::File::open(&path).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Whether there is such a process, of whichever user.
+#[cfg(all(feature = "client", unix))]
+fn runs(process: u32) -> bool {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(Errno::SRCH)))
+}
+
+#[cfg(all(feature = "client", not(unix)))]
+fn runs(_process: u32) -> bool {
+    true
 }
 
 #[cfg(all(test, feature = "serve"))]
