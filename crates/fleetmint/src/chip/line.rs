@@ -212,9 +212,11 @@ impl Line {
             .clear(ClearBuffer::Input)
             .map_err(|error| Problem::of_port(&error.into(), kind, patience))?;
         self.write_frame(packet.as_ref(), kind)?;
+        // What is no answer does not extend the time for it.
+        let end = Instant::now() + patience;
         loop {
             let mut frame = Wiped::with_capacity(ANSWER_MAX);
-            self.frame(&mut frame, kind, patience)?;
+            self.frame_until(&mut frame, kind, patience, end)?;
             if let Some(answer) = Answer::to(kind, frame, data_size(kind, self.stub))? {
                 return Ok(answer);
             }
@@ -232,10 +234,21 @@ impl Line {
 
     /// Appends the content of the next frame.
     fn frame(&mut self, content: &mut Wiped, kind: CommandType, patience: Duration) -> Result<(), Problem> {
+        self.frame_until(content, kind, patience, Instant::now() + patience)
+    }
+
+    /// The same, if it arrives before `end`.
+    fn frame_until(
+        &mut self,
+        content: &mut Wiped,
+        kind: CommandType,
+        patience: Duration,
+        end: Instant,
+    ) -> Result<(), Problem> {
         let mut source = Source {
             port: &mut self.port,
             received: &mut self.received,
-            end: Instant::now() + patience,
+            end,
         };
         match self.decoder.decode(&mut source, content) {
             Ok(_) => Ok(()),

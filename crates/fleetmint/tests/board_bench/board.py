@@ -25,6 +25,7 @@ input; the program ends with its standard input, after a last report. The lines 
     cut-at-command N          cut the cable when command N of a connection arrives (the first is 1); it is not carried out
     cut-at-answer N           carry out command N, and cut the cable before its answer
     cut-after-written N       cut the cable once N more bytes are written to the flash
+    babble-at NAME            answer each command NAME with frames that answer another one, until the program closes the port
     unplug                    cut the cable now
     replug                    a new pseudo-terminal, behind the same link; no further cut
 """
@@ -306,6 +307,10 @@ class Connection:
 
     def _answer(self, command, payload):
         """Answers a command in place of the simulated chip; whether it did."""
+        if self.stub and NAMES.get(command) == self.board.babble_at:
+            while self.board.terminal.read(0.01) is not None:
+                self.board.terminal.write(server.make_response(0xFF, stub=True))
+            return True
         if self.options.secure_download and command not in SECURE_DOWNLOAD_COMMANDS:
             return self._refuse(command, protocol.ROM_INVALID_MESSAGE)
         name = NAMES.get(command)
@@ -386,7 +391,7 @@ class Board:
         self.flash = NorFlash(options.flash, options.flash_delay)
         self.unplugged = threading.Event()
         self.plugged = queue.Queue()
-        self.cut_at = None
+        self.cut_at = self.babble_at = None
         self.connections = 0
         self.clear()
         self.terminal = Terminal(options.link)
@@ -468,6 +473,8 @@ class Board:
                 self.cut_at = ("answer", int(number))
             case ["cut-after-written", number]:
                 self.flash.cut_after = int(number)
+            case ["babble-at", name]:
+                self.babble_at = name
             case ["unplug"]:
                 self.unplugged.set()
             case ["replug"]:
