@@ -62,6 +62,19 @@ pub enum Unfit {
         /// Offset of their end.
         to: usize,
     },
+    /// The partition begins before the table, where the boot loader is.
+    #[error(
+        "partition {name:?} begins at offset {offset:#x}, before the partition table at {table:#x}, where the boot loader is; \
+         correct the table"
+    )]
+    BeforeTable {
+        /// Its name.
+        name: String,
+        /// Its offset.
+        offset: usize,
+        /// The offset of the table.
+        table: usize,
+    },
     /// The partition does not begin at the boundary of a sector.
     #[error("{0}; correct the table")]
     Misaligned(Misaligned),
@@ -71,7 +84,7 @@ impl PartitionTable {
     /// The NVS partition of this name; without a name the partition `nvs`, or the only one of type NVS.
     ///
     /// # Errors
-    /// [`Unfit`], except for [`Unfit::Overlap`] and [`Unfit::Misaligned`].
+    /// [`Unfit`], except for those of [`PartitionTable::check_place`].
     pub fn find_nvs(&self, name: Option<&str>) -> Result<&Partition, Unfit> {
         let mut nvs = self.partitions().iter().filter(|partition| partition.is_nvs());
         let partition = match name {
@@ -102,11 +115,11 @@ impl PartitionTable {
         }
     }
 
-    /// Checks that a change of this partition changes nothing else: no other partition, and not the table, which is at
-    /// `table_offset`. Espressif's `gen_esp32part.py` refuses such a table.
+    /// Checks that a change of this partition changes nothing else: no other partition, and neither the table, which is at
+    /// `table_offset`, nor the boot loader before it. Espressif's `gen_esp32part.py` refuses such a table.
     ///
     /// # Errors
-    /// [`Unfit::Overlap`], and [`Unfit::Misaligned`] if it does not begin with a sector.
+    /// [`Unfit::Overlap`], [`Unfit::BeforeTable`], and [`Unfit::Misaligned`] if it does not begin with a sector.
     pub fn check_place(&self, partition: &Partition, table_offset: usize) -> Result<(), Unfit> {
         let others = self.partitions().iter().filter(|other| other.name != partition.name);
         let places = others.map(|other| (format!("partition {:?}", other.name), other.offset, other.size));
@@ -124,6 +137,13 @@ impl PartitionTable {
                     to,
                 });
             }
+        }
+        if partition.offset < table_offset {
+            return Err(Unfit::BeforeTable {
+                name: partition.name.clone(),
+                offset: partition.offset,
+                table: table_offset,
+            });
         }
         match partition.misaligned() {
             Some(misaligned @ Misaligned::Offset { .. }) => Err(Unfit::Misaligned(misaligned)),

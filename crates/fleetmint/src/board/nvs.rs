@@ -106,7 +106,7 @@ fn list<F: Flash>(mut storage: Storage<F>) -> Result<(Stats, usize, Vec<Listed>)
 
 /// Reads a partition and looks into it. Nothing is changed.
 pub(super) fn look(chip: &mut Chip, partition: &Partition, keys: &[Keys]) -> Result<Nvs, Failure> {
-    let range = within(partition, chip.identity().flash_size)?;
+    let range = within(partition, chip.identity().flash_size);
     let mut nvs = Nvs {
         pages: partition.size / PAGE_SIZE,
         ..Nvs::default()
@@ -115,6 +115,13 @@ pub(super) fn look(chip: &mut Chip, partition: &Partition, keys: &[Keys]) -> Res
         nvs.error = Some("it has the flag encrypted, so flash encryption covers it: NVS cannot work there".to_string());
         return Ok(nvs);
     }
+    let range = match range {
+        Ok(range) => range,
+        Err(failure) => {
+            nvs.error = Some(failure.message);
+            return Ok(nvs);
+        }
+    };
     match open(&mut read(chip, &range)?, partition, keys) {
         Ok(opened) => {
             nvs.encrypted = opened.encrypted;
@@ -174,7 +181,10 @@ impl KeySource {
         }
         let mut keys = Vec::new();
         for partition in table.partitions().iter().filter(|partition| partition.is_nvs_keys()) {
-            let range = within(partition, chip.identity().flash_size)?;
+            // Keys that are not there open nothing.
+            let Ok(range) = within(partition, chip.identity().flash_size) else {
+                continue;
+            };
             let size = range.len().min(PAGE_SIZE);
             let bytes = chip.read(range.start, size, &mut || ())?;
             keys.extend(Keys::decode(bytes.as_ref()));
