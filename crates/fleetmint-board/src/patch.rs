@@ -15,7 +15,8 @@ use fleetmint_nvs::layout::{ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
 use fleetmint_nvs::storage::{Metered, Mode, PatchError, Repair, RepairKind, SliceFlash, Storage};
 use zeroize::Zeroizing;
 
-use self::differences::{Compared, NAMES_MAX, Reader};
+pub(crate) use self::differences::Reader;
+use self::differences::{Compared, NAMES_MAX};
 use crate::flash_dump::{NotNvs, check_nvs};
 use crate::provisioning::{self, Values};
 use crate::report::MaskedKey;

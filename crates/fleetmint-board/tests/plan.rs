@@ -21,7 +21,7 @@ use fleetmint_board::patch::{self, Others};
 use fleetmint_board::plan::{
     ImageFault, Lost, Options, PartitionKeys, Plan, Read, Refusal, Target, Wanted, Warning, plan,
 };
-use fleetmint_board::plan::{table, target};
+use fleetmint_board::plan::{has_all, table, target};
 use fleetmint_board::provisioning::{self, Setting, Values};
 use fleetmint_board::wiped::Wiped;
 use fleetmint_nvs::crypt::{Keys, Xts};
@@ -33,6 +33,7 @@ use fleetmint_nvs::storage::{Listed, Mode, SliceFlash, Storage, Value};
 use fleetmint_nvs::{Error, Key, Namespace};
 use history::{Call, Content, calls, config};
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 const SALT: &[u8] = b"salt";
 const TABLE: &str = "\
@@ -269,6 +270,43 @@ proptest! {
             (Err(Refusal::NoRoom { .. }), Err(_)) => {}
             (planned, done) => panic!("{planned:?}, {done:?}"),
         }
+    }
+
+    /// After a cut, a start of the firmware and some calls of it, `has_all` says what the firmware's own listing says.
+    #[test]
+    fn what_a_cut_and_the_firmware_leave_is_complete_or_not(
+        pages in 3..6usize,
+        encrypted in any::<bool>(),
+        history in calls(3000, 40),
+        since in calls(300, 6),
+        written in 0..=PAGE_SIZE,
+    ) {
+        let keys = encrypted.then(keys);
+        let cipher = || keys.as_ref().map(Keys::xts);
+        let before = in_use(pages, cipher(), &history);
+        let image = image_of(&values());
+        let Ok(plan) = plan_for(&before, keys.clone(), Wanted::Image(&image)) else { return Ok(()) };
+        let mut now = before.clone();
+        if let Some(sector) = plan.sectors().next() {
+            let place = &mut now[sector.number * PAGE_SIZE..][..PAGE_SIZE];
+            place.fill(0xFF);
+            place[..written].copy_from_slice(&sector.new[..written]);
+        }
+        let Ok(mut storage) = Storage::open(SliceFlash::new(&mut now), Mode::ReadWrite, cipher()) else { return Ok(()) };
+        for call in &since {
+            if call.make(&mut storage).is_err() {
+                return Ok(());
+            }
+        }
+        drop(storage);
+        let names = |image: &[u8], readable: bool| -> HashSet<_> {
+            let mut listed = list(image, cipher());
+            listed.retain(|one| !readable || one.value.is_ok());
+            listed.iter().map(|one| (one.namespace, one.key)).collect()
+        };
+        let (old, new, here) = (names(&before, false), names(plan.after(), false), names(&now, true));
+        let given = keys.clone().map_or(PartitionKeys::OnChip(Vec::new()), PartitionKeys::Given);
+        prop_assert_eq!(has_all(&now, [&before, plan.after()], &given), old.intersection(&new).all(|name| here.contains(name)));
     }
 }
 
@@ -739,6 +777,11 @@ fn the_partition_is_chosen_or_refused_by_name() {
         refused("a,app,factory,,1M\n", None),
         Refusal::Partition(Unfit::NoNvs { .. })
     ));
+    let mut low = [0xFF; 64];
+    low[..32].copy_from_slice(b"\xaa\x50\x01\x02\0\x10\0\0\0\x60\0\0nvs\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    let low = PartitionTable::decode(&low, partition_table::OFFSET).unwrap();
+    let low = target(&low, partition_table::OFFSET, flash, None).unwrap_err();
+    assert!(matches!(low, Refusal::Partition(Unfit::BeforeTable { .. })), "{low}");
     let encrypted = refused("nvs,data,nvs,,0x3000,encrypted\n", None);
     assert!(
         matches!(encrypted, Refusal::Partition(Unfit::EncryptedFlag { .. })),

@@ -179,15 +179,16 @@ fn flash(arguments: &Arguments, source: &Source, files: board::Files, chip: &mut
     }
     let started = source.start(&board, arguments.replace_board)?;
     if changed.is_empty() {
+        started.unchanged();
         if let Some(interrupted) = &interrupted {
             interrupted.journal.end()?;
         }
-        started.unchanged();
         return report.end(arguments, Outcome::Unchanged);
     }
     match write::write(chip, &board, &plan, interrupted.as_ref(), &changed, &source.name()) {
-        Ok(()) => {
+        Ok(journal) => {
             started.written(changed.len());
+            journal.end()?;
             report.end(arguments, Outcome::Written)
         }
         Err(Incomplete { failure, begun }) => {
@@ -204,10 +205,8 @@ fn make_plan(
     board: &Board,
     interrupted: Option<&Interrupted>,
 ) -> Result<Plan, Failure> {
-    let partition = match interrupted {
-        Some(interrupted) => board::copy(interrupted.journal.after()),
-        None => board::copy(board.partition.as_ref()),
-    };
+    let states = interrupted.and_then(Interrupted::states);
+    let partition = board::copy(states.map_or(board.partition.as_ref(), |(_, after)| after));
     let salt = nvs::differences::salt()?;
     let options = Options {
         overwrite: arguments.overwrite,

@@ -24,7 +24,7 @@ pub(super) const NAMES_MAX: usize = 4096;
 const VALUES_MIN: usize = 256 << 10;
 
 /// Reads the states of one partition, one after the other.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     cipher: Option<Xts>,
     salt: &'a [u8],
     /// Reading erases what cannot be read, so it uses a copy.
@@ -45,7 +45,7 @@ type Row = (u64, u64);
 
 impl<'a> Reader<'a> {
     /// For partitions of `size` bytes.
-    pub(super) fn new(size: usize, cipher: Option<Xts>, salt: &'a [u8]) -> Self {
+    pub(crate) fn new(size: usize, cipher: Option<Xts>, salt: &'a [u8]) -> Self {
         Self {
             cipher,
             salt,
@@ -100,6 +100,18 @@ impl<'a> Reader<'a> {
         let (old, new) = (self.values(before, names, meter)?, self.values(after, names, meter)?);
         let differences = report::masked(&diff(&old, &new), self.salt);
         Ok(differences.into_iter().map(ChangedKey::into_owned).collect())
+    }
+
+    /// The hashes of the names in a partition; with `readable`, only of those whose value can be read.
+    pub(crate) fn names(&mut self, image: &[u8], readable: bool, meter: Meter<'_>) -> Result<HashSet<u64>, Error> {
+        let salt = self.salt;
+        let mut names = HashSet::new();
+        self.visit(image, meter, |listed| {
+            if !readable || listed.stored().is_ok() {
+                names.insert(name_hash(salt, &listed));
+            }
+        })?;
+        Ok(names)
     }
 
     /// A row for each value, sorted by name.

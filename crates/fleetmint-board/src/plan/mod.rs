@@ -57,6 +57,7 @@
 
 mod lost;
 mod refusal;
+mod survival;
 mod target;
 mod wanted;
 
@@ -67,6 +68,7 @@ use fleetmint_nvs::layout::READ_WRITE_MIN;
 
 pub use self::lost::Lost;
 pub use self::refusal::Refusal;
+pub use self::survival::has_all;
 pub use self::target::{Target, table, target};
 pub use self::wanted::{ImageFault, Wanted};
 use crate::flash_dump::{FlashKeys, SECTOR, has_entries, keys_among};

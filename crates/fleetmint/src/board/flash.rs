@@ -12,7 +12,7 @@ use fleetmint_board::wiped::Wiped;
 use crate::chip::Chip;
 use crate::exit::Failure;
 use crate::files;
-use crate::journal::Journal;
+use crate::journal;
 use crate::size;
 use crate::terminal::{Progress, warn};
 
@@ -75,11 +75,15 @@ impl Part {
         Located::of(partition, chip)
     }
 
-    /// The partition of this name, whatever the command line says.
-    pub(super) fn locate_named(&self, chip: &mut Chip, name: &str) -> Result<Located, Failure> {
-        let table = self.partition.table.read(chip)?;
+    /// The partition of this name, whatever the command line says. `None` if only the chip itself can read the table.
+    pub(super) fn locate_named(&self, chip: &mut Chip, name: &str) -> Result<Option<Located>, Failure> {
+        let source = &self.partition.table;
+        let table = match source.read(chip) {
+            Err(_) if source.partition_table.is_none() && chip.identity().security.flash_encryption => return Ok(None),
+            table => table?,
+        };
         let partition = table.find(name).map_err(Failure::unusable)?.clone();
-        Located::of(partition, chip)
+        Located::of(partition, chip).map(Some)
     }
 
     /// The name of the partition, if the command line has one.
@@ -183,7 +187,7 @@ pub(super) fn read(chip: &mut Chip, range: &Range<usize>) -> Result<Wiped, Failu
 ///
 /// A board with a write that was cut off stays in download mode: firmware that started would find half of a partition.
 pub(crate) fn finish(chip: Chip) {
-    if Journal::find(&chip.identity().mac).is_ok_and(|left| !left.is_empty()) {
+    if journal::is_left(&chip.identity().mac) {
         warn("the board was not reset: a write to it is not complete, and its firmware would find half of a partition");
     } else if let Err(failure) = chip.finish() {
         warn(failure.message);

@@ -91,8 +91,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (Some(input), Some(content)) => restore(arguments, &mut chip, input, content),
         _ => undo(arguments, &mut chip),
     };
-    finish(chip);
-    let (part, changed) = restored?;
+    // Firmware that started on a write that is not complete would find half of it.
+    if !matches!(restored, Err(Stopped { begun: true, .. })) {
+        finish(chip);
+    }
+    let (part, changed) = restored.map_err(|stopped| stopped.failure)?;
     let sectors = part.range.len() / SECTOR;
     if matches!(arguments.format, Format::Json) {
         return terminal::print_json(&Report {
@@ -119,8 +122,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// The part of the flash that was restored, and the numbers of the sectors that differed.
 type Restored = (Located, Vec<usize>);
 
+/// Why nothing was restored, or not everything.
+struct Stopped {
+    failure: Failure,
+    /// Whether sectors may have been erased.
+    begun: bool,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self { failure, begun: false }
+    }
+}
+
 /// Writes what differs from a file.
-fn restore(arguments: &Arguments, chip: &mut Chip, input: &Path, content: &[u8]) -> Result<Restored, Failure> {
+fn restore(arguments: &Arguments, chip: &mut Chip, input: &Path, content: &[u8]) -> Result<Restored, Stopped> {
     let name = files::input_name(input);
     let part = arguments.part.locate(chip)?;
     if content.len() != part.range.len() {
@@ -133,13 +149,15 @@ fn restore(arguments: &Arguments, chip: &mut Chip, input: &Path, content: &[u8])
             "{name}: it has {size:#x} bytes{hint}, and {} has {:#x}",
             part.name,
             part.range.len()
-        )));
+        ))
+        .into());
     }
     if !part.range.start.is_multiple_of(SECTOR) || !part.range.len().is_multiple_of(SECTOR) {
         return Err(Failure::unusable(format_args!(
             "{}: it does not consist of whole sectors of {SECTOR:#x} bytes",
             part.name
-        )));
+        ))
+        .into());
     }
     if part.partition.as_ref().is_some_and(Partition::is_nvs)
         && !arguments.force
@@ -148,7 +166,8 @@ fn restore(arguments: &Arguments, chip: &mut Chip, input: &Path, content: &[u8])
         return Err(Failure::unusable(format_args!(
             "{name}: {error}; --force writes it into {} anyway",
             part.name
-        )));
+        ))
+        .into());
     }
     let changed = write(arguments, chip, &part, content)?;
     if !arguments.dry_run {
@@ -164,7 +183,7 @@ fn restore(arguments: &Arguments, chip: &mut Chip, input: &Path, content: &[u8])
 }
 
 /// Undoes a write that was cut off.
-fn undo(arguments: &Arguments, chip: &mut Chip) -> Result<Restored, Failure> {
+fn undo(arguments: &Arguments, chip: &mut Chip) -> Result<Restored, Stopped> {
     let mut journals = Journal::find(&chip.identity().mac)?;
     if let Some(name) = arguments.part.name() {
         journals.retain(|journal| journal.facts.partition == name);
@@ -178,32 +197,31 @@ fn undo(arguments: &Arguments, chip: &mut Chip) -> Result<Restored, Failure> {
     let journal = match journals.as_slice() {
         [journal] => journal,
         [] => {
-            return Err(Failure::unusable(
-                "no write to this board was cut off: name the file to restore",
-            ));
+            return Err(Failure::unusable("no write to this board was cut off: name the file to restore").into());
         }
         several => {
             return Err(Failure::unusable(format_args!(
                 "writes to several partitions were cut off: choose one of {} with --partition",
                 names(several)
-            )));
+            ))
+            .into());
         }
     };
     let facts = &journal.facts;
     let name = format!("partition {}", quoted_name(&facts.partition));
     let range = facts.offset..facts.offset.saturating_add(facts.size);
-    // The table of a chip with flash encryption cannot be read.
-    let partition = match arguments.part.locate_named(chip, &facts.partition) {
-        Ok(located) if located.range != range => {
+    let partition = match arguments.part.locate_named(chip, &facts.partition)? {
+        Some(located) if located.range != range => {
             return Err(Failure::no(format_args!(
                 "{name} was {:#x} bytes at offset {:#x} when the write was cut off, and has another place now: delete {} to give \
                  up what it held",
                 facts.size,
                 facts.offset,
                 journal.path().display()
-            )));
+            ))
+            .into());
         }
-        located => located.ok().and_then(|located| located.partition),
+        located => located.and_then(|located| located.partition),
     };
     say(format_args!(
         "{name}: undoing the write of {} ({})",
@@ -218,7 +236,7 @@ fn undo(arguments: &Arguments, chip: &mut Chip) -> Result<Restored, Failure> {
 }
 
 /// Writes the sectors that differ, and returns their numbers.
-fn write(arguments: &Arguments, chip: &mut Chip, part: &Located, content: &[u8]) -> Result<Vec<usize>, Failure> {
+fn write(arguments: &Arguments, chip: &mut Chip, part: &Located, content: &[u8]) -> Result<Vec<usize>, Stopped> {
     let start = part.range.start;
     let mut changed = Vec::new();
     differing(chip, start, content, 0..content.len() / SECTOR, &mut changed)?;
@@ -229,8 +247,20 @@ fn write(arguments: &Arguments, chip: &mut Chip, part: &Located, content: &[u8])
             part.name
         );
         confirm(&question, arguments.yes)?;
+        chip.expect_stub()?;
         let mut progress = Progress::new("sectors written", changed.len());
-        chip.write_changed(start, content, &changed, &mut || progress.step())?;
+        let written = chip.write_changed(start, content, &changed, &mut || progress.step());
+        drop(progress);
+        written.map_err(|failure| {
+            let message = format!(
+                "{}; the write was cut off: run the same command again before the firmware starts",
+                failure.message
+            );
+            Stopped {
+                failure: Failure { message, ..failure },
+                begun: true,
+            }
+        })?;
     }
     Ok(changed)
 }

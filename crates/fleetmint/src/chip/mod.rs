@@ -121,9 +121,7 @@ impl Chip {
     /// The chip erases all of them before it writes the first: a cable that is pulled in between leaves them erased.
     pub(crate) fn write_sectors(&mut self, offset: usize, bytes: &[u8], step: &mut dyn FnMut()) -> Result<(), Failure> {
         self.check_range(offset, bytes.len())?;
-        if !self.line.is_stub() {
-            return Err(Problem::WriteWithoutStub.into());
-        }
+        self.expect_stub()?;
         if !offset.is_multiple_of(SECTOR) || !bytes.len().is_multiple_of(SECTOR) {
             return Err(Problem::NoWholeSectors {
                 offset,
@@ -176,6 +174,15 @@ impl Chip {
         Connection::new(port, self.usb, self.after, before, baud)
             .reset_after(stub, self.target)
             .map_err(|error| Problem::NotReset(problem::innermost(&error)).into())
+    }
+
+    /// # Errors
+    /// The stub does not run, so sectors cannot be written.
+    pub(crate) fn expect_stub(&self) -> Result<(), Failure> {
+        match self.line.is_stub() {
+            true => Ok(()),
+            false => Err(Problem::WriteWithoutStub.into()),
+        }
     }
 
     fn check_range(&self, offset: usize, size: usize) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 use fleetmint_board::flash_dump::SECTOR;
 use fleetmint_board::partition_table::quoted_name;
+use fleetmint_board::plan;
 
 use super::board::Board;
 use crate::exit::Failure;
@@ -15,8 +16,10 @@ pub(super) struct Interrupted {
     pub(super) sectors: usize,
     /// Those of them that hold the new bytes.
     pub(super) written: usize,
-    /// Other sectors that have changed since, because the firmware has started.
+    /// Sectors that have changed since, because the firmware has started.
     pub(super) since: usize,
+    /// Whether the board has lost nothing and was used since: what it holds now is newer than the journal.
+    pub(super) outdated: bool,
 }
 
 impl Interrupted {
@@ -62,10 +65,13 @@ impl Interrupted {
                 false => {
                     to_write += 1;
                     written += usize::from(now == after);
+                    since += usize::from(!is_more_erased(now, before) && !is_more_erased(now, after));
                 }
             }
         }
-        if since > 0 && now.iter().all(|byte| *byte == 0xFF) {
+        let states = [journal.before(), journal.after()];
+        let outdated = since > 0 && plan::has_all(now, states, &board.keys);
+        if since > 0 && !outdated && now.iter().all(|byte| *byte == 0xFF) {
             return Err(Failure::no(format_args!(
                 "the partition was erased after a write to it was cut off: `fleetmint board restore` writes back what it held, \
                  and without {path} it is given up"
@@ -76,22 +82,41 @@ impl Interrupted {
             sectors: to_write,
             written,
             since,
+            outdated,
         }))
+    }
+
+    /// The partition before the write, and as it is to be after it. `None` if what the board holds now is to be kept.
+    pub(super) fn states(&self) -> Option<(&[u8], &[u8])> {
+        (!self.outdated).then(|| (self.journal.before(), self.journal.after()))
     }
 
     /// What happened.
     pub(super) fn sentences(&self) -> String {
         let facts = &self.journal.facts;
+        if self.outdated {
+            return format!(
+                "a write to this board was cut off ({}, {}), and its firmware has started since: every key is still there, so \
+                 what the board holds now is kept",
+                facts.what, facts.started
+            );
+        }
         let mut text = format!(
             "a write to this board was cut off ({}, {}): {} of {} sectors were written; this completes it",
             facts.what, facts.started, self.written, self.sectors
         );
         if self.since > 0 {
             text.push_str(&format!(
-                "\nthe firmware has started since and changed {} other sectors, which become what they were before",
+                "\nthe firmware has started since and changed {} sectors, which become what they were before",
                 self.since
             ));
         }
         text
     }
+}
+
+/// Whether a sector is what an erase or a write leaves that is cut off before it comes to `whole`, or after: erasing only sets
+/// bits, and writing only clears them.
+fn is_more_erased(sector: &[u8], whole: &[u8]) -> bool {
+    sector.iter().zip(whole).all(|(byte, whole)| whole & !byte == 0)
 }

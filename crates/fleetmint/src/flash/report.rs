@@ -74,6 +74,7 @@ struct JsonInterrupted<'a> {
     sectors: usize,
     written: usize,
     changed_since: usize,
+    outdated: bool,
 }
 
 #[derive(Serialize)]
@@ -235,6 +236,7 @@ impl<'a> Report<'a> {
                 sectors: interrupted.sectors,
                 written: interrupted.written,
                 changed_since: interrupted.since,
+                outdated: interrupted.outdated,
             }),
             sectors: nvs.size / SECTOR,
             changed_sectors: self.changed,

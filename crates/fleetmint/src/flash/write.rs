@@ -16,8 +16,8 @@ pub(super) struct Incomplete {
     pub(super) begun: usize,
 }
 
-/// Writes the changed sectors, and compares each with the chip's MD5. The journal is on the disk before the first is erased
-/// and goes when the last is verified.
+/// Writes the changed sectors, and compares each with the chip's MD5. The journal is on the disk before the first is erased:
+/// it is returned when the last is verified, for the caller to end.
 pub(super) fn write(
     chip: &mut Chip,
     board: &Board,
@@ -25,7 +25,7 @@ pub(super) fn write(
     interrupted: Option<&Interrupted>,
     changed: &[usize],
     what: &str,
-) -> Result<(), Incomplete> {
+) -> Result<Journal, Incomplete> {
     let nvs = &board.target.nvs;
     let facts = Facts {
         mac: board.identity.mac.clone(),
@@ -36,7 +36,8 @@ pub(super) fn write(
         what: what.to_string(),
     };
     // What the board held before the first of several writes that were cut off.
-    let before = interrupted.map_or(board.partition.as_ref(), |interrupted| interrupted.journal.before());
+    let states = interrupted.and_then(Interrupted::states);
+    let before = states.map_or(board.partition.as_ref(), |(before, _)| before);
     let journal = Journal::begin(facts, before, plan.after()).map_err(|failure| Incomplete { failure, begun: 0 })?;
     let mut progress = Progress::new("sectors written", changed.len());
     let written = chip.write_changed(nvs.offset, plan.after(), changed, &mut || progress.step());
@@ -52,7 +53,7 @@ pub(super) fn write(
         let failure = Failure { message, ..failure };
         Incomplete { failure, begun }
     })?;
-    journal.end().map_err(|failure| Incomplete { failure, begun })
+    Ok(journal)
 }
 
 /// The time, as RFC 3339.

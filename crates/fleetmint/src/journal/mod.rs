@@ -59,6 +59,17 @@ pub(crate) struct Journal {
     bytes: Wiped,
 }
 
+/// Whether this board has a journal, usable or not: a write to it is neither completed nor undone.
+pub(crate) fn is_left(mac: &str) -> bool {
+    let entries = folder().ok().and_then(|folder| fs::read_dir(folder).ok());
+    entries.is_some_and(|entries| entries.flatten().any(|entry| is_of(&entry.path(), mac)))
+}
+
+fn is_of(path: &Path, mac: &str) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with(&file_name_prefix(mac)) && path.extension().is_some_and(|end| end == EXTENSION)
+}
+
 impl Journal {
     /// Stores a journal; one of an earlier write to the same partition is replaced. It is on the disk when this returns.
     ///
@@ -96,7 +107,17 @@ impl Journal {
     /// # Errors
     /// The file cannot be deleted.
     pub(crate) fn end(&self) -> Result<(), Failure> {
-        fs::remove_file(&self.path).map_err(|error| unusable(&self.path, reason(&error)))
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(
+                &self.path,
+                format_args!(
+                    "the journal of a write that is done cannot be deleted: {}; delete it, before a later command completes that \
+                     write again",
+                    reason(&error)
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn begin_in(folder: &Path, facts: Facts, before: &[u8], after: &[u8]) -> Result<Self, Failure> {
@@ -108,6 +129,8 @@ impl Journal {
             ))
         };
         create_private(folder).map_err(|error| refused(&reason(&error)))?;
+        // A write through a link, or into a pipe, would leave no journal here.
+        check_may_be_used(&path).map_err(|rule| refused(&rule))?;
         let line = serde_json::to_string(&facts).map_err(|error| refused(&error))?;
         let mut content = Wiped::with_capacity(FORMAT.len() + line.len() + 1 + before.len() + after.len() + CRC_SIZE);
         for part in [FORMAT, line.as_bytes(), b"\n", before, after] {
@@ -135,8 +158,7 @@ impl Journal {
         let mut journals = Vec::new();
         for entry in entries {
             let path = entry.map_err(unreadable)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with(&file_name_prefix(mac)) && path.extension().is_some_and(|end| end == EXTENSION) {
+            if is_of(&path, mac) {
                 journals.push(Self::read(&path)?);
             }
         }
@@ -146,6 +168,7 @@ impl Journal {
     }
 
     fn read(path: &Path) -> Result<Self, Failure> {
+        check_may_be_used(path).map_err(|rule| unusable(path, rule))?;
         let file = File::open(path).map_err(|error| unusable(path, reason(&error)))?;
         let size = file.metadata().map_or(0, |metadata| metadata.len() as usize);
         let most = FACTS_MAX + 2 * PARTITION_MAX;
@@ -217,6 +240,35 @@ fn folder() -> Result<PathBuf, Failure> {
     base.map(|base| base.join("fleetmint")).ok_or_else(|| {
         Failure::unusable("there is no folder for the journal: neither XDG_STATE_HOME nor HOME is an absolute path")
     })
+}
+
+/// What a journal holds is written to a board, so nobody else may have written it.
+#[cfg(unix)]
+fn check_may_be_used(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.map_err(|error| reason(&error))?,
+    };
+    let (mode, owner) = (metadata.mode() & 0o777, metadata.uid());
+    if !metadata.is_file() {
+        return Err("it is not a file".to_string());
+    }
+    if owner != rustix::process::geteuid().as_raw() && owner != 0 {
+        return Err(format!("it belongs to another user, {owner}"));
+    }
+    if mode & 0o022 != 0 {
+        return Err(format!(
+            "other users can write it (mode {mode:03o}): chmod 600 it if nobody has"
+        ));
+    }
+    Ok(())
+}
+
+/// Other systems have no modes.
+#[cfg(not(unix))]
+fn check_may_be_used(_path: &Path) -> Result<(), String> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! `fleetmint flash`.
 
+mod cut_off;
 #[cfg(feature = "serve")]
 mod device;
 mod interrupted;
