@@ -31,44 +31,15 @@ pub(super) enum Outcome {
     Refused(Vec<Bad>),
 }
 
-/// Creates the device of a row.
+/// Creates the device of a row. All of it can be repeated, so it is, whichever of its calls has no answer.
 ///
 /// # Errors
 /// The server is gone, or refuses every call.
 pub(super) fn create(server: &Server, task: &Task, known: &Known) -> Result<Outcome, Error> {
-    if let Some(device) = &task.existing {
-        return Ok(Outcome::Existed(device.clone()));
-    }
-    for generation in 0..GENERATIONS {
-        match attempts(server, task, generation) {
-            Ok((device, false)) => return Ok(Outcome::Created(device)),
-            // The answer to an earlier call, as it was then: the device may have been deleted since.
-            Ok((device, true)) if known.has(device.id) || server.device_with_id(device.id)?.is_some() => {
-                return Ok(Outcome::Existed(device));
-            }
-            Ok((_, true)) => {}
-            Err(error) => return refused(server, task, error),
-        }
-    }
-    Err(Error::No(format!(
-        "the device of line {} was created and deleted too often within a day; give it a serial",
-        task.row.line
-    )))
-}
-
-/// Calls until there is an answer that stays the same. `true` if it is the one to an earlier call.
-fn attempts(server: &Server, task: &Task, generation: u32) -> Result<(Device, bool), Error> {
-    let key = task.idempotency_key(generation);
-    let new = NewDevice {
-        device_model_id: task.model.id,
-        name: &task.row.name,
-        serial: task.row.serial.as_deref(),
-        provisioning: &task.row.overrides,
-    };
     let mut pauses = PAUSES.into_iter();
     loop {
-        let error = match server.create_device(&new, key.as_deref()) {
-            Ok(created) => return Ok((created.device, created.is_replayed)),
+        let error = match attempt(server, task, known) {
+            Ok(outcome) => return Ok(outcome),
             Err(error) => error,
         };
         match pauses.next() {
@@ -78,6 +49,34 @@ fn attempts(server: &Server, task: &Task, generation: u32) -> Result<(Device, bo
             _ => return Err(error),
         }
     }
+}
+
+fn attempt(server: &Server, task: &Task, known: &Known) -> Result<Outcome, Error> {
+    if let Some(device) = &task.existing {
+        return Ok(Outcome::Existed(device.clone()));
+    }
+    let new = NewDevice {
+        device_model_id: task.model.id,
+        name: &task.row.name,
+        serial: task.row.serial.as_deref(),
+        provisioning: &task.row.overrides,
+    };
+    for generation in 0..GENERATIONS {
+        let key = task.idempotency_key(generation);
+        match server.create_device(&new, key.as_deref()) {
+            Ok(created) if !created.is_replayed => return Ok(Outcome::Created(created.device)),
+            // The answer to an earlier call, as it was then: the device may have been deleted since.
+            Ok(created) if known.has(created.device.id) || server.device_with_id(created.device.id)?.is_some() => {
+                return Ok(Outcome::Existed(created.device));
+            }
+            Ok(_) => {}
+            Err(error) => return refused(server, task, error),
+        }
+    }
+    Err(Error::No(format!(
+        "the device of line {} was created and deleted too often within a day; give it a serial",
+        task.row.line
+    )))
 }
 
 /// Whether the server refuses the row alone.

@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::fleet::{Fleet, command};
+use crate::fleet::{Fleet, command, run};
+use crate::folder::Folder;
 
 /// A table of so many devices.
 fn table(count: usize) -> String {
@@ -232,6 +235,50 @@ fn an_import_stops_where_the_server_is_gone() {
         "{last}"
     );
     assert!(run.stdout.contains("51,created,50,"), "what was done is reported");
+}
+
+/// A call was answered and its answer lost, and the server is gone again when it is asked what became of it.
+#[test]
+fn an_import_outlasts_a_server_that_is_gone_between_two_calls() {
+    let object = r#""id":1,"name":"A","provisioning":{},"created_at":"","updated_at":"""#;
+    let model = format!(r#"{{"items":[{{{object},"code":"m"}}],"next_cursor":null}}"#);
+    let device = format!(
+        r#"{{"items":[{{{object},"key":"k","client_id":"c","serial":"S","device_model_id":1}}],"next_cursor":null}}"#
+    );
+    let none = r#"{"items":[],"next_cursor":null}"#.to_owned();
+    let taken = r#"{"type":"urn:fleetmint:problem:already-exists","status":409,"detail":"taken"}"#.to_owned();
+    let script = [
+        (200, model),
+        (200, none),
+        (409, taken.clone()),
+        // No answer.
+        (0, String::new()),
+        (409, taken),
+        (200, device),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        for (status, body) in script {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 8192]);
+            if status > 0 {
+                let kind = if status == 200 { "json" } else { "problem+json" };
+                write!(
+                    stream,
+                    "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-type: application/{kind}\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                )
+                .unwrap();
+            }
+        }
+    });
+    let folder = Folder::new();
+    folder.write("devices.csv", "model,name,serial\nm,A,S\n");
+    let environment = [("FLEETMINT_URL", url.as_str()), ("FLEETMINT_TOKEN", "token")];
+    let run = run(&folder, "device import devices.csv", &environment, "").done();
+    assert!(run.stderr.ends_with("0 created, 1 existed already\n"), "{}", run.stderr);
+    server.join().unwrap();
 }
 
 #[test]
