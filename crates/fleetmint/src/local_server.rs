@@ -141,8 +141,10 @@ fn is_locked_by(folder: &Path, process: u32) -> bool {
     let path = folder.join("lock");
     let holder = crate::files::read_file(&path, 64).ok();
     let holder = holder.as_deref().and_then(|text| std::str::from_utf8(text).ok());
+    // On Windows nobody else can read a locked file.
+    let is_holder = cfg!(windows) || holder.is_some_and(|holder| holder.trim() == process.to_string());
     // The lock is tried last: a server that starts at the same moment would find it taken.
-    holder.is_some_and(|holder| holder.trim() == process.to_string())
+    is_holder
         && runs(process)
         && std::fs::File::open(&path).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

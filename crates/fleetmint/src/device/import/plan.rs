@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ring::digest;
 
-use super::rows::{Bad, Row};
+use super::rows::{BAD_MAX, Bad, Row};
 use crate::client::{Device, DeviceFilter, Error, Model, Models, Server};
 use crate::device::table::Column;
 
@@ -46,6 +46,9 @@ pub(super) fn plan(rows: Vec<Row>, models: &Models, known: &Known, bad: &mut Vec
     let mut tasks = Vec::new();
     let mut repeats: HashMap<(i64, String), u64> = HashMap::new();
     for row in rows {
+        if bad.len() >= BAD_MAX {
+            break;
+        }
         // What is wrong with an empty one is said already.
         if row.model.is_empty() {
             continue;

@@ -15,7 +15,7 @@ use crate::device::table::Column;
 const ROWS_MAX: usize = 1_000_000;
 
 /// How many bad places are named at once. A table with more of them is another table than was meant.
-const BAD_MAX: usize = 10_000;
+pub(super) const BAD_MAX: usize = 10_000;
 
 /// The most bytes of the name of an unknown column that are shown.
 const NAME_SHOWN_MAX: usize = 100;
