@@ -115,11 +115,11 @@ impl PartitionTable {
         }
     }
 
-    /// Checks that a change of this partition changes nothing else: no other partition, and neither the table, which is at
-    /// `table_offset`, nor the boot loader before it. Espressif's `gen_esp32part.py` refuses such a table.
+    /// Checks that a change of this partition changes nothing else: no other partition, and not the table, which is at
+    /// `table_offset`. Espressif's `gen_esp32part.py` refuses such a table.
     ///
     /// # Errors
-    /// [`Unfit::Overlap`], [`Unfit::BeforeTable`], and [`Unfit::Misaligned`] if it does not begin with a sector.
+    /// [`Unfit::Overlap`], and [`Unfit::Misaligned`] if it does not begin with a sector.
     pub fn check_place(&self, partition: &Partition, table_offset: usize) -> Result<(), Unfit> {
         let others = self.partitions().iter().filter(|other| other.name != partition.name);
         let places = others.map(|other| (format!("partition {:?}", other.name), other.offset, other.size));
@@ -137,13 +137,6 @@ impl PartitionTable {
                     to,
                 });
             }
-        }
-        if partition.offset < table_offset {
-            return Err(Unfit::BeforeTable {
-                name: partition.name.clone(),
-                offset: partition.offset,
-                table: table_offset,
-            });
         }
         match partition.misaligned() {
             Some(misaligned @ Misaligned::Offset { .. }) => Err(Unfit::Misaligned(misaligned)),

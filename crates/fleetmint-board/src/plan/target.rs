@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use crate::flash_dump::identify;
-use crate::partition_table::{Error, Partition, PartitionTable, SIZE};
+use crate::partition_table::{Error, Partition, PartitionTable, SIZE, Unfit};
 
 /// The partition that a plan is for, and the partitions that may hold its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,14 @@ pub fn target(
 ) -> Result<Target, Refusal> {
     let nvs = table.find_nvs(name)?;
     table.check_place(nvs, table_offset)?;
+    // A dump of a flash may be arranged in any way. A chip has its boot loader there, and `gen_esp32part.py` refuses the table.
+    if nvs.offset < table_offset {
+        return Err(Refusal::Partition(Unfit::BeforeTable {
+            name: nvs.name.clone(),
+            offset: nvs.offset,
+            table: table_offset,
+        }));
+    }
     if nvs.readonly {
         return Err(Refusal::ReadOnly { name: nvs.name.clone() });
     }

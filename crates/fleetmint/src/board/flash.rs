@@ -188,7 +188,10 @@ pub(super) fn read(chip: &mut Chip, range: &Range<usize>) -> Result<Wiped, Failu
 /// A board with a write that was cut off stays in download mode: firmware that started would find half of a partition.
 pub(crate) fn finish(chip: Chip) {
     if journal::is_left(&chip.identity().mac) {
-        warn("the board was not reset: a write to it is not complete, and its firmware would find half of a partition");
+        warn(
+            "the board was not reset, because a write to it was cut off, and its firmware would find half of a partition: \
+             `fleetmint flash` completes the write, `fleetmint board restore` undoes it",
+        );
     } else if let Err(failure) = chip.finish() {
         warn(failure.message);
     }

@@ -353,9 +353,7 @@ fn refused(name: &str, content: &[u8], error: &flash_dump::Error, acceptance: Ac
             ..
         } => " (--partition-table-offset); --force treats all of it as NVS",
         Reason::NotNvs { .. } => "; --force treats it as NVS",
-        Reason::Partition(Unfit::Overlap { .. } | Unfit::BeforeTable { .. } | Unfit::Misaligned(_)) => {
-            ", or use --force to accept it"
-        }
+        Reason::Partition(Unfit::Overlap { .. } | Unfit::Misaligned(_)) => ", or use --force to accept it",
         Reason::NotFromStart { .. } | Reason::Shifted { .. } => ", or use --force to accept the offsets",
         _ => "",
     };

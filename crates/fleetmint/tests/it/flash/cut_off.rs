@@ -4,7 +4,7 @@ use super::{folder, journals, json, run, worn};
 use crate::bench::{Bench, NVS, flash, nvs};
 use crate::folder::{Folder, Run};
 
-const STAYS: &str = "the board was not reset: a write to it is not complete";
+const STAYS: &str = "the board was not reset, because a write to it was cut off";
 
 /// A board to which a write was cut off after so many bytes.
 fn cut_off(folder: &Folder, nvs: &[u8], written: usize) -> Option<Bench> {

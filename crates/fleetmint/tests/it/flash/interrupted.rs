@@ -139,7 +139,7 @@ fn a_write_that_is_cut_off_is_undone() {
             dry.stderr
         );
         assert_eq!(journals(&folder).len(), 1);
-        let stays = "the board was not reset: a write to it is not complete";
+        let stays = "the board was not reset, because a write to it was cut off";
         assert!(dry.stderr.contains(stays), "{}", dry.stderr);
         restore(&folder, &bench, &[]).done();
         assert!(bench.flash()[NVS] == before, "{written}");
