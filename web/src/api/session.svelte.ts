@@ -1,0 +1,89 @@
+// Who is signed in. The cookie itself is HttpOnly: the page never sees it.
+import { ApiError } from './problem.ts';
+import { OURS, reach } from './reach.ts';
+
+export interface Person {
+  readonly name: string;
+  readonly role: string;
+  readonly expires_at: string;
+}
+
+export type SessionState = 'unknown' | 'signed-out' | 'signed-in' | 'expired';
+
+/** A call was given up because nobody signed in again. */
+export class SignedOut extends Error {
+  override readonly name = 'SignedOut';
+}
+
+let state = $state.raw<SessionState>('unknown');
+let person = $state.raw<Person>();
+let waiting: { resolve: () => void; reject: (reason: SignedOut) => void }[] = [];
+
+async function call(method: 'GET' | 'POST' | 'DELETE', body?: object): Promise<Response> {
+  const headers: Record<string, string> = { ...OURS };
+  const init: RequestInit = { method, headers, credentials: 'same-origin' };
+  if (body !== undefined) {
+    headers['Content-Type'] = 'application/json';
+    init.body = JSON.stringify(body);
+  }
+  const response = await reach(new Request(new URL('/api/session', location.origin), init));
+  if (!response.ok) throw ApiError.of(response, await response.json().catch(() => undefined));
+  return response;
+}
+
+function settle(reason?: SignedOut): void {
+  const all = waiting;
+  waiting = [];
+  for (const one of all) {
+    if (reason === undefined) one.resolve();
+    else one.reject(reason);
+  }
+}
+
+export const session = {
+  get state(): SessionState {
+    return state;
+  },
+  get person(): Person | undefined {
+    return person;
+  },
+
+  /** Asks the server who is signed in. */
+  async look(): Promise<void> {
+    try {
+      person = (await (await call('GET')).json()) as Person;
+      state = 'signed-in';
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 401)) throw error;
+      person = undefined;
+      state = 'signed-out';
+    }
+  },
+
+  async signIn(token: string): Promise<void> {
+    await call('POST', { token });
+    await session.look();
+    settle();
+  },
+
+  async signOut(): Promise<void> {
+    await call('DELETE').catch((error: unknown) => {
+      if (!(error instanceof ApiError && error.status === 401)) throw error;
+    });
+    session.giveUp();
+  },
+
+  /** Waits until somebody has signed in again: a call has found its session expired. */
+  renew(): Promise<void> {
+    if (state === 'signed-out') return Promise.reject(new SignedOut());
+    state = 'expired';
+    return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
+  },
+
+  /** Leaves the expired session: calls that wait for it end. */
+  giveUp(): void {
+    person = undefined;
+    state = 'signed-out';
+    settle(new SignedOut());
+  },
+};

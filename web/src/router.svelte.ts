@@ -1,0 +1,98 @@
+// The page's address: which view is shown, and its state in the query.
+import { parsePath, type Route } from './routes.ts';
+
+interface Address {
+  readonly route: Route;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly cursors: readonly string[];
+}
+
+interface NavigateOptions {
+  /** Leaves no step for the back button. */
+  readonly replace?: boolean;
+  readonly cursors?: readonly string[];
+}
+
+let address = $state.raw<Address>(read());
+/** How often the path has changed since the page was opened; 0 is the first view. */
+let navigations = $state.raw(0);
+
+function read(): Address {
+  const { pathname, search } = globalThis.location;
+  return { route: parsePath(pathname), path: pathname, query: new URLSearchParams(search), cursors: readCursors() };
+}
+
+function readCursors(): readonly string[] {
+  const state: unknown = history.state;
+  if (typeof state !== 'object' || state === null || !('cursors' in state)) return [];
+  const { cursors } = state;
+  return Array.isArray(cursors) ? cursors.filter((cursor) => typeof cursor === 'string') : [];
+}
+
+function changed(): void {
+  const before = address.path;
+  address = read();
+  if (address.path !== before) navigations += 1;
+}
+
+globalThis.addEventListener('popstate', changed);
+
+export const router = {
+  get route(): Route {
+    return address.route;
+  },
+  get path(): string {
+    return address.path;
+  },
+  get query(): URLSearchParams {
+    return address.query;
+  },
+  /** The cursors of the pages before this one of a list: one for each step forward. */
+  get cursors(): readonly string[] {
+    return address.cursors;
+  },
+  /** The path and the query, to return to. */
+  get here(): string {
+    const query = address.query.toString();
+    return query === '' ? address.path : `${address.path}?${query}`;
+  },
+  get navigations(): number {
+    return navigations;
+  },
+};
+
+/** Shows another address of the page. */
+export function navigate(to: string, options: NavigateOptions = {}): void {
+  if (to === router.here) return;
+  const samePath = to.split('?')[0] === address.path;
+  const state = { cursors: options.cursors ?? [] };
+  if (options.replace === true) history.replaceState(state, '', to);
+  else history.pushState(state, '', to);
+  changed();
+  if (!samePath) globalThis.scrollTo(0, 0);
+}
+
+/** Changes the query of the current view: `null` and '' remove a key. */
+export function setQuery(changes: Record<string, string | null>, options: NavigateOptions = {}): void {
+  const query = new URLSearchParams(address.query);
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null || value === '') query.delete(key);
+    else query.set(key, value);
+  }
+  const text = query.toString();
+  navigate(text === '' ? address.path : `${address.path}?${text}`, options);
+}
+
+/** Follows the links of the page without loading it again. Listens to clicks on the whole document. */
+export function followLinks(event: MouseEvent): void {
+  if (event.defaultPrevented || event.button !== 0) return;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = event.target instanceof Element ? event.target.closest('a') : null;
+  if (link === null || link.target !== '' || link.hasAttribute('download')) return;
+  const url = new URL(link.href);
+  if (url.origin !== location.origin || parsePath(url.pathname).name === 'not-found') return;
+  if (link.getAttribute('href')?.startsWith('#') === true) return;
+  event.preventDefault();
+  navigate(url.pathname + url.search);
+}

@@ -1,0 +1,3 @@
+// Every text that a person reads. `t.devices.title` follows the language, also while the page is open.
+export { language, languages, loadLanguage, preferredLanguage, t, type Language } from './language.svelte.ts';
+export type { Texts } from './en.ts';

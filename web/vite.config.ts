@@ -1,0 +1,22 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vite';
+
+/** The server that `npm run dev` passes API calls to; set FLEETMINT_URL for another one. */
+const server = process.env['FLEETMINT_URL'] ?? 'http://127.0.0.1:8080';
+const proxy = { target: server, changeOrigin: true, headers: { origin: server } };
+
+export default defineConfig({
+  plugins: [svelte()],
+  base: '/',
+  server: { proxy: { '/api': proxy, '/oauth2': proxy } },
+  build: {
+    target: ['chrome109', 'firefox115', 'safari16.4'],
+    outDir: 'dist',
+    assetsDir: 'assets',
+    // The page's policy allows no data: URLs and no inline script.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    sourcemap: false,
+    reportCompressedSize: false,
+  },
+});
