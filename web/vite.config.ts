@@ -7,7 +7,8 @@ const proxy = { target: server, changeOrigin: true, headers: { origin: server } 
 
 export default defineConfig({
   plugins: [svelte()],
-  base: '/',
+  // The server makes the references of index.html absolute, below the path of server.public_url.
+  base: './',
   server: { proxy: { '/api': proxy, '/oauth2': proxy } },
   build: {
     target: ['chrome109', 'firefox115', 'safari16.4'],

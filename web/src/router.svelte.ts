@@ -1,4 +1,5 @@
 // The page's address: which view is shown, and its state in the query.
+import { link, pathBelow } from './root.ts';
 import { parsePath, type Route } from './routes.ts';
 
 interface Address {
@@ -20,7 +21,8 @@ let navigations = $state.raw(0);
 
 function read(): Address {
   const { pathname, search } = globalThis.location;
-  return { route: parsePath(pathname), path: pathname, query: new URLSearchParams(search), cursors: readCursors() };
+  const path = pathBelow(pathname) ?? pathname;
+  return { route: parsePath(path), path, query: new URLSearchParams(search), cursors: readCursors() };
 }
 
 function readCursors(): readonly string[] {
@@ -62,13 +64,13 @@ export const router = {
   },
 };
 
-/** Shows another address of the page. */
+/** Shows another address of the page: a path, with a query if it has one. */
 export function navigate(to: string, options: NavigateOptions = {}): void {
   if (to === router.here) return;
   const samePath = to.split('?')[0] === address.path;
   const state = { cursors: options.cursors ?? [] };
-  if (options.replace === true) history.replaceState(state, '', to);
-  else history.pushState(state, '', to);
+  if (options.replace === true) history.replaceState(state, '', link(to));
+  else history.pushState(state, '', link(to));
   changed();
   if (!samePath) globalThis.scrollTo(0, 0);
 }
@@ -91,8 +93,9 @@ export function followLinks(event: MouseEvent): void {
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (link === null || link.target !== '' || link.hasAttribute('download')) return;
   const url = new URL(link.href);
-  if (url.origin !== location.origin || parsePath(url.pathname).name === 'not-found') return;
+  const path = pathBelow(url.pathname);
+  if (url.origin !== location.origin || path === undefined || parsePath(path).name === 'not-found') return;
   if (link.getAttribute('href')?.startsWith('#') === true) return;
   event.preventDefault();
-  navigate(url.pathname + url.search);
+  navigate(path + url.search);
 }

@@ -3,6 +3,7 @@ import createClient from 'openapi-fetch';
 import type { paths } from './generated.ts';
 import { ApiError } from './problem.ts';
 import { OURS, reach } from './reach.ts';
+import { root } from '../root.ts';
 import { session } from './session.svelte.ts';
 
 /**
@@ -18,7 +19,8 @@ async function send(request: Request): Promise<Response> {
 }
 
 export const api = createClient<paths>({
-  baseUrl: location.origin,
+  // Its paths begin with a slash of their own.
+  baseUrl: location.origin + root.slice(0, -1),
   headers: OURS,
   credentials: 'same-origin',
   fetch: send,

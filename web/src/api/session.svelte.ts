@@ -1,4 +1,5 @@
 // Who is signed in. The cookie itself is HttpOnly: the page never sees it.
+import { link } from '../root.ts';
 import { ApiError } from './problem.ts';
 import { OURS, reach } from './reach.ts';
 
@@ -26,7 +27,7 @@ async function call(method: 'GET' | 'POST' | 'DELETE', body?: object): Promise<R
     headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);
   }
-  const response = await reach(new Request(new URL('/api/session', location.origin), init));
+  const response = await reach(new Request(new URL(link('/api/session'), location.origin), init));
   if (!response.ok) throw ApiError.of(response, await response.json().catch(() => undefined));
   return response;
 }
