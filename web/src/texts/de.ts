@@ -48,6 +48,26 @@ export const de: Texts = {
     reload: 'Seite neu laden',
   },
 
+  overrides: {
+    title: 'Eigene Werte',
+    lead: 'Ein Gerät nimmt jeden Wert von sich selbst, sonst von seinem Modell, sonst aus den Einstellungen.',
+    names: {
+      base_url: 'Dienst',
+      token_url: 'Token-Endpunkt',
+      mqtt_url: 'MQTT-Broker',
+      wifi_ssid: 'WLAN',
+      wifi_password: 'WLAN-Passwort',
+    },
+    choices: { inherit: 'Geerbt', own: 'Eigener Wert', empty: 'Weggelassen', keep: 'Eigener Wert, unverändert' },
+    placeholders: {
+      base_url: 'https://api.example.com',
+      token_url: 'https://id.example.com/oauth2/token',
+      mqtt_url: 'mqtts://mqtt.example.com:8883',
+      wifi_ssid: 'Werk 4',
+      wifi_password: '8 bis 63 Zeichen',
+    },
+  },
+
   signIn: {
     title: 'Anmelden',
     token: 'Administrator-Token',

@@ -48,6 +48,27 @@ export const en = {
     reload: 'Load the page again',
   },
 
+  /** The provisioning values that a model or a device can override. */
+  overrides: {
+    title: 'Own values',
+    lead: 'A device takes each value from itself, else from its model, else from the settings.',
+    names: {
+      base_url: 'Service',
+      token_url: 'Token endpoint',
+      mqtt_url: 'MQTT broker',
+      wifi_ssid: 'Wi-Fi network',
+      wifi_password: 'Wi-Fi password',
+    },
+    choices: { inherit: 'Inherited', own: 'Own value', empty: 'Left out', keep: 'Own value, unchanged' },
+    placeholders: {
+      base_url: 'https://api.example.com',
+      token_url: 'https://id.example.com/oauth2/token',
+      mqtt_url: 'mqtts://mqtt.example.com:8883',
+      wifi_ssid: 'Plant 4',
+      wifi_password: '8 to 63 characters',
+    },
+  },
+
   signIn: {
     title: 'Sign in',
     token: 'Administrator token',
