@@ -28,6 +28,15 @@ input; the program ends with its standard input, after a last report. The lines 
     babble-at NAME            answer each command NAME with frames that answer another one, until the program closes the port
     unplug                    cut the cable now
     replug                    a new pseudo-terminal, behind the same link; no further cut
+    boot                      hold BOOT and press RESET (with --stdio)
+
+With `--stdio` there is no pseudo-terminal: the cable is standard input and output itself, for a test whose serial port is its own,
+such as `navigator.serial` in a browser. This cable has reset lines. Both directions are frames, a kind (1 byte), a length (4 bytes,
+little-endian) and as many bytes:
+
+    in     D  bytes for the board      S  the lines, {"dtr": …, "rts": …}, those that change      B  the speed that the port is opened at
+           C  one of the lines above
+    out    D  bytes from the board     J  the line of JSON that answers a C, or the first line      G  the cable was cut
 """
 
 import argparse
@@ -210,6 +219,120 @@ class Terminal:
         os.close(self.master)
 
 
+class Frames:
+    """Standard input and output as frames."""
+
+    def __init__(self):
+        self.input, self.output, self.lock = sys.stdin.buffer, sys.stdout.buffer, threading.Lock()
+
+    def send(self, kind, data=b""):
+        with self.lock:
+            self.output.write(kind + struct.pack("<I", len(data)) + data)
+            self.output.flush()
+
+    def __iter__(self):
+        while len(head := self.input.read(5)) == 5:
+            yield head[:1], self.input.read(struct.unpack("<I", head[1:])[0])
+
+
+class Wire:
+    """A cable with reset lines, at the other end of which is a test: see `Terminal`, and `--stdio`.
+
+    A chip is in download mode from the reset that asked for it until the next one. Before that, and after a reset without that
+    wish, its application runs.
+    """
+
+    def __init__(self, frames, options):
+        self.frames, self.options, self.path = frames, options, None
+        self.received, self.running, self.idle = queue.Queue(), False, threading.Event()
+        self.idle.set()
+        self.lines = {"dtr": False, "rts": False}
+        self.wants_download = self.in_reset = False
+        self.resets, self.boots, self.bauds = 0, 0, []
+        self.is_application = options.mode == "application"
+
+    def is_open(self):
+        if self.running:
+            self.idle.clear()
+        return self.running
+
+    def read(self, seconds):
+        try:
+            return self.received.get(timeout=seconds) if self.running else None
+        except queue.Empty:
+            return b""
+
+    def write(self, data):
+        if self.running:
+            self.frames.send(b"D", data)
+
+    def flush(self):
+        self.idle.set()
+
+    def close(self):
+        self.running = False
+        self.idle.set()
+        self.frames.send(b"G")
+
+    def opened(self, baud):
+        self.bauds.append(baud)
+        if self.is_application:
+            self.running = True
+
+    def _stop(self):
+        self.running = False
+        self.received.put(b"")
+        self.idle.wait(2)
+        self.received = queue.Queue()
+
+    def boot(self, download):
+        """What the chip does after a reset."""
+        self._stop()
+        if download and self.options.mode == "silent":
+            return
+        if download:
+            self.is_application = False
+            self.frames.send(b"D", b"ESP-ROM\r\nboot:0x5 (DOWNLOAD(USB/UART0/1))\r\nwaiting for download\r\n")
+            self.running = True
+        else:
+            self.boots += 1
+            self.frames.send(b"D", b"ESP-ROM\r\nboot:0xd (SPI_FAST_FLASH_BOOT)\r\n")
+            self.running = self.is_application
+
+    def signals(self, change):
+        before, self.lines = self.lines, {**self.lines, **change}
+        if self.options.no_reset_lines:
+            return
+        if self.options.usb_jtag:
+            self._usb_jtag(before, self.lines)
+        else:
+            self._bridge(before, self.lines)
+
+    def _bridge(self, before, now):
+        """The two transistors of a development board: RTS alone holds EN low, DTR alone holds IO0 low; both together do neither."""
+
+        def enabled(lines):
+            return not (lines["rts"] and not lines["dtr"])
+
+        if enabled(before) and not enabled(now):
+            self._stop()
+            self.resets += 1
+        if enabled(now) and not enabled(before):
+            self.boot(now["dtr"] and not now["rts"] and self.options.mode != "application")
+
+    def _usb_jtag(self, before, now):
+        """The USB-Serial/JTAG of ESP32-C3 and younger: DTR alone asks for download mode, RTS alone resets; each is remembered."""
+        if now["dtr"] and not now["rts"]:
+            self.wants_download = True
+        if now["rts"] and not now["dtr"] and not (before["rts"] and not before["dtr"]):
+            self._stop()
+            self.resets += 1
+            self.in_reset = True
+        if self.in_reset and not now["rts"]:
+            download, self.wants_download, self.in_reset = self.wants_download, False, False
+            self.boot(download)
+
+
 class Connection:
     """What `server.handle_client` takes for a connection: one program that has opened the port.
 
@@ -386,15 +509,18 @@ class Connection:
 
 
 class Board:
-    def __init__(self, options):
-        self.options = options
+    def __init__(self, options, frames=None):
+        self.options, self.frames = options, frames
         self.flash = NorFlash(options.flash, options.flash_delay)
         self.unplugged = threading.Event()
         self.plugged = queue.Queue()
         self.cut_at = self.babble_at = None
         self.connections = 0
         self.clear()
-        self.terminal = Terminal(options.link)
+        self.terminal = self._cable()
+
+    def _cable(self):
+        return Wire(self.frames, self.options) if self.frames else Terminal(self.options.link)
 
     def clear(self):
         self.names, self.times, self.answered = [], [], 0
@@ -421,7 +547,13 @@ class Board:
             # Bits that a write would have had to set, and writes outside of what was announced.
             "violations": self.flash.violations,
             "cut": self.was_cut,
+            **self._lines(),
         }
+
+    def _lines(self):
+        """Resets by the lines, starts of the application, and the speeds that the port was opened at."""
+        wire = self.terminal
+        return {"resets": wire.resets, "boots": wire.boots, "bauds": wire.bauds} if self.frames else {}
 
     def serve(self):
         """One program after the other, until the end of the process."""
@@ -441,12 +573,12 @@ class Board:
                 self.plugged.get()
                 self.unplugged.clear()
                 self.cut_at = self.flash.cut_after = None
-                self.terminal = Terminal(self.options.link)
+                self.terminal = self._cable()
                 self.plugged.task_done()
 
     def _connection(self):
         connection = Connection(self)
-        if self.options.mode == "download":
+        if self.options.mode == "download" or (self.frames and not self.terminal.is_application):
             server.handle_client(
                 connection, threading.Event(), self.options.chip, exit_on_disconnect=True, flash=self.flash
             )
@@ -481,6 +613,8 @@ class Board:
                 self.unplugged.set()
                 self.plugged.put(None)
                 self.plugged.join()
+            case ["boot"]:
+                self.terminal.boot(download=True)
             case _:
                 return {"error": f"no such command: {line.strip()}"}
         return {}
@@ -516,18 +650,38 @@ def main():
     arguments.add_argument("--flash-encryption", action="store_true", help="the chip reports flash encryption")
     arguments.add_argument("--baud-delay", action="store_true", help="bytes take as long as at the line's speed")
     arguments.add_argument("--flash-delay", action="store_true", help="erases and writes take as long as a real flash's")
+    arguments.add_argument("--stdio", action="store_true", help="frames on standard input and output, see above")
+    arguments.add_argument("--usb-jtag", action="store_true", help="with --stdio: the USB of the chip itself")
+    arguments.add_argument("--no-reset-lines", action="store_true", help="with --stdio: the lines are not connected")
     options = arguments.parse_args()
     if options.mac:
         chosen = tuple(bytes.fromhex(options.mac.replace(":", "")))
         registers.mac_bytes_for_chip = lambda _chip: chosen
-    board = Board(options)
+    board = Board(options, Frames() if options.stdio else None)
     mac = ":".join(f"{byte:02x}" for byte in registers.mac_bytes_for_chip(options.chip))
     ready = {"port": options.link or board.terminal.path, "esptool_port": board.esptool_port(), "mac": mac}
-    print(json.dumps(ready), flush=True)
     threading.Thread(target=board.serve, daemon=True).start()
+    if board.frames:
+        over_frames(board, ready)
+        return
+    print(json.dumps(ready), flush=True)
     for line in sys.stdin:
         print(json.dumps(board.obey(line)), flush=True)
     print(json.dumps(board.report()), flush=True)
+
+
+def over_frames(board, ready):
+    board.frames.send(b"J", json.dumps(ready).encode())
+    for kind, data in board.frames:
+        match kind:
+            case b"D":
+                board.terminal.received.put(data)
+            case b"S":
+                board.terminal.signals(json.loads(data))
+            case b"B":
+                board.terminal.opened(int(data))
+            case b"C":
+                board.frames.send(b"J", json.dumps(board.obey(data.decode())).encode())
 
 
 main()
