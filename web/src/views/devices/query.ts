@@ -1,0 +1,52 @@
+// The state of the table, as it stands in the address.
+import type { operations } from '../../api/generated.ts';
+
+type Query = NonNullable<operations['list_devices']['parameters']['query']>;
+export type Sort = NonNullable<Query['sort']>;
+
+export const PAGE = 50;
+export const DEFAULT_SORT: Sort = '-created_at';
+
+const sorts: ReadonlySet<string> = new Set<Sort>([
+  'id',
+  '-id',
+  'key',
+  '-key',
+  'name',
+  '-name',
+  'created_at',
+  '-created_at',
+]);
+
+function isSort(text: string): text is Sort {
+  return sorts.has(text);
+}
+
+export function sortOf(query: URLSearchParams): Sort {
+  const sort = query.get('sort') ?? '';
+  return isSort(sort) ? sort : DEFAULT_SORT;
+}
+
+/** The other direction of the column that the table is sorted by, else the column's own first one. */
+export function nextSort(current: Sort, column: 'name' | 'key' | 'created_at'): Sort {
+  if (current === column) return `-${column}`;
+  if (current === `-${column}`) return column;
+  return column === 'created_at' ? '-created_at' : column;
+}
+
+/** What to ask the server for. What it would refuse is left out: an address is typed by people too. */
+export function listQuery(query: URLSearchParams): Query {
+  const asked: Query = { limit: PAGE, sort: sortOf(query) };
+  const q = query.get('q')?.trim();
+  if (q !== undefined && q !== '') asked.q = q.slice(0, 256);
+  const model = modelOf(query);
+  if (model !== undefined) asked.device_model_id = model;
+  const cursor = query.get('cursor');
+  if (cursor !== null && cursor !== '') asked.cursor = cursor;
+  return asked;
+}
+
+export function modelOf(query: URLSearchParams): number | undefined {
+  const id = Number(query.get('model') ?? 0);
+  return Number.isSafeInteger(id) && id > 0 ? id : undefined;
+}
