@@ -8,4 +8,5 @@ pub mod patch;
 pub mod plan;
 pub mod provisioning;
 pub mod report;
+pub mod stored;
 pub mod wiped;

@@ -5,6 +5,7 @@
 
 mod calls;
 mod differences;
+mod rows;
 
 pub(crate) use calls::Calls;
 pub use calls::ReadFile;
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::differences::Reader;
 use self::differences::{Compared, NAMES_MAX};
+pub use self::rows::{Made, rows};
 use crate::flash_dump::{NotNvs, check_nvs};
 use crate::provisioning::{self, Values};
 use crate::report::MaskedKey;

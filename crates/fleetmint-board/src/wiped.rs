@@ -234,6 +234,13 @@ impl AsMut<[u8]> for Wiped {
     }
 }
 
+impl From<Vec<u8>> for Wiped {
+    fn from(bytes: Vec<u8>) -> Self {
+        let capacity = bytes.capacity();
+        Self { bytes, capacity }
+    }
+}
+
 impl Drop for Wiped {
     fn drop(&mut self) {
         wipe(&mut self.bytes);

@@ -11,6 +11,7 @@ import type {
   Changes,
   Check,
   CheckOptions,
+  ErrorKind,
   Identified,
   IdentifyOptions,
   Keys,
@@ -68,4 +69,141 @@ export interface Nvs {
   md5(bytes: Uint8Array): string
   /** Overwrites bytes that held a secret. */
   wipe(...bytes: (Uint8Array | undefined)[]): void
+}
+
+let loaded: Promise<Nvs> | undefined
+
+/**
+ * Gets the module, once. `source` is its bytes, where there is nothing to fetch them from: a test, or a page opened from a
+ * folder.
+ */
+export function load(source?: BufferSource): Promise<Nvs> {
+  loaded ??= start(source).catch((error: unknown) => {
+    loaded = undefined
+    throw error
+  })
+  return loaded
+}
+
+async function start(source: BufferSource | undefined): Promise<Nvs> {
+  const module = source ?? (await import('./module.ts')).module()
+  await init({ module_or_path: module })
+  return nvs
+}
+
+/** A report in the form that the module gives it. */
+function report<T>(call: () => string): T {
+  return JSON.parse(guarded(call)) as T
+}
+
+/** What the module says is a problem comes as its JSON; anything else is a fault of the module. */
+function guarded<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (problem) {
+    if (typeof problem === 'string') {
+      const { kind, message, ...more } = JSON.parse(problem) as { kind: ErrorKind; message: string }
+      throw new NvsError(kind, message, more)
+    }
+    throw new NvsError('internal', problem instanceof Error ? problem.message : String(problem))
+  }
+}
+
+function keyList(keys: Keys): (string | Uint8Array)[] {
+  if (keys === undefined) return []
+  if (keys instanceof Uint8Array) return [keys]
+  return 'given' in keys ? [keys.given] : keys.onChip.flatMap(({ name, bytes }) => [name, bytes])
+}
+
+/** The calls as flat texts, five for each. */
+function changeList(changes: Changes): Uint8Array | string[] {
+  if (changes instanceof Uint8Array) return changes
+  return changes.flatMap((call) => [
+    call.action,
+    call.namespace,
+    call.action === 'delete-all' ? '' : call.key,
+    call.action === 'set' ? call.encoding : '',
+    call.action === 'set' ? call.value : '',
+  ])
+}
+
+/** New for each report, so that nobody can try values against its fingerprints later. */
+function newSalt(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(16))
+}
+
+const SECTOR = 4096
+const TABLE_OFFSET = 0x8000
+
+const nvs: Nvs = {
+  identify: (file, { partition, tableOffset, force } = {}) =>
+    report(() => wasm.identify(file, partition, tableOffset, force ?? false)),
+
+  entries: (image, keys, { readonly, force } = {}) =>
+    report(() => wasm.entries(image, keyList(keys), readonly ?? false, force ?? false)),
+
+  value: (image, keys, index, { readonly, force } = {}) =>
+    report(() => wasm.value(image, keyList(keys), index, readonly ?? false, force ?? false)),
+
+  check: (image, keys, { readonly, fleetmint } = {}) =>
+    report(() => wasm.check(image, keyList(keys), readonly ?? false, fleetmint ?? false)),
+
+  map: (image, keys) => report(() => wasm.map(image, keyList(keys))),
+
+  diff: <T>(a: Uint8Array, aKeys: Keys, b: Uint8Array, bKeys: Keys, reveal = false) =>
+    report<T>(() => wasm.difference(a, keyList(aKeys), b, keyList(bKeys), reveal, newSalt())),
+
+  patch(image, changes, keys, { force } = {}) {
+    const [json, patched] = guarded(() =>
+      wasm.patch(image, keyList(keys), changeList(changes), newSalt(), force ?? false),
+    ) as [string, Uint8Array]
+    return { image: patched, ...(JSON.parse(json) as Omit<Patched, 'image'>) }
+  },
+
+  repair: (image, keys, { force } = {}) => guarded(() => wasm.repair(image, keyList(keys), force ?? false)),
+
+  table: (sector, { offset, flashSize, flashEncryption, partition }) =>
+    report(() => wasm.table(sector, offset ?? TABLE_OFFSET, flashSize, flashEncryption ?? false, partition)),
+
+  tableFile: (file, { offset, flashSize, partition }) =>
+    report(() => wasm.table_file(file, offset ?? TABLE_OFFSET, flashSize, partition)),
+
+  needsKeys: (partition) => guarded(() => wasm.needs_keys(partition)),
+
+  plan({ target, partition, keys, wanted, overwrite, salt }) {
+    const [json, after] = guarded(() =>
+      wasm.plan(
+        target.nvs.name,
+        target.nvs.offset,
+        target.nvs.size,
+        partition,
+        keyList(keys),
+        'image' in wanted ? wanted.image : undefined,
+        'changes' in wanted ? changeList(wanted.changes) : undefined,
+        overwrite ?? false,
+        salt ?? newSalt(),
+      ),
+    ) as [string, Uint8Array]
+    const plan = JSON.parse(json) as Omit<Plan, 'after'>
+    const sectors = plan.sectors.map((sector) => {
+      const start = sector.number * SECTOR
+      return { ...sector, old: partition.subarray(start, start + SECTOR), new: after.subarray(start, start + SECTOR) }
+    })
+    return { ...plan, sectors, after }
+  },
+
+  hasAll: (now, before, after, keys) => guarded(() => wasm.has_all(now, before, after, keyList(keys))),
+
+  provValues(partition, keys) {
+    const flat = guarded(() => wasm.prov_values(partition, keyList(keys))) as string[]
+    const values: Record<string, string> = {}
+    for (let at = 0; at + 1 < flat.length; at += 2) values[flat[at] as string] = flat[at + 1] as string
+    return values
+  },
+
+  md5: (bytes) => guarded(() => wasm.md5(bytes)),
+
+  wipe(...bytes) {
+    for (const one of bytes) one?.fill(0)
+  },
 }

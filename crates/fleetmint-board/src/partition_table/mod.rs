@@ -302,6 +302,20 @@ impl PartitionTable {
 }
 
 impl Partition {
+    /// An NVS partition without flags, at this place.
+    #[must_use]
+    pub const fn nvs(name: String, offset: usize, size: usize) -> Self {
+        Self {
+            name,
+            offset,
+            size,
+            encrypted: false,
+            readonly: false,
+            kind: TYPE_DATA,
+            subtype: SUBTYPE_NVS,
+        }
+    }
+
     fn from_row(row: &PartitionRow) -> Result<Self, &'static str> {
         if row.offset.checked_add(row.size).is_none() {
             return Err("ends beyond 4 GiB");

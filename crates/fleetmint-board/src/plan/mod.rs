@@ -65,6 +65,7 @@ use std::fmt;
 
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::layout::READ_WRITE_MIN;
+use fleetmint_nvs::storage::check_key;
 
 pub use self::lost::Lost;
 pub use self::refusal::Refusal;
@@ -284,8 +285,22 @@ fn change(
     })
 }
 
+/// Whether the partitions that may hold the keys of this one have to be read: unless it proves that it needs no keys.
+#[must_use]
+pub fn needs_keys(partition: &[u8]) -> bool {
+    !has_entries(partition) || check_key(partition, None).is_err()
+}
+
 impl PartitionKeys {
     /// The keys of a partition, if it is encrypted.
+    ///
+    /// # Errors
+    /// [`Refusal::KeysDoNotFit`], [`Refusal::KeysUnreadable`].
+    pub fn of(&self, partition: &[u8]) -> Result<Option<Keys>, Refusal> {
+        self.choose(partition, &mut Vec::new())
+    }
+
+    /// The same, with what a person should know of it.
     fn choose(&self, partition: &[u8], warnings: &mut Vec<Warning>) -> Result<Option<Keys>, Refusal> {
         let on_chip = match self {
             Self::Given(keys) => return Ok(Some(keys.clone())),

@@ -16,7 +16,7 @@ pub fn has_all(now: &[u8], earlier: [&[u8]; 2], keys: &PartitionKeys) -> bool {
 fn missing(now: &[u8], earlier: [&[u8]; 2], keys: &PartitionKeys) -> Option<bool> {
     let [before, after] = earlier;
     check_nvs(now).ok()?;
-    let keys = keys.choose(after, &mut Vec::new()).ok()?;
+    let keys = keys.of(after).ok()?;
     let mut reader = Reader::new(now.len(), keys.map(|keys: patch::Keys| keys.xts()), &[]);
     let mut names = |image, readable| reader.names(image, readable, &mut |_| true).ok();
     let (before, after, now) = (names(before, false)?, names(after, false)?, names(now, true)?);

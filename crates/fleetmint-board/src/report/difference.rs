@@ -8,6 +8,7 @@ use fleetmint_nvs::diff::{Difference, fingerprint};
 use fleetmint_nvs::storage::Listed;
 use serde::Serialize;
 
+use super::exact::ExactValue;
 use super::name::ItemName;
 use super::value::ValueReport;
 
@@ -81,6 +82,12 @@ pub fn masked<'a>(differences: &[Difference<'a>], salt: &[u8]) -> Vec<MaskedKey<
 #[must_use]
 pub fn revealed<'a>(differences: &[Difference<'a>]) -> Vec<RevealedKey<'a>> {
     changed_keys(differences, RevealedValue::from)
+}
+
+/// The differences with the values, secrets included, for programs whose numbers are doubles.
+#[must_use]
+pub fn exact<'a>(differences: &[Difference<'a>]) -> Vec<ChangedKey<'a, ExactValue<'a>>> {
+    changed_keys(differences, ExactValue::from)
 }
 
 fn changed_keys<'a, V>(differences: &[Difference<'a>], value: impl Fn(&'a Listed) -> V) -> Vec<ChangedKey<'a, V>> {

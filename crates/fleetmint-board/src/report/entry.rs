@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::name::ItemName;
 use super::value::ValueReport;
+use super::{is_false, is_true};
 
 /// A value with its name and its type. It may hold a secret.
 #[derive(Clone, Debug, Serialize)]
@@ -39,16 +40,6 @@ struct StoredValue<'a> {
     value: ValueReport<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<usize>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_true(flag: &bool) -> bool {
-    *flag
 }
 
 impl<'a> From<&'a Listed> for EntryReport<'a> {

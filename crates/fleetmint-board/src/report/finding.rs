@@ -3,6 +3,7 @@
 use fleetmint_nvs::EspError;
 use fleetmint_nvs::check::{Effect, Finding, FindingKind, Report, Severity, When};
 use fleetmint_nvs::layout::entry_offset;
+use fleetmint_nvs::storage::Stats;
 use serde::Serialize;
 
 use super::name::ItemName;
@@ -79,17 +80,23 @@ impl<'a> CheckReport<'a> {
             read_write: outcome(report.read_write),
             readonly: outcome(report.read_only),
             findings: findings.chain(credentials.iter().map(FindingReport::from)).collect(),
-            usage: report.stats.map(|stats| UsageReport {
-                used_entries: stats.used_entries,
-                free_entries: stats.free_entries,
-                available_entries: stats.available_entries,
-                total_entries: stats.total_entries,
-                namespaces: stats.namespace_count,
-            }),
+            usage: report.stats.map(UsageReport::from),
             start: StartReport {
                 writes: report.start.writes,
                 erases: report.start.erases,
             },
+        }
+    }
+}
+
+impl From<Stats> for UsageReport {
+    fn from(stats: Stats) -> Self {
+        Self {
+            used_entries: stats.used_entries,
+            free_entries: stats.free_entries,
+            available_entries: stats.available_entries,
+            total_entries: stats.total_entries,
+            namespaces: stats.namespace_count,
         }
     }
 }

@@ -4,7 +4,11 @@
 //! |---|---|---|
 //! | [`EntryReport`] | one value of an image | `nvs dump`, `nvs get` |
 //! | [`ChangedKey`] | one key that differs between two images, with its values masked or revealed | `nvs diff`, `nvs patch`, `POST …/provisioning/patch` |
-//! | [`CheckReport`] | what is wrong with an image, and what the firmware does about it | `nvs check` |
+//! | [`CheckReport`] | what is wrong with an image, and what the firmware does about it | `nvs check`, the page |
+//! | [`ListingReport`], [`ExactValue`] | the values of an image without the values; one value | the page |
+//! | [`MapReport`] | each page and each of its slots | the page |
+//! | [`FileReport`], [`TableReport`] | where in a file or a flash the partition is | the page |
+//! | [`PlanReport`], [`ProblemReport`] | what a flash plan changes; why something cannot be done | the page |
 //!
 //! All of them name a key by an [`ItemName`]. Members without a value are absent.
 //!
@@ -35,12 +39,34 @@
 
 mod difference;
 mod entry;
+mod exact;
 mod finding;
+mod listing;
+mod map;
 mod name;
+mod plan;
+mod problem;
+mod table;
 mod value;
 
-pub use difference::{ChangedKey, MaskedKey, MaskedValue, RevealedKey, RevealedValue, masked, revealed};
+pub use difference::{ChangedKey, MaskedKey, MaskedValue, RevealedKey, RevealedValue, exact, masked, revealed};
 pub use entry::EntryReport;
+pub use exact::ExactValue;
 pub use finding::{CheckReport, FindingReport, StartReport, UsageReport};
+pub use listing::{Around, ListingReport};
+pub use map::MapReport;
 pub use name::ItemName;
+pub use plan::PlanReport;
+pub use problem::ProblemReport;
+pub use table::{FileReport, KeysReport, PartitionReport, TableReport};
 pub use value::{Hex, ValueReport};
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_true(flag: &bool) -> bool {
+    *flag
+}

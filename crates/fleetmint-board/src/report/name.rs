@@ -60,7 +60,7 @@ impl<'a> ItemName<'a> {
     }
 }
 
-fn text_or_hex(name: Option<&RawName>) -> (Option<Cow<'_, str>>, Option<String>) {
+pub(super) fn text_or_hex(name: Option<&RawName>) -> (Option<Cow<'_, str>>, Option<String>) {
     let Some(name) = name else { return (None, None) };
     match name.as_str() {
         Some(text) => (Some(Cow::Borrowed(text)), None),

@@ -30,8 +30,7 @@ use crate::error::{Error, EspError};
 use crate::key::RawName;
 use crate::layout::{PAGE_SIZE, READ_WRITE_MIN};
 use crate::storage::{
-    Flash, FlashOps, Metered, Mode, PageFault, ReadOnlySlice, Repair, RepairKind, SliceFlash, Stats, Storage,
-    check_key, pages,
+    Flash, FlashOps, Metered, Mode, PageFault, Repair, RepairKind, SliceFlash, Stats, Storage, check_key, pages,
 };
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
@@ -133,7 +132,9 @@ pub fn check_with(image: &[u8], options: Options<'_>) -> Result<Report, Error> {
     }
     page_faults(image, mode, &mut findings);
 
-    let flash = Metered::new(ReadOnlySlice::new(image), &mut *meter);
+    // A read-only start writes nothing, so both starts have the same copy, and the code for one kind of flash serves both.
+    let mut copy = Zeroizing::new(image.to_vec());
+    let flash = Metered::new(SliceFlash::new(&mut copy), &mut *meter);
     let mut opened = Storage::open_as_firmware(flash, Mode::ReadOnly, cipher.cloned());
     let mut report = Report {
         findings: Vec::new(),
@@ -158,7 +159,6 @@ pub fn check_with(image: &[u8], options: Options<'_>) -> Result<Report, Error> {
     }
     drop(opened);
 
-    let mut copy = Zeroizing::new(image.to_vec());
     let flash = Metered::new(SliceFlash::new(&mut copy), &mut *meter);
     let opened = Storage::open_as_firmware(flash, Mode::ReadWrite, cipher.cloned());
     report.read_write = outcome(&opened)?;

@@ -80,6 +80,12 @@ impl Encoding {
     /// The names of the other encodings without parameters.
     pub(super) const OTHER_NAMES: [&'static str; 4] = ["string", "binary", "hex2bin", "base64"];
 
+    /// The encoding of this name, if it is one without parameters.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::parse_plain(name)
+    }
+
     /// The encoding that a row names.
     pub(super) fn parse(name: &str) -> Result<Self, EncodingFault> {
         Self::parse_plain(name).map_or_else(|| Self::parse_fill(name), Ok)

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use clap::Args;
 use fleetmint_board::flash_dump::check_nvs;
 use fleetmint_board::partition_table::{Partition, PartitionTable};
-use fleetmint_board::provisioning::{NAMESPACE, Setting};
+use fleetmint_board::provisioning::Setting;
+use fleetmint_board::stored;
 use fleetmint_board::wiped::Wiped;
 use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::layout::PAGE_SIZE;
-use fleetmint_nvs::storage::{Flash, Listed, Mode, ReadOnlySlice, SliceFlash, Stats, Storage, Value, check_key};
+use fleetmint_nvs::storage::{Flash, Listed, Mode, ReadOnlySlice, SliceFlash, Stats, Storage, check_key};
 use serde::Serialize;
 
 use super::flash::{read, within};
@@ -132,10 +133,11 @@ pub(super) fn look(chip: &mut Chip, partition: &Partition, keys: &[Keys]) -> Res
                 namespaces: opened.stats.namespace_count,
             });
             nvs.repairs = Some(opened.repairs);
+            let text = |setting| stored::text(&opened.listed, setting).map(Cow::into_owned);
             let device = Device {
                 partition: partition.name.clone(),
-                device_key: text(&opened.listed, Setting::DeviceKey),
-                client_id: text(&opened.listed, Setting::ClientId),
+                device_key: text(Setting::DeviceKey),
+                client_id: text(Setting::ClientId),
             };
             nvs.device = (device.device_key.is_some() || device.client_id.is_some()).then_some(device);
         }
@@ -145,23 +147,6 @@ pub(super) fn look(chip: &mut Chip, partition: &Partition, keys: &[Keys]) -> Res
         }
     }
     Ok(nvs)
-}
-
-/// The strings of the namespace `prov` as the firmware's getter returns them. They hold secrets.
-pub(super) fn strings(listed: &[Listed]) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
-    let reached = |one: &&Listed| {
-        one.namespace.as_bytes() == NAMESPACE.as_bytes() && !one.orphan && !one.repeat && one.unreachable.is_none()
-    };
-    listed.iter().filter(reached).filter_map(|one| match &one.value {
-        Ok(Value::Str(text)) => Some((String::from_utf8_lossy(one.key.as_bytes()), text.as_slice())),
-        _ => None,
-    })
-}
-
-/// One of them that is not secret.
-fn text(listed: &[Listed], setting: Setting) -> Option<String> {
-    let (_, text) = strings(listed).find(|(key, _)| key == setting.key())?;
-    Some(String::from_utf8_lossy(text).into_owned())
 }
 
 /// Where the keys of an encrypted partition are.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use fleetmint_board::partition_table::quoted_name;
 use fleetmint_board::provisioning::Setting;
+use fleetmint_board::stored;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -102,7 +103,7 @@ fn values(arguments: &Arguments, chip: &mut Chip) -> Result<BTreeMap<String, Zer
         Failure::no(format_args!("partition {name}: {}", unreadable.reason))
     })?;
     let text = |bytes: &[u8]| Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
-    let strings = nvs::strings(&opened.listed);
+    let strings = stored::strings(&opened.listed);
     Ok(strings.map(|(key, value)| (key.into_owned(), text(value))).collect())
 }
 

@@ -1,11 +1,10 @@
 //! What is read off the board.
 
-use fleetmint_board::flash_dump::{SECTOR, has_entries};
+use fleetmint_board::flash_dump::SECTOR;
 use fleetmint_board::partition_table::{Partition, PartitionTable};
 use fleetmint_board::plan::{self, PartitionKeys, Target};
 use fleetmint_board::wiped::Wiped;
 use fleetmint_nvs::crypt::Keys;
-use fleetmint_nvs::storage::check_key;
 
 use super::{Arguments, refused};
 use crate::chip::{Chip, Identity};
@@ -66,7 +65,7 @@ impl Board {
 
 /// Reads the key partitions, unless the NVS partition proves that it needs no keys.
 fn key_partitions(chip: &mut Chip, target: &Target, nvs: &[u8]) -> Result<Vec<(String, Wiped)>, Failure> {
-    if has_entries(nvs) && check_key(nvs, None).is_ok() {
+    if !plan::needs_keys(nvs) {
         return Ok(Vec::new());
     }
     let read = |keys: &Partition| {
