@@ -70,15 +70,48 @@ export const de: Texts = {
 
   signIn: {
     title: 'Anmelden',
+    lead: 'Fleetmint gibt jedem ESP32 einer Flotte eine eigene Identität.',
     token: 'Administrator-Token',
-    where: 'Es steht dort, wo der Server läuft, in der Datei fleetmint-data/admin-token und beginnt mit fma_.',
-    wrong: 'Das ist nicht das Administrator-Token.',
+    where:
+      'Es beginnt mit fma_ und steht dort, wo der Server läuft, in der Datei fleetmint-data/admin-token. Ist es verloren, erzeugt fleetmint admin reset-token ein neues.',
+    wrong: 'Das ist nicht das Administrator-Token dieses Servers.',
+    checking: 'Wird angemeldet …',
+    slow: 'Aus Ihrem Netz kamen viele falsche Token, deshalb dauert jede Antwort eine Sekunde länger.',
     again: 'Erneut anmelden',
     expired: 'Ihre Sitzung ist abgelaufen. Nach dem Anmelden geht es dort weiter, wo Sie waren: Nichts geht verloren.',
+    withoutSession: 'Ohne Anmeldung:',
   },
 
   start: {
     title: 'Erste Schritte',
+    lead: 'Vom leeren Dienst zum ersten Board mit eigener Identität.',
+    done: 'Erledigt',
+    settingsTitle: 'Was jedes Gerät bekommt',
+    settingsWhy:
+      'Neben seiner Identität bekommt ein Board die Adressen Ihres Dienstes und seiner Token und, wenn Sie sie setzen, einen MQTT-Broker und ein WLAN. Sie kommen aus den Einstellungen des Servers; ein Modell oder ein Gerät kann eigene haben.',
+    settingsGood: 'Die Einstellungen haben alles, was ein Gerät braucht.',
+    settingsLook: 'Einstellungen ansehen',
+    modelTitle: 'Ein Modell anlegen',
+    modelWhy:
+      'Ein Modell ist eine Art von Gerät, etwa ein Temperatursensor. Sein Code wird Teil der Client-ID jedes seiner Geräte, deshalb ändert er sich nie.',
+    modelName: 'Name',
+    modelNameHint: 'Für Menschen, etwa „Temperatursensor“.',
+    modelCode: 'Code',
+    modelCodeHint: 'Kleinbuchstaben, Ziffern und Unterstriche, höchstens 50. Für immer.',
+    modelCodePattern: 'Nur a bis z, 0 bis 9 und der Unterstrich, höchstens 50.',
+    modelCreate: 'Modell anlegen',
+    modelDone: (name) => `Das Modell ${name} ist da.`,
+    deviceTitle: 'Das erste Gerät anlegen',
+    deviceWhy:
+      'Ein Gerät ist ein Ding mit einer Identität: Fleetmint legt dafür einen Schlüssel, einen OAuth2-Client und dessen Secret an. Im nächsten Schritt kommen sie auf das Board.',
+    deviceNameHint: 'Für Menschen: wo es ist oder was es tut, etwa „Küche“.',
+    deviceCreate: 'Gerät anlegen',
+    deviceDone: (name, clientId) => `${name} hat die Identität ${clientId}.`,
+    boardTitle: 'Das erste Board provisionieren',
+    boardWhy:
+      'Verbinden Sie ein ESP32-Board über ein USB-Kabel mit diesem Rechner. Fleetmint liest seine NVS-Partition, zeigt, was sich ändern wird, und schreibt die Identität; alles andere auf dem Board bleibt.',
+    boardStart: 'Board provisionieren',
+    later: 'Schritte überspringen und zu den Geräten',
   },
 
   devices: {
@@ -111,6 +144,7 @@ export const de: Texts = {
     serialHint: 'Vom Etikett oder aus Ihrem eigenen System. Keine zwei Geräte haben dieselbe.',
     serialTaken: 'Ein anderes Gerät hat diese Seriennummer',
     clientId: 'Client-ID',
+    copyClientId: 'Client-ID kopieren',
     board: 'Board',
     noBoard: 'keines',
     created: 'Angelegt',
@@ -426,7 +460,73 @@ export const de: Texts = {
   refusals: {},
 
   problems: {
-    kinds: {},
+    kinds: {
+      unauthorized: { title: 'Sie sind nicht angemeldet' },
+      forbidden: { title: 'Das dürfen Sie nicht' },
+      'cross-origin': {
+        title: 'Der Server erkennt diese Seite nicht als seine eigene',
+        advice:
+          'Steht ein Proxy vor dem Server, dann prüfen Sie server.public_url und server.trusted_proxies in seinen Einstellungen.',
+      },
+      'not-found': { title: 'Nicht gefunden', advice: 'Vielleicht wurde es inzwischen gelöscht.' },
+      'already-exists': { title: 'Das gibt es schon' },
+      'another-board': { title: 'Ein anderes Board oder ein anderes Gerät' },
+      'being-changed': {
+        title: 'Es wird gerade geändert',
+        advice: 'Warten Sie einen Moment und versuchen Sie es erneut.',
+      },
+      'flash-ended': { title: 'Dieser Flash-Vorgang ist schon anders ausgegangen' },
+      'foreign-client': {
+        title: 'Der Identitätsanbieter hat einen Client dieses Namens, der nicht von Fleetmint ist',
+        advice:
+          'Benennen Sie diesen Client beim Identitätsanbieter um oder löschen Sie ihn, oder legen Sie das Gerät neu an: Dann bekommt es einen anderen Schlüssel.',
+      },
+      'in-use': { title: 'Es wird noch verwendet' },
+      'precondition-failed': {
+        title: 'Jemand anderes hat es inzwischen geändert',
+        advice: 'Laden Sie es neu und wiederholen Sie Ihre Änderung.',
+      },
+      'body-too-large': { title: 'Das ist zu groß' },
+      'does-not-fit': {
+        title: 'Die Werte passen nicht in eine Partition dieser Größe',
+        advice: 'Wählen Sie eine größere Partition oder kürzere Werte.',
+      },
+      'invalid-value': { title: 'Ein Wert ist nicht gültig' },
+      'value-missing': {
+        title: 'Ein Wert, den das Gerät braucht, ist nicht gesetzt',
+        advice: 'Setzen Sie ihn in den Einstellungen des Servers, im Modell oder im Gerät.',
+      },
+      'value-too-long': { title: 'Ein Wert ist länger, als NVS erlaubt' },
+      'unusable-partition': { title: 'Die Partition kann nicht so geändert werden, wie die Firmware es täte' },
+      'internal-error': { title: 'Der Server ist gescheitert', advice: 'Sein Protokoll sagt, woran.' },
+      'client-missing': {
+        title: 'Der Identitätsanbieter kennt den Client des Geräts nicht',
+        advice: 'Reparieren Sie die Identität des Geräts.',
+      },
+      'client-secret-missing': {
+        title: 'Der Identitätsanbieter hat kein brauchbares Secret für das Gerät',
+        advice: 'Reparieren Sie die Identität des Geräts.',
+      },
+      'identity-provider-failed': {
+        title: 'Der Identitätsanbieter ist gescheitert',
+        advice: 'Versuchen Sie es erneut. Bleibt es so, hilft das Protokoll des Identitätsanbieters.',
+      },
+      'identity-provider-refused': {
+        title: 'Der Identitätsanbieter hat das Konto des Dienstes abgelehnt',
+        advice: 'Prüfen Sie identity.keycloak.client_id, das Secret dazu und die Rollen.',
+      },
+      'identity-provider-timeout': {
+        title: 'Der Identitätsanbieter hat nicht rechtzeitig geantwortet',
+        advice: 'Versuchen Sie es erneut. Bleibt es so, hilft das Protokoll des Identitätsanbieters.',
+      },
+      'not-configured': { title: 'Eine Einstellung, die dafür nötig ist, fehlt' },
+      unavailable: {
+        title: 'Der Dienst ist für einen Moment nicht verfügbar',
+        advice: 'Versuchen Sie es gleich noch einmal.',
+      },
+      'request-timeout': { title: 'Die Anfrage hat zu lange gedauert', advice: 'Versuchen Sie es erneut.' },
+      'too-many-requests': { title: 'Zu viele Versuche' },
+    },
     unreachable: 'Der Server ist nicht erreichbar',
     unreachableAdvice: 'Prüfen Sie, ob er läuft und ob dieser Rechner ein Netz hat, und versuchen Sie es dann erneut.',
     unexpected: (status) => `Eine unerwartete Antwort (HTTP ${status})`,

@@ -71,15 +71,48 @@ export const en = {
 
   signIn: {
     title: 'Sign in',
+    lead: 'Fleetmint gives every ESP32 in a fleet an identity of its own.',
     token: 'Administrator token',
-    where: 'It is in the file fleetmint-data/admin-token, where the server runs, and begins with fma_.',
-    wrong: 'This is not the administrator token.',
+    where:
+      'It begins with fma_ and is in the file fleetmint-data/admin-token, where the server runs. If it is lost, fleetmint admin reset-token makes a new one.',
+    wrong: 'This is not the administrator token of this server.',
+    checking: 'Signing in…',
+    slow: 'Many wrong tokens came from your network, so each answer takes a second longer.',
     again: 'Sign in again',
     expired: 'Your session has expired. Sign in, and what you were doing continues: nothing is lost.',
+    withoutSession: 'Without signing in:',
   },
 
   start: {
     title: 'First steps',
+    lead: 'From an empty service to the first board with an identity of its own.',
+    done: 'Done',
+    settingsTitle: 'What every device gets',
+    settingsWhy:
+      'Besides its identity a board gets the addresses of your service and of its tokens, and, if you set them, an MQTT broker and a Wi-Fi network. They come from the settings of the server; a model or a device can have its own.',
+    settingsGood: 'The settings have all that a device needs.',
+    settingsLook: 'Look at the settings',
+    modelTitle: 'Create a model',
+    modelWhy:
+      'A model is a type of device, such as a temperature sensor. Its code becomes part of the client id of each of its devices, so it never changes.',
+    modelName: 'Name',
+    modelNameHint: 'For people, such as “Temperature sensor”.',
+    modelCode: 'Code',
+    modelCodeHint: 'Lower-case letters, digits and underscores, at most 50. For ever.',
+    modelCodePattern: 'Only a to z, 0 to 9 and the underscore, at most 50.',
+    modelCreate: 'Create the model',
+    modelDone: (name: string) => `The model ${name} is there.`,
+    deviceTitle: 'Create the first device',
+    deviceWhy:
+      'A device is one thing with one identity: Fleetmint creates a key, an OAuth2 client and its secret for it. They go onto the board in the next step.',
+    deviceNameHint: 'For people: where it is, or what it does, such as “Kitchen”.',
+    deviceCreate: 'Create the device',
+    deviceDone: (name: string, clientId: string) => `${name} has the identity ${clientId}.`,
+    boardTitle: 'Provision the first board',
+    boardWhy:
+      'Connect an ESP32 board to this computer with a USB cable. Fleetmint reads its NVS partition, shows what will change, and writes the identity; everything else on the board stays.',
+    boardStart: 'Provision the board',
+    later: 'Skip the steps and go to the devices',
   },
 
   devices: {
@@ -112,6 +145,7 @@ export const en = {
     serialHint: 'From its label or your own system. No two devices have the same.',
     serialTaken: 'Another device has this serial number',
     clientId: 'Client id',
+    copyClientId: 'Copy the client id',
     board: 'Board',
     noBoard: 'none',
     created: 'Created',
@@ -427,7 +461,67 @@ export const en = {
 
   problems: {
     /** By the kind of a problem; a kind that is not here is shown in the server's own words. */
-    kinds: {} as Record<string, { readonly title: string; readonly advice?: string }>,
+    kinds: {
+      unauthorized: { title: 'You are not signed in' },
+      forbidden: { title: 'You may not do this' },
+      'cross-origin': {
+        title: 'The server does not recognize this page as its own',
+        advice:
+          'If a proxy stands in front of the server, check server.public_url and server.trusted_proxies in its settings.',
+      },
+      'not-found': { title: 'Not found', advice: 'It may have been deleted in the meantime.' },
+      'already-exists': { title: 'This already exists' },
+      'another-board': { title: 'Another board, or another device' },
+      'being-changed': { title: 'It is being changed at this moment', advice: 'Wait a moment and try again.' },
+      'flash-ended': { title: 'This flash has already ended in another way' },
+      'foreign-client': {
+        title: 'The identity provider has a client of this name that is not Fleetmint’s',
+        advice:
+          'Rename or delete that client at the identity provider, or create the device again: it then gets another key.',
+      },
+      'in-use': { title: 'It is still in use' },
+      'precondition-failed': {
+        title: 'Somebody else has changed it in the meantime',
+        advice: 'Load it again and repeat your change.',
+      },
+      'body-too-large': { title: 'That is too large' },
+      'does-not-fit': {
+        title: 'The values do not fit into a partition of this size',
+        advice: 'Choose a larger partition, or shorter values.',
+      },
+      'invalid-value': { title: 'A value is not valid' },
+      'value-missing': {
+        title: 'A value that the device needs is not set',
+        advice: 'Set it in the server’s settings, in the model or in the device.',
+      },
+      'value-too-long': { title: 'A value is longer than NVS allows' },
+      'unusable-partition': { title: 'The partition cannot be changed as the firmware would' },
+      'internal-error': { title: 'The server failed', advice: 'Its log says why.' },
+      'client-missing': {
+        title: 'The identity provider does not know the device’s client',
+        advice: 'Repair the device’s identity.',
+      },
+      'client-secret-missing': {
+        title: 'The identity provider has no usable secret for the device',
+        advice: 'Repair the device’s identity.',
+      },
+      'identity-provider-failed': {
+        title: 'The identity provider failed',
+        advice: 'Try again. If it stays so, look at the identity provider’s log.',
+      },
+      'identity-provider-refused': {
+        title: 'The identity provider refused the service’s own account',
+        advice: 'Check identity.keycloak.client_id, its secret and its roles.',
+      },
+      'identity-provider-timeout': {
+        title: 'The identity provider did not answer in time',
+        advice: 'Try again. If it stays so, look at the identity provider’s log.',
+      },
+      'not-configured': { title: 'A setting that this needs is missing' },
+      unavailable: { title: 'The service is unavailable for a moment', advice: 'Try again shortly.' },
+      'request-timeout': { title: 'The request took too long', advice: 'Try again.' },
+      'too-many-requests': { title: 'Too many attempts' },
+    } as Readonly<Record<string, { readonly title: string; readonly advice?: string }>>,
     unreachable: 'The server cannot be reached',
     unreachableAdvice: 'Check that it is running and that this computer has a network, then try again.',
     unexpected: (status: number) => `An unexpected answer (HTTP ${status})`,
