@@ -1,6 +1,7 @@
 //! An authenticated caller.
 
 use crate::operation::Role;
+use crate::sessions::SignedIn;
 use crate::source::Source;
 
 /// Who is calling.
@@ -29,6 +30,8 @@ impl Principal {
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub principal: Principal,
+    /// The session of somebody who is signed in at the page; `None` if the call has a token of its own.
+    pub signed_in: Option<SignedIn>,
     /// The address that the call came from.
     pub source: Source,
 }

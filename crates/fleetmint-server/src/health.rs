@@ -101,11 +101,16 @@ impl FromRequestParts<App> for Informed {
         if no_token || app.gate.has_refused_too_many(sender::source(&parts.extensions)) {
             return Ok(Self::No);
         }
-        Ok(match app.gate.authenticate(&parts.headers).await {
-            Ok(Principal::Administrator) => Self::Yes,
+        Ok(match app.gate.authenticate(parts).await {
+            Ok((Principal::Administrator, _)) => Self::Yes,
             Err(access::Error::Unauthorized) => Self::Refused,
             // The token is valid, but its owner gets no details; or it cannot be checked now.
-            Err(access::Error::Device { .. } | access::Error::Forbidden | access::Error::Database(_)) => Self::No,
+            Err(
+                access::Error::Device { .. }
+                | access::Error::OtherPage(_)
+                | access::Error::Forbidden
+                | access::Error::Database(_),
+            ) => Self::No,
         })
     }
 }

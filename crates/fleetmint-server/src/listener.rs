@@ -16,6 +16,7 @@ use tower_service::Service as _;
 
 use crate::http::connections::{Connections, Full, Limits, Slot};
 use crate::http::held_answers::HoldsRoom;
+use crate::http::own_origin::ByProxy;
 use crate::http::stream::Stream;
 use crate::http::{arriving, host};
 use crate::router::Endpoints;
@@ -194,6 +195,9 @@ fn connection(
             peer
         };
         request.extensions_mut().insert(source);
+        if is_proxy {
+            request.extensions_mut().insert(ByProxy(endpoints.proxies.header()));
+        }
         let mut router = if host::wrong(&request).is_none() {
             endpoints.router.clone()
         } else {

@@ -73,21 +73,24 @@ impl Call {
 }
 
 macro_rules! operations {
-    (calls { $($call:ident = $call_name:literal, $how:expr;)* } others { $($other:ident = $other_name:literal;)* }) => {
+    (calls { $($call:ident = $call_name:literal, $how:expr;)* } page { $($page:ident = $page_name:literal;)* } others { $($other:ident = $other_name:literal;)* }) => {
         /// An operation of the service, or of the program beside it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Operation { $($call,)* $($other,)* }
+        pub enum Operation { $($call,)* $($page,)* $($other,)* }
 
         impl Operation {
             /// What callers can ask of the service, in the order of declaration.
             pub const CALLS: &[Self] = &[$(Self::$call,)*];
+
+            /// The page's files, which are at many paths and in no document. They are counted as one operation.
+            pub const PAGE: &[Self] = &[$(Self::$page,)*];
 
             /// The work of commands, and what the server does when it starts. It appears in the audit trail only.
             pub const OTHERS: &[Self] = &[$(Self::$other,)*];
 
             /// The name in metrics, audit trail and OpenAPI document.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$call => $call_name,)* $(Self::$other => $other_name,)* }
+                match self { $(Self::$call => $call_name,)* $(Self::$page => $page_name,)* $(Self::$other => $other_name,)* }
             }
 
             /// The path's template; empty if it is not a call.
@@ -107,7 +110,7 @@ macro_rules! operations {
                         const CALL: &Call = &$how;
                         Some(CALL)
                     })*
-                    $(Self::$other)|* => None,
+                    $(Self::$page)|* | $(Self::$other)|* => None,
                 }
             }
         }
@@ -145,6 +148,14 @@ operations! { calls {
     SyncIdentity = "sync_identity", Call::new(Method::POST, "/api/devices/{id}/identity/sync", ADMINISTRATOR);
     DisableIdentity = "disable_identity", Call::new(Method::POST, "/api/devices/{id}/identity/disable", ADMINISTRATOR);
     EnableIdentity = "enable_identity", Call::new(Method::POST, "/api/devices/{id}/identity/enable", ADMINISTRATOR);
+    GetSettings = "get_settings", Call::new(Method::GET, "/api/settings", ADMINISTRATOR);
+    GetDeviceModelSettings = "get_device_model_settings",
+        Call::new(Method::GET, "/api/device-models/{id}/settings", ADMINISTRATOR);
+    GetDeviceSettings = "get_device_settings", Call::new(Method::GET, "/api/devices/{id}/settings", ADMINISTRATOR);
+    CreateSession = "create_session", Call::disclosing(Method::POST, "/api/session", EVERYBODY);
+    GetSession = "get_session", Call::new(Method::GET, "/api/session", ADMINISTRATOR);
+    DeleteSession = "delete_session", Call::disclosing(Method::DELETE, "/api/session", ADMINISTRATOR);
+    GetBackupKey = "get_backup_key", Call::disclosing(Method::GET, "/api/session/backup-key", ADMINISTRATOR);
     ListAudit = "list_audit", Call::new(Method::GET, "/api/audit", ADMINISTRATOR);
     IssueToken = "issue_token", Call::disclosing(Method::POST, "/oauth2/token", EVERYBODY);
     GetDiscovery = "get_discovery", Call::new(Method::GET, "/.well-known/openid-configuration", EVERYBODY);
@@ -153,6 +164,8 @@ operations! { calls {
     GetMetrics = "get_metrics", Call::new(Method::GET, "/metrics", EVERYBODY);
     GetLivez = "get_livez", Call::new(Method::GET, "/livez", EVERYBODY);
     GetReadyz = "get_readyz", Call::new(Method::GET, "/readyz", EVERYBODY);
+} page {
+    GetPage = "get_page";
 } others {
     ResetAdminToken = "reset_admin_token";
     BackUpDatabase = "back_up_database";

@@ -68,17 +68,9 @@ impl MasterKey {
         Zeroizing::new(STANDARD.encode(self.0.as_ref()))
     }
 
-    /// By HKDF (RFC 5869).
-    fn digest_key(&self) -> hmac::Key {
-        let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"fleetmint").extract(self.0.as_ref());
-        #[expect(
-            clippy::expect_used,
-            reason = "HKDF-SHA256 gives up to 255 times the 32 bytes of this key"
-        )]
-        let derived = derived
-            .expand(&[b"keyed digest"], hmac::HMAC_SHA256)
-            .expect("a key of 32 bytes");
-        derived.into()
+    /// The origin of all keys that are derived from this one, by HKDF (RFC 5869).
+    fn derivation(&self) -> hkdf::Prk {
+        hkdf::Salt::new(hkdf::HKDF_SHA256, b"fleetmint").extract(self.0.as_ref())
     }
 
     /// Identifies the key in sealed values, and reveals nothing about it.
@@ -162,6 +154,7 @@ struct SealKey {
     cipher: LessSafeKey,
     /// For digests that nobody without the master key can make or check.
     digest_key: hmac::Key,
+    derivation: hkdf::Prk,
 }
 
 impl SealKey {
@@ -171,10 +164,12 @@ impl SealKey {
             reason = "AES-256 takes every key of 32 bytes, which is what a MasterKey is"
         )]
         let cipher = UnboundKey::new(&AES_256_GCM, master_key.0.as_ref()).expect("a key of 32 bytes");
+        let derivation = master_key.derivation();
         Self {
             id: master_key.id(),
             cipher: LessSafeKey::new(cipher),
-            digest_key: master_key.digest_key(),
+            digest_key: hmac::Key::new(hmac::HMAC_SHA256, derived(&derivation, "keyed digest").as_ref()),
+            derivation,
         }
     }
 
@@ -186,6 +181,20 @@ impl SealKey {
         context.update(bytes);
         context.sign().as_ref().first_chunk().copied().unwrap_or_default()
     }
+}
+
+/// A key for one purpose, derived from a master key by HKDF.
+fn derived(derivation: &hkdf::Prk, purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    #[expect(
+        clippy::expect_used,
+        reason = "HKDF-SHA256 gives up to 255 times the 32 bytes of this key"
+    )]
+    derivation
+        .expand(&[purpose.as_bytes()], hmac::HMAC_SHA256)
+        .and_then(|derived| derived.fill(key.as_mut()))
+        .expect("a key of 32 bytes");
+    key
 }
 
 /// The digests of one text under each master key.
@@ -252,6 +261,11 @@ impl Seal {
     /// Whether this is the digest of these bytes, under any of the master keys.
     pub fn is_keyed_digest(&self, purpose: &str, bytes: &[u8], digest: &[u8]) -> bool {
         self.keys().any(|key| key.digest(purpose, bytes).ct_eq(digest).into())
+    }
+
+    /// A key that is given away: the same for each start with this newest master key, and of no use for anything else.
+    pub fn derived_key(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        derived(&self.0.newest.derivation, purpose)
     }
 
     /// Seals a secret for one place.

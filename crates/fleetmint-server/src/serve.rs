@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::access::http::GateParts;
 use crate::access::{Access, Gate, Refusals, TokenError, TokenOrigin, TokenStore};
 use crate::app::{App, Parts};
 use crate::audit::{self, Audit, Entry, Outcome, Reason as _};
@@ -20,6 +21,7 @@ use crate::data_folder::{self, DataFolder, Lock};
 use crate::database::{self, Connection, Database, OpenError};
 use crate::descriptors;
 use crate::enrolment::reconciler;
+use crate::http::own_origin::OwnOrigin;
 use crate::http::{LargeBodies, Limits};
 use crate::identity::Identity;
 use crate::identity::builtin::{Builtin, SigningKeyError};
@@ -27,10 +29,12 @@ use crate::identity::keycloak::{self, Keycloak};
 use crate::instance;
 use crate::metrics::Metrics;
 use crate::operation::Operation;
+use crate::page::Asset;
 use crate::random::Random;
 use crate::readiness::Readiness;
 use crate::router::Endpoints;
 use crate::seal::{MasterKey, Seal};
+use crate::sessions::Sessions;
 use crate::{devices, idempotency, listener, models};
 
 /// Why the service does not start. One line each, for the terminal.
@@ -94,7 +98,12 @@ impl Service {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn start(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
+    pub async fn start(
+        settings: Settings,
+        page: &'static [Asset],
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, Error> {
         let folder = DataFolder::create(&settings.data.dir)?;
         let path = checked_database(&settings.data, &folder)?;
         if !settings.data.allow_shared_dir {
@@ -135,7 +144,14 @@ impl Service {
         let control = Control::listen(&folder, &access);
         let audit = Audit::start(&database, Arc::clone(&clock));
         let refusals = Arc::new(Refusals::new(settings.access.refusals_per_minute, Arc::clone(&clock)));
-        let gate = Gate::new(access, identity.clone(), Arc::clone(&refusals), Arc::clone(&clock));
+        let gate = Gate::new(GateParts {
+            access,
+            sessions: Sessions::new(database.clone(), seal.clone(), Arc::clone(&random), Arc::clone(&clock)),
+            identity: identity.clone(),
+            own_origin: OwnOrigin::new(settings.server.public_url.as_deref()),
+            refusals: Arc::clone(&refusals),
+            clock: Arc::clone(&clock),
+        });
         let app = App::new(Parts {
             database,
             identity,
@@ -150,7 +166,7 @@ impl Service {
             clock,
             random,
         });
-        let endpoints = Endpoints::new(&app);
+        let endpoints = Endpoints::new(&app, page);
         Ok(Self {
             app,
             endpoints,
@@ -185,7 +201,10 @@ impl Service {
 
     /// Answers until `stop` resolves. Calls in progress then have ten seconds to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let sweeper = tokio::spawn(idempotency::sweep(self.app.clone()));
+        let sweepers = [
+            tokio::spawn(idempotency::sweep(self.app.clone())),
+            tokio::spawn(self.app.gate.sessions().clone().sweep()),
+        ];
         let reconciler = tokio::spawn(reconciler::run(self.app.clone()));
         let (stop_control, control) = serve_control(self.control);
         listener::serve(self.listener, self.endpoints, self.limits, stop).await;
@@ -195,7 +214,9 @@ impl Service {
         }
         // A row that it was working on is repaired after the next start.
         reconciler.abort();
-        sweeper.abort();
+        for sweeper in sweepers {
+            sweeper.abort();
+        }
         // No caller waits for the outcomes of the last attempts, so they are committed here.
         self.app.audit.flush().await;
     }

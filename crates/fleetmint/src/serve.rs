@@ -55,7 +55,7 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         .build()
         .map_err(Failure::no)?;
     let served = runtime.block_on(async {
-        let service = Service::start(settings, Arc::new(SystemClock), Arc::new(SystemRandom))
+        let service = Service::start(settings, &[], Arc::new(SystemClock), Arc::new(SystemRandom))
             .await
             .map_err(Failure::no)?;
         let stop = stop::asked_to_end().map_err(Failure::no)?;

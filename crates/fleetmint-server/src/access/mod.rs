@@ -2,6 +2,7 @@
 
 mod credential;
 pub(crate) mod http;
+mod own_page;
 pub(crate) mod refusals;
 mod stored_token;
 #[cfg(test)]
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 
-use crate::database;
+use crate::database::{self, Connection};
 use crate::identity::Identity;
 use crate::secret::Secret;
 
@@ -20,15 +21,19 @@ pub use crate::caller::{Caller, Principal};
 use credential::{Form, bearer};
 pub use http::Gate;
 pub use refusals::Refusals;
+use stored_token::StoredToken;
 use token::AdministratorToken;
 pub use token::{TokenError, TokenOrigin, TokenStore};
 
 /// Why a call is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// No `Authorization`, not `Bearer`, or an unknown token.
+    /// No `Authorization`, not `Bearer`, an unknown token, or no session that goes on.
     #[error("no valid token")]
     Unauthorized,
+    /// A call by cookie that does not come from the service's own page, and why not.
+    #[error("{0}")]
+    OtherPage(&'static str),
     /// The valid token of a device.
     #[error("the token is a device's, {client_id}")]
     Device { client_id: String },
@@ -81,6 +86,14 @@ impl Access {
         now: Timestamp,
     ) -> Result<Principal, Error> {
         let token = authorization.and_then(bearer).ok_or(Error::Unauthorized)?;
+        self.owner(token, identity, now).await
+    }
+
+    /// The owner of a token.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub(crate) async fn owner(&self, token: &str, identity: &Identity, now: Timestamp) -> Result<Principal, Error> {
         let form = Form::of(token);
         if self.is_administrator(form, token) {
             return Ok(Principal::Administrator);
@@ -92,6 +105,16 @@ impl Access {
             },
             _ => Err(Error::Unauthorized),
         }
+    }
+
+    /// Whether the database still has this administrator's token, in the transaction that begins a session with it: a
+    /// reset ends all sessions in the transaction that replaces the token's row, so none outlives it.
+    ///
+    /// # Errors
+    /// Only the database's.
+    pub(crate) fn is_stored(&self, connection: &mut Connection, token: &str) -> Result<bool, database::Error> {
+        let stored = StoredToken::read(connection)?;
+        Ok(stored.is_some_and(|stored| stored.proves(&self.0.store.seal, token)))
     }
 
     fn is_administrator(&self, form: Form, token: &str) -> bool {

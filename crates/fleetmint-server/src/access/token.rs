@@ -4,6 +4,8 @@
 //! only one of them cannot bring back a token that was reset. If the operator has deleted the file, only the database
 //! decides.
 //!
+//! Whatever makes a token invalid ends all sessions in the same transaction.
+//!
 //! Each change has two audit records: one of the attempt, before the new token is valid, and one of the outcome.
 
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ use crate::operation::Operation;
 use crate::random::Random;
 use crate::seal::{Seal, sha256};
 use crate::secret::Secret;
+use crate::sessions::Sessions;
 
 /// The source of a reset in the audit trail, where calls have an address.
 const RESET: &str = "fleetmint admin reset-token";
@@ -144,7 +147,10 @@ impl TokenStore {
                 }
                 let origin = match &token {
                     Some(_) => TokenOrigin::Existing,
-                    None => TokenOrigin::Unproven,
+                    None => {
+                        self.database.write_blocking(Sessions::end_all)?;
+                        TokenOrigin::Unproven
+                    }
                 };
                 Ok((token, origin))
             }
@@ -209,6 +215,7 @@ impl TokenStore {
         let attempt = self.database.write_blocking::<_, TokenError>(|connection| {
             let attempt = audit::start(connection, &record)?;
             store(connection, before.as_ref(), &stored)?;
+            Sessions::end_all(connection)?;
             Ok(attempt)
         });
         // A generated token is no longer valid.
@@ -249,6 +256,7 @@ impl TokenStore {
             let record = self.record_of_start(Operation::KeepAdminToken);
             self.database.write_blocking::<_, TokenError>(|connection| {
                 store(connection, Some(stored), &settled)?;
+                Sessions::end_all(connection)?;
                 Ok(audit::insert(connection, &record, Outcome::Succeeded)?)
             })?;
         }
@@ -281,6 +289,7 @@ impl TokenStore {
         let settled = self.database.write_blocking::<_, TokenError>(|connection| {
             let settled = StoredToken::settled(kind, begun.digest);
             store(connection, begun.row.as_ref(), &settled)?;
+            Sessions::end_all(connection)?;
             Ok(audit::end(
                 connection,
                 record,

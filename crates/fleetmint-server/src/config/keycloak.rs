@@ -57,6 +57,7 @@ impl Keycloak {
             values.warnings.push(Warning {
                 origin,
                 key: BASE_URL,
+                code: Some("plain-text-url"),
                 message:
                     "is http and not on loopback: devices' secrets and the service account's cross the network in \
                           plain text; use https"

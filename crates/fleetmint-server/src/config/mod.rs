@@ -52,6 +52,8 @@ pub struct Settings {
     pub provisioning: Provisioning,
     /// The files that the settings were read from and those that they name. No command may overwrite one of them.
     pub files: Vec<PathBuf>,
+    /// The problems that do not stop the start.
+    pub warnings: Vec<Warning>,
 }
 
 /// The sources of the settings. The program passes the environment and the command line in.
@@ -94,6 +96,8 @@ pub enum Error {
 pub struct Warning {
     pub origin: Origin,
     pub key: &'static str,
+    /// The stable name of the problem; `None` if it shows in the values that devices get.
+    pub code: Option<&'static str>,
     pub message: String,
 }
 
@@ -117,15 +121,19 @@ impl Settings {
             identity: Identity::take(&mut values)?,
             provisioning: Provisioning::take(&mut values)?,
             files: Vec::new(),
+            warnings: Vec::new(),
         };
         settings.files = std::mem::take(&mut values.files);
-        Ok((settings, values.finish()?))
+        let warnings = values.finish()?;
+        settings.warnings.clone_from(&warnings);
+        Ok((settings, warnings))
     }
 
     /// Fills in what is known only once the listener has its address, and returns the problems that devices will have.
     #[must_use]
     pub fn listening(mut self, address: SocketAddr) -> (Self, Vec<Warning>) {
         let warnings = self.server.listening(address);
+        self.warnings.extend_from_slice(&warnings);
         (self, warnings)
     }
 }

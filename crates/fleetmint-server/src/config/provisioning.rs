@@ -99,6 +99,7 @@ pub(super) fn device_url(values: &mut Values, key: &'static str) -> Result<Optio
         values.warnings.push(Warning {
             origin,
             key,
+            code: None,
             message: format!("{fault}: a device that takes it from here cannot be provisioned"),
         });
     }

@@ -62,12 +62,20 @@ impl Server {
     /// `http://<listen>` is the default, unless that would not contain a host.
     pub(super) fn listening(&mut self, address: SocketAddr) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let mut warn = |origin: Origin, key, message: String| warnings.push(Warning { origin, key, message });
+        let mut warn = |key, code, message: String| {
+            let origin = Origin::Unset;
+            warnings.push(Warning {
+                origin,
+                key,
+                code,
+                message,
+            });
+        };
         let address_is_loopback = is_loopback(address.ip());
         if self.public_url.is_none() && address.ip().is_unspecified() {
             warn(
-                Origin::Unset,
                 "server.public_url",
+                Some("public-url-missing"),
                 "not set, and a wildcard listener has no address to stand in for it: a device that takes its base_url \
                  or token_url from it cannot be provisioned, and the built-in identity provider issues no tokens, until \
                  it is set"
@@ -75,8 +83,8 @@ impl Server {
             );
         } else if self.public_url.is_none() && address_is_loopback {
             warn(
-                Origin::Unset,
                 "server.public_url",
+                None,
                 "not set, and the listener is on loopback: devices cannot reach the address they are given".to_owned(),
             );
         }
@@ -84,8 +92,8 @@ impl Server {
         let is_behind_tls = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
         if !address_is_loopback && !is_behind_tls && self.trusted_proxies.is_empty() {
             warn(
-                Origin::Unset,
                 "server.listen",
+                Some("no-tls"),
                 format!(
                     "{address} can be reached from the network, and no TLS is in front: neither server.public_url is \
                      https nor is server.trusted_proxies set; tokens and devices' secrets cross the network in plain \
@@ -114,6 +122,7 @@ fn trusted_proxies(values: &mut Values) -> Result<Vec<IpNet>, Error> {
             values.warnings.push(Warning {
                 origin: origin.clone(),
                 key: KEY,
+                code: Some("every-proxy-trusted"),
                 message,
             });
         }

@@ -1,6 +1,7 @@
 //! The rules for URLs in the settings and in their overrides.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -137,17 +138,29 @@ pub fn join_userinfo(masked: &str, userinfo: &str) -> zeroize::Zeroizing<String>
     joined
 }
 
-/// Whether data sent to this URL can be read on the network: http, to another computer.
-pub(super) fn is_plain_on_the_network(text: &str) -> bool {
+/// Whether data sent to this URL can be read on the network: no TLS, to another computer.
+pub(crate) fn is_plain_on_the_network(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
-    let is_loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+    matches!(url.scheme(), "http" | "mqtt" | "ws") && !is_host_this_computer(&url)
+}
+
+/// Whether this URL names the computer that uses it: no device reaches anything by it but itself.
+pub(crate) fn is_this_computer(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| is_host_this_computer(&url))
+}
+
+fn is_host_this_computer(url: &Url) -> bool {
+    // The hosts of URLs that are not http's are texts to the parser.
+    let address = url.host_str().and_then(|host| {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        bare.unwrap_or(host).parse::<IpAddr>().ok()
+    });
+    match (address.map(|address| address.to_canonical()), url.host_str()) {
+        (Some(address), _) => address.is_loopback() || address.is_unspecified(),
         // RFC 6761 §6.3.
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    };
-    url.scheme() == "http" && !is_loopback
+        (None, Some(name)) => name == "localhost" || name.ends_with(".localhost"),
+        (None, None) => false,
+    }
 }
 
 #[cfg(test)]

@@ -126,6 +126,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    sessions (id) {
+        id -> Binary,
+        proof -> Binary,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::joinable!(devices -> device_models (device_model_id));
 diesel::joinable!(flashes -> devices (current_device_id));
 diesel::joinable!(client_secrets -> clients (client_id));

@@ -35,6 +35,11 @@ impl Proxies {
         Self { trusted, header }
     }
 
+    /// The header that is read.
+    pub(crate) fn header(&self) -> Header {
+        self.header
+    }
+
     /// Whether this peer is a trusted proxy.
     pub(crate) fn trusts(&self, peer: Source) -> bool {
         let address = peer.address();
@@ -139,13 +144,13 @@ fn forwarded_for(element: &[u8]) -> Entry {
 
 /// The parts between separators outside quoted strings, from the right, so that a quotation mark that the caller left
 /// open only affects the parts to its left.
-struct UnquotedParts<'a> {
+pub(super) struct UnquotedParts<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
 }
 
 impl<'a> UnquotedParts<'a> {
-    fn new(line: &'a [u8], separator: u8) -> Self {
+    pub(super) fn new(line: &'a [u8], separator: u8) -> Self {
         Self {
             rest: Some(line),
             separator,

@@ -17,6 +17,7 @@ pub(crate) mod host;
 mod json;
 pub(crate) mod large_bodies;
 mod media_range;
+pub(crate) mod own_origin;
 pub(crate) mod page;
 pub(crate) mod prefix;
 pub mod problem;

@@ -252,7 +252,8 @@ impl Override {
     }
 }
 
-const fn is_secret(setting: Setting) -> bool {
+/// Whether a setting's value is never shown.
+pub(crate) const fn is_secret(setting: Setting) -> bool {
     matches!(setting.facts().kind, Kind::Secret { .. })
 }
 

@@ -35,9 +35,19 @@ impl Level {
 /// The chosen values. A setting of the device's identity has none here.
 pub(super) struct Chosen<'a>(BySetting<Option<Choice<'a>>>);
 
-struct Choice<'a> {
+pub(super) struct Choice<'a> {
     value: Option<Value<'a>>,
     level: Level,
+}
+
+impl Choice<'_> {
+    pub(super) fn value(&self) -> Option<&str> {
+        self.value.as_ref().map(Value::as_str)
+    }
+
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
 }
 
 enum Value<'a> {
@@ -73,7 +83,7 @@ impl<'a> Chosen<'a> {
             Setting::DeviceKey => Some(material.device_key.as_str()),
             Setting::ClientId => Some(material.client_id.as_str()),
             Setting::ClientSecret => Some(secret),
-            setting => self.0.get(setting).as_ref()?.value.as_ref().map(Value::as_str),
+            setting => self.0.get(setting).as_ref()?.value(),
         }))
     }
 
@@ -83,7 +93,11 @@ impl<'a> Chosen<'a> {
     }
 }
 
-fn choose<'a>(app: &'a App, material: &'a Material, setting: Setting) -> Result<Choice<'a>, Error> {
+/// Chooses the value of one setting.
+///
+/// # Errors
+/// Those of [`Chosen::new`].
+pub(super) fn choose<'a>(app: &'a App, material: &'a Material, setting: Setting) -> Result<Choice<'a>, Error> {
     let of_device = |column| devices::place(&material.device_key, column);
     if let Some(value) = material.device.open(setting, &app.seal, of_device)? {
         return overridden(setting, value, Level::Device);

@@ -1,3 +1,4 @@
+pub(crate) mod settings;
 pub(crate) mod verify;
 
 use std::fmt;
@@ -342,26 +343,21 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound => devices::Error::NotFound.into(),
-            Error::Value { cause, level } => {
-                let kind = match cause {
-                    BoardError::Required { .. } => VALUE_MISSING,
-                    BoardError::TooLong { .. } => VALUE_TOO_LONG,
-                    BoardError::DoesNotFit { .. } => DOES_NOT_FIT,
+            Error::Model(error) => error.into(),
+            Error::Value { .. } | Error::Url { .. } => {
+                let kind = match &error {
+                    Error::Value { cause, .. } => match cause {
+                        BoardError::Required { .. } => VALUE_MISSING,
+                        BoardError::TooLong { .. } => VALUE_TOO_LONG,
+                        BoardError::DoesNotFit { .. } => DOES_NOT_FIT,
+                        _ => problem::INVALID_VALUE,
+                    },
                     _ => problem::INVALID_VALUE,
                 };
-                let detail = Error::explain(&cause, level);
-                let pointer = cause.setting().map(|setting| format!("/provisioning/{setting}"));
+                let (setting, detail) = error.about_value().unwrap_or_default();
+                let pointer = setting.map(|setting| format!("/provisioning/{setting}"));
                 let errors = pointer.map(|pointer| Violation::new(pointer, detail.clone()));
                 Self::new(kind, detail).with_errors(errors.into_iter().collect())
-            }
-            Error::Url {
-                setting, level, rule, ..
-            } => {
-                let detail = format!(
-                    "{setting} {rule} ({}; the setting is provisioning.{setting})",
-                    level.source()
-                );
-                Self::invalid(vec![Violation::new(format!("/provisioning/{setting}"), detail)])
             }
             Error::Partition(cause) => {
                 let kind = match cause {

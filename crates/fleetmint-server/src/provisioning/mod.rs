@@ -4,6 +4,7 @@ mod chosen;
 pub(crate) mod http;
 mod material;
 pub mod patch;
+pub mod preview;
 mod store;
 pub mod verify;
 
@@ -16,6 +17,7 @@ use crate::config;
 use crate::database;
 use crate::database::Connection;
 use crate::identity::{self, Identity};
+use crate::models;
 use crate::operation::Operation;
 use crate::seal::OpenError;
 use crate::secret::Wiped;
@@ -39,6 +41,8 @@ pub struct Image {
 pub enum Error {
     #[error("there is no such device")]
     NotFound,
+    #[error(transparent)]
+    Model(#[from] models::Error),
     /// A value is missing, breaks a rule, or does not fit.
     #[error("{cause}")]
     Value { cause: board::Error, level: Option<Level> },
@@ -69,6 +73,7 @@ impl Reason for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::NotFound => "not-found",
+            Self::Model(error) => error.reason(),
             Self::Value { cause, .. } => match cause {
                 board::Error::Required { .. } => "value-missing",
                 board::Error::TooLong { .. } => "value-too-long",
@@ -178,8 +183,23 @@ fn value_error(cause: board::Error, chosen: &Chosen<'_>, material: &store::Mater
 }
 
 impl Error {
+    /// The setting whose value is wrong and what is wrong with it, for an error about a value.
+    pub(crate) fn about_value(&self) -> Option<(Option<Setting>, String)> {
+        match self {
+            Self::Value { cause, level } => Some((cause.setting(), Self::explain(cause, *level))),
+            Self::Url { setting, rule, level } => {
+                let (source, key) = (level.source(), config::provisioning::key(*setting));
+                Some((
+                    Some(*setting),
+                    format!("{setting} {rule} ({source}; the setting is {key})"),
+                ))
+            }
+            _ => None,
+        }
+    }
+
     /// The rule that a value breaks, the value's source, and the key of its setting.
-    pub(crate) fn explain(cause: &board::Error, level: Option<Level>) -> String {
+    fn explain(cause: &board::Error, level: Option<Level>) -> String {
         let (Some(level), Some(setting)) = (level, cause.setting()) else {
             return cause.to_string();
         };

@@ -9,7 +9,7 @@ use crate::overrides::store::device_models::Row as ModelOverrides;
 use crate::overrides::store::devices::Row as DeviceOverrides;
 
 /// The data for a device's image, except the secret. It is read for each image, so by one statement.
-#[derive(Queryable)]
+#[derive(Default, Queryable)]
 pub(super) struct Material {
     pub(super) device_key: String,
     pub(super) client_id: String,

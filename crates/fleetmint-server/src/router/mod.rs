@@ -23,8 +23,10 @@ use crate::http::prefix::Prefix;
 use crate::http::problem::{self, Kind, Problem};
 use crate::http::{accept, answer_headers, compress, host};
 use crate::operation::Operation;
+use crate::page::Asset;
 use crate::{
     access, audit, boards, devices, enrolment, health, idempotency, identity, models, oauth2, provisioning, scrape,
+    sign_in,
 };
 use observe::{Observer, Route};
 use openapi::Document;
@@ -55,6 +57,18 @@ fn operations(document: &Document) -> Vec<Served> {
         json(DisableIdentity, routes!(enrolment::http::disable_identity)),
         json(EnableIdentity, routes!(enrolment::http::enable_identity)),
         json(ListAudit, routes!(audit::http::list_audit)),
+        json(GetSettings, routes!(provisioning::http::settings::get_settings)),
+        json(
+            GetDeviceModelSettings,
+            routes!(provisioning::http::settings::get_device_model_settings),
+        ),
+        json(
+            GetDeviceSettings,
+            routes!(provisioning::http::settings::get_device_settings),
+        ),
+        json(GetSession, routes!(sign_in::http::get_session)),
+        other(DeleteSession, routes!(sign_in::http::delete_session)),
+        json(GetBackupKey, routes!(sign_in::http::get_backup_key)),
         other(GetProvisioning, routes!(provisioning::http::get_provisioning)),
         json(PatchProvisioning, routes!(provisioning::http::patch_provisioning)),
         json(
@@ -69,6 +83,7 @@ fn operations(document: &Document) -> Vec<Served> {
         json(GetBoard, routes!(boards::http::board::get_board)),
         json(ListBoardFlashes, routes!(boards::http::board::list_board_flashes)),
         // For everybody.
+        other(CreateSession, routes!(sign_in::http::create_session)),
         other(GetDiscovery, routes!(oauth2::get_discovery)),
         other(GetJwks, routes!(oauth2::get_jwks)),
         other(IssueToken, routes!(oauth2::issue_token)),
@@ -147,7 +162,7 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// The endpoints of this service.
-    pub fn new(app: &App) -> Self {
+    pub fn new(app: &App, _page: &'static [Asset]) -> Self {
         let mut start = [0; 4];
         app.random.fill(&mut start);
         let observer = Observer::new(

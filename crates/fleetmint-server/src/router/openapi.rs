@@ -23,7 +23,8 @@ use crate::operation::{Call, Operation, Who};
     info(
         title = "Fleetmint",
         description = "Gives every ESP32 of a fleet its own identity, and the NVS image that brings it onto the chip.\n\n\
-                       Every call below `/api/` sends `Authorization: Bearer` with an administrator token. \
+                       Every call below `/api/` sends `Authorization: Bearer` with an administrator token, or the \
+                       cookie of a session as the page does. \
                        Errors are RFC 9457 problems.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
@@ -34,6 +35,8 @@ use crate::operation::{Call, Operation, Who};
         (name = "provisioning", description = "NVS images for devices"),
         (name = "boards", description = "Boards, the devices that they carry, and how these got there"),
         (name = "identity", description = "A device's OAuth2 client at its identity provider"),
+        (name = "settings", description = "What devices get, where it comes from, and what is wrong with it"),
+        (name = "session", description = "Signing in at the page"),
         (name = "audit", description = "Who read or changed what, and when"),
         (name = "built-in identity provider", description = "OAuth2 for devices, without Keycloak"),
         (name = "health", description = "For orchestrators and monitoring"),

@@ -109,7 +109,7 @@ impl Server {
         // reqwest uses the process's provider; another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::<AdvancedClock>::default();
-        let service = Service::start(load(folder.path(), settings), clock.clone(), random)
+        let service = Service::start(load(folder.path(), settings), &[], clock.clone(), random)
             .await
             .unwrap();
         let base = format!("http://{}", service.address());
