@@ -15,7 +15,7 @@ mod write;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fleetmint_board::partition_table::Unfit;
 use fleetmint_board::patch::changed_sectors;
 use fleetmint_board::plan::{self, Options, Plan, Refusal};
@@ -29,7 +29,7 @@ use crate::board::{TableSource, finish};
 use crate::chip::{self, Chip};
 use crate::confirm::{confirm, expect_answer};
 use crate::exit::Failure;
-use crate::terminal::count;
+use crate::terminal::{Format, count};
 use crate::{client, nvs};
 
 /// Write a device's identity to the board on the cable, and keep everything else
@@ -113,14 +113,6 @@ struct What {
     /// A list of changes; - is standard input
     #[arg(long, value_name = "CHANGES.csv")]
     changes: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 /// What became of a call.

@@ -8,6 +8,7 @@ use std::iter;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use fleetmint_board::escape;
 use fleetmint_board::wiped::WipedText;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,6 +17,15 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::exit::Failure;
 use crate::standard_output::{answered, write_all, write_with};
+
+/// The format of an answer that is either read or processed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
 
 /// Reports what was done.
 pub(crate) fn say(message: impl Display) {

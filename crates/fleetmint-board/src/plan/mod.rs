@@ -151,8 +151,9 @@ pub struct Sector<'a> {
 pub enum Warning {
     /// The firmware's start would repair something, which is part of the plan.
     #[error(
-        "the partition is damaged in {count} places, which the firmware's next start would repair; the plan contains the \
-         repaired state"
+        "the partition is damaged in {count} {}, which the firmware's next start would repair; the plan contains the repaired \
+         state",
+        if *count == 1 { "place" } else { "places" }
     )]
     Repairs {
         /// Repairs.

@@ -169,8 +169,10 @@ pub enum Refusal {
     },
     /// Newer firmware has written values that this program does not know.
     #[error(
-        "the partition has {count} items of a type that this version does not know, first key \"{key}\": a change could lose \
-         them; use a later version of this program"
+        "the partition has {count} {} of a type that this version does not know, first key \"{key}\": a change could lose \
+         {}; use a later version of this program",
+        if *count == 1 { "item" } else { "items" },
+        if *count == 1 { "it" } else { "them" }
     )]
     UnknownType {
         /// The key of the first one.

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::flash::{Part, finish, read};
 use crate::chip::{Chip, Identity, Options};
 use crate::exit::Failure;
 use crate::files;
-use crate::terminal::{self, say};
+use crate::terminal::{self, Format, say};
 
 /// Save a partition, or the whole flash, in a file
 ///
@@ -38,14 +38,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     connection: Options,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! `fleetmint board info`: what the chip is, and what its partitions hold.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fleetmint_board::partition_table::{Partition, PartitionTable, quoted_name};
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::flash::{TableSource, finish};
 use super::nvs::{self, Device, KeySource, Nvs};
 use crate::chip::{Chip, Identity, Options};
 use crate::exit::Failure;
-use crate::terminal::{self, shown, table};
+use crate::terminal::{self, Format, shown, table};
 
 /// Show the chip, its security state, its partitions, how full NVS is, and which device the board carries
 ///
@@ -33,14 +33,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     connection: Options,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 #[derive(Serialize)]

@@ -1,10 +1,10 @@
 //! `fleetmint board list`: the serial ports, and which of them are boards.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::chip;
 use crate::exit::Failure;
-use crate::terminal::{self, say, shown, table};
+use crate::terminal::{self, Format, say, shown, table};
 
 /// List the serial ports, and which of them are boards
 ///
@@ -15,14 +15,6 @@ pub(crate) struct Arguments {
     /// Format of the output
     #[arg(long, default_value = "text")]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// A table
-    Text,
-    /// For programs
-    Json,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fleetmint_board::flash_dump::{SECTOR, check_nvs};
 use fleetmint_board::partition_table::{Partition, quoted_name};
 use md5::{Digest, Md5};
@@ -15,7 +15,7 @@ use crate::confirm::{confirm, expect_answer};
 use crate::exit::Failure;
 use crate::files;
 use crate::journal::{Facts, Journal};
-use crate::terminal::{self, Progress, count, say};
+use crate::terminal::{self, Format, Progress, count, say};
 
 /// Write a file back into a partition, or into the whole flash
 ///
@@ -59,14 +59,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     connection: Options,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fleetmint_board::partition_table::quoted_name;
 use fleetmint_board::provisioning::Setting;
 use fleetmint_board::stored;
@@ -14,7 +14,7 @@ use super::nvs::{self, KeySource};
 use crate::chip::{self, Chip, Identity};
 use crate::client::{self, Device, Server, Verified};
 use crate::exit::Failure;
-use crate::terminal::{self, shown, table};
+use crate::terminal::{self, Format, shown, table};
 
 /// Compare the values on the board with those that its device gets now
 ///
@@ -49,14 +49,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     server: client::Options,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// A line for each key
-    Text,
-    /// For programs
-    Json,
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fleetmint_board::credentials;
 use fleetmint_board::escape;
 use fleetmint_board::provisioning::NAMESPACE;
@@ -16,7 +16,7 @@ use fleetmint_nvs::storage::Mode;
 use super::arguments::image::{Acceptance, ImageFile, ImageKeys, Partition, refusal};
 use super::arguments::opened_as::OpenAs;
 use crate::exit::Failure;
-use crate::terminal::{self, count, shown, table};
+use crate::terminal::{self, Format, count, shown, table};
 
 /// Report what is wrong with an image, and what the firmware will do about it
 ///
@@ -61,14 +61,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     partition: Partition,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// A line for each finding
-    Text,
-    /// For programs
-    Json,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fleetmint_board::report;
 use fleetmint_nvs::diff::diff;
 use fleetmint_nvs::storage::Listed;
@@ -11,7 +11,7 @@ use super::arguments::image::{Acceptance, ImageFile, Partition, refusal};
 use super::arguments::opened_as::OpenAs;
 use super::differences::{self, Values};
 use crate::exit::Failure;
-use crate::terminal;
+use crate::terminal::{self, Format};
 
 /// Compare two images by namespace and key
 ///
@@ -60,14 +60,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     partition: Partition,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// A line for each key
-    Text,
-    /// For programs
-    Json,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {

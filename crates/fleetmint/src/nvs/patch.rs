@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fleetmint_board::patch::changed_sectors;
 use fleetmint_board::report::{self, MaskedKey};
 use fleetmint_board::wiped::WipedText;
@@ -19,7 +19,7 @@ use super::arguments::tables::{read_file, read_table};
 use super::differences::{self, Values, salt};
 use crate::exit::Failure;
 use crate::files;
-use crate::terminal::{self, count, say};
+use crate::terminal::{self, Format, count, say};
 
 /// Change values and keep everything else, as the firmware would
 ///
@@ -74,14 +74,6 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     partition: Partition,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 #[derive(Serialize)]

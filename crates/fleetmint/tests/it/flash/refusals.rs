@@ -85,7 +85,7 @@ fn what_the_partition_holds() {
             flash(&with_an_unknown_type()),
             &["--image", "device.bin", "--yes", "--overwrite"],
             1,
-            "the partition has 1 items of a type that this version does not know, first key \"boots\"",
+            "the partition has 1 item of a type that this version does not know, first key \"boots\"",
         ),
         (
             flash(&without_a_free_page()),
