@@ -82,6 +82,8 @@ export class Provisioning {
   #waiting: ((answer: Answer) => void) | undefined;
   readonly #abort = new AbortController();
   #options: Options = {};
+  /** The partition as it was read, as long as it is needed. */
+  #held: Uint8Array | undefined;
   /** Sectors that may be erased, and are not verified. */
   #begun = 0;
   /** Whether a new device may be created for a board that carries one. */
@@ -109,6 +111,18 @@ export class Provisioning {
     else if (this.#state.step === 'connecting' || this.#state.step === 'reading') this.#abort.abort();
   }
 
+  /**
+   * What the partition held before this write, for a person who wants it as a file. It holds secrets. `undefined` before it was
+   * read, and after the board is done with.
+   */
+  async backup(): Promise<Uint8Array | undefined> {
+    if (this.#held) return this.#held.slice();
+    const state = this.#state;
+    if (state.step !== 'failed' || state.failure.begun === 0 || !state.board) return undefined;
+    const [journal] = await this.#parts.journals.find(state.board.mac);
+    return journal?.before;
+  }
+
   /** Returns when all is done, failed or cancelled; it does not throw. */
   async run(port: SerialPort, entry: Entry = 'reset-lines', options: Options = {}): Promise<void> {
     this.#options = options;
@@ -133,7 +147,10 @@ export class Provisioning {
     const board = chip.identity;
     const reader = new Reader(chip, this.#parts.nvs);
     // After a cable is pulled it ends soon, too, and until then it needs what was read.
-    const decided = this.#decide(chip, reader).finally(() => reader.forget());
+    const decided = this.#decide(chip, reader).finally(() => {
+      this.#held = undefined;
+      reader.forget();
+    });
     decided.catch(() => {});
     try {
       await Promise.race([decided, chip.lost, aborted(this.#abort.signal)]);
@@ -187,6 +204,7 @@ export class Provisioning {
         this.#show({ step: 'reading', board, done, total }),
       );
       const { nvs } = content.target;
+      this.#held = content.partition;
       const journals = await this.#parts.journals.find(board.mac);
       journal = journals.find(({ facts }) => facts.partition === nvs.name);
       const otherInterrupted = journals.map(({ facts }) => facts.partition).filter((name) => name !== nvs.name);

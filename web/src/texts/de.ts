@@ -1,4 +1,5 @@
 import type { Texts } from './en.ts';
+import { provision, refusals } from './de-provision.ts';
 import { plural } from './plural.ts';
 
 export const de: Texts = {
@@ -451,9 +452,7 @@ export const de: Texts = {
     },
   },
 
-  provision: {
-    title: 'Provisionieren',
-  },
+  provision,
 
   inspector: {
     title: 'NVS-Inspektor',
@@ -701,7 +700,7 @@ export const de: Texts = {
     changeKinds: { added: 'hinzugefügt', removed: 'entfernt', changed: 'geändert', 'type-changed': 'anderer Typ' },
   },
 
-  refusals: {},
+  refusals,
 
   problems: {
     kinds: {

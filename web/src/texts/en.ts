@@ -1,5 +1,6 @@
 // English: the source of the type of every language. One section for each area of the page.
 // A text with a value in it is a function. A number that changes the sentence goes through `plural`.
+import { provision, refusals } from './en-provision.ts';
 import { plural } from './plural.ts';
 
 export const en = {
@@ -451,9 +452,7 @@ export const en = {
     },
   },
 
-  provision: {
-    title: 'Provision',
-  },
+  provision,
 
   inspector: {
     title: 'NVS inspector',
@@ -702,7 +701,7 @@ export const en = {
   },
 
   /** Why a board is not written: `plan`'s and `table`'s refusals by their kind. */
-  refusals: {},
+  refusals,
 
   problems: {
     /** By the kind of a problem; a kind that is not here is shown in the server's own words. */
