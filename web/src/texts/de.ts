@@ -16,7 +16,7 @@ export const de: Texts = {
     settings: 'Einstellungen',
     audit: 'Protokoll',
     inspector: 'NVS-Inspektor',
-    menu: 'Menü',
+    account: 'Konto und Sprache',
     language: 'Sprache',
     signedInAs: (name) => `Angemeldet als ${name}`,
     signOut: 'Abmelden',

@@ -17,7 +17,7 @@ export const en = {
     settings: 'Settings',
     audit: 'Audit',
     inspector: 'NVS inspector',
-    menu: 'Menu',
+    account: 'Account and language',
     language: 'Language',
     signedInAs: (name: string) => `Signed in as ${name}`,
     signOut: 'Sign out',
