@@ -147,7 +147,7 @@ export const de: Texts = {
     clientId: 'Client-ID',
     copyClientId: 'Client-ID kopieren',
     board: 'Board',
-    noBoard: 'keines',
+    noBoard: 'kein Board',
     created: 'Angelegt',
     updated: 'Geändert',
     loadFailed: 'Das Gerät kann nicht gezeigt werden',

@@ -148,7 +148,7 @@ export const en = {
     clientId: 'Client id',
     copyClientId: 'Copy the client id',
     board: 'Board',
-    noBoard: 'none',
+    noBoard: 'no board',
     created: 'Created',
     updated: 'Changed',
     loadFailed: 'The device cannot be shown',
