@@ -29,7 +29,7 @@ export class Preview {
   static async ifNeeded(program: string): Promise<Preview | undefined> {
     const answer = await fetch(program, { headers: { accept: 'text/html' } });
     const html = await answer.text();
-    if (answer.ok && html.includes('/assets/')) return undefined;
+    if (answer.ok && html.includes('assets/')) return undefined;
     const server = createServer((incoming, outgoing) => void serve(program, incoming, outgoing));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new Preview(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -47,7 +47,9 @@ async function serve(program: string, incoming: IncomingMessage, outgoing: Serve
     return forward(program, incoming, outgoing);
   const path = extname(pathname) === '' ? '/index.html' : normalize(pathname);
   try {
-    const body = await readFile(join(dist, path));
+    const file = await readFile(join(dist, path));
+    // As the server does: an address below a path has its files where the page's root is.
+    const body = path === '/index.html' ? file.toString().replaceAll('="./', '="/') : file;
     outgoing.writeHead(200, {
       'content-type': TYPES[extname(path)] ?? 'application/octet-stream',
       'content-security-policy': POLICY,

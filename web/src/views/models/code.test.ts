@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { codeFor } from './code.ts';
+import { codeFrom } from './code.ts';
 
 test.each([
   ['Temperature sensor (indoor)', 'temperature_sensor_indoor'],
@@ -9,6 +9,6 @@ test.each([
   ['x'.repeat(60), 'x'.repeat(50)],
   [`${'x'.repeat(49)} y`, 'x'.repeat(49)],
 ])('%s: %s', (name, code) => {
-  expect(codeFor(name)).toBe(code);
-  expect(codeFor(name)).toMatch(/^[a-z0-9_]{0,50}$/);
+  expect(codeFrom(name)).toBe(code);
+  expect(codeFrom(name)).toMatch(/^[a-z0-9_]{0,50}$/);
 });

@@ -1,5 +1,5 @@
 /** A code for a model of this name, to start from: `Temperature sensor (indoor)` → `temperature_sensor_indoor`. */
-export function codeFor(name: string): string {
+export function codeFrom(name: string): string {
   return name
     .toLowerCase()
     .replaceAll('ß', 'ss')
