@@ -555,6 +555,7 @@ export const de: Texts = {
       free: 'frei',
       illegal: 'unmöglicher Zustand',
     },
+    moreNamespaces: (n: number) => plural(n, { one: '1 weiterer Namespace', other: `${n} weitere Namespaces` }),
     slotLabel: (page: number, slot: number, what: string) => `Seite ${page}, Eintrag ${slot}: ${what}`,
     slotPlace: (page: number, slot: number) => `Seite ${page}, Eintrag ${slot}`,
     slotOf: (n: number, of: number) => `${n} von ${of}`,

@@ -557,6 +557,7 @@ export const en = {
       free: 'free',
       illegal: 'impossible state',
     },
+    moreNamespaces: (n: number) => plural(n, { one: '1 more namespace', other: `${n} more namespaces` }),
     slotLabel: (page: number, slot: number, what: string) => `Page ${page}, entry ${slot}: ${what}`,
     slotPlace: (page: number, slot: number) => `Page ${page}, entry ${slot}`,
     slotOf: (n: number, of: number) => `${n} of ${of}`,

@@ -51,9 +51,18 @@ export function cellsOf(page: MapPage): Cell[] {
   });
 }
 
-/** Equal for the slots that are shown together: those of one value on all its pages, or of one item. */
-export function groupOf(page: number, cell: Pick<Cell, 'entry' | 'first'>): string {
-  return cell.entry === undefined ? `${page}/${cell.first}` : `=${cell.entry}`;
+/** The slots that belong together: those of a value, on all its pages, or of another item. A free slot is alone. */
+export function groupAt(map: Partition, { page, slot }: Place): Place[] {
+  const slots = map.pages[page]?.slots;
+  const here = slots?.[slot];
+  if (slots === undefined || here === undefined) return [];
+  if (here.entry !== undefined) {
+    return map.pages.flatMap(({ number, slots }) =>
+      slots.flatMap((one, slot) => (one.entry === here.entry ? [{ page: number, slot }] : [])),
+    );
+  }
+  if (here.first === undefined) return [{ page, slot }];
+  return slots.flatMap((one, slot) => (one.first === here.first ? [{ page, slot }] : []));
 }
 
 export function offsetOf(page: MapPage, slot: number): number {
