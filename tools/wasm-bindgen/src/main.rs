@@ -12,16 +12,15 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut bindgen = Bindgen::new();
-    let made = bindgen
-        .input_path(module)
-        .web(true)
-        .map(|bindgen| {
-            bindgen
-                .remove_name_section(true)
-                .remove_producers_section(true)
-                .omit_default_module_path(true)
-        })
-        .and_then(|bindgen| bindgen.generate(folder));
+    let made = bindgen.input_path(module).web(true).and_then(|bindgen| {
+        bindgen
+            .typescript(true)
+            // The page gives the module itself: fetched, or from its own script where there is no server.
+            .omit_default_module_path(true)
+            .remove_name_section(true)
+            .remove_producers_section(true)
+            .generate(folder)
+    });
     match made {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,0 +1,42 @@
+// sizes.mjs FOLDER: what a visitor is sent, in bytes of brotli. Fails where it is more than the page may have.
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { argv, exit } from 'node:process';
+
+const FIRST_VIEW = 60_000;
+const IN_ALL = 220_000;
+
+const folder = argv[2];
+const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+  .filter((file) => file.isFile() && !file.name.startsWith('.') && !/\.(br|gz)$/.test(file.name))
+  .map((file) => join(file.parentPath, file.name));
+const sent = (path) => statSync(existsSync(`${path}.br`) ? `${path}.br` : path).size;
+
+// What index.html names, and what that imports statically.
+const first = new Set();
+const add = (path) => {
+  if (first.has(path) || !existsSync(path)) return;
+  first.add(path);
+  if (path.endsWith('.js')) {
+    const text = readFileSync(path, 'utf8');
+    for (const [, name] of text.matchAll(/(?:from|import)\s*["'](\.[^"']+)["']/g)) add(join(path, '..', name));
+  }
+};
+const index = join(folder, 'index.html');
+add(index);
+for (const [, name] of readFileSync(index, 'utf8').matchAll(/(?:src|href)="\.?\/?([^"]+)"/g)) add(join(folder, name));
+
+for (const path of files.toSorted((a, b) => sent(b) - sent(a))) {
+  console.log(`${String(sent(path)).padStart(8)}  ${first.has(path) ? 'first' : '     '}  ${relative(folder, path)}`);
+}
+const sum = (paths) => [...paths].reduce((bytes, path) => bytes + sent(path), 0);
+const report = [
+  ['index.html and what it loads', sum(first), FIRST_VIEW],
+  ['in all', sum(files), IN_ALL],
+];
+let failed = false;
+for (const [what, bytes, most] of report) {
+  console.log(`${String(bytes).padStart(8)}  ${what}, at most ${most}`);
+  failed ||= bytes > most;
+}
+exit(failed ? 1 : 0);
