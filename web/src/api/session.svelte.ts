@@ -1,13 +1,10 @@
 // Who is signed in. The cookie itself is HttpOnly: the page never sees it.
+import type { components } from './generated.ts';
 import { link } from '../root.ts';
 import { ApiError } from './problem.ts';
 import { OURS, reach } from './reach.ts';
 
-export interface Person {
-  readonly name: string;
-  readonly role: string;
-  readonly expires_at: string;
-}
+export type Person = components['schemas']['Session'];
 
 export type SessionState = 'unknown' | 'signed-out' | 'signed-in' | 'expired';
 

@@ -1,0 +1,87 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { de } from './de.ts';
+import { en } from './en.ts';
+import { language, languages, loadLanguage, preferredLanguage, t } from './index.ts';
+
+type Leaf = string | readonly string[] | ((...values: never[]) => string);
+const all = { en, de };
+
+function leaves(texts: object, path = ''): Map<string, Leaf> {
+  const found = new Map<string, Leaf>();
+  for (const [key, value] of Object.entries(texts)) {
+    const here = path === '' ? key : `${path}.${key}`;
+    if (typeof value === 'object' && !Array.isArray(value))
+      leaves(value, here).forEach((leaf, at) => found.set(at, leaf));
+    else found.set(here, value as Leaf);
+  }
+  return found;
+}
+
+function shape(leaf: Leaf): string {
+  if (typeof leaf === 'function') return `${leaf.length} values`;
+  return typeof leaf === 'string' ? 'text' : `${leaf.length} lines`;
+}
+
+beforeEach(async () => {
+  localStorage.clear();
+  await loadLanguage('en');
+});
+
+describe.each(Object.keys(languages) as (keyof typeof all)[])('%s', (tag) => {
+  it('has the same texts as English, with the same values in them', () => {
+    const shapes = (texts: object) => [...leaves(texts)].map(([path, leaf]) => `${path}: ${shape(leaf)}`).sort();
+    expect(shapes(all[tag])).toEqual(shapes(en));
+  });
+
+  it('has no empty text', () => {
+    const empty = [...leaves(all[tag])].filter(([, leaf]) => typeof leaf === 'string' && leaf.trim() === '');
+    expect(empty.map(([path]) => path)).toEqual([]);
+  });
+
+  it('shows each value that English shows', async () => {
+    await loadLanguage(tag);
+    for (const [path, leaf] of leaves(en)) {
+      const other = leaves(all[tag]).get(path);
+      if (typeof leaf !== 'function' || typeof other !== 'function') continue;
+      // Numbers, because some of these texts count; a value that decides between two texts is shown by neither.
+      const values = Array.from({ length: leaf.length }, (_, index) => 7301 + index) as never[];
+      const [english, here] = [leaf(...values), other(...values)];
+      for (const value of values) {
+        expect(`${path}: ${here.includes(String(value))}`).toBe(`${path}: ${english.includes(String(value))}`);
+      }
+    }
+  });
+});
+
+describe('the language', () => {
+  it('follows a switch, and is remembered only then', async () => {
+    expect(t.shell.devices).toBe('Devices');
+    await loadLanguage('de');
+    expect(t.shell.devices).toBe('Geräte');
+    expect(document.documentElement.lang).toBe('de');
+    expect(document.documentElement.dir).toBe('ltr');
+    expect(localStorage.length).toBe(0);
+    await loadLanguage('de', { remember: true });
+    expect(preferredLanguage()).toBe('de');
+  });
+
+  it('is the first of the browser’s that the page has', () => {
+    Object.defineProperty(navigator, 'languages', { value: ['fr-CA', 'de-AT', 'en'], configurable: true });
+    expect(preferredLanguage()).toBe('de');
+    Object.defineProperty(navigator, 'languages', { value: ['fr'], configurable: true });
+    expect(preferredLanguage()).toBe('en');
+  });
+
+  it('writes dates by the reader’s region', async () => {
+    Object.defineProperty(navigator, 'languages', { value: ['de-AT', 'en-GB'], configurable: true });
+    expect(language.locale).toBe('en-GB');
+    await loadLanguage('de');
+    expect(language.locale).toBe('de-AT');
+  });
+
+  it('counts by its plural rules', async () => {
+    expect([t.devices.count(1), t.devices.count(2)]).toEqual(['1 device', '2 devices']);
+    await loadLanguage('de');
+    expect([t.devices.count(1), t.devices.count(2)]).toEqual(['1 Gerät', '2 Geräte']);
+  });
+});
