@@ -438,6 +438,16 @@ export const de: Texts = {
   inspector: {
     title: 'NVS-Inspektor',
     lead: 'Öffnen Sie eine NVS-Partition und sehen Sie ihre Seiten, Einträge und Werte.',
+    board: 'Board',
+    readBoard: 'Board lesen',
+    readBoardHint: 'Liest die NVS-Partition über einen seriellen Port und ändert nichts.',
+    boardFailed: 'Das Board konnte nicht gelesen werden',
+    noSerial: {
+      insecure: 'Boards können nur gelesen werden, wenn die Seite über HTTPS oder von diesem Rechner kommt.',
+      missing: 'Dieser Browser hat kein Web Serial und kann deshalb kein Board lesen.',
+      blocked: 'Serielle Ports sind für diese Seite gesperrt.',
+    },
+    readByEsptool: 'Lesen Sie den Flash in eine Datei und öffnen Sie diese:',
     private: 'Die Datei bleibt in diesem Browser: Nichts davon wird irgendwohin gesendet.',
     loadFailed: 'Das WebAssembly-Modul des Inspektors konnte nicht geladen werden.',
     openFile: 'Datei öffnen',

@@ -438,6 +438,16 @@ export const en = {
   inspector: {
     title: 'NVS inspector',
     lead: 'Open an NVS partition and see its pages, entries and values.',
+    board: 'Board',
+    readBoard: 'Read a board',
+    readBoardHint: 'Reads the NVS partition over a serial port, and changes nothing.',
+    boardFailed: 'The board could not be read',
+    noSerial: {
+      insecure: 'Boards can only be read where the page comes over HTTPS or from this computer.',
+      missing: 'This browser has no Web Serial, so it cannot read a board.',
+      blocked: 'Serial ports are blocked for this page.',
+    },
+    readByEsptool: 'Read the flash into a file, and open that:',
     private: 'The file stays in this browser: nothing of it is sent anywhere.',
     loadFailed: 'The inspector’s WebAssembly module could not be loaded.',
     openFile: 'Open a file',

@@ -4,20 +4,28 @@ import {
   type Call,
   type Check,
   type Identified,
+  type Keys,
   type Listing,
   type Map as Partition,
   type MaskedChange,
   type Nvs,
+  type PartitionKeys,
   type Patched,
   type Value,
 } from '../../nvs/index.ts';
+import type { Given } from '../../flash/content.ts';
 import { withPartition } from './changes.ts';
 
-/** Where the bytes came from. */
-export type Source = { readonly kind: 'file' } | { readonly kind: 'board'; readonly write?: WriteBack };
-
-/** Writes the changes to the board that the partition was read from. */
-export type WriteBack = (changes: Call[], keys: Uint8Array | undefined) => Promise<void>;
+/** The board that the bytes were read from: where its partition is, and the keys on it. */
+export interface Board {
+  readonly port: SerialPort;
+  /** The name of the partition. */
+  readonly partition: string;
+  readonly given: Given;
+  readonly keys: PartitionKeys;
+  /** `ESP32-C3, 00:…`. */
+  readonly name: string;
+}
 
 /** What has to be answered before the partition can be shown. */
 export type Question =
@@ -32,7 +40,7 @@ interface Answers {
   readonly tableOffset?: number | undefined;
   /** Any bytes are NVS. */
   readonly force?: boolean | undefined;
-  readonly keys?: Uint8Array | undefined;
+  readonly keys?: Keys;
   /** Show what can be seen without the keys. */
   readonly withoutKeys?: boolean | undefined;
 }
@@ -52,25 +60,26 @@ interface Shown {
 
 export class Opened {
   readonly name: string;
-  readonly source: Source;
+  /** `undefined` for a file. */
+  readonly board: Board | undefined;
   readonly #nvs: Nvs;
   readonly #file: Uint8Array;
 
   #answers: Answers = {};
   #identified = $state.raw<Identified>();
   #question = $state.raw<Question>();
-  #keys = $state.raw<Uint8Array>();
+  #keys = $state.raw<Keys>();
   #calls = $state.raw<readonly Call[]>([]);
   #patched = $state.raw<Patched>();
   #shown = $state.raw<Shown>();
   #fleetmint = $state(false);
 
-  constructor(nvs: Nvs, name: string, file: Uint8Array, source: Source = { kind: 'file' }) {
+  constructor(nvs: Nvs, name: string, file: Uint8Array, board?: Board) {
     this.#nvs = nvs;
     this.name = name;
     this.#file = file;
-    this.source = source;
-    this.answer({});
+    this.board = board;
+    this.answer({ keys: hasKeys(board?.keys) ? board?.keys : undefined });
   }
 
   get size(): number {
@@ -205,7 +214,7 @@ export class Opened {
     return { before: change?.before, after: change?.after };
   }
 
-  #sides(other: Opened): [Uint8Array, Uint8Array | undefined, Uint8Array, Uint8Array | undefined] {
+  #sides(other: Opened): [Uint8Array, Keys, Uint8Array, Keys] {
     if (this.#shown === undefined || other.#shown === undefined) throw new Error('no partition is open');
     return [this.#shown.image, this.#keys, other.#shown.image, other.#keys];
   }
@@ -261,14 +270,15 @@ export class Opened {
     return file;
   }
 
-  async writeBack(): Promise<void> {
-    if (this.source.kind !== 'board' || this.source.write === undefined) throw new Error('not read from a board');
-    await this.source.write([...this.#calls], this.#keys);
+  /** The board holds the changed partition now: it is the one that is shown, without a list of changes. */
+  written(): void {
+    this.#file.set(this.changedFile());
+    this.undoAll();
   }
 
   /** Overwrites the file, its keys and what was made of them. Nothing can be asked afterwards. */
   close(): void {
-    this.#nvs.wipe(this.#file, this.#keys, this.#answers.keys, this.#patched?.image);
+    this.#nvs.wipe(this.#file, this.#patched?.image, ...bytesOf(this.#keys), ...bytesOf(this.#answers.keys));
     this.#answers = {};
     this.#calls = [];
     this.#keys = undefined;
@@ -277,6 +287,16 @@ export class Opened {
     this.#identified = undefined;
     this.#question = undefined;
   }
+}
+
+function hasKeys(keys: PartitionKeys | undefined): boolean {
+  return keys !== undefined && ('given' in keys || keys.onChip.length > 0);
+}
+
+function bytesOf(keys: Keys): Uint8Array[] {
+  if (keys === undefined) return [];
+  if (keys instanceof Uint8Array) return [keys];
+  return 'given' in keys ? [keys.given] : keys.onChip.map(({ bytes }) => bytes);
 }
 
 export function asNvsError(error: unknown): NvsError {
