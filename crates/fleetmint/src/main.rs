@@ -39,6 +39,7 @@ mod model;
 mod nvs;
 #[cfg(feature = "client")]
 mod override_arguments;
+mod page;
 #[cfg(feature = "client")]
 mod records;
 #[cfg(feature = "serve")]
@@ -104,6 +105,8 @@ enum Command {
     #[cfg(feature = "client")]
     #[command(subcommand)]
     Device(device::Command),
+    #[command(subcommand)]
+    Page(page::Command),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -135,6 +138,7 @@ fn main() -> ExitCode {
         Command::Model(command) => model::run(&command),
         #[cfg(feature = "client")]
         Command::Device(command) => device::run(&command),
+        Command::Page(command) => page::run(&command),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     };

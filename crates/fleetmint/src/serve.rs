@@ -9,6 +9,7 @@ use fleetmint_server::serve::Service;
 use crate::exit::Failure;
 use crate::local_server::AddressFile;
 use crate::log;
+use crate::page;
 use crate::settings::SettingsArgs;
 use crate::stop;
 use crate::terminal;
@@ -55,7 +56,7 @@ pub(crate) fn run(command: &Serve) -> Result<(), Failure> {
         .build()
         .map_err(Failure::no)?;
     let served = runtime.block_on(async {
-        let service = Service::start(settings, &[], Arc::new(SystemClock), Arc::new(SystemRandom))
+        let service = Service::start(settings, page::ASSETS, Arc::new(SystemClock), Arc::new(SystemRandom))
             .await
             .map_err(Failure::no)?;
         let stop = stop::asked_to_end().map_err(Failure::no)?;

@@ -44,6 +44,11 @@ fn completions() {
 }
 
 #[test]
+fn page() {
+    expect_file!["help/page.txt"].assert_eq(&of("page"));
+}
+
+#[test]
 fn man() {
     expect_file!["help/man.txt"].assert_eq(&of("man"));
 }
@@ -84,6 +89,7 @@ fn the_program_and_no_command_without_a_snapshot() {
             "whoami",
             "model",
             "device",
+            "page",
             "completions",
             "man"
         ]

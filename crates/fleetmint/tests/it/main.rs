@@ -39,6 +39,7 @@ mod man;
 #[cfg(all(feature = "client", feature = "serve"))]
 mod model;
 mod nvs;
+mod page;
 mod reference;
 #[cfg(feature = "serve")]
 mod running;
