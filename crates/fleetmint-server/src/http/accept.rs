@@ -30,6 +30,12 @@ pub(crate) fn negotiate<'o>(headers: &HeaderMap, offers: &[&'o str]) -> Result<&
     })
 }
 
+/// Whether the caller asks for a page by name, as browsers do for what they show: `*/*` is not enough.
+pub(crate) fn names_html(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT).iter();
+    Ranges::new(lines.filter_map(|line| line.to_str().ok())).names("text/html")
+}
+
 /// Refuses callers that do not accept JSON, before anything is done.
 pub(crate) async fn json(request: Request, next: Next) -> Response {
     match negotiate(request.headers(), &["application/json"]) {
@@ -74,6 +80,24 @@ mod tests {
         }
         assert_eq!(choice(&["application/octet-stream;q=2, application/json"]), json);
         assert_eq!(choice(&[""]), json);
+    }
+
+    #[test]
+    fn a_page_is_asked_for_by_name() {
+        for (accept, named) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("application/json, TEXT/HTML;q=0.1", true),
+            ("text/html;q=0, */*", false),
+            ("text/*", false),
+            ("*/*", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::ACCEPT, HeaderValue::from_static(accept));
+            assert_eq!(names_html(&headers), named, "{accept}");
+        }
+        assert!(!names_html(&HeaderMap::new()));
     }
 
     #[test]

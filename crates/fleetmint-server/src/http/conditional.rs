@@ -70,6 +70,15 @@ pub(crate) struct IfNoneMatchParameter {
 }
 
 impl IfNoneMatch {
+    /// Whether the caller has the representation with this tag, given without quotes.
+    pub(crate) fn names(&self, tag: &str) -> bool {
+        match &self.0 {
+            None => false,
+            Some(Tags::Any) => true,
+            Some(Tags::These(tags)) => tags.iter().any(|known| known.text == tag),
+        }
+    }
+
     /// The answer to a GET: 304 if the caller has it already.
     pub(crate) fn answer(&self, version: Version, body: impl Serialize) -> Response {
         let known = match &self.0 {

@@ -9,6 +9,7 @@ pub(crate) mod body;
 pub(crate) mod compress;
 pub(crate) mod conditional;
 pub(crate) mod connections;
+pub(crate) mod content_coding;
 mod cursor;
 pub(crate) mod extract;
 pub(crate) mod forwarded;

@@ -189,6 +189,11 @@ impl Problem {
         )
     }
 
+    /// A 404 for a path that does not exist.
+    pub(crate) fn nothing_here() -> Self {
+        Self::not_found("There is nothing at this path.")
+    }
+
     pub fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(NOT_FOUND, what)
     }

@@ -23,7 +23,7 @@ use crate::http::prefix::Prefix;
 use crate::http::problem::{self, Kind, Problem};
 use crate::http::{accept, answer_headers, compress, host};
 use crate::operation::Operation;
-use crate::page::Asset;
+use crate::page::{self, Asset};
 use crate::{
     access, audit, boards, devices, enrolment, health, idempotency, identity, models, oauth2, provisioning, scrape,
     sign_in,
@@ -162,7 +162,7 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// The endpoints of this service.
-    pub fn new(app: &App, _page: &'static [Asset]) -> Self {
+    pub fn new(app: &App, page: &'static [Asset]) -> Self {
         let mut start = [0; 4];
         app.random.fill(&mut start);
         let observer = Observer::new(
@@ -188,8 +188,10 @@ impl Endpoints {
         for (path, methods) in methods_by_path() {
             router = router.route(path, other_methods(&methods).layer(observer.of(Route::Path(path))));
         }
+        let files = page::http::routes(page, &prefix).method_not_allowed_fallback(only_read);
         let router = router
             .merge(documentation(&prefix).layer(unknown.clone()))
+            .merge(files.layer(observer.of(Route::Page)))
             .merge(Router::new().fallback(unknown_path).layer(unknown.clone()))
             .with_state(app.clone());
         Self {
@@ -250,26 +252,24 @@ fn allow(methods: &[&Method]) -> HeaderValue {
 fn documentation(prefix: &Prefix) -> Router<App> {
     let complete = async |mut part: Response| {
         if part.status() == StatusCode::NOT_FOUND {
-            return nothing_here().into_response();
+            return Problem::nothing_here().into_response();
         }
         answer_headers::documentation(part.headers_mut());
         part
     };
-    let other_methods = async |method: Method| {
-        let mut answer = unknown_method(&method);
-        answer.headers_mut().insert(header::ALLOW, READ_METHODS);
-        answer
-    };
     let document = Operation::GetOpenapi.call().map(|call| call.path).unwrap_or_default();
     Router::from(SwaggerUi::new("/api/docs").config(Config::from(prefix.path(document))))
-        .method_not_allowed_fallback(other_methods)
+        .method_not_allowed_fallback(only_read)
         .route_layer(middleware::map_response(complete))
         .route_layer(middleware::from_fn_with_state(Arc::default(), compress::parts_once))
         .route_layer(middleware::from_fn(compress::answers))
 }
 
-fn nothing_here() -> Problem {
-    Problem::not_found("There is nothing at this path.")
+/// Answers the methods of a path that is only read.
+async fn only_read(method: Method) -> Response {
+    let mut answer = unknown_method(&method);
+    answer.headers_mut().insert(header::ALLOW, READ_METHODS);
+    answer
 }
 
 async fn unknown_path(method: Method, uri: Uri) -> Response {
@@ -282,7 +282,7 @@ async fn unknown_path(method: Method, uri: Uri) -> Response {
             .with_header(header::ALLOW, ALL_METHODS)
             .into_response()
     } else if uri.path().starts_with('/') {
-        nothing_here().into_response()
+        Problem::nothing_here().into_response()
     } else {
         Problem::new(problem::MALFORMED_REQUEST, "The request's target is not a path.").into_response()
     }

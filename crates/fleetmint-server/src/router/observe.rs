@@ -46,6 +46,8 @@ const ID_LEN: usize = 8 + 1 + 16;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Route {
     Operation(Operation),
+    /// A file of the page, or a path at which it is shown.
+    Page,
     /// A path of the service, with a method that it does not support.
     Path(&'static str),
     /// No operation: the page of the documentation, and paths that do not exist.
@@ -56,6 +58,7 @@ impl Route {
     fn operation(self) -> Option<Operation> {
         match self {
             Self::Operation(operation) => Some(operation),
+            Self::Page => Some(Operation::GetPage),
             Self::Path(_) | Self::Unknown => None,
         }
     }
@@ -65,7 +68,7 @@ impl Route {
         match self {
             Self::Operation(operation) => operation.call().map(|call| call.path),
             Self::Path(path) => Some(path),
-            Self::Unknown => None,
+            Self::Page | Self::Unknown => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod log;
 pub(crate) mod nvs;
+pub(crate) mod page;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod raw;
@@ -109,11 +110,14 @@ impl Server {
         // reqwest uses the process's provider; another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::<AdvancedClock>::default();
-        let service = Service::start(load(folder.path(), settings), &[], clock.clone(), random)
+        let service = Service::start(load(folder.path(), settings), page::ASSETS, clock.clone(), random)
             .await
             .unwrap();
         let base = format!("http://{}", service.address());
-        let token = std::fs::read_to_string(service.token_path()).unwrap().trim().to_owned();
+        let token = match settings.iter().find(|(key, _)| *key == "access.bootstrap_token") {
+            Some((_, token)) => (*token).to_owned(),
+            None => std::fs::read_to_string(service.token_path()).unwrap().trim().to_owned(),
+        };
         let app = service.app().clone();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
