@@ -1,5 +1,6 @@
 //! What an ESP32 board is and needs, without I/O, and how the contents of one may be shown.
 
+pub mod answers;
 pub mod credentials;
 pub mod escape;
 pub mod flash_dump;

@@ -1,6 +1,6 @@
 //! Answers and errors, as they go to JavaScript.
 
-use fleetmint_board::report::ProblemReport;
+use fleetmint_board::answers::ProblemReport;
 use js_sys::{Array, Uint8Array};
 use serde::Serialize;
 use wasm_bindgen::JsValue;

@@ -1,8 +1,8 @@
 //! Partition tables and flash plans.
 
+use fleetmint_board::answers::{PlanReport, ProblemReport, TableReport};
 use fleetmint_board::partition_table::{Partition, PartitionTable};
 use fleetmint_board::plan::{self, Options, Read, Target, Wanted};
-use fleetmint_board::report::{PlanReport, ProblemReport, TableReport};
 use fleetmint_board::stored;
 use fleetmint_board::wiped::Wiped;
 use js_sys::Array;

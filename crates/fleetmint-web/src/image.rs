@@ -1,11 +1,10 @@
 //! Files and partitions.
 
+use fleetmint_board::answers::{FileReport, ProblemReport};
 use fleetmint_board::credentials;
 use fleetmint_board::flash_dump::{self, Wanted, check_nvs};
 use fleetmint_board::patch;
-use fleetmint_board::report::{
-    self, Around, CheckReport, ExactValue, FileReport, ListingReport, MapReport, ProblemReport,
-};
+use fleetmint_board::report::{self, Around, CheckReport, ExactValue, ListingReport, MapReport};
 use fleetmint_nvs::check::{self, Options};
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::diff;

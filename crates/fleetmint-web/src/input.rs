@@ -1,7 +1,7 @@
 //! What JavaScript gives: keys and lists of changes.
 
+use fleetmint_board::answers::ProblemReport;
 use fleetmint_board::plan::PartitionKeys;
-use fleetmint_board::report::ProblemReport;
 use fleetmint_board::wiped::Wiped;
 use fleetmint_nvs::crypt::{Keys, Xts};
 use fleetmint_nvs::csv::{self, Action, Encoding, Row, Source};

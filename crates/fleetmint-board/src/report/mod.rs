@@ -7,8 +7,6 @@
 //! | [`CheckReport`] | what is wrong with an image, and what the firmware does about it | `nvs check`, the page |
 //! | [`ListingReport`], [`ExactValue`] | the values of an image without the values; one value | the page |
 //! | [`MapReport`] | each page and each of its slots | the page |
-//! | [`FileReport`], [`TableReport`] | where in a file or a flash the partition is | the page |
-//! | [`PlanReport`], [`ProblemReport`] | what a flash plan changes; why something cannot be done | the page |
 //!
 //! All of them name a key by an [`ItemName`]. Members without a value are absent.
 //!
@@ -44,9 +42,6 @@ mod finding;
 mod listing;
 mod map;
 mod name;
-mod plan;
-mod problem;
-mod table;
 mod value;
 
 pub use difference::{ChangedKey, MaskedKey, MaskedValue, RevealedKey, RevealedValue, exact, masked, revealed};
@@ -56,9 +51,6 @@ pub use finding::{CheckReport, FindingReport, StartReport, UsageReport};
 pub use listing::{Around, ListingReport};
 pub use map::MapReport;
 pub use name::ItemName;
-pub use plan::PlanReport;
-pub use problem::ProblemReport;
-pub use table::{FileReport, KeysReport, PartitionReport, TableReport};
 pub use value::{Hex, ValueReport};
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::difference::MaskedKey;
 use super::problem::ProblemReport;
 use crate::plan::{Plan, Warning};
+use crate::report::MaskedKey;
 
 /// A flash plan without the bytes.
 #[derive(Clone, Debug, Serialize)]
