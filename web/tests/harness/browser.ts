@@ -60,7 +60,7 @@ export const test = base.extend<Fixtures & FileFixtures>({
   browser: [
     // vitest reads which fixtures another one needs from its first parameter.
     async ({}, use) => {
-      const browser = await chromium.launch({ executablePath: CHROMIUM!, args: FLAGS });
+      const browser = await launch();
       await use(browser);
       await browser.close();
     },
@@ -78,6 +78,11 @@ export const test = base.extend<Fixtures & FileFixtures>({
     if (complaints.length > 0) throw new Error(`The page did what no page may do:\n${complaints.join('\n')}`);
   },
 });
+
+/** Starts Chromium. `more` are flags for it. */
+export function launch(more: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM!, args: [...FLAGS, ...more] });
+}
 
 async function openTab(browser: Browser, options: OpenOptions & { server: Server }): Promise<Tab> {
   const { signedIn = true, server, ...contextOptions } = options;

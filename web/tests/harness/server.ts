@@ -33,6 +33,8 @@ export class Server {
     readonly folder: string,
     readonly token: string,
     private readonly preview: Preview | undefined,
+    /** Where the program itself is; the page may be served before it. */
+    readonly program: string,
   ) {
     child.stderr?.on('data', (part: Buffer) => (this.log += part.toString()));
   }
@@ -70,7 +72,7 @@ export class Server {
     if (url === undefined) throw new Error(`no address in ${JSON.stringify(first)}: ${problems}`);
     const token = (await readFile(join(folder, 'fleetmint-data/admin-token'), 'utf8')).trim();
     const preview = await Preview.ifNeeded(url);
-    return new Server(child, preview?.url ?? url, folder, token, preview);
+    return new Server(child, preview?.url ?? url, folder, token, preview, url);
   }
 
   /** Calls the API as the administrator. An answer of status 4xx or 5xx is an error. */
