@@ -62,6 +62,7 @@ fn describe(list: &mut String, path: &str, file: &Path) -> io::Result<()> {
     let mut hasher = DefaultHasher::new();
     let bytes = fs::read(file)?;
     hasher.write(&bytes);
+    // The inspector's files have no compressed forms: what is exported is for any web server, or for none.
     let compressed = |suffix: &str| {
         let name = format!("{}.{suffix}", file.display());
         match Path::new(&name).exists() {
