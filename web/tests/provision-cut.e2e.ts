@@ -1,0 +1,269 @@
+// A write that is cut off at each of its commands, and the next session, which completes or undoes it.
+import { type Board, NVS, SECTOR } from './harness/board.ts';
+import {
+  connect,
+  type Desk,
+  done,
+  expect,
+  newDevice,
+  openProvision,
+  planned,
+  stored,
+  test,
+  write,
+} from './harness/desk.ts';
+import { flashOf, nvsCommand, valuesOf, wornNvs } from './harness/flash.ts';
+
+const FULL = process.env['FLEETMINT_TEST_FULL'] !== undefined;
+
+async function cutOff(desk: Desk): Promise<void> {
+  await desk.dialog.getByRole('heading', { name: 'The connection to the board is gone' }).waitFor();
+}
+
+async function again({ dialog, board }: Desk): Promise<void> {
+  await board.replug();
+  await dialog.getByRole('button', { name: 'Try again', exact: true }).click();
+}
+
+/** What is kept in the browser of the board's backup is there, and sealed. */
+async function expectSealed(desk: Desk): Promise<void> {
+  const kept = await stored(desk.page);
+  expect(kept).toContain(desk.board.mac);
+  expect(kept).not.toContain('SECRET');
+  expect(kept).not.toContain('CHIP_KVS');
+}
+
+/** The numbers of the commands that write, among all of a session. */
+function writes(names: string[]): number[] {
+  const first = names.indexOf('FLASH_DEFL_BEGIN');
+  return names.flatMap((_, index) => (index >= first ? [index + 1] : []));
+}
+
+async function agree(desk: Desk): Promise<void> {
+  await connect(desk);
+  await write(desk);
+}
+
+async function prepare(board: Board, before: Uint8Array): Promise<void> {
+  await board.setFlash(flashOf({ nvs: before }));
+  await board.tell('clear');
+}
+
+test(
+  'the cable is pulled at each command of a write, and the next session completes it',
+  { timeout: 300_000 },
+  async ({ server, plug, sit }) => {
+    const device = await newDevice(server);
+    const before = wornNvs();
+    const board = await plug({ flash: flashOf({ nvs: before }) });
+    const desk = await sit(board);
+    const expected = await planned(server, device, before);
+    await openProvision(desk, device);
+    await agree(desk);
+    await done(desk);
+    const numbers = writes((await board.report()).names);
+    expect(numbers.length).toBeGreaterThanOrEqual(8);
+    const kinds = FULL ? ['command', 'answer'] : ['command'];
+    let completed = 0;
+    for (const kind of kinds) {
+      for (const number of numbers) {
+        await prepare(board, before);
+        await board.tell(`cut-at-${kind} ${number}`);
+        await openProvision(desk, device);
+        await agree(desk);
+        await cutOff(desk);
+        expect(await desk.dialog.textContent()).toContain('The write was cut off.');
+        if (number === numbers[0]) await expectSealed(desk);
+        expect((await board.report()).boots, 'the firmware does not find half of a partition').toBe(
+          (await board.report()).boots,
+        );
+        await again(desk);
+        // What had been written completely by then is not written again.
+        const wait = desk.dialog.getByRole('button', { name: /Write \d+ sectors?/ });
+        await wait.or(desk.dialog.getByRole('heading', { name: 'Done' })).waitFor();
+        if (await wait.isVisible()) {
+          expect(await desk.dialog.textContent()).toContain('A write to this board was cut off');
+          completed += 1;
+          await wait.click();
+        }
+        await done(desk);
+        expect((await board.nvs()).equals(expected), `${kind} ${number}`).toBe(true);
+        expect((await board.report()).violations).toBe(0);
+        expect(await stored(desk.page)).not.toContain(board.mac);
+        await desk.page.reload();
+      }
+    }
+    expect(completed).toBeGreaterThanOrEqual(6);
+    expect((await board.readByEsptool()).equals(expected)).toBe(true);
+  },
+);
+
+test(
+  'a cut in the middle of a sector, after which the firmware has started',
+  { timeout: 120_000 },
+  async ({ server, plug, sit }) => {
+    const device = await newDevice(server);
+    const before = wornNvs();
+    const board = await plug({ chip: 'esp32', flash: flashOf({ nvs: before }) });
+    const desk = await sit(board);
+    const expected = await planned(server, device, before);
+    for (const written of FULL ? [0, 1, 64, 2000, 4095, 4096, 5000] : [64, 4096]) {
+      await prepare(board, before);
+      await board.tell(`cut-after-written ${written}`);
+      await openProvision(desk, device);
+      await agree(desk);
+      await cutOff(desk);
+      // The firmware repairs what it finds, and writes calibration; and it uses a page that the write does not.
+      const boot = 'key,type,encoding,value\nphy,namespace,,\ncal_version,data,u32,8\ncal_data,data,hex2bin,0102\n';
+      const files = { 'torn.bin': await board.nvs(), 'boot.csv': boot };
+      const started = nvsCommand(files, ['patch', 'torn.bin', 'boot.csv', 'started.bin', '--force'], 'started.bin');
+      started[NVS.size - SECTOR] = 0;
+      await board.setFlash(started, NVS.offset);
+      await again(desk);
+      await expect.poll(() => desk.dialog.textContent()).toContain('The firmware has started since and changed');
+      await write(desk);
+      await done(desk);
+      expect((await board.readByEsptool()).equals(expected), `${written}`).toBe(true);
+      await desk.page.reload();
+    }
+  },
+);
+
+test('a write that is cut off is undone', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ chip: 'esp32s3', flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  await board.tell('cut-after-written 100');
+  await agree(desk);
+  await cutOff(desk);
+  await again(desk);
+  await desk.dialog.getByRole('button', { name: 'Undo the write that was cut off' }).click();
+  await done(desk);
+  expect((await board.readByEsptool()).equals(before)).toBe(true);
+  expect(await stored(desk.page)).not.toContain(board.mac);
+});
+
+test('a cut that had erased nothing does not put back what is older than the board', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  const numbers = await firstWrite(desk);
+  await board.tell('clear');
+  await board.replug();
+  await desk.page.reload();
+  // Cut at the very command that would have erased.
+  await prepare(board, before);
+  await board.tell(`cut-at-command ${numbers}`);
+  await openProvision(desk, device);
+  await agree(desk);
+  await cutOff(desk);
+  expect((await board.nvs()).equals(before)).toBe(true);
+  // The board is used: its application counts its starts.
+  const files = { 'nvs.bin': before, 'boot.csv': 'key,type,encoding,value\napp,namespace,,\nboots,data,u16,514\n' };
+  const used = nvsCommand(files, ['patch', 'nvs.bin', 'boot.csv', 'used.bin'], 'used.bin');
+  await board.setFlash(used, NVS.offset);
+  await again(desk);
+  await expect.poll(() => desk.dialog.textContent()).toContain('what the board holds now is kept');
+  await write(desk);
+  await done(desk);
+  const after = await board.readByEsptool();
+  expect(after.equals(await planned(server, device, used))).toBe(true);
+  expect(valuesOf(after).get('app/boots')).toBe(514);
+});
+
+/** The number of the command that erases first. */
+async function firstWrite(desk: Desk): Promise<number> {
+  await desk.board.tell('cut-after-written 0');
+  await agree(desk);
+  await cutOff(desk);
+  const { names } = await desk.board.report();
+  const number = names.indexOf('FLASH_DEFL_BEGIN') + 1;
+  await again(desk);
+  await write(desk);
+  await done(desk);
+  return number;
+}
+
+test('a partition that was erased since is not written again by itself', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  await board.tell('cut-after-written 100');
+  await agree(desk);
+  await cutOff(desk);
+  await board.setFlash(new Uint8Array(NVS.size).fill(0xff), NVS.offset);
+  await again(desk);
+  await desk.dialog
+    .getByRole('heading', { name: 'The partition was erased after a write to it was cut off' })
+    .waitFor();
+  await desk.dialog.getByRole('button', { name: 'Undo the write that was cut off' }).click();
+  await done(desk);
+  expect((await board.readByEsptool()).equals(before)).toBe(true);
+});
+
+test('the tab is closed in the middle of a write, and the next tab completes it', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }), with: ['--flash-delay'] });
+  const desk = await sit(board);
+  const expected = await planned(server, device, before);
+  await openProvision(desk, device);
+  await agree(desk);
+  await expect.poll(async () => (await board.report()).erased.length).toBeGreaterThan(0);
+  const asked: string[] = [];
+  desk.page.on('dialog', (dialog) => {
+    asked.push(dialog.type());
+    void dialog.accept();
+  });
+  await desk.page.close({ runBeforeUnload: true });
+  await expect.poll(() => desk.page.isClosed()).toBe(true);
+  expect(asked).toEqual(['beforeunload']);
+
+  const page = await desk.page.context().newPage();
+  const next: Desk = {
+    ...desk,
+    page,
+    dialog: page.getByRole('dialog'),
+    visit: async (path) => void (await page.goto(path)),
+  };
+  await openProvision(next, device);
+  await connect(next);
+  await expect.poll(() => next.dialog.textContent()).toContain('A write to this board was cut off');
+  await write(next);
+  await done(next);
+  expect((await board.readByEsptool()).equals(expected)).toBe(true);
+});
+
+test('nothing was written when the cable is pulled before', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  // In the middle of reading, and while a person reads what would be written.
+  for (const moment of ['cut-at-command 30', '']) {
+    if (moment !== '') await board.tell(moment);
+    await connect(desk);
+    if (moment === '') {
+      await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
+      await board.tell('unplug');
+    }
+    const from = Date.now();
+    await cutOff(desk);
+    expect(Date.now() - from).toBeLessThan(3000);
+    expect(await desk.dialog.textContent()).toContain('Nothing was written to the board.');
+    expect(await stored(desk.page)).not.toContain(board.mac);
+    await board.replug();
+    await desk.page.reload();
+    await openProvision(desk, device);
+  }
+  expect(await board.report()).toMatchObject({ erased: [], written: 0 });
+  const { items } = await server.call<{ items: unknown[] }>('GET', `/api/devices/${device.id}/flashes`);
+  expect(items).toEqual([]);
+});
