@@ -14,10 +14,11 @@ pub enum Constraint {
     IdempotencyKey,
     FlashCurrentDevice,
     FlashCurrentBoard,
+    SessionId,
 }
 
 impl Constraint {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::InstanceName,
         Self::DeviceModelCode,
         Self::DeviceKey,
@@ -31,6 +32,7 @@ impl Constraint {
         Self::IdempotencyKey,
         Self::FlashCurrentDevice,
         Self::FlashCurrentBoard,
+        Self::SessionId,
     ];
 
     /// `table.column[, table.column …]`: SQLite's errors contain this text; on a database that names constraints, the
@@ -50,6 +52,7 @@ impl Constraint {
             Self::IdempotencyKey => "idempotency_keys.caller, idempotency_keys.key",
             Self::FlashCurrentDevice => "flashes.current_device_id",
             Self::FlashCurrentBoard => "flashes.mac",
+            Self::SessionId => "sessions.id",
         }
     }
 

@@ -1,7 +1,7 @@
 //! Lists by keyset: each page begins where the previous one ended. So it costs the same at any depth, and rows that are
 //! added or deleted between two pages shift nothing.
 
-use diesel::dsl::{And, Asc, Desc, Eq, Gt, Lt, Or, SqlTypeOf};
+use diesel::dsl::{And, Asc, Desc, Gt, GtEq, Lt, LtEq, Or, SqlTypeOf};
 use diesel::expression::{AsExpression, Expression};
 use diesel::query_dsl::methods::{FilterDsl, OrderDsl};
 use diesel::sql_types::{BigInt, Bool, SingleValue, SqlType, Text};
@@ -94,8 +94,9 @@ impl Sortable for Text {
 /// A value of a column's type.
 type Value<C> = <SqlTypeOf<C> as Sortable>::Value;
 
-/// The rows after a place: a greater value (`G`) in the column, or the same value and a greater id (`H`).
-type Beyond<G, C, H> = Or<G, And<Eq<C, Value<C>>, H>>;
+/// The rows after a place: a value that is not less (`E`), and greater (`G`) or, if it is the same, with a greater id (`H`).
+/// The first condition follows from the second, but only by the first a database finds the place in an index.
+type Beyond<E, G, H> = And<E, Or<G, H>>;
 
 /// Sorts a boxed query by a column and then by the id, and begins it after the listing's place.
 pub(crate) fn page<Q, C, I, S>(query: Q, column: C, id: I, listing: &Listing<S>) -> Q
@@ -103,24 +104,25 @@ where
     C: ExpressionMethods + Copy,
     SqlTypeOf<C>: Sortable,
     I: Expression<SqlType = BigInt> + Copy,
-    Eq<C, Value<C>>: Expression<SqlType = Bool>,
+    GtEq<C, Value<C>>: Expression<SqlType = Bool>,
+    LtEq<C, Value<C>>: Expression<SqlType = Bool>,
     Gt<C, Value<C>>: Expression<SqlType = Bool>,
     Lt<C, Value<C>>: Expression<SqlType = Bool>,
     Q: OrderDsl<(Asc<C>, Asc<I>), Output = Q>
         + OrderDsl<(Desc<C>, Desc<I>), Output = Q>
-        + FilterDsl<Beyond<Gt<C, Value<C>>, C, Gt<I, i64>>, Output = Q>
-        + FilterDsl<Beyond<Lt<C, Value<C>>, C, Lt<I, i64>>, Output = Q>,
+        + FilterDsl<Beyond<GtEq<C, Value<C>>, Gt<C, Value<C>>, Gt<I, i64>>, Output = Q>
+        + FilterDsl<Beyond<LtEq<C, Value<C>>, Lt<C, Value<C>>, Lt<I, i64>>, Output = Q>,
 {
     let after = listing.after.as_ref().and_then(SqlTypeOf::<C>::of);
     let query = match (after, listing.descending) {
         (None, _) => query,
         (Some((value, last)), false) => {
-            let ties = column.eq(value.clone()).and(id.gt(last));
-            FilterDsl::filter(query, column.gt(value).or(ties))
+            let from = column.ge(value.clone());
+            FilterDsl::filter(query, from.and(column.gt(value).or(id.gt(last))))
         }
         (Some((value, last)), true) => {
-            let ties = column.eq(value.clone()).and(id.lt(last));
-            FilterDsl::filter(query, column.lt(value).or(ties))
+            let from = column.le(value.clone());
+            FilterDsl::filter(query, from.and(column.lt(value).or(id.lt(last))))
         }
     };
     match listing.descending {

@@ -151,6 +151,7 @@ fn each_unique_constraint_is_recognized() {
     let flash = "INSERT INTO flashes (device_id, current_device_id, mac, chip, partition_name, partition_offset, \
                  partition_size, tool, started_at) VALUES";
     let idempotency_key = "INSERT INTO idempotency_keys (caller, key, fingerprint, created_at) VALUES";
+    let session = "INSERT INTO sessions (id, proof, created_at, expires_at) VALUES";
     for row in [
         "INSERT INTO instance (name, value) VALUES ('n', x'00')".to_owned(),
         format!("{model} (1, 'm', '', 0, 0, '')"),
@@ -161,6 +162,7 @@ fn each_unique_constraint_is_recognized() {
         format!("{idempotency_key} ('a', 'k', x'00', 0)"),
         format!("{device} (3, 'x', 1, '', 'x', 'active', 0, 0, 'x', '')"),
         format!("{flash} (1, 1, 'm', 'esp32', 'nvs', 0, 0, 't', 0)"),
+        format!("{session} (x'01', x'00', 0, 0)"),
     ] {
         execute(&row).unwrap();
     }
@@ -178,6 +180,7 @@ fn each_unique_constraint_is_recognized() {
         Constraint::IdempotencyKey => format!("{idempotency_key} ('a', 'k', x'01', 0)"),
         Constraint::FlashCurrentDevice => format!("{flash} (1, 1, 'n', 'esp32', 'nvs', 0, 0, 't', 0)"),
         Constraint::FlashCurrentBoard => format!("{flash} (3, 3, 'm', 'esp32', 'nvs', 0, 0, 't', 0)"),
+        Constraint::SessionId => format!("{session} (x'01', x'01', 0, 0)"),
     };
     for constraint in Constraint::ALL {
         assert_eq!(execute(&again(constraint)), Err(Error::Taken(constraint)));

@@ -109,11 +109,20 @@ pub enum Sort {
     Id,
     Key,
     Name,
+    Model,
     CreatedAt,
+    UpdatedAt,
 }
 
 impl SortKey for Sort {
-    const ALL: &'static [Self] = &[Self::Id, Self::Key, Self::Name, Self::CreatedAt];
+    const ALL: &'static [Self] = &[
+        Self::Id,
+        Self::Key,
+        Self::Name,
+        Self::Model,
+        Self::CreatedAt,
+        Self::UpdatedAt,
+    ];
     const DEFAULT: Self = Self::Id;
 
     fn name(self) -> &'static str {
@@ -121,12 +130,14 @@ impl SortKey for Sort {
             Self::Id => "id",
             Self::Key => "key",
             Self::Name => "name",
+            Self::Model => "device_model_id",
             Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
         }
     }
 
     fn is_number(self) -> bool {
-        matches!(self, Self::Id | Self::CreatedAt)
+        matches!(self, Self::Id | Self::Model | Self::CreatedAt | Self::UpdatedAt)
     }
 }
 
@@ -163,7 +174,9 @@ impl Device {
             Sort::Id => After::Number(self.id, self.id),
             Sort::Key => After::Text(self.key.clone(), self.id),
             Sort::Name => After::Text(self.name.clone(), self.id),
+            Sort::Model => After::Number(self.device_model_id, self.id),
             Sort::CreatedAt => After::Number(self.created_at.as_microsecond(), self.id),
+            Sort::UpdatedAt => After::Number(self.updated_at.as_microsecond(), self.id),
         }
     }
 }
@@ -183,9 +196,13 @@ pub async fn get(app: &App, id: i64) -> Result<Device, Error> {
 /// # Errors
 /// Only the database's.
 pub async fn list(app: &App, filter: Filter, listing: Listing<Sort>) -> Result<Vec<Device>, Error> {
-    app.database
-        .read(move |connection| Ok(store::list(connection, &filter, &listing)?))
-        .await
+    // A search reads the whole fleet.
+    let is_search = listing.q.is_some();
+    let read = move |connection: &mut Connection| Ok(store::list(connection, &filter, &listing)?);
+    match is_search {
+        true => app.database.read_long(read).await,
+        false => app.database.read(read).await,
+    }
 }
 
 /// Changes a device.

@@ -117,10 +117,10 @@ pub(super) fn list(
     }
     if let Some(pattern) = listing.pattern() {
         query = query.filter(
-            dsl::key
+            // A client id ends in the device's key.
+            dsl::client_id
                 .like(pattern.clone())
                 .escape('\\')
-                .or(dsl::client_id.like(pattern.clone()).escape('\\'))
                 .or(dsl::name_folded.like(pattern.clone()).escape('\\'))
                 .or(dsl::serial.like(pattern).escape('\\')),
         );
@@ -129,7 +129,9 @@ pub(super) fn list(
         Sort::Id => keyset::page(query, dsl::id, dsl::id, listing),
         Sort::Key => keyset::page(query, dsl::key, dsl::id, listing),
         Sort::Name => keyset::page(query, dsl::name, dsl::id, listing),
+        Sort::Model => keyset::page(query, dsl::device_model_id, dsl::id, listing),
         Sort::CreatedAt => keyset::page(query, dsl::created_at, dsl::id, listing),
+        Sort::UpdatedAt => keyset::page(query, dsl::updated_at, dsl::id, listing),
     };
     let found = query.load::<(Row, Option<BoardRow>)>(connection)?;
     Ok(found.into_iter().map(on_its_board).collect())
@@ -158,7 +160,15 @@ pub(super) fn update(connection: &mut Connection, device: &Device, read: Timesta
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use diesel::Connection as _;
+    use diesel::connection::InstrumentationEvent;
+    use diesel::sql_types::Text;
+
     use super::*;
+    use crate::database::Database;
+    use crate::database::keyset::{After, SortKey as _};
     use crate::database::race::Race;
     use crate::database::time_of_change;
 
@@ -179,6 +189,88 @@ mod tests {
                 device.updated_at = time_of_change(Timestamp::UNIX_EPOCH, read.updated_at);
                 update(connection, &device, read.updated_at).unwrap()
             });
+        }
+    }
+
+    /// SQLite's plan for the one query that `work` makes.
+    fn plan(database: &Database, work: impl FnOnce(&mut Connection)) -> String {
+        #[derive(QueryableByName)]
+        struct Step {
+            #[diesel(sql_type = Text)]
+            detail: String,
+        }
+        let read = |connection: &mut Connection| {
+            let queries = Arc::<Mutex<Vec<String>>>::default();
+            let seen = Arc::clone(&queries);
+            connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+                if let InstrumentationEvent::StartQuery { query, .. } = event {
+                    seen.lock().unwrap().push(query.to_string());
+                }
+            });
+            work(connection);
+            connection.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+            let query = queries.lock().unwrap().pop().unwrap();
+            let query = query.split(" -- binds:").next().unwrap().to_owned();
+            let steps = diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}")).load::<Step>(connection)?;
+            Ok(steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("; "))
+        };
+        database.read_blocking::<_, database::Error>(read).unwrap()
+    }
+
+    /// Each page of each list is read from an index, from its place on and in its order: its cost does not grow with the
+    /// fleet. A search reads the fleet, but it does not sort it.
+    #[test]
+    fn no_list_but_a_search_grows_with_the_fleet() {
+        let race = Race::new("");
+        for sort in Sort::ALL.iter().copied() {
+            for case in 0..8 {
+                let (descending, model, at_place) = (case & 1 > 0, (case & 2 > 0).then_some(1), case & 4 > 0);
+                let after = at_place.then(|| match sort.is_number() {
+                    true => After::Number(1, 1),
+                    false => After::Text("a".to_owned(), 1),
+                });
+                let planned = |q: Option<&str>, serial: Option<&str>| {
+                    let filter = Filter {
+                        device_model_id: model,
+                        serial: serial.map(str::to_owned),
+                    };
+                    let listing = Listing {
+                        limit: 50,
+                        q: q.map(str::to_owned),
+                        sort,
+                        descending,
+                        after: after.clone(),
+                    };
+                    plan(race.database(), |connection| {
+                        list(connection, &filter, &listing).unwrap();
+                    })
+                };
+                let case = format!("{sort:?} {descending} {model:?} {at_place}");
+                let all = planned(None, None);
+                assert!(!all.contains("TEMP B-TREE"), "{case}: {all}");
+                assert!(
+                    all.contains("SEARCH flashes USING INDEX flashes_current_device"),
+                    "{case}: {all}"
+                );
+                let devices = all.split("; ").find(|step| step.contains(" devices")).unwrap();
+                let range = match (model, at_place, sort) {
+                    // In the order of the index, from its beginning.
+                    (None, false, _) => "SCAN devices",
+                    (None, true, Sort::Id) => "USING INTEGER PRIMARY KEY (rowid",
+                    (None, true, _) => "SEARCH devices USING INDEX",
+                    (Some(_), _, _) => "(device_model_id=?",
+                };
+                assert!(devices.contains(range), "{case}: {all}");
+                if let (Some(_), true, Sort::Key | Sort::Name | Sort::CreatedAt | Sort::UpdatedAt) =
+                    (model, at_place, sort)
+                {
+                    assert!(devices.contains(" AND "), "{case}: {all}");
+                }
+                let found = planned(Some("x"), None);
+                assert!(!found.contains("TEMP B-TREE"), "{case}: {found}");
+                let one = planned(None, Some("s"));
+                assert!(one.contains("devices_by_serial"), "{case}: {one}");
+            }
         }
     }
 }
