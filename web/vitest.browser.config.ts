@@ -1,3 +1,4 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 import { CHROMIUM, PROGRAM, missing } from './tests/harness/parts.ts';
 
@@ -13,6 +14,8 @@ if (why !== undefined) {
 
 /** End to end: the real server and a real browser, driven from Node. */
 export default defineConfig({
+  // For the page's own texts.
+  plugins: [svelte()],
   test: {
     environment: 'node',
     include: why === undefined ? ['tests/**/*.e2e.ts'] : [],

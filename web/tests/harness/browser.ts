@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { test as base } from 'vitest';
+import { createFleet, type Fleet } from './fleet.ts';
 import { CHROMIUM } from './parts.ts';
 import { Server } from './server.ts';
 import { Watch } from './watch.ts';
@@ -44,6 +45,8 @@ interface FileFixtures {
   /** Environment variables of the file's server: `test.override('settings', {…})`. */
   settings: Record<string, string>;
   server: Server;
+  /** What is on it. */
+  fleet: Fleet;
   browser: Browser;
 }
 
@@ -57,6 +60,7 @@ export const test = base.extend<Fixtures & FileFixtures>({
     },
     { scope: 'file' },
   ],
+  fleet: [async ({ server }, use) => use(await createFleet(server)), { scope: 'file' }],
   browser: [
     // vitest reads which fixtures another one needs from its first parameter.
     async ({}, use) => {

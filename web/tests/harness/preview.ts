@@ -1,4 +1,5 @@
-// Serves web/dist before a program that was built without the page, under the server's own policy.
+// While one works on the page: FLEETMINT_TEST_PAGE=dist tests what `npm run build` has built, under the server's own policy,
+// without a build of the program. All else tests the page that the program has in it.
 import { readFile } from 'node:fs/promises';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -25,11 +26,7 @@ export class Preview {
     readonly url: string,
   ) {}
 
-  /** `undefined` if the program has the page. */
-  static async ifNeeded(program: string): Promise<Preview | undefined> {
-    const answer = await fetch(program, { headers: { accept: 'text/html' } });
-    const html = await answer.text();
-    if (answer.ok && html.includes('assets/')) return undefined;
+  static async before(program: string): Promise<Preview> {
     const server = createServer((incoming, outgoing) => void serve(program, incoming, outgoing));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new Preview(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);

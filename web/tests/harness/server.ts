@@ -71,7 +71,8 @@ export class Server {
     const url = /http:\/\/\S+/.exec(first)?.[0].replace(/\/$/, '');
     if (url === undefined) throw new Error(`no address in ${JSON.stringify(first)}: ${problems}`);
     const token = (await readFile(join(folder, 'fleetmint-data/admin-token'), 'utf8')).trim();
-    const preview = await Preview.ifNeeded(url);
+    const preview = process.env['FLEETMINT_TEST_PAGE'] === 'dist' ? await Preview.before(url) : undefined;
+    if (preview === undefined) await hasPage(url);
     return new Server(child, preview?.url ?? url, folder, token, preview, url);
   }
 
@@ -99,20 +100,22 @@ export class Server {
     return this.call('POST', '/api/devices', device);
   }
 
-  /** Reports a flash of a device onto a board, from its start to its end. */
-  async flash(
-    device: Device,
-    { mac, chip = 'esp32c3', outcome = 'written', reason, replace_board }: Flashed,
-  ): Promise<Flash> {
-    const flashes = `/api/devices/${device.id}/flashes`;
-    const begun = await this.call<Flash>('POST', flashes, {
+  /** Reports the start of a flash of a device onto a board. */
+  beginFlash(device: Device, { mac, chip = 'esp32c3', replace_board = false }: Flashed): Promise<Flash> {
+    return this.call<Flash>('POST', `/api/devices/${device.id}/flashes`, {
       mac,
       chip,
       partition: { name: 'nvs', offset: 0x9000, size: 0x6000 },
       tool: 'fleetmint 0.2.0',
-      replace_board: replace_board ?? false,
+      replace_board,
     });
-    return this.call('PATCH', `${flashes}/${begun.id}`, {
+  }
+
+  /** Reports a flash of a device onto a board, from its start to its end. */
+  async flash(device: Device, flashed: Flashed): Promise<Flash> {
+    const { outcome = 'written', reason } = flashed;
+    const { id } = await this.beginFlash(device, flashed);
+    return this.call('PATCH', `/api/devices/${device.id}/flashes/${id}`, {
       outcome,
       sectors: outcome === 'written' ? 2 : 0,
       bytes: outcome === 'written' ? 8192 : 0,
@@ -141,4 +144,12 @@ export class Server {
     await this.end();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+async function hasPage(url: string): Promise<void> {
+  const answer = await fetch(url, { headers: { accept: 'text/html' } });
+  if (answer.ok && (await answer.text()).includes('assets/')) return;
+  throw new Error(
+    `${PROGRAM} was built without the page: first \`tools/page build\`, then \`cargo build -p fleetmint\``,
+  );
 }

@@ -23,7 +23,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// The page needs the serial port, and none of the other devices.
 const PERMISSIONS: HeaderValue =
-    HeaderValue::from_static("serial=(self), usb=(), hid=(), bluetooth=(), camera=(), microphone=(), geolocation=()");
+    HeaderValue::from_static("serial=(self), usb=(), hid=(), camera=(), microphone=(), geolocation=()");
 
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 
