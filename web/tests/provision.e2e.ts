@@ -8,6 +8,7 @@ import {
   openProvision,
   planned,
   provision,
+  says,
   stored,
   test,
   write,
@@ -28,7 +29,7 @@ test('the first board of a device', async ({ server, plug, sit }) => {
   const expected = await planned(server, device, blank);
   await openProvision(desk, device);
   await connect(desk);
-  await expect.poll(() => desk.dialog.textContent()).toContain('prov/client_secret');
+  await says(desk, 'prov/client_secret');
   const text = (await desk.dialog.textContent())!;
   expect(text).toContain('esp32c3');
   expect(text).toContain('nvs, 0x6000 bytes at offset 0x9000, not encrypted');

@@ -43,7 +43,7 @@ export class Board {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #folder: string;
   #buffer = Buffer.alloc(0);
-  readonly #answers: ((answer: unknown) => void)[] = [];
+  readonly #answers: { give: (answer: unknown) => void; fail: (error: Error) => void }[] = [];
   /** What the board has sent and no page has read; `null` is the cut cable. */
   #sent: (string | null)[] = [];
   #reader: { page: Page; give: (data: string | null) => void } | undefined;
@@ -65,6 +65,9 @@ export class Board {
     this.#usbJtag = usbJtag;
     child.stdout.on('data', (data: Buffer) => this.#receive(data));
     child.stderr.pipe(process.stderr);
+    child.once('exit', (code) =>
+      this.#answers.splice(0).forEach(({ fail }) => fail(new Error(`board.py ended: ${code}`))),
+    );
   }
 
   static async start({ chip = 'esp32c3', flash, with: more = [], usbJtag = false }: BoardOptions = {}): Promise<Board> {
@@ -148,15 +151,12 @@ export class Board {
       this.#buffer = this.#buffer.subarray(end);
       if (kind === 'D') this.#give(content.toString('base64'));
       else if (kind === 'G') this.#give(null);
-      else this.#answers.shift()?.(JSON.parse(content.toString()));
+      else this.#answers.shift()?.give(JSON.parse(content.toString()));
     }
   }
 
   #next(): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#answers.push(resolve);
-      this.#child.once('exit', (code) => reject(new Error(`board.py ended with ${code}`)));
-    });
+    return new Promise((give, fail) => this.#answers.push({ give, fail }));
   }
 
   /** Sends one of `board.py`'s commands. */
@@ -202,7 +202,6 @@ export class Board {
   }
 
   async stop(): Promise<void> {
-    this.#child.removeAllListeners('exit');
     this.#child.kill('SIGKILL');
     await rm(this.#folder, { recursive: true, force: true });
   }

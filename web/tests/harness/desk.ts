@@ -60,6 +60,11 @@ export async function write({ dialog }: Desk): Promise<void> {
   await dialog.getByRole('button', { name: /Write \d+ sectors?/ }).click();
 }
 
+/** Waits until the dialog says something. */
+export async function says({ dialog }: Desk, text: string): Promise<void> {
+  await dialog.getByText(text).first().waitFor({ timeout: 20_000 });
+}
+
 export async function done({ dialog }: Desk): Promise<void> {
   await dialog.getByRole('heading', { name: 'Done' }).waitFor({ timeout: 20_000 });
 }
