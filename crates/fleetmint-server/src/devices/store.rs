@@ -109,21 +109,13 @@ pub(super) fn list(
         .select((Row::as_select(), Option::<BoardRow>::as_select()))
         .limit(listing.fetch())
         .into_boxed();
-    if let Some(model) = filter.device_model_id {
-        query = query.filter(dsl::device_model_id.eq(model));
-    }
     if let Some(serial) = &filter.serial {
         query = query.filter(dsl::serial.eq(serial.clone()));
     }
     if let Some(pattern) = listing.pattern() {
-        query = query.filter(
-            // A client id ends in the device's key.
-            dsl::client_id
-                .like(pattern.clone())
-                .escape('\\')
-                .or(dsl::name_folded.like(pattern.clone()).escape('\\'))
-                .or(dsl::serial.like(pattern).escape('\\')),
-        );
+        query = query.filter(dsl::id.eq_any(matches(filter, listing, pattern)));
+    } else if let Some(model) = filter.device_model_id {
+        query = query.filter(dsl::device_model_id.eq(model));
     }
     query = match listing.sort {
         Sort::Id => keyset::page(query, dsl::id, dsl::id, listing),
@@ -135,6 +127,45 @@ pub(super) fn list(
     };
     let found = query.load::<(Row, Option<BoardRow>)>(connection)?;
     Ok(found.into_iter().map(on_its_board).collect())
+}
+
+/// The ids of a page's devices that match a pattern.
+///
+/// A search compares every device, which takes five times longer in the order of an index than in the order of the table.
+/// No index is used for a sum or a joined text, so the table is read from its beginning, and the first rows of the order
+/// are picked out.
+fn matches<'a>(
+    filter: &Filter,
+    listing: &Listing<Sort>,
+    pattern: String,
+) -> devices::BoxedQuery<'a, Backend, diesel::sql_types::BigInt> {
+    let mut query = dsl::devices
+        .filter(dsl::state.eq(State::Active))
+        .select(dsl::id)
+        .limit(listing.fetch())
+        .into_boxed();
+    if let Some(model) = filter.device_model_id {
+        query = query.filter((dsl::device_model_id + 0).eq(model));
+    }
+    if let Some(serial) = &filter.serial {
+        query = query.filter(dsl::serial.eq(serial.clone()));
+    }
+    query = query.filter(
+        // A client id ends in the device's key.
+        dsl::client_id
+            .like(pattern.clone())
+            .escape('\\')
+            .or(dsl::name_folded.like(pattern.clone()).escape('\\'))
+            .or(dsl::serial.like(pattern).escape('\\')),
+    );
+    match listing.sort {
+        Sort::Id => keyset::page(query, dsl::id + 0, dsl::id, listing),
+        Sort::Key => keyset::page(query, dsl::key.concat(""), dsl::id, listing),
+        Sort::Name => keyset::page(query, dsl::name.concat(""), dsl::id, listing),
+        Sort::Model => keyset::page(query, dsl::device_model_id + 0, dsl::id, listing),
+        Sort::CreatedAt => keyset::page(query, dsl::created_at + 0, dsl::id, listing),
+        Sort::UpdatedAt => keyset::page(query, dsl::updated_at + 0, dsl::id, listing),
+    }
 }
 
 /// Changes an active device if it is unchanged since it was read: no two states of a row have the same `updated_at`.
@@ -218,7 +249,7 @@ mod tests {
     }
 
     /// Each page of each list is read from an index, from its place on and in its order: its cost does not grow with the
-    /// fleet. A search reads the fleet, but it does not sort it.
+    /// fleet. A search reads the whole table.
     #[test]
     fn no_list_but_a_search_grows_with_the_fleet() {
         let race = Race::new("");
@@ -266,8 +297,11 @@ mod tests {
                 {
                     assert!(devices.contains(" AND "), "{case}: {all}");
                 }
+                // The table is read in its own order.
                 let found = planned(Some("x"), None);
-                assert!(!found.contains("TEMP B-TREE"), "{case}: {found}");
+                assert!(found.contains("; SCAN devices; "), "{case}: {found}");
+                let both = planned(Some("x"), Some("s"));
+                assert!(both.contains("devices_by_serial"), "{case}: {both}");
                 let one = planned(None, Some("s"));
                 assert!(one.contains("devices_by_serial"), "{case}: {one}");
             }

@@ -363,3 +363,51 @@ async fn only_one_of_many_changes_of_one_state_succeeds() {
     assert_eq!((made, stale), (1, 15));
     server.stop().await;
 }
+
+/// Every order in both directions, of all devices and of one model's, searched and not: page by page the same items as at
+/// once, and each once.
+#[tokio::test]
+async fn pages_of_each_order_and_search_hold_what_the_whole_list_holds() {
+    let server = Server::start().await;
+    let models = [server.model("one").await, server.model("two").await];
+    for (n, name) in ["b", "a", "c", "a", "b", "d", "a"].into_iter().enumerate() {
+        let body = json!({"device_model_id": models[n % 2]["id"], "name": format!("Sensor {name}")});
+        server.post("/api/devices", &body).await.expect(201);
+    }
+    // Equal values in every order.
+    server.execute("UPDATE devices SET created_at = id / 3, updated_at = id % 3");
+    let ids = |page: &Value| -> Vec<i64> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["id"].as_i64().unwrap()).collect()
+    };
+    for sort in ["id", "key", "name", "device_model_id", "created_at", "updated_at"] {
+        for filter in [String::new(), format!("&device_model_id={}", models[0]["id"])] {
+            let mut in_this_direction = Vec::new();
+            for direction in ["", "-"] {
+                let mut whole = Vec::new();
+                for search in ["", "&q=SENSOR", "&q=sensor a"] {
+                    let query = format!("sort={direction}{sort}{filter}{search}");
+                    let all = ids(&server.get(&format!("/api/devices?{query}")).await.expect(200));
+                    let (mut paged, mut cursor) = (Vec::new(), String::new());
+                    loop {
+                        let path = format!("/api/devices?{query}&limit=2{cursor}");
+                        let page = server.get(&path).await.expect(200);
+                        paged.extend(ids(&page));
+                        let Some(next) = page["next_cursor"].as_str() else { break };
+                        cursor = format!("&cursor={next}");
+                    }
+                    assert_eq!(paged, all, "{query}");
+                    whole.push(all);
+                }
+                assert_eq!(whole[0], whole[1], "{sort}{filter}");
+                let of_a: Vec<i64> = whole[0].iter().copied().filter(|id| [2, 4, 7].contains(id)).collect();
+                assert_eq!(whole[2], of_a, "{sort}{filter}");
+                in_this_direction.push(whole.swap_remove(0));
+            }
+            in_this_direction[1].reverse();
+            assert_eq!(in_this_direction[0], in_this_direction[1], "{sort}{filter}");
+            assert_eq!(in_this_direction[0].len(), if filter.is_empty() { 7 } else { 4 });
+        }
+    }
+    server.stop().await;
+}
