@@ -518,6 +518,7 @@ export const de: Texts = {
     pageOrder: (sequence: number) => `Sequenz ${sequence}`,
     pageVersion: (version: number) => (version === 0xfe ? 'V2' : version === 0xff ? 'V1' : `Version ${version}`),
     pageChanged: 'geändert',
+    toChanges: (name: string) => `${name} ist geändert: zur Liste der Änderungen`,
     pageStates: {
       uninitialized: 'frei',
       active: 'aktiv',

@@ -520,6 +520,7 @@ export const en = {
     pageOrder: (sequence: number) => `sequence ${sequence}`,
     pageVersion: (version: number) => (version === 0xfe ? 'V2' : version === 0xff ? 'V1' : `version ${version}`),
     pageChanged: 'changed',
+    toChanges: (name: string) => `${name} is changed: go to the list of changes`,
     pageStates: {
       uninitialized: 'free',
       active: 'active',
