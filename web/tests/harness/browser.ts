@@ -10,7 +10,7 @@ import { Watch } from './watch.ts';
 
 export { expect } from 'vitest';
 
-const FLAGS = [
+export const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

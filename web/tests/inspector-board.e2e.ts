@@ -1,0 +1,66 @@
+// The inspector and a board on the cable: read, changed, written back, and read by the real esptool.
+import { NVS } from './harness/board.ts';
+import { expect, test } from './harness/desk.ts';
+import { flashOf, nvsCommand, usedNvs, valuesOf } from './harness/flash.ts';
+import { everything, row } from './harness/inspect.ts';
+
+const CSV = 'key,type,encoding,value\napp,namespace,,\nboots,data,u16,7\n';
+
+test('a board is read, and only what is changed is written back', async ({ plug, sit }) => {
+  const before = usedNvs('vibxdl4f');
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const { page, visit } = await sit(board, { signedIn: false });
+  await visit('/inspector');
+  await page.getByRole('button', { name: 'Read a board' }).click();
+  await page.getByRole('heading', { name: 'Pages and entries' }).waitFor({ timeout: 30_000 });
+  await expect.poll(() => page.getByText(board.mac).count()).toBeGreaterThan(0);
+  expect(await everything(page)).not.toContain('SECRET');
+  const read = await board.report();
+  expect([read.erased, read.written]).toEqual([[], 0]);
+
+  await row(page, 'app/boots').getByRole('button', { name: 'Edit app/boots' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Value').fill('7');
+  await dialog.getByRole('button', { name: 'Add to the list of changes' }).click();
+  await page.getByRole('button', { name: 'Write to the board' }).click();
+  await dialog.getByRole('button', { name: /^Write/ }).click({ timeout: 30_000 });
+  await dialog.getByRole('button', { name: 'Close' }).last().click({ timeout: 30_000 });
+
+  const files = { 'nvs.bin': before, 'changes.csv': CSV };
+  const expected = nvsCommand(files, ['patch', 'nvs.bin', 'changes.csv', 'out.bin'], 'out.bin');
+  const after = await board.readByEsptool();
+  expect(after.equals(expected)).toBe(true);
+  expect(valuesOf(after).get('nvs.net80211/sta.apsw')).toBe('SECRET-of-the-wifi');
+  expect((await board.report()).erased).toEqual([NVS.offset / 4096]);
+  // The list is done, and what is shown is what the board has now.
+  await expect.poll(() => page.getByRole('region', { name: 'Changes' }).count()).toBe(0);
+  await row(page, 'app/boots').getByRole('button', { name: 'Reveal' }).click();
+  await expect.poll(() => row(page, 'app/boots').locator('pre').textContent()).toBe('7');
+});
+
+test('why a board cannot be read is said in words, and it can be read again', async ({ plug, sit }) => {
+  const board = await plug({ flash: new Uint8Array(0x20000).fill(0xff) });
+  const { page, visit } = await sit(board, { signedIn: false });
+  await visit('/inspector');
+  await page.getByRole('button', { name: 'Read a board' }).click();
+  await page.getByRole('alert').waitFor({ timeout: 30_000 });
+  expect(await page.getByRole('alert').textContent()).toMatch(/table|erased/i);
+  await board.setFlash(flashOf({ nvs: usedNvs() }));
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('heading', { name: 'Pages and entries' }).waitFor({ timeout: 30_000 });
+});
+
+test('no port is chosen, or there are none to choose', async ({ open, plug, sit }) => {
+  const board = await plug({ flash: flashOf({}) });
+  board.fails = { choose: 'NotFoundError' };
+  const { page, visit } = await sit(board, { signedIn: false });
+  await visit('/inspector');
+  await page.getByRole('button', { name: 'Read a board' }).click();
+  await page.getByRole('alert').waitFor();
+
+  const without = await open({ signedIn: false });
+  await without.page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'serial'));
+  await without.visit('/inspector');
+  await expect.poll(() => without.page.getByText('This browser has no Web Serial').count()).toBe(1);
+  expect(await without.page.getByRole('button', { name: 'Read a board' }).count()).toBe(0);
+});

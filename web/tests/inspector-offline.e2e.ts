@@ -1,0 +1,139 @@
+// The inspector as a folder of files: opened from a disk, and from any host, with no network.
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { violations } from './harness/axe.ts';
+import { FLAGS } from './harness/browser.ts';
+import { nvsCommand } from './harness/flash.ts';
+import { download, everything, inspect, openFile, referenceImage, row, USED } from './harness/inspect.ts';
+import { CHROMIUM } from './harness/parts.ts';
+
+const folder = process.env['FLEETMINT_INSPECTOR_FOLDER'] ?? resolve(import.meta.dirname, '../dist-inspector');
+const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
+
+let browser: Browser;
+let host: { url: string; stop: () => void };
+
+beforeAll(async () => {
+  browser = await chromium.launch({ executablePath: CHROMIUM!, args: FLAGS });
+  const server = createServer((incoming, outgoing) => {
+    const path = new URL(incoming.url ?? '/', 'http://host').pathname.replace('/below/a/path/', '') || 'index.html';
+    readFile(resolve(folder, path)).then(
+      (file) => outgoing.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'image/svg+xml' }).end(file),
+      () => outgoing.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  host = { url: `http://127.0.0.1:${port}/below/a/path/`, stop: () => server.close() };
+});
+
+afterAll(async () => {
+  host.stop();
+  await browser.close();
+});
+
+interface Opened {
+  page: Page;
+  requests: string[];
+  complaints: string[];
+  close: () => Promise<void>;
+}
+
+async function open(address: string, options: BrowserContextOptions = {}): Promise<Opened> {
+  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  context.setDefaultTimeout(10_000);
+  const page = await context.newPage();
+  const requests: string[] = [];
+  const complaints: string[] = [];
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('console', (message) => complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(address);
+  await page.locator('h1').waitFor();
+  return { page, requests, complaints, close: () => context.close() };
+}
+
+const fromDisk = (): string => pathToFileURL(resolve(folder, 'index.html')).href;
+
+test.each([
+  ['a disk', fromDisk],
+  ['a host', () => host.url],
+])('from %s it inspects, changes and saves an image', async (_, address) => {
+  const { page, requests, complaints, close } = await open(address());
+  await page.getByRole('button', { name: 'Open a file' }).waitFor();
+  // Nothing is fetched any more: neither the module nor a part of the page.
+  await page.context().setOffline(true);
+  const loaded = requests.length;
+  await inspect(page, USED);
+  await expect.poll(() => page.getByText('30 values in 4 namespaces').count()).toBe(1);
+  const url = 'https://api.example.com/v1';
+  expect(await everything(page)).not.toContain(url);
+  await row(page, 'prov/base_url').getByRole('button', { name: 'Reveal' }).click();
+  await expect.poll(() => page.locator('.revealed pre').textContent()).toBe(url);
+
+  await row(page, 'app/sched').getByRole('button', { name: 'Delete app/sched' }).click();
+  const saved = await download(page, page.getByRole('button', { name: 'Download the changed file' }));
+  const csv = 'key,type,encoding,value\napp,namespace,,\nsched,delete,,\n';
+  const files = { 'nvs.bin': referenceImage(USED), 'changes.csv': csv };
+  const expected = nvsCommand(files, ['patch', 'nvs.bin', 'changes.csv', 'out.bin'], 'out.bin');
+  expect(saved.content.equals(expected)).toBe(true);
+  expect(requests.slice(loaded).filter((request) => !request.startsWith('blob:'))).toEqual([]);
+  expect(complaints).toEqual([]);
+  await close();
+});
+
+test('from a disk it opens an encrypted image, and breaks no rule of accessibility', async () => {
+  const { page, complaints, close } = await open(fromDisk());
+  await openFile(page, 'golden/enc_strings.bin');
+  await openFile(page, 'golden/keyfile-a.bin', 'Open a key file');
+  await page.getByRole('heading', { name: 'Pages and entries' }).waitFor();
+  expect(complaints).toEqual([]);
+  // axe itself tries to read the style sheet, which the policy refuses.
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Close the file' }).click();
+  expect(await violations(page)).toEqual([]);
+  await close();
+});
+
+test('it speaks German too, and keeps the choice', async () => {
+  const { page, close } = await open(fromDisk(), { locale: 'de-DE' });
+  await page.getByRole('heading', { name: 'NVS-Inspektor' }).waitFor();
+  await page.getByLabel('Sprache').selectOption('English');
+  await page.getByRole('heading', { name: 'NVS inspector' }).waitFor();
+  await close();
+});
+
+test('from a disk it can ask for a serial port where the browser has them', async () => {
+  const { page, close } = await open(fromDisk());
+  expect(await page.evaluate(() => isSecureContext && 'serial' in navigator)).toBe(true);
+  await page.getByRole('button', { name: 'Read a board' }).waitFor();
+  await close();
+});
+
+test('its policy lets nothing in', async () => {
+  const { page, close } = await open(fromDisk());
+  const outcome = await page.evaluate(async () => {
+    const blocked: string[] = [];
+    document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => blocked.push(effectiveDirective));
+    await fetch('http://127.0.0.1:9/').catch(() => undefined);
+    const image = new Image();
+    image.src = 'data:image/gif;base64,R0lGODlhAQABAAAAACw=';
+    const script = document.createElement('script');
+    try {
+      script.textContent = 'globalThis.ran = true';
+      document.body.append(script);
+    } catch {
+      // Trusted types refuse the text.
+    }
+    await new Promise((later) => setTimeout(later, 200));
+    return { blocked, ran: 'ran' in globalThis };
+  });
+  expect(outcome.blocked).toEqual(expect.arrayContaining(['connect-src', 'img-src']));
+  expect(outcome.ran).toBe(false);
+  await close();
+});
