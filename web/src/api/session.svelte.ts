@@ -6,7 +6,8 @@ import { OURS, reach } from './reach.ts';
 
 export type Person = components['schemas']['Session'];
 
-export type SessionState = 'unknown' | 'signed-out' | 'signed-in' | 'expired';
+/** `unreachable`: the server did not say who is signed in. */
+export type SessionState = 'unknown' | 'unreachable' | 'signed-out' | 'signed-in' | 'expired';
 
 /** A call was given up because nobody signed in again. */
 export class SignedOut extends Error {
@@ -15,6 +16,7 @@ export class SignedOut extends Error {
 
 let state = $state.raw<SessionState>('unknown');
 let person = $state.raw<Person>();
+let failure = $state.raw<unknown>();
 let waiting: { resolve: () => void; reject: (reason: SignedOut) => void }[] = [];
 
 async function call(method: 'GET' | 'POST' | 'DELETE', body?: object): Promise<Response> {
@@ -27,6 +29,11 @@ async function call(method: 'GET' | 'POST' | 'DELETE', body?: object): Promise<R
   const response = await reach(new Request(new URL(link('/api/session'), location.origin), init));
   if (!response.ok) throw ApiError.of(response, await response.json().catch(() => undefined));
   return response;
+}
+
+async function who(): Promise<void> {
+  person = (await (await call('GET')).json()) as Person;
+  state = 'signed-in';
 }
 
 function settle(reason?: SignedOut): void {
@@ -46,21 +53,25 @@ export const session = {
     return person;
   },
 
+  /** Why the server did not say who is signed in. */
+  get failure(): unknown {
+    return failure;
+  },
+
   /** Asks the server who is signed in. */
   async look(): Promise<void> {
     try {
-      person = (await (await call('GET')).json()) as Person;
-      state = 'signed-in';
+      await who();
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 401)) throw error;
       person = undefined;
-      state = 'signed-out';
+      failure = error;
+      state = error instanceof ApiError && error.status === 401 ? 'signed-out' : 'unreachable';
     }
   },
 
   async signIn(token: string): Promise<void> {
     await call('POST', { token });
-    await session.look();
+    await who();
     settle();
   },
 
