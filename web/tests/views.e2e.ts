@@ -84,16 +84,19 @@ test('dialogs fit on a narrow screen', async ({ open, fleet }) => {
   }
 });
 
-test('nothing jumps while the answers of a slow server come', async ({ open, fleet }) => {
-  const { page, visit } = await open();
-  await watchShifts(page);
-  await slowDown(page, 300);
-  const found = await inEachView(visit, fleet, async () => {
-    await page.waitForLoadState('networkidle');
-    return shifts(page);
-  });
-  expect(found).toEqual({});
-});
+test.for([1280, 360])(
+  'nothing jumps while the answers of a slow server come, at a width of %i',
+  async (width, { open, fleet }) => {
+    const { page, visit } = await open({ viewport: { width, height: 800 } });
+    await watchShifts(page);
+    await slowDown(page, 300);
+    const found = await inEachView(visit, fleet, async () => {
+      await page.waitForLoadState('networkidle');
+      return shifts(page);
+    });
+    expect(found).toEqual({});
+  },
+);
 
 test('in German nothing of the English texts is left', async ({ open, fleet }) => {
   const { page, visit } = await open({ locale: 'de-DE' });
