@@ -356,11 +356,16 @@ impl From<Error> for Problem {
                 let sentences = others.iter().map(|other| other.sentence(device_id));
                 let errors = sentences.map(|detail| Violation::new("/mac", detail)).collect();
                 let detail = super::said_of(&device_id, &others);
+                let carries = others.iter().map(|other| {
+                    serde_json::json!({"mac": other.mac, "device_id": other.device_id, "device_key": other.device_key})
+                });
+                let carries: Vec<_> = carries.collect();
                 Self::new(
                     ANOTHER_BOARD,
                     format!("Nothing may be written: {detail}. With `replace_board` the new flash replaces this."),
                 )
                 .with_errors(errors)
+                .with_member("carries", carries)
             }
             Error::Ended => Self::new(
                 FLASH_ENDED,

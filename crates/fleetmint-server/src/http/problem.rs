@@ -109,6 +109,8 @@ pub struct Problem {
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<String>,
     client_id: Option<Box<str>>,
+    /// Members that only problems of this kind have (RFC 9457 §3.2).
+    members: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The body of every error (RFC 9457), except at `/oauth2/token`.
@@ -130,6 +132,9 @@ pub(crate) struct Body<'a> {
     errors: &'a [Violation],
     /// Whether the same call may succeed later without any change.
     retryable: bool,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    members: &'a serde_json::Map<String, serde_json::Value>,
 }
 
 /// The cause of a 5xx: an extension of the answer that goes to the log only.
@@ -149,6 +154,7 @@ impl Problem {
             headers: Vec::new(),
             cause: None,
             client_id: None,
+            members: serde_json::Map::new(),
         }
     }
 
@@ -210,6 +216,13 @@ impl Problem {
         self
     }
 
+    /// A member that only problems of this kind have.
+    #[must_use]
+    pub(crate) fn with_member(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// When to try again, in seconds.
     #[must_use]
     pub(crate) fn with_retry_after(self, seconds: u64) -> Self {
@@ -242,6 +255,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             errors: &self.errors,
             retryable: self.kind.is_retryable(),
+            members: &self.members,
         };
         let mut response = match serde_json::to_vec(&body) {
             Ok(json) => (status, json).into_response(),

@@ -259,6 +259,9 @@ async fn a_device_is_on_one_board_and_a_board_carries_one_device() {
 
     let refused = begin(&server, &one, &flash_onto(OTHER_MAC)).await;
     assert_eq!(refused.problem(), problem(409, "another-board", &["/mac", "/mac"]));
+    let carries = refused.json()["carries"].clone();
+    assert_eq!(carries.as_array().unwrap().len(), 2, "{carries}");
+    assert!(carries[0]["mac"].is_string() && carries[0]["device_id"].is_i64() && carries[0]["device_key"].is_string());
     let (key, other) = (one["key"].as_str().unwrap(), two["key"].as_str().unwrap());
     let said = [
         format!("the device {key} (id {}) is on the board {MAC}", one["id"]),

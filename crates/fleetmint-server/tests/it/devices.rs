@@ -393,7 +393,9 @@ async fn pages_of_each_order_and_search_hold_what_the_whole_list_holds() {
                         let path = format!("/api/devices?{query}&limit=2{cursor}");
                         let page = server.get(&path).await.expect(200);
                         paged.extend(ids(&page));
-                        let Some(next) = page["next_cursor"].as_str() else { break };
+                        let Some(next) = page["next_cursor"].as_str() else {
+                            break;
+                        };
                         cursor = format!("&cursor={next}");
                     }
                     assert_eq!(paged, all, "{query}");
