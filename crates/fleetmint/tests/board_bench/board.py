@@ -26,6 +26,7 @@ input; the program ends with its standard input, after a last report. The lines 
     cut-at-answer N           carry out command N, and cut the cable before its answer
     cut-after-written N       cut the cable once N more bytes are written to the flash
     babble-at NAME            answer each command NAME with frames that answer another one, until the program closes the port
+    stick                     from now on one bit of each byte stays set: the flash is worn out
     unplug                    cut the cable now
     replug                    a new pseudo-terminal, behind the same link; no further cut
     boot                      hold BOOT and press RESET (with --stdio)
@@ -104,6 +105,7 @@ class NorFlash(server.FlashImage):
         os.close(file)
         self.delays = delays
         self.cut_after = None
+        self.stuck = 0
         self.region = (0, 0)
         self.clear()
 
@@ -137,7 +139,7 @@ class NorFlash(server.FlashImage):
                 return
             if byte & ~self.data[position]:
                 self.violations += 1
-            self.data[position] &= byte
+            self.data[position] &= byte | self.stuck
             self.written += 1
 
     def _begin(self, payload):
@@ -607,6 +609,8 @@ class Board:
                 self.flash.cut_after = int(number)
             case ["babble-at", name]:
                 self.babble_at = name
+            case ["stick"]:
+                self.flash.stuck = 0x01
             case ["unplug"]:
                 self.unplugged.set()
             case ["replug"]:
