@@ -1,4 +1,5 @@
 // A simulated board whose cable ends in a page: crates/fleetmint/tests/board_bench/board.py, which says what it does.
+import { randomBytes } from 'node:crypto';
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -73,7 +74,11 @@ export class Board {
   static async start({ chip = 'esp32c3', flash, with: more = [], usbJtag = false }: BoardOptions = {}): Promise<Board> {
     const folder = await mkdtemp(join(tmpdir(), 'fleetmint-board-'));
     await writeFile(join(folder, 'flash.bin'), flash ?? new Uint8Array());
-    const parameters = [BENCH, '--stdio', '--chip', chip, '--flash', join(folder, 'flash.bin'), ...more];
+    // Each board is another one for the server that a test file shares.
+    const mac = ['24', '0a', 'c4', ...Array.from(randomBytes(3), (byte) => byte.toString(16).padStart(2, '0'))].join(
+      ':',
+    );
+    const parameters = [BENCH, '--stdio', '--chip', chip, '--flash', join(folder, 'flash.bin'), '--mac', mac, ...more];
     const child = spawn(PYTHON, usbJtag ? [...parameters, '--usb-jtag'] : parameters);
     const board = new Board(child, folder, chip, usbJtag);
     const ready = (await board.#next()) as { mac: string; esptool_port: number };
