@@ -150,7 +150,8 @@ fn the_list_of_problems_is_the_committed_one() {
          `type` never changes its meaning. `errors` names each wrong value: `pointer` is a JSON pointer into \
          the body, or `/` and the name of a query parameter. A member that is missing, unknown or of another \
          JSON type is reported alone; once all members can be read, all wrong values are listed, at most 32, \
-         and `detail` says how many more there are. A name of more than 256 characters is cut. `retryable` \
+         and `detail` says how many more there are. A name of more than 256 characters is cut. A problem may have members \
+         of its own, such as `carries` of `another-board`. `retryable` \
          says whether the same call may succeed later without anybody changing anything; a 429 or 503 of that \
          kind says when, in the header `Retry-After`. The header `X-Request-Id` is the `id` of the answer's \
          line in the [log](deployment.md#log); a GET that succeeds has a line at the level `debug` only.\n\n\
