@@ -1,8 +1,11 @@
 // The inspector as a folder of files: opened from a disk, and from any host, with no network.
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { extname, resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,15 +13,20 @@ import { violations } from './harness/axe.ts';
 import { FLAGS } from './harness/browser.ts';
 import { nvsCommand } from './harness/flash.ts';
 import { download, everything, inspect, openFile, referenceImage, row, USED } from './harness/inspect.ts';
-import { CHROMIUM } from './harness/parts.ts';
+import { CHROMIUM, PROGRAM } from './harness/parts.ts';
 
-const folder = process.env['FLEETMINT_INSPECTOR_FOLDER'] ?? resolve(import.meta.dirname, '../dist-inspector');
+const temporary = mkdtempSync(join(tmpdir(), 'fleetmint-inspector-'));
+const folder = join(temporary, 'inspector');
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
 
 let browser: Browser;
 let host: { url: string; stop: () => void };
 
 beforeAll(async () => {
+  // As with the page itself: what is built, or what the program has of it.
+  if (process.env['FLEETMINT_TEST_PAGE'] === 'dist') {
+    cpSync(resolve(import.meta.dirname, '../dist-inspector'), folder, { recursive: true });
+  } else execFileSync(PROGRAM, ['page', 'export', folder]);
   browser = await chromium.launch({ executablePath: CHROMIUM!, args: FLAGS });
   const server = createServer((incoming, outgoing) => {
     const path = new URL(incoming.url ?? '/', 'http://host').pathname.replace('/below/a/path/', '') || 'index.html';
@@ -35,6 +43,7 @@ beforeAll(async () => {
 afterAll(async () => {
   host.stop();
   await browser.close();
+  rmSync(temporary, { recursive: true });
 });
 
 interface Opened {

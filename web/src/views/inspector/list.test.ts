@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../nvs/index.ts';
-import { select, type View } from './list.ts';
+import { namesOf, select, type View } from './list.ts';
 import { bytes, visible } from './names.ts';
 
 const entry = (index: number, namespace: string, key: string, more: Partial<Entry> = {}): Entry => ({
@@ -36,6 +36,14 @@ describe('the table of values', () => {
     expect(indexes({ search: 'app u32' })).toEqual([1]);
     expect(indexes({ search: 'app/ca' })).toEqual([2]);
     expect(indexes({ search: 'nothing' })).toEqual([]);
+  });
+
+  it('has a name for each value that another order does not change', () => {
+    const twice = [...entries, entry(4, 'app', 'boots', { type: 'u16', repeat: true })];
+    const names = namesOf(twice);
+    expect(new Set(names).size).toBe(twice.length);
+    const [first, ...others] = twice;
+    expect(namesOf([...others, first!])).toEqual([...names.slice(1), names[0]]);
   });
 
   it('is filtered by namespace', () => {

@@ -46,3 +46,14 @@ function byName(a: Entry, b: Entry): number {
 function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
+
+/** A name for each value that stays its own when the partition changes: an index does not. In the order of the entries. */
+export function namesOf(entries: readonly Entry[]): string[] {
+  const seen = new Map<string, number>();
+  return entries.map((entry) => {
+    const name = `${entry.ns_index} ${namespaceOf(entry)} ${keyOf(entry)} ${entry.type}`;
+    const before = seen.get(name) ?? 0;
+    seen.set(name, before + 1);
+    return `${name} ${before}`;
+  });
+}
