@@ -6,5 +6,11 @@ import './theme.css';
 const target = document.getElementById('page');
 if (target === null) throw new Error('index.html has no element #page');
 
-await loadLanguage(preferredLanguage());
-mount(App, { target });
+try {
+  await loadLanguage(preferredLanguage());
+  mount(App, { target });
+} catch (error) {
+  // No text could be loaded, so this one is here.
+  target.textContent = 'Fleetmint could not be loaded. Load the page again. · Fleetmint konnte nicht geladen werden.';
+  throw error;
+}

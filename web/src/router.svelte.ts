@@ -38,7 +38,33 @@ function changed(): void {
   if (address.path !== before) navigations += 1;
 }
 
-globalThis.addEventListener('popstate', changed);
+globalThis.addEventListener('popstate', () => {
+  changed();
+  restoreScroll();
+});
+
+/** How long a view may take until it is as long again as when it was left. */
+const PATIENCE = 3_000;
+
+/** Goes back to where one was on a view, once it has loaded that far; or not at all if somebody scrolls meanwhile. */
+function restoreScroll(): void {
+  const state: unknown = history.state;
+  const wanted = typeof state === 'object' && state !== null && 'scroll' in state ? Number(state.scroll) : 0;
+  if (!(wanted > 0)) return;
+  const began = performance.now();
+  const stop = new AbortController();
+  for (const input of ['wheel', 'touchmove', 'keydown', 'pointerdown']) {
+    globalThis.addEventListener(input, () => stop.abort(), { signal: stop.signal, passive: true });
+  }
+  const attempt = (): void => {
+    if (stop.signal.aborted) return;
+    const longEnough = document.documentElement.scrollHeight - globalThis.innerHeight >= wanted;
+    if (longEnough) globalThis.scrollTo(0, wanted);
+    if (longEnough || performance.now() - began > PATIENCE) stop.abort();
+    else requestAnimationFrame(attempt);
+  };
+  requestAnimationFrame(attempt);
+}
 
 export const router = {
   get route(): Route {
@@ -68,6 +94,8 @@ export const router = {
 export function navigate(to: string, options: NavigateOptions = {}): void {
   if (to === router.here) return;
   const samePath = to.split('?')[0] === address.path;
+  const left: unknown = history.state;
+  history.replaceState({ ...(typeof left === 'object' ? left : {}), scroll: globalThis.scrollY }, '');
   const state = { cursors: options.cursors ?? [] };
   if (options.replace === true) history.replaceState(state, '', link(to));
   else history.pushState(state, '', link(to));

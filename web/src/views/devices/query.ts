@@ -14,8 +14,12 @@ const sorts: ReadonlySet<string> = new Set<Sort>([
   '-key',
   'name',
   '-name',
+  'device_model_id',
+  '-device_model_id',
   'created_at',
   '-created_at',
+  'updated_at',
+  '-updated_at',
 ]);
 
 function isSort(text: string): text is Sort {
@@ -27,8 +31,11 @@ export function sortOf(query: URLSearchParams): Sort {
   return isSort(sort) ? sort : DEFAULT_SORT;
 }
 
+/** What the table can be sorted by. */
+export type Column = 'name' | 'key' | 'device_model_id' | 'created_at';
+
 /** The other direction of the column that the table is sorted by, else the column's own first one. */
-export function nextSort(current: Sort, column: 'name' | 'key' | 'created_at'): Sort {
+export function nextSort(current: Sort, column: Column): Sort {
   if (current === column) return `-${column}`;
   if (current === `-${column}`) return column;
   return column === 'created_at' ? '-created_at' : column;
