@@ -1,7 +1,8 @@
 // A session's cookie as browsers store and send it: out of reach of scripts, of other sites, and of other services on the same host.
 import type { Cookie, Page } from 'playwright-core';
 import { afterEach, describe } from 'vitest';
-import { expect, launch, test as base } from './harness/browser.ts';
+import { expect, test as base } from './harness/browser.ts';
+import { launch } from './harness/chromium.ts';
 import { HAS_NGINX, Nginx, freePort } from './harness/nginx.ts';
 import { Server } from './harness/server.ts';
 import { BLANK, ForeignPage, Wire } from './harness/wire.ts';

@@ -3,7 +3,8 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { describe, test as base } from 'vitest';
 import { ASKED, LEAVING, POSTS, READS, type Target } from './harness/attacks.ts';
-import { expect, launch } from './harness/browser.ts';
+import { expect } from './harness/browser.ts';
+import { launch } from './harness/chromium.ts';
 import { Server } from './harness/server.ts';
 import { BLANK, ForeignPage, Wire, type Arrived } from './harness/wire.ts';
 

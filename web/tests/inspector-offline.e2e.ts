@@ -7,13 +7,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { violations } from './harness/axe.ts';
-import { FLAGS } from './harness/browser.ts';
+import { launch } from './harness/chromium.ts';
 import { nvsCommand } from './harness/flash.ts';
 import { download, everything, inspect, openFile, referenceImage, row, USED } from './harness/inspect.ts';
-import { CHROMIUM, PROGRAM } from './harness/parts.ts';
+import { PROGRAM } from './harness/parts.ts';
 
 const temporary = mkdtempSync(join(tmpdir(), 'fleetmint-inspector-'));
 const folder = join(temporary, 'inspector');
@@ -27,7 +27,7 @@ beforeAll(async () => {
   if (process.env['FLEETMINT_TEST_PAGE'] === 'dist') {
     cpSync(resolve(import.meta.dirname, '../dist-inspector'), folder, { recursive: true });
   } else execFileSync(PROGRAM, ['page', 'export', folder]);
-  browser = await chromium.launch({ executablePath: CHROMIUM!, args: FLAGS });
+  browser = await launch();
   const server = createServer((incoming, outgoing) => {
     const path = new URL(incoming.url ?? '/', 'http://host').pathname.replace('/below/a/path/', '') || 'index.html';
     readFile(resolve(folder, path)).then(

@@ -1,24 +1,14 @@
 // Chromium, driven from Node: one browser for a test file, a new context for each test.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { test as base } from 'vitest';
 import { createFleet, type Fleet } from './fleet.ts';
-import { CHROMIUM } from './parts.ts';
+import { launch } from './chromium.ts';
 import { Server } from './server.ts';
 import { Watch } from './watch.ts';
 
 export { expect } from 'vitest';
-
-export const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 export interface OpenOptions extends BrowserContextOptions {
   /** Signed in as the administrator before the first view; `true` unless said otherwise. */
@@ -82,11 +72,6 @@ export const test = base.extend<Fixtures & FileFixtures>({
     if (complaints.length > 0) throw new Error(`The page did what no page may do:\n${complaints.join('\n')}`);
   },
 });
-
-/** Starts Chromium. `more` are flags for it. */
-export function launch(more: readonly string[] = []): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM!, args: [...FLAGS, ...more] });
-}
 
 async function openTab(browser: Browser, options: OpenOptions & { server: Server }): Promise<Tab> {
   const { signedIn = true, server, ...contextOptions } = options;

@@ -1,7 +1,8 @@
 // A real nginx with TLS before a service: its certificate is its own, which a test's browser must accept.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { X509Certificate, createHash } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,8 @@ export class Nginx {
   private constructor(
     private readonly child: ChildProcess,
     private readonly folder: string,
+    /** The SHA-256 of its certificate's key, in base64: what Chromium knows a certificate by that it is to trust. */
+    readonly spki: string,
   ) {}
 
   /** `headers` are what it tells the service of the call. It speaks HTTP/2 as well. */
@@ -67,7 +70,11 @@ export class Nginx {
       if (attempt === 200 || child.exitCode !== null) throw new Error(`nginx does not start: ${errors}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    return new Nginx(child, folder);
+    const { publicKey } = new X509Certificate(await readFile(path('certificate.pem')));
+    const spki = createHash('sha256')
+      .update(publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('base64');
+    return new Nginx(child, folder, spki);
   }
 
   async stop(): Promise<void> {
