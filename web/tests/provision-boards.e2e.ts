@@ -192,7 +192,7 @@ const REFUSED: Refused[] = [
     what: 'a full partition',
     flash: () => {
       const rows = Array.from({ length: 5 }, (_, number) => `large${number},data,string,${'x'.repeat(3900)}\n`);
-      for (let number = 0; number < 10; number += 1) rows.push(`small${number},data,u8,1\n`);
+      for (let number = 0; number < 3; number += 1) rows.push(`small${number},data,u8,1\n`);
       const csv = `key,type,encoding,value\napp,namespace,,\n${rows.join('')}`;
       return flashOf({ nvs: nvsCommand({ 'nvs.csv': csv }, ['generate', 'nvs.csv', 'nvs.bin', '0x6000'], 'nvs.bin') });
     },

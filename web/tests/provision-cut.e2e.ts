@@ -13,7 +13,7 @@ import {
   test,
   write,
 } from './harness/desk.ts';
-import { flashOf, nvsCommand, valuesOf, wornNvs } from './harness/flash.ts';
+import { ROWS, flashOf, nvsCommand, tableOf, valuesOf, wornNvs } from './harness/flash.ts';
 
 const FULL = process.env['FLEETMINT_TEST_FULL'] !== undefined;
 
@@ -269,4 +269,85 @@ test('nothing was written when the cable is pulled before', async ({ server, plu
   expect(await board.report()).toMatchObject({ erased: [], written: 0 });
   const { items } = await server.call<{ items: unknown[] }>('GET', `/api/devices/${device.id}/flashes`);
   expect(items).toEqual([]);
+});
+
+test('a backup that cannot be opened, or whose partition has moved, is only given up on demand', async ({
+  server,
+  plug,
+  sit,
+}) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  await board.tell('cut-after-written 100');
+  await agree(desk);
+  await cutOff(desk);
+  const torn = await board.nvs();
+  await board.replug();
+
+  // Another server of the same address: its key is another one.
+  await desk.page.route('**/api/session/backup-key', (route) =>
+    route.fulfill({ json: { key: Buffer.alloc(32, 7).toString('base64') } }),
+  );
+  await desk.page.reload();
+  await openProvision(desk, device);
+  await connect(desk);
+  await desk.dialog.getByRole('heading', { name: 'its backup cannot be opened' }).waitFor();
+  expect(await desk.dialog.getByRole('button', { name: 'Delete the backup' }).isDisabled()).toBe(true);
+  await desk.dialog.getByRole('button', { name: 'Cancel' }).click();
+  await says(desk, 'The board was not reset, because another write to it is not complete');
+  await desk.page.unroute('**/api/session/backup-key');
+
+  const rows = ROWS.map((row) => (row.name === 'nvs' ? { ...row, size: 0x5000 } : row));
+  await board.setFlash(tableOf(rows), 0x8000);
+  await desk.page.reload();
+  await openProvision(desk, device);
+  await connect(desk);
+  await desk.dialog.getByRole('heading', { name: 'the partition has another place now' }).waitFor();
+  expect(await desk.dialog.getByRole('button', { name: 'Undo' }).count()).toBe(0);
+  await board.setFlash(tableOf(ROWS), 0x8000);
+  expect((await board.nvs()).equals(torn)).toBe(true);
+
+  await desk.page.reload();
+  await openProvision(desk, device);
+  await connect(desk);
+  await desk.dialog.getByRole('button', { name: 'Undo the write that was cut off' }).click();
+  await done(desk);
+  expect((await board.readByEsptool()).equals(before)).toBe(true);
+});
+
+test('without a backup nothing is written', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const board = await plug({ flash: flashOf({ nvs: wornNvs() }) });
+  const desk = await sit(board);
+  await desk.page.addInitScript(() => {
+    // As with a full disk.
+    IDBObjectStore.prototype.put = () => {
+      throw new DOMException('simulated', 'QuotaExceededError');
+    };
+  });
+  await openProvision(desk, device);
+  await agree(desk);
+  await desk.dialog.getByRole('heading', { name: 'The backup cannot be stored in this browser' }).waitFor();
+  expect(await board.report()).toMatchObject({ erased: [], written: 0, boots: 1 });
+  const { items } = await server.call<{ items: unknown[] }>('GET', `/api/devices/${device.id}/flashes`);
+  expect(items).toMatchObject([{ outcome: 'failed', sectors: 0 }]);
+});
+
+test('a server that does not answer at the end changes nothing on the board', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  desk.watch.expect(/status of 503/);
+  await openProvision(desk, device);
+  await desk.page.route('**/flashes/*', (route) => route.fulfill({ status: 503, body: '' }));
+  await agree(desk);
+  await done(desk);
+  await says(desk, 'The server does not know the outcome');
+  expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
+  expect((await board.report()).boots).toBe(1);
+  expect(await stored(desk.page)).not.toContain(board.mac);
 });

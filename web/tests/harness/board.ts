@@ -91,6 +91,14 @@ export class Board {
   async attach(context: BrowserContext): Promise<void> {
     await context.exposeBinding('__board', ({ page }, call: SerialCall, data: string) => this.#call(page, call, data));
     await context.exposeBinding('__boardRead', ({ page }) => this.#read(page));
+    const watch = (page: Page): void => {
+      page.on('framenavigated', (frame) => {
+        // A document that is left closes its port.
+        if (frame === page.mainFrame() && this.#owner === page) this.#owner = this.#reader = undefined;
+      });
+    };
+    context.pages().forEach(watch);
+    context.on('page', watch);
     const bridge = { usbVendorId: 0x10c4, usbProductId: 0xea60 };
     await context.addInitScript(installSerial, this.#usbJtag ? { usbVendorId: 0x303a, usbProductId: 0x1001 } : bridge);
   }
