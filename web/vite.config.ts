@@ -5,6 +5,14 @@ import { defineConfig } from 'vite';
 const server = process.env['FLEETMINT_URL'] ?? 'http://127.0.0.1:8080';
 const proxy = { target: server, changeOrigin: true, headers: { origin: server } };
 
+/** What nearly every view needs. */
+const PAGE = new RegExp(
+  '/node_modules/openapi-fetch/|/src/(api|shell|texts/(index|language|plural)|(root|router|routes)\\b)' +
+    '|/src/components/(announce|Announcements|Dialog|Field|Finding|Heading|loaded|Pager|Problem|SearchField|Skeleton|SortHeader' +
+    '|TableSkeleton|Time)\\b' +
+    '|/src/views/signin/',
+);
+
 export default defineConfig({
   plugins: [svelte()],
   // The server makes the references of index.html absolute, below the path of server.public_url.
@@ -19,5 +27,17 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     sourcemap: false,
     reportCompressedSize: false,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // What nearly every view needs is one file, not thirty: fewer requests, and it compresses better. Svelte's runtime
+          // stays apart, because it changes less often.
+          groups: [
+            { name: 'svelte', test: /node_modules\/(svelte|esm-env|clsx)\// },
+            { name: 'page', test: PAGE },
+          ],
+        },
+      },
+    },
   },
 });
