@@ -514,6 +514,8 @@ export const de: Texts = {
     picture: 'Seiten und Einträge',
     pictureHint:
       'Jedes Kästchen ist ein Eintrag zu 32 Bytes. Die Pfeiltasten bewegen, mit Strg von Wert zu Wert; Bild auf und Bild ab wechseln die Seite; Enter zeigt den Wert in der Tabelle.',
+    pagesAsTable: 'Die Seiten als Tabelle',
+    pageColumns: { page: 'Seite', offset: 'Offset', state: 'Zustand', sequence: 'Sequenz', version: 'Version' },
     pageTitle: (n: number) => `Seite ${n}`,
     pageOrder: (sequence: number) => `Sequenz ${sequence}`,
     pageVersion: (version: number) => (version === 0xfe ? 'V2' : version === 0xff ? 'V1' : `Version ${version}`),
@@ -536,7 +538,6 @@ export const de: Texts = {
     },
     looks: { free: 'frei', used: 'belegt', erased: 'gelöscht', illegal: 'unmöglicher Zustand' },
     legend: {
-      used: 'belegt, nach Namespace',
       namespace: 'definiert einen Namespace',
       erased: 'gelöscht',
       free: 'frei',
@@ -553,7 +554,7 @@ export const de: Texts = {
     showInTable: 'In der Tabelle zeigen',
     showBytes: 'Bytes zeigen',
     hideBytes: 'Bytes verbergen',
-    asStored: 'wie gespeichert, verschlüsselt',
+    asStored: 'Die Bytes sind gezeigt, wie sie gespeichert sind: verschlüsselt.',
 
     values: 'Werte',
     value: 'Wert',

@@ -516,6 +516,8 @@ export const en = {
     picture: 'Pages and entries',
     pictureHint:
       'Each square is an entry of 32 bytes. The arrow keys move, with Ctrl from value to value; Page up and Page down change the page; Enter shows the value in the table.',
+    pagesAsTable: 'The pages as a table',
+    pageColumns: { page: 'Page', offset: 'Offset', state: 'State', sequence: 'Sequence', version: 'Version' },
     pageTitle: (n: number) => `Page ${n}`,
     pageOrder: (sequence: number) => `sequence ${sequence}`,
     pageVersion: (version: number) => (version === 0xfe ? 'V2' : version === 0xff ? 'V1' : `version ${version}`),
@@ -538,7 +540,6 @@ export const en = {
     },
     looks: { free: 'free', used: 'in use', erased: 'erased', illegal: 'impossible state' },
     legend: {
-      used: 'in use, by namespace',
       namespace: 'defines a namespace',
       erased: 'erased',
       free: 'free',
@@ -555,7 +556,7 @@ export const en = {
     showInTable: 'Show in the table',
     showBytes: 'Show the bytes',
     hideBytes: 'Hide the bytes',
-    asStored: 'as stored, encrypted',
+    asStored: 'The bytes are shown as they are stored: encrypted.',
 
     // The values.
     values: 'Values',
