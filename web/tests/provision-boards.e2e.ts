@@ -66,6 +66,19 @@ test('a board on the USB of its chip', async ({ server, plug, sit }) => {
   expect((await board.report()).boots).toBe(1);
 });
 
+test('a board whose port is another one once it is reset', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = usedNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }), usbJtag: true, with: ['--reenumerates'] });
+  const desk = await sit(board);
+  await provision(desk, device);
+  expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
+  const text = await desk.dialog.textContent();
+  expect(text).toContain('its firmware starts with the new values');
+  const { items } = await server.call<{ items: unknown[] }>('GET', `/api/devices/${device.id}/flashes`);
+  expect(items).toMatchObject([{ outcome: 'written' }]);
+});
+
 test('encrypted NVS with its keys on the chip', async ({ server, plug, sit }) => {
   const device = await newDevice(server);
   const { nvs, keys } = encrypted();

@@ -86,6 +86,8 @@ export class Provisioning {
   #held: Uint8Array | undefined;
   /** Sectors that may be erased, and are not verified. */
   #begun = 0;
+  /** All is written and compared, or nothing was to be. */
+  #isVerified = false;
   /** Whether a new device may be created for a board that carries one. */
   #isAgreed = false;
 
@@ -156,7 +158,9 @@ export class Provisioning {
       await Promise.race([decided, chip.lost, aborted(this.#abort.signal)]);
     } catch (error) {
       const cancelled = isCancelled(error);
-      const unplugged = error instanceof BoardError && error.kind === 'unplugged';
+      const unplugged = isUnplugged(error);
+      // All is written: what is left to do does without the board.
+      if (unplugged && this.#isVerified) return await decided;
       const notes = unplugged || this.#begun > 0 || error instanceof Finished ? [] : await this.#reset(chip, undefined);
       if (!cancelled) throw error;
       this.#show({ step: 'cancelled', board, notes });
@@ -330,6 +334,7 @@ export class Provisioning {
     const flash = await this.#begin(board, write);
     if (flash === 'another-board') return false;
     if (changed.length === 0) {
+      this.#isVerified = true;
       const notes = await this.#report(device, flash, { outcome: 'unchanged', sectors: 0, bytes: 0, reason: null });
       if (interrupted) await this.#parts.journals.end(mac, name);
       notes.push(...(await this.#reset(chip, plan)));
@@ -364,6 +369,7 @@ export class Provisioning {
   /** All is verified: nothing that happens from here on is a write that was cut off. */
   async #verified(chip: Chip, notes: Note[], partition: string): Promise<void> {
     this.#begun = 0;
+    this.#isVerified = true;
     await this.#parts.journals.end(chip.identity.mac, partition).catch(() => notes.push('backup-left'));
   }
 
@@ -423,8 +429,9 @@ export class Provisioning {
       if (await this.#parts.journals.isLeft(board.mac)) return ['not-reset-interrupted'];
       await chip.reset();
       return [];
-    } catch {
-      return ['not-reset'];
+    } catch (error) {
+      // The port of a chip's own USB goes away with the reset.
+      return isUnplugged(error) ? [] : ['not-reset'];
     }
   }
 
@@ -500,6 +507,10 @@ function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(new Cancelled()), { once: true });
   });
+}
+
+function isUnplugged(error: unknown): boolean {
+  return error instanceof BoardError && error.kind === 'unplugged';
 }
 
 function isCancelled(error: unknown): boolean {

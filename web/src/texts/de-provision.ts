@@ -166,6 +166,8 @@ export const provision: typeof english = {
     'Das Schreiben wurde abgebrochen. Starten Sie die Firmware des Boards nicht: Verbinden Sie das Board wieder und versuchen Sie es noch einmal. Das Schreiben wird aus der Sicherung in diesem Browser abgeschlossen oder rückgängig gemacht.',
   untouched: 'Auf das Board wurde nichts geschrieben.',
   retry: 'Noch einmal versuchen',
+  newPort:
+    'Wurde es nicht abgezogen? Ein Chip an seinem eigenen USB, etwa ein ESP32-S2, hat im Download-Modus einen neuen Port: Wählen Sie ihn noch einmal, ohne Reset.',
   retryBoot: 'Noch einmal ohne Reset (BOOT gehalten)',
   detail: 'Einzelheit',
   step: {

@@ -171,6 +171,8 @@ export const provision = {
     'The write was cut off. Do not start the board’s firmware: connect the board again and try again. The write is completed, or undone, from the backup in this browser.',
   untouched: 'Nothing was written to the board.',
   retry: 'Try again',
+  newPort:
+    'Was it not unplugged? A chip on its own USB, such as an ESP32-S2, has a new port once it is in download mode: choose it again, without a reset.',
   retryBoot: 'Try again without a reset (BOOT held)',
   detail: 'Detail',
   step: {

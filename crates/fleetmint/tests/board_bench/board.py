@@ -300,6 +300,8 @@ class Wire:
             self.boots += 1
             self.frames.send(b"D", b"ESP-ROM\r\nboot:0xd (SPI_FAST_FLASH_BOOT)\r\n")
             self.running = self.is_application
+            if self.options.reenumerates:
+                self.frames.send(b"G")
 
     def signals(self, change):
         before, self.lines = self.lines, {**self.lines, **change}
@@ -656,6 +658,7 @@ def main():
     arguments.add_argument("--flash-delay", action="store_true", help="erases and writes take as long as a real flash's")
     arguments.add_argument("--stdio", action="store_true", help="frames on standard input and output, see above")
     arguments.add_argument("--usb-jtag", action="store_true", help="with --stdio: the USB of the chip itself")
+    arguments.add_argument("--reenumerates", action="store_true", help="with --stdio: the port is another one once the firmware runs")
     arguments.add_argument("--no-reset-lines", action="store_true", help="with --stdio: the lines are not connected")
     options = arguments.parse_args()
     if options.mac:
