@@ -1,7 +1,7 @@
 // Chromium, driven from Node: one browser for a test file, a new context for each test.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { test as base } from 'vitest';
 import { createFleet, type Fleet } from './fleet.ts';
 import { launch } from './chromium.ts';
@@ -113,8 +113,8 @@ const LARGEST = 150 * 1024;
  * A picture for the documents: docs/pictures/NAME.png. It is only written where FLEETMINT_PICTURES names the folder
  * (`npm run pictures`), because no two systems draw the same letters; each run checks that it could be.
  */
-export async function picture(page: Page, name: string, options: { fullPage?: boolean } = {}): Promise<void> {
-  const bytes = await page.screenshot({ animations: 'disabled', caret: 'hide', ...options });
+export async function picture(of: Page | Locator, name: string): Promise<void> {
+  const bytes = await of.screenshot({ animations: 'disabled', caret: 'hide' });
   if (bytes.length > LARGEST) throw new Error(`the picture ${name} has ${bytes.length} bytes, more than ${LARGEST}`);
   const folder = process.env['FLEETMINT_PICTURES'];
   if (folder === undefined) return;
