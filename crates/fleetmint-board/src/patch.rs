@@ -5,19 +5,24 @@
 
 mod calls;
 mod differences;
+#[cfg(feature = "changes")]
 mod rows;
 
 pub(crate) use calls::Calls;
+#[cfg(feature = "changes")]
 pub use calls::ReadFile;
 use fleetmint_nvs::RawName;
 pub use fleetmint_nvs::crypt::Keys;
 use fleetmint_nvs::entry::EntryFault;
 use fleetmint_nvs::layout::{ENTRY_COUNT, ENTRY_SIZE, PAGE_SIZE};
-use fleetmint_nvs::storage::{Metered, Mode, PatchError, Repair, RepairKind, SliceFlash, Storage};
+#[cfg(feature = "changes")]
+use fleetmint_nvs::storage::PatchError;
+use fleetmint_nvs::storage::{Metered, Mode, Repair, RepairKind, SliceFlash, Storage};
 use zeroize::Zeroizing;
 
 pub(crate) use self::differences::Reader;
 use self::differences::{Compared, NAMES_MAX};
+#[cfg(feature = "changes")]
 pub use self::rows::{Made, rows};
 use crate::flash_dump::{NotNvs, check_nvs};
 use crate::provisioning::{self, Values};
@@ -100,6 +105,7 @@ pub enum Error {
     #[error("{key} cannot be set: {cause}")]
     Set { key: String, cause: fleetmint_nvs::Error },
     /// A row of a list of changes failed.
+    #[cfg(feature = "changes")]
     #[error(transparent)]
     Row(PatchError),
 }
@@ -123,7 +129,7 @@ pub fn patch(
     mut may_go_on: impl FnMut(usize) -> bool,
 ) -> Result<Patched, Error> {
     provisioning::check_partition_size(image.len())?;
-    let calls = Calls::of_values(values.checked_all()?).map_err(Error::Open)?;
+    let calls = Calls::Device(Calls::strings(values.checked_all()?).map_err(Error::Open)?);
     let before = Zeroizing::new(image.to_vec());
     change(&before, image, keys, calls, salt, &mut may_go_on)
 }

@@ -45,7 +45,7 @@ pub fn needs_keys(partition: &[u8]) -> bool {
     plan::needs_keys(partition)
 }
 
-/// The partition as it will be, and what the plan changes. `wanted` is an image, or a list of changes.
+/// The partition as it will be with a device's provisioning image in it, and what the plan changes.
 #[expect(clippy::too_many_arguments, reason = "a call of JavaScript, which names them")]
 #[wasm_bindgen]
 pub fn plan(
@@ -54,11 +54,24 @@ pub fn plan(
     size: usize,
     partition: Vec<u8>,
     keys: &Array,
-    image: Option<Vec<u8>>,
-    changes: &JsValue,
+    image: &[u8],
     overwrite: bool,
     salt: &[u8],
 ) -> Result<Array, JsValue> {
+    let wanted = Wanted::Image(image);
+    Ok(planned((name, offset, size), partition, keys, wanted, overwrite, salt)?)
+}
+
+/// `place` is the name of the partition, its offset and its size.
+pub(crate) fn planned(
+    place: (String, usize, usize),
+    partition: Vec<u8>,
+    keys: &Array,
+    wanted: Wanted<'_>,
+    overwrite: bool,
+    salt: &[u8],
+) -> Answer<Array> {
+    let (name, offset, size) = place;
     let target = Target {
         nvs: Partition::nvs(name, offset, size),
         keys: Vec::new(),
@@ -68,19 +81,7 @@ pub fn plan(
         partition: Wiped::from(partition),
         keys: &input::keys(keys)?,
     };
-    let rows = match image {
-        None => input::changes(changes)?,
-        Some(_) => Vec::new(),
-    };
-    let wanted = match &image {
-        Some(image) => Wanted::Image(image),
-        None => Wanted::Changes {
-            rows: &rows,
-            read_file: &mut |_| Err(String::from("there are no files here: give the value itself")),
-        },
-    };
-    let options = Options { overwrite, salt };
-    let plan = plan::plan(read, wanted, &options).map_err(|refusal| Problem::from(&refusal))?;
+    let plan = plan::plan(read, wanted, &Options { overwrite, salt }).map_err(|refusal| Problem::from(&refusal))?;
     Ok(json_and_bytes(&PlanReport::from(&plan), plan.after()))
 }
 

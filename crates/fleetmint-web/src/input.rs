@@ -4,6 +4,7 @@ use fleetmint_board::answers::ProblemReport;
 use fleetmint_board::plan::PartitionKeys;
 use fleetmint_board::wiped::Wiped;
 use fleetmint_nvs::crypt::{Keys, Xts};
+#[cfg(feature = "inspector")]
 use fleetmint_nvs::csv::{self, Action, Encoding, Row, Source};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -35,6 +36,7 @@ pub(crate) fn cipher(list: &Array, partition: &[u8]) -> Answer<Option<Xts>> {
 
 /// A list of changes: the bytes of a CSV, or five texts for each call: what it does, namespace, key, encoding, value. Each
 /// call is two rows, the first of which opens its namespace.
+#[cfg(feature = "inspector")]
 pub(crate) fn changes(changes: &JsValue) -> Answer<Vec<Row>> {
     const TEXTS: u32 = 5;
     if let Some(table) = changes.dyn_ref::<Uint8Array>() {

@@ -15,6 +15,8 @@ mod answer;
 pub mod board;
 pub mod image;
 mod input;
+#[cfg(feature = "inspector")]
+pub mod inspector;
 
 use std::alloc::System;
 

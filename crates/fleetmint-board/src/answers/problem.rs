@@ -1,5 +1,6 @@
 //! Why something cannot be done with a file, a partition or a board.
 
+#[cfg(feature = "changes")]
 use fleetmint_nvs::storage::{PatchError, PatchFault};
 use serde::Serialize;
 
@@ -51,6 +52,7 @@ impl From<&Refusal> for ProblemReport {
             Refusal::Partition(Unfit::SeveralNvs { names } | Unfit::NotNvs { nvs: names, .. }) => {
                 problem.names.clone_from(names);
             }
+            #[cfg(feature = "changes")]
             Refusal::Row(error) => problem.row = Some(error.row),
             _ => {}
         }
@@ -98,6 +100,7 @@ impl From<&fleetmint_nvs::Error> for ProblemReport {
     }
 }
 
+#[cfg(feature = "changes")]
 impl From<&PatchError> for ProblemReport {
     fn from(error: &PatchError) -> Self {
         let kind = match error.cause {
@@ -114,6 +117,7 @@ impl From<&patch::Error> for ProblemReport {
     fn from(error: &patch::Error) -> Self {
         let mut problem = match error {
             patch::Error::WrongKey(cause) | patch::Error::Open(cause) => cause.into(),
+            #[cfg(feature = "changes")]
             patch::Error::Row(row) => row.into(),
             error => Self::new(kind_of_patch(error), String::new()),
         };
@@ -131,7 +135,9 @@ fn kind_of_patch(error: &patch::Error) -> &'static str {
         Error::Set { .. } => "change",
         Error::TooManyChanges => "too-many-changes",
         Error::DoesNotFit { .. } => "no-room",
-        Error::WrongKey(_) | Error::Open(_) | Error::Row(_) | Error::Stopped => "cannot-open",
+        #[cfg(feature = "changes")]
+        Error::Row(_) => "change",
+        Error::WrongKey(_) | Error::Open(_) | Error::Stopped => "cannot-open",
     }
 }
 
@@ -158,6 +164,7 @@ fn kind_of_refusal(refusal: &Refusal) -> &'static str {
         Refusal::UnknownType { .. } => "unknown-type",
         Refusal::NoRoom { .. } => "no-room",
         Refusal::Image(_) => "image",
+        #[cfg(feature = "changes")]
         Refusal::Row(_) => "change",
         Refusal::Patch(error) => kind_of_patch(error),
     }

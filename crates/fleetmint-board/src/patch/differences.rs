@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn names(&mut self, image: &[u8], readable: bool, meter: Meter<'_>) -> Result<HashSet<u64>, Error> {
         let salt = self.salt;
         let mut names = HashSet::new();
-        self.visit(image, meter, |listed| {
+        self.visit(image, meter, &mut |listed| {
             if !readable || listed.stored().is_ok() {
                 names.insert(name_hash(salt, &listed));
             }
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Vec<Row>, Error> {
         let salt = self.salt;
         let mut rows = Vec::with_capacity(image.len() / ENTRY_SIZE);
-        self.visit(image, meter, |listed| {
+        self.visit(image, meter, &mut |listed| {
             with(&listed);
             rows.push((name_hash(salt, &listed), value_hash(salt, &listed)));
         })?;
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         let salt = self.salt;
         let mut values = Vec::new();
         let (mut bytes, max) = (0, VALUES_MIN.max(image.len() / 4));
-        self.visit(image, meter, |listed| {
+        self.visit(image, meter, &mut |listed| {
             if bytes <= max && names.contains(&name_hash(salt, &listed)) {
                 bytes += size_of::<Listed>() + value_len(&listed);
                 values.push(listed.into_owned());
@@ -150,7 +150,9 @@ impl<'a> Reader<'a> {
 
     /// The values that the firmware lists, without those that its getters do not return because another value of the same
     /// name and type comes first.
-    fn visit(&mut self, image: &[u8], meter: Meter<'_>, mut with: impl FnMut(Listed<&[u8]>)) -> Result<(), Error> {
+    ///
+    /// One function, and not one for each that calls it: the page is sent the code of each.
+    fn visit(&mut self, image: &[u8], meter: Meter<'_>, with: &mut dyn FnMut(Listed<&[u8]>)) -> Result<(), Error> {
         self.copy.copy_from_slice(image);
         let flash = Metered::new(SliceFlash::new(&mut self.copy), meter);
         let cipher = self.cipher.clone();

@@ -1,6 +1,7 @@
 //! Why no plan is made. Each message names the fact and what to do.
 
 use fleetmint_nvs::RawName;
+#[cfg(feature = "changes")]
 use fleetmint_nvs::storage::{PatchError, PatchFault};
 
 use super::ImageFault;
@@ -190,6 +191,7 @@ pub enum Refusal {
     #[error("not a provisioning image: {0}")]
     Image(#[from] ImageFault),
     /// A row of the list of changes fails.
+    #[cfg(feature = "changes")]
     #[error(transparent)]
     Row(PatchError),
     /// See [`patch::Error`].
@@ -222,6 +224,7 @@ impl Refusal {
             Error::DoesNotFit { cause } => Self::NoRoom {
                 cause: cause.to_string(),
             },
+            #[cfg(feature = "changes")]
             Error::Row(row) => match &row.cause {
                 PatchFault::Call(Nvs::NotEnoughSpace { .. }) => Self::NoRoom { cause: row.to_string() },
                 _ => Self::Row(row),

@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
+#[cfg(feature = "changes")]
 use fleetmint_nvs::csv::Row;
 use fleetmint_nvs::image::{self, Decoded, DecodedValue};
 use fleetmint_nvs::{Key, RawName};
 
-use crate::patch::{Calls, ReadFile};
+use crate::patch::Calls;
+#[cfg(feature = "changes")]
+use crate::patch::ReadFile;
 use crate::provisioning::{self, NAMESPACE, Setting, Values};
 
 /// What a board's partition is to hold.
@@ -15,6 +18,7 @@ pub enum Wanted<'a> {
     /// that the image lacks is erased.
     Image(&'a [u8]),
     /// A list of changes, as for `fleetmint nvs patch`.
+    #[cfg(feature = "changes")]
     Changes {
         rows: &'a [Row],
         /// Returns the bytes of the file that a `file` row names. It may be called again for the same file.
@@ -27,6 +31,7 @@ impl std::fmt::Debug for Wanted<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Image(_) => "Image(..)",
+            #[cfg(feature = "changes")]
             Self::Changes { .. } => "Changes(..)",
         })
     }
@@ -61,6 +66,7 @@ impl Wanted<'_> {
     pub(super) fn calls(&mut self) -> Result<Calls<'_>, ImageFault> {
         match self {
             Self::Image(image) => of_image(image),
+            #[cfg(feature = "changes")]
             Self::Changes { rows, read_file } => Ok(Calls::Rows {
                 rows,
                 read_file: &mut **read_file,
@@ -91,11 +97,9 @@ fn of_image(image: &[u8]) -> Result<Calls<'_>, ImageFault> {
         }
     }
     let values = values.checked_all().map_err(ImageFault::Values)?;
-    let mut calls = Calls::of_values(values).map_err(ImageFault::NotFresh)?;
-    if let Calls::Device(strings) = &mut calls {
-        strings.extend(others);
-    }
-    Ok(calls)
+    let mut strings = Calls::strings(values).map_err(ImageFault::NotFresh)?;
+    strings.extend(others);
+    Ok(Calls::Device(strings))
 }
 
 fn text<'a>(decoded: Decoded<'a>) -> Result<(RawName, &'a str), ImageFault> {

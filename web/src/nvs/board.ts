@@ -1,0 +1,8 @@
+/** The module that provisioning needs. */
+import init, * as wasm from './generated/board/fleetmint_web.js';
+import { boardCalls, type Nvs } from './calls.ts';
+
+export async function start(source: BufferSource | undefined): Promise<Nvs> {
+  await init({ module_or_path: source ?? fetch((await import('./board-url.ts')).default) });
+  return boardCalls(wasm);
+}

@@ -1,6 +1,0 @@
-import url from './generated/fleetmint_web_bg.wasm?url';
-
-/** The module's bytes, from where the page came from. */
-export function module(): Promise<Response> {
-  return fetch(url);
-}
