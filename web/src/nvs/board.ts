@@ -3,6 +3,6 @@ import init, * as wasm from './generated/board/fleetmint_web.js';
 import { boardCalls, type Nvs } from './calls.ts';
 
 export async function start(source: BufferSource | undefined): Promise<Nvs> {
-  await init({ module_or_path: source ?? fetch((await import('./board-url.ts')).default) });
+  await init({ module_or_path: source ?? (await import('./board-module.ts')).module() });
   return boardCalls(wasm);
 }

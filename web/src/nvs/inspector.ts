@@ -4,7 +4,7 @@ import { boardCalls, guarded, keyList, newSalt, planOf, report, type AllNvs } fr
 import type { Changes, Keys, Patched } from './types.ts';
 
 export async function start(source: BufferSource | undefined): Promise<AllNvs> {
-  await init({ module_or_path: source ?? fetch((await import('./inspector-url.ts')).default) });
+  await init({ module_or_path: source ?? (await import('./inspector-module.ts')).module() });
   return nvs;
 }
 

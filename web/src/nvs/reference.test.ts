@@ -2,15 +2,15 @@
 // The module against what Espressif's library says of its images, and leaves in the flash.
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { load, NvsError, type Nvs } from './index.ts';
+import { loadAll, NvsError, type AllNvs } from './index.ts';
 import { bytes, goldens, keysOf, moduleBytes, patches, type Wanted } from './reference.ts';
 import type { Entry, Value } from './types.ts';
 
 const force = true;
-let nvs: Nvs;
+let nvs: AllNvs;
 
 beforeAll(async () => {
-  nvs = await load(moduleBytes());
+  nvs = await loadAll(moduleBytes());
 });
 
 const sha256 = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');

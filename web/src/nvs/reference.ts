@@ -6,8 +6,8 @@ import type { ItemName } from './types.ts';
 const reference = resolve(import.meta.dirname, '../../../crates/fleetmint-nvs/tests/storage/reference');
 
 /** The module's bytes. */
-export function moduleBytes(): Uint8Array<ArrayBuffer> {
-  return readFileSync(resolve(import.meta.dirname, 'generated/fleetmint_web_bg.wasm'));
+export function moduleBytes(module: 'board' | 'inspector' = 'inspector'): Uint8Array<ArrayBuffer> {
+  return readFileSync(resolve(import.meta.dirname, `generated/${module}/fleetmint_web_bg.wasm`));
 }
 
 export interface Wanted extends ItemName {

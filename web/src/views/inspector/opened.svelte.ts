@@ -8,7 +8,7 @@ import {
   type Listing,
   type Map as Partition,
   type MaskedChange,
-  type Nvs,
+  type AllNvs,
   type PartitionKeys,
   type Patched,
   type Value,
@@ -62,7 +62,7 @@ export class Opened {
   readonly name: string;
   /** `undefined` for a file. */
   readonly board: Board | undefined;
-  readonly #nvs: Nvs;
+  readonly #nvs: AllNvs;
   readonly #file: Uint8Array;
 
   #answers: Answers = {};
@@ -74,7 +74,7 @@ export class Opened {
   #shown = $state.raw<Shown>();
   #fleetmint = $state(false);
 
-  constructor(nvs: Nvs, name: string, file: Uint8Array, board?: Board) {
+  constructor(nvs: AllNvs, name: string, file: Uint8Array, board?: Board) {
     this.#nvs = nvs;
     this.name = name;
     this.#file = file;

@@ -1,13 +1,13 @@
 // @vitest-environment node
 import { beforeAll, describe, expect, it } from 'vitest';
-import { load, NvsError, type Nvs } from '../../nvs/index.ts';
+import { loadAll, NvsError, type AllNvs } from '../../nvs/index.ts';
 import { bytes, moduleBytes } from '../../nvs/reference.ts';
 import { changedName, encodingOf, inputOf, INPUTS, typeOf, valueOf } from './changes.ts';
 import { Opened } from './opened.svelte.ts';
 
-let nvs: Nvs;
+let nvs: AllNvs;
 beforeAll(async () => {
-  nvs = await load(moduleBytes());
+  nvs = await loadAll(moduleBytes());
 });
 
 const golden = (name: string): Uint8Array => bytes('golden', `${name}.bin`);

@@ -1,12 +1,12 @@
 // @vitest-environment node
 import { beforeAll, describe, expect, it } from 'vitest';
-import { load, type Map as Partition, type Nvs } from '../../nvs/index.ts';
+import { loadAll, type Map as Partition, type AllNvs } from '../../nvs/index.ts';
 import { bytes, goldens, keysOf, moduleBytes } from '../../nvs/reference.ts';
 import { cellsOf, fillOf, groupAt, offsetOf, paintsOf, PATTERNS, placeOf, SLOTS, walk, type Place } from './picture.ts';
 
-let nvs: Nvs;
+let nvs: AllNvs;
 beforeAll(async () => {
-  nvs = await load(moduleBytes());
+  nvs = await loadAll(moduleBytes());
 });
 
 const of = (name: string): Uint8Array => bytes('golden', `${name}.bin`);
