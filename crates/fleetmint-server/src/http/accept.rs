@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::media_range::Ranges;
+use super::media_range::{self, Ranges};
 use super::problem::{self, Problem};
 
 /// The offer that the caller prefers, the first of several; without an `Accept` header the first of all.
@@ -33,7 +33,16 @@ pub(crate) fn negotiate<'o>(headers: &HeaderMap, offers: &[&'o str]) -> Result<&
 /// Whether the caller asks for a page by name, as browsers do for what they show: `*/*` is not enough.
 pub(crate) fn names_html(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter();
-    Ranges::new(lines.filter_map(|line| line.to_str().ok())).names("text/html")
+    let mut ranges = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','));
+    ranges.any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_html = parts
+            .next()
+            .is_some_and(|named| named.eq_ignore_ascii_case("text/html"));
+        is_html && media_range::weight(parts) > 0.0
+    })
 }
 
 /// Refuses callers that do not accept JSON, before anything is done.

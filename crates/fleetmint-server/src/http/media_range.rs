@@ -23,15 +23,6 @@ impl<'a> Ranges<'a> {
         best.map(|(offer, _)| offer)
     }
 
-    /// Whether a range is exactly this media type, with a weight above 0.
-    pub(crate) fn names(&self, media_type: &str) -> bool {
-        self.0.iter().any(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let is_it = parts.next().is_some_and(|named| named.eq_ignore_ascii_case(media_type));
-            is_it && weight(parts) > 0.0
-        })
-    }
-
     /// The weight, from 0 to 1, that the most specific matching range gives to a media type.
     pub(crate) fn quality(&self, offer: &str) -> f32 {
         let mut best = (0, 0.0);

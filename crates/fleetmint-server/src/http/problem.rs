@@ -100,6 +100,8 @@ kinds! {
     UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "The service is temporarily unavailable", true;
 }
 
+type Members = serde_json::Map<String, serde_json::Value>;
+
 /// An error as the caller sees it.
 #[derive(Debug)]
 pub struct Problem {
@@ -107,10 +109,10 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<Violation>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cause: Option<String>,
+    cause: Option<Box<str>>,
     client_id: Option<Box<str>>,
-    /// Members that only problems of this kind have (RFC 9457 §3.2).
-    members: serde_json::Map<String, serde_json::Value>,
+    /// Members that only problems of this kind have (RFC 9457 §3.2). Few have any, so that all others stay small.
+    members: Option<Box<Members>>,
 }
 
 /// The body of every error (RFC 9457), except at `/oauth2/token`.
@@ -134,7 +136,7 @@ pub(crate) struct Body<'a> {
     retryable: bool,
     #[serde(flatten)]
     #[schema(ignore)]
-    members: &'a serde_json::Map<String, serde_json::Value>,
+    members: Option<&'a Members>,
 }
 
 /// The cause of a 5xx: an extension of the answer that goes to the log only.
@@ -154,7 +156,7 @@ impl Problem {
             headers: Vec::new(),
             cause: None,
             client_id: None,
-            members: serde_json::Map::new(),
+            members: None,
         }
     }
 
@@ -219,7 +221,8 @@ impl Problem {
     /// A member that only problems of this kind have.
     #[must_use]
     pub(crate) fn with_member(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        let members = self.members.get_or_insert_default();
+        members.insert(name.to_owned(), value.into());
         self
     }
 
@@ -240,7 +243,7 @@ impl Problem {
     /// The cause, for the log. It must hold no secret.
     #[must_use]
     pub fn with_cause(mut self, cause: &impl ToString) -> Self {
-        self.cause = Some(cause.to_string());
+        self.cause = Some(cause.to_string().into());
         self
     }
 }
@@ -255,7 +258,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             errors: &self.errors,
             retryable: self.kind.is_retryable(),
-            members: &self.members,
+            members: self.members.as_deref(),
         };
         let mut response = match serde_json::to_vec(&body) {
             Ok(json) => (status, json).into_response(),
