@@ -2,6 +2,7 @@
 import { violations } from './harness/axe.ts';
 import { expect, settled, test } from './harness/browser.ts';
 import { press, type } from './harness/keyboard.ts';
+import { Server } from './harness/server.ts';
 
 test('a link into the page leads to it by way of the sign-in', async ({ open, server }) => {
   const model = await server.createModel({ code: 'linked', name: 'Linked' });
@@ -60,6 +61,27 @@ test('a server that cannot be reached is said as such', async ({ open, server })
   await page.context().setOffline(false);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('button', { name: 'administrator' }).waitFor();
+});
+
+test('many wrong tokens slow the answers down, and the page says why', async ({ open }) => {
+  const strict = await Server.start({ FLEETMINT_ACCESS__REFUSALS_PER_MINUTE: '2' });
+  try {
+    const { page, visit } = await open({ server: strict, signedIn: false });
+    await visit('/sign-in');
+    const token = page.getByLabel('Administrator token');
+    for (let tries = 0; tries < 3; tries += 1) {
+      await token.fill(`fma_wrong${tries}`);
+      await token.press('Enter');
+      await page.getByText('This is not the administrator token').first().waitFor();
+      await page.getByRole('button', { name: 'Sign in', exact: true }).and(page.locator(':enabled')).waitFor();
+    }
+    await page.getByText('each answer takes a second longer').waitFor();
+    await token.fill(strict.token);
+    await token.press('Enter');
+    await page.getByRole('heading', { name: 'First steps', level: 1 }).waitFor();
+  } finally {
+    await strict.stop();
+  }
 });
 
 test('signs out, and then nothing is shown any more', async ({ open }) => {
