@@ -79,6 +79,7 @@ test('many wrong tokens slow the answers down, and the page says why', async ({ 
     await token.fill(strict.token);
     await token.press('Enter');
     await page.getByRole('heading', { name: 'First steps', level: 1 }).waitFor();
+    await settled(page);
   } finally {
     await strict.stop();
   }
