@@ -317,6 +317,22 @@ async fn a_reset_of_the_token_and_another_bootstrap_token_end_all_sessions() {
     server.stop().await;
 }
 
+/// While no token is the administrator's, nobody stays signed in.
+#[tokio::test]
+async fn a_start_without_a_valid_token_ends_all_sessions() {
+    let server = Server::start().await;
+    sign_in(&server).await;
+    let (path, token) = (server.data_folder().join("admin-token"), server.token.clone());
+    let folder = server.stop().await;
+    // As after a database of another time was put back.
+    let other = token.chars().rev().take(43).collect::<String>();
+    std::fs::write(path, format!("fma_{other}")).unwrap();
+    let server = Server::start_in(folder, &[]).await;
+    assert_eq!(server.get("/api/session").await.status, 401);
+    assert_eq!(server.count("sessions"), 0);
+    server.stop().await;
+}
+
 /// Somebody who can write the database, but has no master key, inserts no session, and cannot make one last longer.
 #[tokio::test]
 async fn a_row_that_the_service_did_not_insert_is_no_session() {
