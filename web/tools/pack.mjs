@@ -1,4 +1,4 @@
-// pack.mjs FROM TO: the module in the form in which it is checked in, with the SHA-256 of what it unpacks to.
+// pack.mjs FROM TO: the modules in the form in which it is checked in, with the SHA-256 of what it unpacks to.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,10 +6,11 @@ import { argv } from 'node:process';
 import { brotliCompressSync, constants } from 'node:zlib';
 
 const [, , from, to] = argv;
-const NAMES = ['fleetmint_web.d.ts', 'fleetmint_web.js', 'fleetmint_web_bg.wasm', 'fleetmint_web_bg.wasm.d.ts'];
+const FILES = ['fleetmint_web.d.ts', 'fleetmint_web.js', 'fleetmint_web_bg.wasm', 'fleetmint_web_bg.wasm.d.ts'];
+const NAMES = ['board', 'inspector'].flatMap((module) => FILES.map((file) => `${module}/${file}`));
 
 rmSync(to, { recursive: true, force: true });
-mkdirSync(to, { recursive: true });
+for (const module of ['board', 'inspector']) mkdirSync(join(to, module), { recursive: true });
 let sums = '';
 for (const name of NAMES) {
   const bytes = readFileSync(join(from, name));

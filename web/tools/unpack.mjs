@@ -1,7 +1,7 @@
-// unpack.mjs FROM TO: the module that is checked in, if it is what its SHA-256 says.
+// unpack.mjs FROM TO: the modules that are checked in, if they are what its SHA-256 says.
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { argv, exit } from 'node:process';
 import { brotliDecompressSync } from 'node:zlib';
 
@@ -14,5 +14,6 @@ for (const line of readFileSync(join(from, 'SHA256SUMS'), 'utf8').trim().split('
     console.error(`${join(from, name)}: SHA-256 is ${found}, expected ${expected}`);
     exit(1);
   }
+  mkdirSync(dirname(join(to, name)), { recursive: true });
   writeFileSync(join(to, name), bytes);
 }

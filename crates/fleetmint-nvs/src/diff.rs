@@ -23,6 +23,7 @@
 //! ```
 
 use crate::key::RawName;
+use crate::sorted::sort_by;
 use crate::storage::{Listed, Value, ValueType};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -251,7 +252,8 @@ fn keys(listed: &[Listed]) -> Vec<&Listed> {
     let counts = |listed: &&Listed| !listed.repeat || listed.unreachable.is_some();
     let mut keys: Vec<_> = listed.iter().filter(counts).collect();
     // Of equal ones the first in the order of the flash comes first.
-    keys.sort_by_key(|listed| (id(listed), listed.value_type));
+    let order = |listed: &Listed| (id(listed), listed.value_type);
+    sort_by(&mut keys, |a, b| order(a).cmp(&order(b)));
     keys.dedup_by_key(|listed| (id(listed), listed.value_type));
     keys
 }

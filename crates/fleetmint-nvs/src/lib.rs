@@ -24,6 +24,8 @@ pub mod key;
 pub mod layout;
 mod name;
 pub mod page;
+#[doc(hidden)]
+pub mod sorted;
 pub mod storage;
 mod wiped;
 

@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use fleetmint_nvs::crypt::Xts;
 use fleetmint_nvs::diff::diff;
 use fleetmint_nvs::layout::ENTRY_SIZE;
+use fleetmint_nvs::sorted::sort_by;
 use fleetmint_nvs::storage::{Listed, Metered, Mode, SliceFlash, Storage, Value};
 use zeroize::Zeroizing;
 
@@ -127,7 +128,7 @@ impl<'a> Reader<'a> {
             with(&listed);
             rows.push((name_hash(salt, &listed), value_hash(salt, &listed)));
         })?;
-        rows.sort_by_key(|(name, _)| *name);
+        sort_by(&mut rows, |(a, _), (b, _)| a.cmp(b));
         Ok(rows)
     }
 

@@ -29,6 +29,7 @@ use crate::crypt::Xts;
 use crate::error::{Error, EspError};
 use crate::key::RawName;
 use crate::layout::{PAGE_SIZE, READ_WRITE_MIN};
+use crate::sorted::{sort, sort_by};
 use crate::storage::{
     Flash, FlashOps, Metered, Mode, PageFault, Repair, RepairKind, SliceFlash, Stats, Storage, check_key, pages,
 };
@@ -181,7 +182,7 @@ pub fn check_with(image: &[u8], options: Options<'_>) -> Result<Report, Error> {
             room::left(&mut storage, &mut findings)?;
         }
     }
-    findings.sort_by_key(|finding| (finding.offset, finding.entry));
+    sort_by(&mut findings, |a, b| (a.offset, a.entry).cmp(&(b.offset, b.entry)));
     if mode == Mode::ReadOnly {
         findings.iter_mut().for_each(Finding::judge_read_only);
     }
@@ -262,7 +263,7 @@ fn lost_blobs(repairs: &[Repair]) -> impl Iterator<Item = Finding> + '_ {
     let name = |repair: &Repair| (repair.ns_index, repair.name);
     let of_kind = |kind: RepairKind| repairs.iter().filter(move |repair| repair.kind == kind);
     let mut duplicates: Vec<(u8, RawName)> = of_kind(RepairKind::Duplicate).map(name).collect();
-    duplicates.sort_unstable();
+    sort(&mut duplicates);
     let lost = move |repair: &&Repair| duplicates.binary_search(&name(repair)).is_ok();
     of_kind(RepairKind::BlobMismatch)
         .filter(lost)

@@ -4,6 +4,7 @@ use super::finding::{Finding, FindingKind};
 use crate::error::Error;
 use crate::key::RawName;
 use crate::layout::NAMESPACE_ANY;
+use crate::sorted::sort_by;
 use crate::storage::{Flash, Storage, ValueType};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -45,7 +46,7 @@ fn of_twin_namespaces<F: Flash>(
     // Each key once, sorted by namespace index; for each index in the order of the flash.
     let mut seen = BTreeSet::new();
     unreachable.retain(|one| seen.insert(*one));
-    unreachable.sort_by_key(|(index, _)| *index);
+    sort_by(&mut unreachable, |(a, _), (b, _)| a.cmp(b));
     let mut first: BTreeMap<RawName, u8> = BTreeMap::new();
     let mut reported = [false; 256];
     for (name, index) in storage.namespaces() {

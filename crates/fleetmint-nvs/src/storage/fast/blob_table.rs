@@ -3,6 +3,7 @@
 use crate::entry::Entry;
 use crate::key::RawName;
 use crate::layout::{CHUNK_ANY, CHUNK_START_0, CHUNK_START_1};
+use crate::sorted::sort_by;
 use crate::storage::query::Query;
 use alloc::vec::Vec;
 
@@ -47,7 +48,7 @@ impl BlobTable {
     /// The table of these index entries, in the order of the flash.
     pub(in crate::storage) fn new(indexes: &[Entry]) -> Self {
         let mut indexes: Vec<BlobIndex> = (0..).zip(indexes).map(BlobIndex::new).collect();
-        indexes.sort_unstable_by_key(BlobIndex::sort_key);
+        sort_by(&mut indexes, |a, b| a.sort_key().cmp(&b.sort_key()));
         let mut firsts: Vec<usize> = Vec::new();
         for (number, index) in indexes.iter().enumerate() {
             let before = firsts.last().and_then(|before| indexes.get(*before));

@@ -2,6 +2,7 @@
 
 use super::name_filter::name_hash;
 use crate::key::RawName;
+use crate::sorted::sort;
 use crate::storage::list::ValueType;
 use alloc::vec::Vec;
 
@@ -26,14 +27,14 @@ impl Repeats {
                 rows.push((name_hash(ns_index, key.field()), number as u32));
             }
         }
-        rows.sort_unstable();
+        sort(&mut rows);
         for same_hash in rows.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
             // By the whole name, since two may have one hash; then in the order of the flash.
             let mut items: Vec<_> = same_hash
                 .iter()
                 .filter_map(|(_, number)| name(*number as usize).map(|name| (name, *number as usize)))
                 .collect();
-            items.sort_unstable();
+            sort(&mut items);
             for same in items.chunk_by(|a, b| a.0 == b.0) {
                 for (_, number) in same.iter().skip(1) {
                     if let Some(is_repeat) = is_repeat.get_mut(*number) {

@@ -15,6 +15,7 @@ pub(in crate::storage) use search::{NameSearch, PageToAsk};
 
 use crate::entry::{Entry, ItemType};
 use crate::layout::{CHUNK_ANY, NAME_FIELD, NAMESPACE_ANY};
+use crate::sorted::{sort, sort_by};
 use crate::storage::journal::{ErasedItem, Journal};
 use crate::storage::page::Page;
 use crate::storage::query::START_ANY;
@@ -98,7 +99,7 @@ impl NameIndex {
 
     /// All items were added.
     pub(in crate::storage) fn sort(&mut self) {
-        self.sorted.sort_unstable();
+        sort(&mut self.sorted);
         self.is_built = true;
     }
 
@@ -192,14 +193,15 @@ impl NameIndex {
         let written = self.written.iter().filter(|row| (first..=last).contains(&row.name()));
         let mut addresses: Vec<usize> = sorted.chain(written).map(|row| row.address()).collect();
         let steps = addresses.len() + self.written.len();
-        addresses.sort_unstable();
+        sort(&mut addresses);
         let addresses = addresses.iter().filter_map(|number| self.addresses.get(*number));
         let live = addresses.filter(|address| address.is_live(pages));
         let mut numbers: Vec<usize> = live.map(|address| address.page).collect();
         numbers.dedup();
         if !self.scanned.numbers().is_empty() {
             numbers.extend_from_slice(self.scanned.numbers());
-            numbers.sort_by_key(|number| self.scanned.position(*number));
+            let position = |number: &usize| self.scanned.position(*number);
+            sort_by(&mut numbers, |a, b| position(a).cmp(&position(b)));
         }
         (numbers, steps)
     }
