@@ -235,12 +235,12 @@ class Line {
   }
 
   static async open(port: SerialPort, entry: Entry, signal: AbortSignal | undefined): Promise<Line> {
-    const esptool = await import('esptool-js');
+    const { ESPLoader, Transport } = await import('esptool-js');
     signal?.throwIfAborted();
     const silent = { clean: () => {}, write: () => {}, writeLine: () => {} };
-    const transport = new esptool.Transport(port, false);
+    const transport = new Transport(port, false);
     transport.trace = () => {};
-    const loader = new esptool.ESPLoader({ transport, baudrate: BAUD, romBaudrate: BAUD, terminal: silent });
+    const loader = new ESPLoader({ transport, baudrate: BAUD, romBaudrate: BAUD, terminal: silent });
     loader.FLASH_READ_TIMEOUT = ANSWER_MS;
     const line = new Line(port, loader, transport, signal);
     try {
