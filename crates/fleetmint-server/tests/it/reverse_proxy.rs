@@ -220,6 +220,42 @@ async fn it_works_behind_nginx_below_a_path() {
     for record in records {
         assert_eq!(record["source"], "127.0.0.5");
     }
+
+    // The page finds its files below the path, and signs in by a cookie that only https carries.
+    let page = client
+        .get(format!("{public_url}/devices/1"))
+        .header("accept", "text/html");
+    let html = page.send().await.unwrap().text().await.unwrap();
+    let script = html.split('"').find(|text| text.ends_with(".js")).unwrap();
+    let script = get(format!("{origin}{script}")).await;
+    assert_eq!(script.status(), 200);
+    assert!(
+        script.headers()["cache-control"]
+            .to_str()
+            .unwrap()
+            .contains("immutable")
+    );
+    let session = format!("{public_url}/api/session");
+    let sign_in = async |from: &str| {
+        let request = client.post(&session).header("x-fleetmint", "1").header("origin", from);
+        request.json(&json!({"token": server.token})).send().await.unwrap()
+    };
+    assert_eq!(sign_in("https://evil.example").await.status(), 403);
+    let signed_in = sign_in(&origin).await;
+    assert_eq!(signed_in.status(), 204);
+    let cookie = signed_in.headers()["set-cookie"]
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap();
+    assert!(cookie.starts_with("__Host-fleetmint="));
+    server.keep_secret(cookie.split_once('=').unwrap().1);
+    for (from, expected) in [("https://evil.example", 403), (&*origin, 204)] {
+        let request = client.delete(&session).header("cookie", cookie);
+        let request = request.header("x-fleetmint", "1").header("origin", from);
+        assert_eq!(request.send().await.unwrap().status(), expected, "{from}");
+    }
     drop(nginx);
     server.stop().await;
 }
