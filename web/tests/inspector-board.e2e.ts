@@ -1,4 +1,5 @@
 // The inspector and a board on the cable: read, changed, written back, and read by the real esptool.
+import type { Page } from 'playwright-core';
 import { NVS } from './harness/board.ts';
 import { expect, test } from './harness/desk.ts';
 import { flashOf, nvsCommand, usedNvs, valuesOf } from './harness/flash.ts';
@@ -6,36 +7,71 @@ import { everything, row } from './harness/inspect.ts';
 
 const CSV = 'key,type,encoding,value\napp,namespace,,\nboots,data,u16,7\n';
 
-test('a board is read, and only what is changed is written back', async ({ plug, sit }) => {
-  const before = usedNvs('vibxdl4f');
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const { page, visit } = await sit(board, { signedIn: false });
-  await visit('/inspector');
+async function read(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Read a board' }).click();
   await page.getByRole('heading', { name: 'Pages and entries' }).waitFor({ timeout: 30_000 });
-  await expect.poll(() => page.getByText(board.mac).count()).toBeGreaterThan(0);
-  expect(await everything(page)).not.toContain('SECRET');
-  const read = await board.report();
-  expect([read.erased, read.written]).toEqual([[], 0]);
+}
 
+/** Sets `app/boots` to 7 in the list of changes, and agrees to the plan. */
+async function writeBoots(page: Page): Promise<void> {
   await row(page, 'app/boots').getByRole('button', { name: 'Edit app/boots' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Value').fill('7');
   await dialog.getByRole('button', { name: 'Add to the list of changes' }).click();
   await page.getByRole('button', { name: 'Write to the board' }).click();
   await dialog.getByRole('button', { name: /^Write/ }).click({ timeout: 30_000 });
+}
+
+function patched(before: Buffer): Buffer {
+  const files = { 'nvs.bin': before, 'changes.csv': CSV };
+  return nvsCommand(files, ['patch', 'nvs.bin', 'changes.csv', 'out.bin'], 'out.bin');
+}
+
+test('a board is read, and only what is changed is written back', async ({ plug, sit }) => {
+  const before = usedNvs('vibxdl4f');
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const { page, visit } = await sit(board, { signedIn: false });
+  await visit('/inspector');
+  await read(page);
+  await expect.poll(() => page.getByText(board.mac).count()).toBeGreaterThan(0);
+  expect(await everything(page)).not.toContain('SECRET');
+  expect(await board.report()).toMatchObject({ erased: [], written: 0 });
+
+  await writeBoots(page);
+  const dialog = page.getByRole('dialog');
   await dialog.getByRole('button', { name: 'Close' }).last().click({ timeout: 30_000 });
 
-  const files = { 'nvs.bin': before, 'changes.csv': CSV };
-  const expected = nvsCommand(files, ['patch', 'nvs.bin', 'changes.csv', 'out.bin'], 'out.bin');
   const after = await board.readByEsptool();
-  expect(after.equals(expected)).toBe(true);
+  expect(after.equals(patched(before))).toBe(true);
   expect(valuesOf(after).get('nvs.net80211/sta.apsw')).toBe('SECRET-of-the-wifi');
   expect((await board.report()).erased).toEqual([NVS.offset / 4096]);
   // The list is done, and what is shown is what the board has now.
   await expect.poll(() => page.getByRole('region', { name: 'Changes' }).count()).toBe(0);
   await row(page, 'app/boots').getByRole('button', { name: 'Reveal' }).click();
   await expect.poll(() => row(page, 'app/boots').locator('pre').textContent()).toBe('7');
+});
+
+test('a write that is cut off is finished the next time', async ({ plug, sit }) => {
+  const before = usedNvs('vibxdl4f');
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const { page, visit } = await sit(board, { signedIn: false });
+  await visit('/inspector');
+  await read(page);
+  const dialog = page.getByRole('dialog');
+  // In the middle of the one sector that is written.
+  await board.tell('cut-after-written 100');
+  await writeBoots(page);
+  await dialog.getByRole('heading', { name: 'The connection to the board is gone' }).waitFor({ timeout: 30_000 });
+  await dialog.getByRole('button', { name: 'Close' }).last().click();
+  await page.getByRole('button', { name: 'Read a board' }).waitFor();
+
+  await board.replug();
+  await read(page);
+  await page.getByRole('alert').filter({ hasText: 'A write to this partition was cut off' }).waitFor();
+  await page.getByRole('button', { name: 'Finish the write' }).click();
+  await dialog.getByRole('button', { name: /^Write/ }).click({ timeout: 30_000 });
+  await dialog.getByRole('heading', { name: 'Done' }).waitFor({ timeout: 30_000 });
+  expect((await board.readByEsptool()).equals(patched(before))).toBe(true);
 });
 
 test('why a board cannot be read is said in words, and it can be read again', async ({ plug, sit }) => {

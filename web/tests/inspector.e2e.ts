@@ -1,8 +1,19 @@
 // The NVS inspector on the reference images of Espressif's library.
+import { readdirSync } from 'node:fs';
 import { violations } from './harness/axe.ts';
 import { expect, test } from './harness/browser.ts';
 import { flashOf, nvsCommand, valuesOf } from './harness/flash.ts';
-import { download, everything, inspect, openFile, referenceImage, row, slot, USED } from './harness/inspect.ts';
+import {
+  download,
+  everything,
+  inspect,
+  openFile,
+  referenceImage,
+  referencePath,
+  row,
+  slot,
+  USED,
+} from './harness/inspect.ts';
 
 const signedIn = false;
 
@@ -224,21 +235,37 @@ test('what is no NVS partition is named, and shown only by force', async ({ open
   await page.getByRole('heading', { name: 'This file cannot be shown as an NVS partition' }).waitFor();
 });
 
-test('every reference image opens or says why not', async ({ open }) => {
+test('every reference image opens or says why not', { timeout: 120_000 }, async ({ open }) => {
   const { page, visit } = await open({ signedIn });
   await visit('/inspector');
-  for (const name of [
-    'random_bytes',
-    'bad_version_fd',
-    'ns_256',
-    'v1_multipage',
-    'bad_hdrcrc_first',
-    'all_erased',
-    'trunc_nofree',
-  ]) {
-    await openFile(page, `golden/${name}.bin`);
+  const names = readdirSync(referencePath('golden')).filter((name) => name.endsWith('.bin'));
+  expect(names.length).toBeGreaterThan(120);
+  for (const name of names) {
+    await openFile(page, `golden/${name}`);
     await page.locator('h2').first().waitFor();
+    const without = page.getByRole('button', { name: 'Show it without keys' });
+    if ((await without.count()) > 0) {
+      await without.click();
+      await page.getByRole('heading', { name: 'Pages and entries' }).waitFor();
+    }
     await page.getByRole('button', { name: 'Close the file' }).click();
-    await page.getByLabel('Open a file').waitFor({ state: 'attached' });
+    await page.getByRole('button', { name: 'Open a file' }).waitFor();
+  }
+});
+
+test('values that the firmware cannot read, older copies and orphans are marked', async ({ open }) => {
+  const { page, visit } = await open({ signedIn });
+  await visit('/inspector');
+  const values = page.getByRole('table', { name: 'Values' });
+  const marks: Record<string, string> = {
+    bad_strdata: 'ESP_ERR_NVS_NOT_FOUND',
+    bad_dup_page: 'older copy',
+    bad_ns_entry: 'no namespace has this index',
+    v1_blobs: 'old blob format',
+  };
+  for (const [name, mark] of Object.entries(marks)) {
+    await inspect(page, `golden/${name}.bin`);
+    await expect.poll(() => values.textContent()).toContain(mark);
+    await page.getByRole('button', { name: 'Close the file' }).click();
   }
 });

@@ -674,6 +674,11 @@ export const de: Texts = {
     differences: 'Unterschiede',
     downloadChanged: 'Geänderte Datei herunterladen',
     writeBack: 'Auf das Board schreiben',
+    readAgain: 'Lesen Sie das Board noch einmal, um zu sehen, was es jetzt enthält.',
+    cutOff: 'Ein Schreiben in diese Partition wurde unterbrochen',
+    cutOffAdvice:
+      'Das Board hat vielleicht Werte verloren. Das Backup ist in diesem Browser: Beenden Sie das Schreiben oder nehmen Sie es zurück.',
+    finishWrite: 'Schreiben beenden',
     readonlyFlag:
       'Die Partitionstabelle gibt dieser Partition das Flag readonly, deshalb kann sie hier nicht geändert werden.',
     notEditable: 'Die Firmware kann diese Partition nur lesen, deshalb kann sie nicht geändert werden.',

@@ -676,6 +676,10 @@ export const en = {
     differences: 'What differs',
     downloadChanged: 'Download the changed file',
     writeBack: 'Write to the board',
+    readAgain: 'Read the board again to see what it holds now.',
+    cutOff: 'A write to this partition was cut off',
+    cutOffAdvice: 'The board may have lost values. The backup is in this browser: finish or undo the write first.',
+    finishWrite: 'Finish the write',
     readonlyFlag: 'The partition table gives this partition the flag readonly, so it cannot be changed here.',
     notEditable: 'The firmware can only read this partition, so it cannot be changed.',
 

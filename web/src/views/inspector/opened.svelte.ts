@@ -25,6 +25,8 @@ export interface Board {
   readonly keys: PartitionKeys;
   /** `ESP32-C3, 00:…`. */
   readonly name: string;
+  /** Partitions that a write was cut off to. */
+  readonly interrupted: readonly string[];
 }
 
 /** What has to be answered before the partition can be shown. */
@@ -270,9 +272,14 @@ export class Opened {
     return file;
   }
 
-  /** The board holds the changed partition now: it is the one that is shown, without a list of changes. */
-  written(): void {
-    this.#file.set(this.changedFile());
+  /**
+   * The list of changes was carried out on the board, whose partition was `before` by then: its firmware may have run since it was
+   * read. What the board holds now is shown, without a list of changes.
+   */
+  written(before: Uint8Array): void {
+    const patched = this.#calls.length === 0 ? undefined : this.#nvs.patch(before, [...this.#calls], this.#keys).image;
+    this.#file.set(patched ?? before);
+    this.#nvs.wipe(patched);
     this.undoAll();
   }
 

@@ -124,13 +124,15 @@ describe('the list of changes', () => {
     expect(opened.changedFile()).toEqual(golden('full_3'));
   });
 
-  it('is of the board after it was written there', () => {
+  it('is of the board after it was written there, though the board has changed since it was read', () => {
     const opened = open(used());
     opened.change(set);
-    const changed = opened.changedFile();
-    opened.written();
+    const meanwhile = open(used());
+    meanwhile.change({ ...set, key: 'uptime', value: '9' });
+    const before = meanwhile.changedFile();
+    opened.written(before);
     expect(opened.calls).toEqual([]);
-    expect(opened.changedFile()).toEqual(changed);
+    expect(opened.changedFile()).toEqual(nvs.patch(before, [set]).image);
   });
 });
 
