@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
 
-    /// The order: id, key, name or created_at, with - before it for descending
+    /// The order: id, key, name, device_model_id, created_at or updated_at, with - before it for descending
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     sort: Option<String>,
 
