@@ -48,7 +48,7 @@ test('devices, a device, and the settings', async ({ open, server, fleet }) => {
 
 test('Provision, from the plan to done', async ({ fleet, plug, sit }) => {
   const board = await plug({ flash: flashOf({ nvs: usedNvs() }), with: ['--mac', '60:55:f9:aa:00:04'] });
-  const desk = await sit(board, { viewport: { width: 1280, height: 1100 } });
+  const desk = await sit(board, { viewport: { width: 1280, height: 1280 } });
   await openProvision(desk, fleet.devices[3]!);
   await connect(desk);
   await says(desk, 'prov/client_secret');
@@ -76,5 +76,7 @@ test('the inspector', async ({ open }) => {
     });
   await page.getByText('prov').first().waitFor();
   await page.getByRole('heading', { name: 'Pages and entries' }).evaluate((heading) => heading.scrollIntoView());
+  // Pages are drawn when they come into sight.
+  await page.waitForTimeout(500);
   await picture(page, 'inspector');
 });
