@@ -166,6 +166,10 @@ test('nothing leaves the browser, and nothing is kept', async ({ open }) => {
   await page.getByRole('status').filter({ hasText: 'differ' }).waitFor();
   await download(page, page.getByRole('button', { name: 'Download the changed file' }));
   await page.getByRole('button', { name: 'Close the file' }).click();
+  // A list of changes is not lost without a question.
+  const question = page.getByRole('dialog');
+  await expect.poll(() => question.textContent()).toContain('The change in the list is not saved anywhere.');
+  await question.getByRole('button', { name: 'Close the file' }).click();
   await page.getByLabel('Open a file').waitFor({ state: 'attached' });
 
   const asked = watch.requests.slice(before).filter((url) => !url.startsWith('blob:'));

@@ -679,6 +679,11 @@ export const de: Texts = {
     cutOffAdvice:
       'Das Board hat vielleicht Werte verloren. Das Backup ist in diesem Browser: Beenden Sie das Schreiben oder nehmen Sie es zurück.',
     finishWrite: 'Schreiben beenden',
+    closeLoses: (n: number) =>
+      plural(n, {
+        one: 'Die Änderung in der Liste ist nirgends gespeichert.',
+        other: `Die ${n} Änderungen in der Liste sind nirgends gespeichert.`,
+      }),
     readonlyFlag:
       'Die Partitionstabelle gibt dieser Partition das Flag readonly, deshalb kann sie hier nicht geändert werden.',
     notEditable: 'Die Firmware kann diese Partition nur lesen, deshalb kann sie nicht geändert werden.',

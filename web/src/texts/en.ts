@@ -680,6 +680,11 @@ export const en = {
     cutOff: 'A write to this partition was cut off',
     cutOffAdvice: 'The board may have lost values. The backup is in this browser: finish or undo the write first.',
     finishWrite: 'Finish the write',
+    closeLoses: (n: number) =>
+      plural(n, {
+        one: 'The change in the list is not saved anywhere.',
+        other: `The ${n} changes in the list are not saved anywhere.`,
+      }),
     readonlyFlag: 'The partition table gives this partition the flag readonly, so it cannot be changed here.',
     notEditable: 'The firmware can only read this partition, so it cannot be changed.',
 
