@@ -7,14 +7,14 @@ import { visits } from './visits.ts';
 
 export type Print = (line: Record<string, unknown>) => void;
 
-const PARTS: Record<string, (print: Print, folder: string) => Promise<void>> = { visits, cable, scrolling };
+const PARTS: Record<string, (print: Print) => Promise<void>> = { visits, cable, scrolling };
 
-export async function run(folder: string, parts: string[]): Promise<void> {
+export async function run(parts: string[]): Promise<void> {
   const why = missing();
   if (why !== undefined) throw new Error(why);
   for (const [name, measure] of Object.entries(PARTS)) {
     if (parts.length > 0 && !parts.includes(name)) continue;
-    await measure((line) => writeSync(1, `${JSON.stringify({ bench: 'page', ...line })}\n`), folder);
+    await measure((line) => writeSync(1, `${JSON.stringify({ bench: 'page', ...line })}\n`));
   }
 }
 

@@ -1,11 +1,11 @@
-// node run.mjs PROGRAM FOLDER [PART…]: the measurements of the page as JSON lines. `./bench page` runs it.
+// node run.mjs PROGRAM [PART…]: the measurements of the page as JSON lines. `./bench page` runs it.
 import { runnerImport } from 'vite';
 
-const [program, folder, ...parts] = process.argv.slice(2);
-if (folder === undefined) {
-  console.error('run.mjs PROGRAM FOLDER [PART…]');
+const [program, ...parts] = process.argv.slice(2);
+if (program === undefined) {
+  console.error('run.mjs PROGRAM [PART…]');
   process.exit(2);
 }
 process.env.FLEETMINT_PROGRAM = program;
 const { module } = await runnerImport(new URL('page.ts', import.meta.url).pathname, { configFile: false });
-await module.run(folder, parts);
+await module.run(parts);

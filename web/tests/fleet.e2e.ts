@@ -1,56 +1,17 @@
 // A fleet of 100,000 devices in the browser.
-import { execFileSync } from 'node:child_process';
-import { join, resolve } from 'node:path';
-import type { Page } from 'playwright-core';
 import { en } from '../src/texts/en.ts';
 import { expect, settled, test } from './harness/browser.ts';
-import { Server } from './harness/server.ts';
+import { startLargeFleet } from './harness/large.ts';
+import { mainThreadTasks } from './harness/trace.ts';
 
 const DEVICES = 100_000;
 const FRAME_MS = 16;
-
-/** A server with so many rows: enrolling them would take most of the time. */
-async function startFleet(): Promise<Server> {
-  const empty = await Server.start();
-  await empty.end();
-  const tools = resolve(import.meta.dirname, '../../tools/bench');
-  const fill = 'import sys; sys.path.insert(0, sys.argv[1]); import fleet; fleet.fill(sys.argv[2], int(sys.argv[3]))';
-  const database = join(empty.folder, 'fleetmint-data/fleetmint.db');
-  const python = process.env['FLEETMINT_TEST_PYTHON'] ?? 'python3';
-  execFileSync(python, ['-c', fill, tools, database, String(DEVICES)], { stdio: 'inherit' });
-  return Server.again(empty.folder);
-}
-
-interface TraceEvent {
-  readonly name: string;
-  readonly pid: number;
-  readonly tid: number;
-  readonly tdur?: number;
-  readonly args: { readonly name?: string };
-}
-
-/** The processor time of each task of the page's main thread while `act` runs, in milliseconds, longest first. */
-async function mainThreadTasks(page: Page, act: () => Promise<void>): Promise<number[]> {
-  const browser = page.context().browser()!;
-  await browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline'] });
-  await act();
-  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
-  const main = new Set(
-    traceEvents
-      .filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain')
-      .map(({ pid, tid }) => `${pid}/${tid}`),
-  );
-  return traceEvents
-    .filter(({ name, pid, tid, tdur }) => /RunTask$/.test(name) && tdur !== undefined && main.has(`${pid}/${tid}`))
-    .map(({ tdur }) => tdur! / 1000)
-    .sort((one, other) => other - one);
-}
 
 test(
   '100,000 devices: no frame of more than 16 ms while one scrolls, and each answer soon',
   { timeout: 180_000 },
   async ({ open }) => {
-    const server = await startFleet();
+    const server = await startLargeFleet(DEVICES);
     try {
       const { page, visit } = await open({ server });
       await visit('/devices');
