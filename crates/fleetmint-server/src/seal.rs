@@ -493,4 +493,27 @@ mod tests {
             assert_eq!(MasterKey::from_base64(wrong).unwrap_err(), NoKey, "{wrong}");
         }
     }
+
+    #[test]
+    fn a_derived_key_is_the_same_only_for_the_same_master_key_and_purpose() {
+        let random = Arc::new(SystemRandom);
+        let [key, other] = [(); 2].map(|()| MasterKey::generate(&*random));
+        let seal = |key: &MasterKey| Seal::new(key, random.clone());
+        let derived = seal(&key).derived_key("a");
+        assert_eq!(seal(&key).derived_key("a"), derived);
+        assert_ne!(seal(&key).derived_key("b"), derived);
+        assert_ne!(seal(&other).derived_key("a"), derived);
+        let rotated = Seal::with_older_keys(&other, &[key], random.clone());
+        assert_eq!(rotated.derived_key("a"), seal(&other).derived_key("a"));
+    }
+
+    /// Digests are stored: under one master key they are the same in every version.
+    #[test]
+    fn a_keyed_digest_is_that_of_earlier_versions() {
+        let key = MasterKey::from_base64(&STANDARD.encode([7; 32])).unwrap();
+        let digest = Seal::new(&key, Arc::new(SystemRandom)).keyed_digest("purpose", b"text");
+        let earlier = hkdf::Salt::new(hkdf::HKDF_SHA256, b"fleetmint").extract(&[7; 32]);
+        let earlier: hmac::Key = earlier.expand(&[b"keyed digest"], hmac::HMAC_SHA256).unwrap().into();
+        assert_eq!(digest, *hmac::sign(&earlier, b"\0\0\0\0\0\0\0\x07purposetext").as_ref());
+    }
 }
