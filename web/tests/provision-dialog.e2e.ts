@@ -1,7 +1,6 @@
 // The dialog itself: new devices, other devices, other tabs, the keyboard, and no serial port at all.
 import { readFile } from 'node:fs/promises';
 import { violations } from './harness/axe.ts';
-import { picture } from './harness/browser.ts';
 import { NVS } from './harness/board.ts';
 import {
   connect,
@@ -190,8 +189,6 @@ test('each state without violations, announced, and its progress never goes back
   await connect(desk);
   await desk.dialog.getByRole('button', { name: /Write/ }).waitFor({ timeout: 20_000 });
   expect(await violations(desk.page)).toEqual([]);
-  await desk.page.emulateMedia({ colorScheme: 'light' });
-  await picture(desk.page, 'provision');
   await write(desk);
   await done(desk);
   expect(await violations(desk.page)).toEqual([]);
