@@ -326,3 +326,41 @@ test('a board whose flash does not take what is written', async ({ server, plug,
   expect(items).toMatchObject([{ outcome: 'failed' }]);
   expect((await board.report()).boots).toBe(0);
 });
+
+test('a line that changes a bit of what is read', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = usedNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  await board.tell('garble');
+  await connect(desk);
+  await desk.dialog
+    .getByRole('heading', { name: 'What was read differs from the chip’s checksum' })
+    .waitFor({ timeout: 20_000 });
+  expect(await board.report()).toMatchObject({ erased: [], written: 0, boots: 1 });
+  await desk.dialog.getByRole('button', { name: 'Try again' }).click();
+  await write(desk);
+  await done(desk);
+  expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
+});
+
+test('a chip that stops answering in the middle of a write', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  await connect(desk);
+  await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
+  await board.tell('babble-at FLASH_DEFL_DATA');
+  await write(desk);
+  await desk.dialog.getByRole('heading', { name: 'The chip has stopped answering' }).waitFor({ timeout: 30_000 });
+  await says(desk, 'The write was cut off.');
+  await board.tell('babble-at nothing');
+  await desk.dialog.getByRole('button', { name: 'Try again' }).click();
+  await says(desk, 'A write to this board was cut off');
+  await write(desk);
+  await done(desk);
+  expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
+});

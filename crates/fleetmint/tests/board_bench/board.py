@@ -26,6 +26,7 @@ input; the program ends with its standard input, after a last report. The lines 
     cut-at-answer N           carry out command N, and cut the cable before its answer
     cut-after-written N       cut the cable once N more bytes are written to the flash
     babble-at NAME            answer each command NAME with frames that answer another one, until the program closes the port
+    garble                    flip a bit of the next block that is read
     stick                     from now on one bit of each byte stays set: the flash is worn out
     unplug                    cut the cable now
     replug                    a new pseudo-terminal, behind the same link; no further cut
@@ -498,7 +499,11 @@ class Connection:
         while acknowledged < size:
             while sent < size and sent - acknowledged < block * in_flight:
                 count = min(block, size - sent)
-                self.sendall(server.slip_encode(self.flash.read(offset + sent, count)))
+                data = bytearray(self.flash.read(offset + sent, count))
+                if self.board.garbles:
+                    data[count // 2] ^= 0x10
+                    self.board.garbles = False
+                self.sendall(server.slip_encode(bytes(data)))
                 sent += count
             frame = self._frame()
             if frame is None:
@@ -519,6 +524,7 @@ class Board:
         self.unplugged = threading.Event()
         self.plugged = queue.Queue()
         self.cut_at = self.babble_at = None
+        self.garbles = False
         self.connections = 0
         self.clear()
         self.terminal = self._cable()
@@ -611,6 +617,8 @@ class Board:
                 self.flash.cut_after = int(number)
             case ["babble-at", name]:
                 self.babble_at = name
+            case ["garble"]:
+                self.garbles = True
             case ["stick"]:
                 self.flash.stuck = 0x01
             case ["unplug"]:
