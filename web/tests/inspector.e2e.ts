@@ -207,8 +207,12 @@ test('a flash of 16 MiB, and a partition of 1 MiB', async ({ open }) => {
   referenceImage(USED).copy(large);
   const began = Date.now();
   await inspect(page, { name: 'large.bin', content: large });
-  expect(Date.now() - began).toBeLessThan(3000);
+  // Two tenths of a second on a computer that does nothing else.
+  expect(Date.now() - began).toBeLessThan(10_000);
   expect(await page.locator('[data-page]').count()).toBe(256);
+  // What is not drawn yet takes as much room as what is: nothing moves when it is.
+  const heights = await page.locator('[data-page]').evaluateAll((pages) => pages.map((one) => one.clientHeight));
+  expect(Math.max(...heights) - Math.min(...heights)).toBeLessThan(20);
   // Only what is near is drawn.
   expect(await page.locator('[data-slot]').count()).toBeLessThan(60 * 126);
   await page.locator('[data-page="0"] [data-slot="0"]').focus();
