@@ -18,7 +18,10 @@ import { type Print, median, rounded } from './page.ts';
 
 const ROUNDS = 3;
 const BAUD = 115_200;
-const DELAYS = ['--baud-delay', '--flash-delay'];
+/** More values than one page has room for, of an application that counts its starts. */
+const USES = 150;
+/** The same board each time, so that nobody has to agree to another one. */
+const BOARD = ['--mac', '24:0a:c4:00:00:01', '--baud-delay', '--flash-delay'];
 /** The written bytes beside those of esptool-js. */
 const GOAL = { written: 0.25 };
 
@@ -85,15 +88,17 @@ async function provisioned(server: Server, device: Device, before: Uint8Array): 
   return Buffer.from(answer.data, 'base64');
 }
 
+/** With another secret, on a page that the firmware has long left. */
 function withOtherSecret(partition: Uint8Array): Buffer {
   const secret = String(valuesOf(partition).get('prov/client_secret')).replace(/./g, 'x');
-  const changes = `key,type,encoding,value\nprov,namespace,,\nclient_secret,data,string,${secret}\n`;
+  let changes = `key,type,encoding,value\nprov,namespace,,\nclient_secret,data,string,${secret}\napp,namespace,,\n`;
+  for (let start = 0; start < USES; start += 1) changes += `boots,data,u16,${start}\n`;
   const files = { 'now.bin': partition, 'changes.csv': changes };
   return nvsCommand(files, ['patch', 'now.bin', 'changes.csv', 'other.bin'], 'other.bin');
 }
 
 async function plugged(before: Uint8Array): Promise<Board> {
-  return Board.start({ flash: flashOf({ nvs: before }), with: DELAYS });
+  return Board.start({ flash: flashOf({ nvs: before }), with: BOARD });
 }
 
 async function provision(
@@ -136,7 +141,7 @@ function consentAtOnce(): void {
     const observer = new MutationObserver(() => {
       const dialog = document.querySelector('dialog');
       for (const button of dialog?.querySelectorAll('button') ?? []) {
-        if (/^Write \d+ sector/.test(button.textContent.trim())) button.click();
+        if (/Write \d+ sectors?$/.test(button.textContent.trim())) button.click();
       }
       for (const heading of dialog?.querySelectorAll('h2, h3') ?? []) {
         if (heading.textContent.trim() === 'Done') {
