@@ -2,9 +2,10 @@
 // The module against what Espressif's library says of its images, and leaves in the flash.
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadAll, NvsError, type AllNvs } from './index.ts';
+import { start as startBoard } from './board.ts';
+import { loadAll, NvsError, type AllNvs, type Nvs } from './index.ts';
 import { bytes, goldens, keysOf, moduleBytes, patches, type Wanted } from './reference.ts';
-import type { Entry, Value } from './types.ts';
+import type { Call, Entry, ErrorKind, PartitionKeys, Plan, Target, Value } from './types.ts';
 
 const force = true;
 let nvs: AllNvs;
@@ -126,3 +127,107 @@ function thrown(call: () => unknown): NvsError {
   }
   throw new Error('nothing was thrown');
 }
+
+describe('a plan', () => {
+  const target = (size: number): Target => {
+    const nvs = { name: 'nvs', type: 'data, nvs', offset: 0x9000, size, encrypted: false, readonly: false };
+    return { nvs, keys: [] };
+  };
+  const cases = patches().filter((one) => one.error === null && one.quirk === undefined);
+
+  it.each(cases)('makes of $name what the library makes of it, or says why not', (one) => {
+    const partition = bytes('patch', `${one.name}.before.bin`);
+    const given = keysOf('patch', one);
+    const keys: PartitionKeys = given ? { given } : { onChip: [] };
+    const wanted = { changes: bytes('patch', `${one.name}.csv`) };
+    const refused = REFUSED[one.name];
+    const make = (): Plan => nvs.plan({ target: target(partition.length), partition, keys, wanted });
+    if (refused !== undefined) {
+      expect(thrown(make).kind).toBe(refused);
+      return;
+    }
+    const plan = make();
+    const after = bytes('patch', `${one.name}.after.bin`);
+    expect(sha256(plan.after)).toBe(sha256(after));
+    expect(plan.sectors.map(({ number }) => number)).toEqual(one.changed_sectors);
+    expect(plan.sectors.map(({ offset }) => offset)).toEqual(
+      one.changed_sectors?.map((number) => 0x9000 + number * 4096),
+    );
+    for (const sector of plan.sectors) {
+      expect(sector.old).toEqual(partition.subarray(sector.number * 4096, (sector.number + 1) * 4096));
+      expect(sector.new).toEqual(after.subarray(sector.number * 4096, (sector.number + 1) * 4096));
+    }
+  });
+});
+
+describe('the module that provisions', () => {
+  const KEYS = [
+    'device_key',
+    'client_id',
+    'client_secret',
+    'token_url',
+    'base_url',
+    'mqtt_url',
+    'wifi_ssid',
+    'wifi_password',
+  ];
+  let board: Nvs;
+
+  beforeAll(async () => {
+    board = await startBoard(moduleBytes('board'));
+  });
+
+  it.each(golden)('reads $name as the other one does', (one) => {
+    const outcome = (module: Nvs): unknown => {
+      try {
+        return module.entries(bytes('golden', one.image), keysOf('golden', one), { force });
+      } catch (error) {
+        return (error as NvsError).kind;
+      }
+    };
+    expect(outcome(board)).toEqual(outcome(nvs));
+  });
+
+  // One round each, of nothing but a device's values.
+  const provisioned = patches().filter(({ name }) =>
+    /^(enc_prov|prov_(?!many)|foreign_reprov|foreign_first)/.test(name),
+  );
+
+  it.each(provisioned)('plans for a provisioning image what the library makes of the calls of $name', (one) => {
+    const given = keysOf('patch', one);
+    const keys: PartitionKeys = given ? { given } : { onChip: [] };
+    const after = bytes('patch', `${one.name}.after.bin`);
+    const values = board.provValues(after, keys);
+    const calls = KEYS.filter((key) => values[key] !== undefined).map((key): Call => ({
+      action: 'set',
+      namespace: 'prov',
+      key,
+      encoding: 'string',
+      value: values[key] ?? '',
+    }));
+    const image = nvs.patch(new Uint8Array(0x3000).fill(0xff), calls).image;
+    const partition = bytes('patch', `${one.name}.before.bin`);
+    const nvsRow = {
+      name: 'nvs',
+      type: 'data, nvs',
+      offset: 0x9000,
+      size: partition.length,
+      encrypted: false,
+      readonly: false,
+    };
+    const salt = new Uint8Array(16).fill(7);
+    const input = { target: { nvs: nvsRow, keys: [] }, partition, keys, wanted: { image }, salt };
+    expect(sha256(board.plan(input).after)).toBe(sha256(after));
+    expect(board.plan(input)).toEqual(nvs.plan(input));
+  });
+
+  it('has no lists of changes', () => {
+    const nvsRow = { name: 'nvs', type: 'data, nvs', offset: 0x9000, size: 0x3000, encrypted: false, readonly: false };
+    const partition = new Uint8Array(0x3000).fill(0xff);
+    const input = { target: { nvs: nvsRow, keys: [] }, partition, keys: { onChip: [] }, wanted: { changes: [] } };
+    expect(thrown(() => board.plan(input)).kind).toBe('internal');
+  });
+});
+
+/** What a plan refuses, because the firmware would lose what is there. */
+const REFUSED: Record<string, ErrorKind> = { enc_wrong_key: 'wrong-key' };
