@@ -1,11 +1,14 @@
 // @vitest-environment node
 // The module against what Espressif's library says of its images, and leaves in the flash.
 import { createHash } from 'node:crypto';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { start as startBoard } from './board.ts';
 import { loadAll, NvsError, type AllNvs, type Nvs } from './index.ts';
 import { bytes, goldens, keysOf, moduleBytes, patches, type Wanted } from './reference.ts';
 import type { Call, Entry, ErrorKind, PartitionKeys, Plan, Target, Value } from './types.ts';
+
+// Some cases are opened once for each of their values.
+vi.setConfig({ testTimeout: 60_000 });
 
 const force = true;
 let nvs: AllNvs;
