@@ -11,7 +11,8 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { violations } from './harness/axe.ts';
 import { launch } from './harness/chromium.ts';
-import { nvsCommand } from './harness/flash.ts';
+import { Board } from './harness/board.ts';
+import { flashOf, nvsCommand, usedNvs } from './harness/flash.ts';
 import { download, everything, inspect, openFile, referenceImage, row, USED } from './harness/inspect.ts';
 import { PROGRAM } from './harness/parts.ts';
 
@@ -122,6 +123,32 @@ test('from a disk it can ask for a serial port where the browser has them', asyn
   expect(await page.evaluate(() => isSecureContext && 'serial' in navigator)).toBe(true);
   await page.getByRole('button', { name: 'Read a board' }).waitFor();
   await close();
+});
+
+test('from a disk it reads a board, and writes a change to it', { timeout: 120_000 }, async () => {
+  const before = usedNvs('vibxdl4f');
+  const board = await Board.start({ flash: flashOf({ nvs: before }) });
+  const context = await browser.newContext({ locale: 'en-GB' });
+  try {
+    context.setDefaultTimeout(30_000);
+    await board.attach(context);
+    const page = await context.newPage();
+    await page.goto(fromDisk());
+    await page.getByRole('button', { name: 'Read a board' }).click();
+    await page.getByRole('heading', { name: 'Pages and entries' }).waitFor();
+    await row(page, 'app/boots').getByRole('button', { name: 'Delete app/boots' }).click();
+    await page.getByRole('button', { name: 'Write to the board' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: /^Write/ }).click();
+    await dialog.getByRole('heading', { name: 'Done' }).waitFor();
+    const csv = 'key,type,encoding,value\napp,namespace,,\nboots,delete,,\n';
+    const files = { 'nvs.bin': before, 'changes.csv': csv };
+    const expected = nvsCommand(files, ['patch', 'nvs.bin', 'changes.csv', 'out.bin'], 'out.bin');
+    expect((await board.readByEsptool()).equals(expected)).toBe(true);
+  } finally {
+    await context.close();
+    await board.stop();
+  }
 });
 
 test('its policy lets nothing in', async () => {
