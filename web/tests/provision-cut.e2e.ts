@@ -101,7 +101,7 @@ test(
 
 test(
   'a cut in the middle of a sector, after which the firmware has started',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async ({ server, plug, sit }) => {
     const device = await newDevice(server);
     const before = wornNvs();

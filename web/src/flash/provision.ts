@@ -9,14 +9,15 @@
  *
  * No DOM: one callback gets one state at a time, and where a state waits for a person, `answer` goes on.
  */
-import { type Changes, type Nvs, NvsError } from '../nvs/index.ts';
+import type { Changes, Nvs } from '../nvs/index.ts';
 import { Chip, type Entry, type Identity } from './chip.ts';
 import { type Content, Reader } from './content.ts';
+import { failureOf, reasonOf, refusalOf } from './failure.ts';
 import { type Interrupted, assess, changedSectors } from './interrupted.ts';
-import { BackupUnreadable, type Journal, type Journals } from './journal.ts';
-import { BoardError, type BoardProblem } from './problem.ts';
+import type { Journal, Journals } from './journal.ts';
+import { BoardError } from './problem.ts';
 import { settleable } from './settled.ts';
-import type { Answer, DeviceName, Failure, Neighbours, Note, Options, Planned, Refusal, State } from './state.ts';
+import type { Answer, DeviceName, Neighbours, Note, Options, Planned, State } from './state.ts';
 
 export type * from './state.ts';
 
@@ -67,7 +68,6 @@ export interface Parts {
 }
 
 const SECTOR = 4096;
-const REASON_MAX = 500;
 /** How often a flash's outcome is reported, if the server does not answer, and how long is waited in between. */
 const REPORTS = 3;
 const REPORT_WAIT_MS = 700;
@@ -185,7 +185,8 @@ export class Provisioning {
         if (changed.length > 0 || plan.neighbours.board || plan.neighbours.device) {
           answer = await this.#ask({ step: 'planned', board, plan });
         }
-        if (answer.kind === 'undo' && journal) return await this.#undo(chip, journal, plan);
+        const undone = undoable(journal, interrupted);
+        if (answer.kind === 'undo' && undone) return await this.#undo(chip, undone, plan);
         if (answer.kind !== 'write') {
           await this.#take(answer, board);
           continue;
@@ -202,6 +203,7 @@ export class Provisioning {
   async #look(chip: Chip, reader: Reader): Promise<Looked | undefined> {
     const board = chip.identity;
     let journal: Journal | undefined;
+    let interrupted: Interrupted | undefined;
     try {
       this.#show({ step: 'reading', board, done: 0, total: 1 });
       const content = await reader.content(this.#options, (done, total) =>
@@ -214,16 +216,14 @@ export class Provisioning {
       const otherInterrupted = journals.map(({ facts }) => facts.partition).filter((name) => name !== nvs.name);
       const hasAll = (before: Uint8Array, after: Uint8Array) =>
         this.#parts.nvs.hasAll(content.partition, before, after, content.keys);
-      const interrupted = journal && assess(journal, nvs, content.partition, hasAll);
+      interrupted = journal && assess(journal, nvs, content.partition, hasAll);
       await this.#expectFree(board, content);
       const device = this.#source.kind === 'device' ? await this.#source.device() : undefined;
       const image =
         this.#source.kind === 'device' && device ? await this.#source.server.image(device, nvs.size) : undefined;
       return { content, journal, interrupted, otherInterrupted, device, image };
     } catch (error) {
-      const refusal = refusalOf(error, journal);
-      if (!refusal) throw error;
-      await this.#refused(chip, refusal, journal);
+      await this.#refused(chip, error, undoable(journal, interrupted));
       return undefined;
     }
   }
@@ -251,9 +251,7 @@ export class Provisioning {
     try {
       made = this.#parts.nvs.plan({ target, partition, keys, wanted, overwrite: this.#options.overwrite });
     } catch (error) {
-      const refusal = refusalOf(error, journal);
-      if (!refusal) throw error;
-      await this.#refused(chip, refusal, journal);
+      await this.#refused(chip, error, undoable(journal, interrupted));
       return undefined;
     }
     const { after, differences, others, encrypted, warnings, overwritten } = made;
@@ -301,8 +299,10 @@ export class Provisioning {
   }
 
   /** Shows a refusal, and waits for what the person does about it. */
-  async #refused(chip: Chip, refusal: Refusal, journal: Journal | undefined): Promise<void> {
+  async #refused(chip: Chip, error: unknown, journal: Journal | undefined): Promise<void> {
     const board = chip.identity;
+    const refusal = refusalOf(error, journal);
+    if (!refusal) throw error;
     const answer = await this.#ask({ step: 'refused', board, refusal });
     if (answer.kind === 'undo' && journal) {
       await this.#undo(chip, journal, undefined);
@@ -495,6 +495,11 @@ interface Sectors {
   plan: Planned | undefined;
 }
 
+/** The write that can be undone: none if what the board holds is newer. */
+function undoable(journal: Journal | undefined, interrupted: Interrupted | undefined): Journal | undefined {
+  return interrupted?.outdated ? undefined : journal;
+}
+
 /** Two tabs must not write one board. */
 async function exclusively(mac: string, what: () => Promise<void>): Promise<void> {
   await navigator.locks.request(`fleetmint-board ${mac}`, { ifAvailable: true }, async (lock) => {
@@ -519,44 +524,6 @@ function isCancelled(error: unknown): boolean {
     (error instanceof DOMException && error.name === 'AbortError') ||
     (error instanceof BoardError && error.kind === 'cancelled')
   );
-}
-
-/** What a person can do something about while the board stays connected. */
-function refusalOf(error: unknown, journal: Journal | undefined): Refusal | undefined {
-  const interrupted = (restorable: boolean) =>
-    journal
-      ? { what: journal.facts.what, started: journal.facts.started, partition: journal.facts.partition, restorable }
-      : undefined;
-  if (error instanceof NvsError && error.kind !== 'internal') {
-    const { kind, message, overwritable, aboutKeys, names } = error;
-    return { kind, message, overwritable, aboutKeys, names, interrupted: interrupted(true) };
-  }
-  if (error instanceof BackupUnreadable) {
-    const { what, started, partition } = error.facts;
-    const { kind, message } = error;
-    return refusal(kind, message, { what, started, partition, restorable: false });
-  }
-  if (!(error instanceof BoardError)) return undefined;
-  const { kind, message } = error;
-  if (kind === 'partition-moved') return refusal(kind, message, interrupted(false));
-  if (kind === 'partition-erased') return refusal(kind, message, interrupted(true));
-  return undefined;
-}
-
-function refusal(kind: BoardProblem, message: string, interrupted: Refusal['interrupted']): Refusal {
-  return { kind, message, overwritable: false, aboutKeys: false, names: [], interrupted };
-}
-
-function failureOf(error: unknown, begun: number): Failure {
-  if (error instanceof BoardError) return { kind: error.kind, step: error.step, detail: error.message, begun };
-  if (error instanceof NvsError) return { kind: error.kind, step: 'read', detail: error.message, begun };
-  return { kind: 'server', step: 'server', detail: '', begun, cause: error };
-}
-
-/** For the server's record of the flash: no secret. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof BoardError ? `${error.step}: ${error.kind} ${error.message}` : 'the page failed';
-  return text.trim().slice(0, REASON_MAX);
 }
 
 function now(): string {
