@@ -350,7 +350,7 @@ test('is deleted once its name was typed, and what that means is said', async ({
   // Somebody else changes it at this moment: it is not deleted in a state that nobody here has seen.
   await server.call('PATCH', `/api/devices/${device.id}`, { serial: 'SN-LATE' });
   await button.click();
-  await dialog.getByRole('alert').waitFor();
+  await dialog.getByRole('alert').getByText('Look at it again before you delete it.').waitFor();
   await page.getByRole('region', { name: 'Device' }).getByText('SN-LATE').waitFor();
   await button.click();
   await heading(page, 'Devices').waitFor();

@@ -9,7 +9,6 @@ export const de: Texts = {
     product: 'Fleetmint',
     skip: 'Zum Inhalt springen',
     navigation: 'Seiten',
-    start: 'Start',
     devices: 'Geräte',
     models: 'Modelle',
     boards: 'Boards',
@@ -39,9 +38,6 @@ export const de: Texts = {
     previous: 'Zurück',
     pages: 'Seiten der Liste',
     page: (n) => `Seite ${n}`,
-    yes: 'Ja',
-    no: 'Nein',
-    search: 'Suchen',
     never: 'nie',
     typeToConfirm: (name) => `Zum Bestätigen „${name}“ eingeben`,
     updateFailed:
@@ -172,7 +168,6 @@ export const de: Texts = {
     deleteChanged:
       'Jemand anderes hat dieses Gerät geändert, seit Sie es geöffnet haben. Sehen Sie es sich noch einmal an, bevor Sie es löschen.',
     provision: 'Provisionieren',
-    provisionHint: 'Seine Identität auf ein Board am USB-Kabel schreiben',
 
     identity: 'Identität',
     identityLead: 'Sein OAuth2-Client beim Identitätsanbieter.',
