@@ -3,8 +3,10 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { argv, exit } from 'node:process';
 
+// `./bench page` measures whole visits; these are the parts that grow unnoticed.
 const FIRST_VIEW = 60_000;
-const IN_ALL = 220_000;
+const PROVISIONING_MODULE = 120_000;
+const INSPECTORS_MODULE = 190_000;
 
 const folder = argv[2];
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -30,9 +32,14 @@ for (const path of files.toSorted((a, b) => sent(b) - sent(a))) {
   console.log(`${String(sent(path)).padStart(8)}  ${first.has(path) ? 'first' : '     '}  ${relative(folder, path)}`);
 }
 const sum = (paths) => [...paths].reduce((bytes, path) => bytes + sent(path), 0);
+const [provisioning = 0, inspectors = 0] = files
+  .filter((path) => path.endsWith('.wasm'))
+  .map(sent)
+  .toSorted((a, b) => a - b);
 const report = [
   ['index.html and what it loads', sum(first), FIRST_VIEW],
-  ['in all', sum(files), IN_ALL],
+  ['the module that provisions', provisioning, PROVISIONING_MODULE],
+  ['the module of the inspector', inspectors, INSPECTORS_MODULE],
 ];
 let failed = false;
 for (const [what, bytes, most] of report) {
