@@ -8,7 +8,7 @@ const DEVICES = 100_000;
 const FRAME_MS = 16;
 
 test(
-  '100,000 devices: no frame of more than 16 ms while one scrolls, and each answer soon',
+  '100,000 devices: no frame of more than 16 ms while one scrolls; paging, sorting and searching are measured',
   { timeout: 180_000 },
   async ({ open }) => {
     const server = await startLargeFleet(DEVICES);
