@@ -18,7 +18,13 @@ const NGINX = ['/usr/sbin/nginx', '/usr/bin/nginx', '/usr/local/sbin/nginx'].fin
   }
 });
 
+/** Whether it is installed; where it must be, its absence is an error. */
 export const HAS_NGINX = NGINX !== undefined;
+if (!HAS_NGINX) {
+  const line = 'SKIPPED: the page behind nginx: `tools/install nginx` installs it.';
+  if (process.env['CI']) throw new Error(line);
+  console.error(line);
+}
 
 /** A port that nobody listens on. */
 export async function freePort(): Promise<number> {

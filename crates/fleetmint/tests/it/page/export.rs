@@ -1,6 +1,7 @@
 //! `fleetmint page export`. What it writes is opened from a folder in web/tests.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -22,6 +23,19 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// As [`is_built`]; without the page a test is skipped, which is printed.
+fn has_page() -> bool {
+    let is_built = is_built();
+    if !is_built {
+        let why = "SKIPPED: the export of the page: this program was built without it. `tools/page build` \
+                   before `cargo test` makes it.\n";
+        assert!(std::env::var_os("CI").is_none(), "{why}");
+        // Not with a macro, whose output the test harness would capture.
+        let _ = std::io::stderr().write_all(why.as_bytes());
+    }
+    is_built
+}
+
 #[test]
 fn a_program_without_the_page_says_how_to_get_it() {
     if is_built() {
@@ -35,7 +49,7 @@ fn a_program_without_the_page_says_how_to_get_it() {
 
 #[test]
 fn a_new_an_empty_and_an_earlier_folder_become_the_inspector() {
-    if !is_built() {
+    if !has_page() {
         return;
     }
     let folder = Folder::new();
@@ -71,7 +85,7 @@ fn a_new_an_empty_and_an_earlier_folder_become_the_inspector() {
 
 #[test]
 fn what_an_earlier_version_had_and_this_one_lacks_is_deleted() {
-    if !is_built() {
+    if !has_page() {
         return;
     }
     let folder = Folder::new();
@@ -85,7 +99,7 @@ fn what_an_earlier_version_had_and_this_one_lacks_is_deleted() {
 
 #[test]
 fn a_folder_with_other_files_stays_as_it_is() {
-    if !is_built() {
+    if !has_page() {
         return;
     }
     let folder = Folder::new();
@@ -107,7 +121,7 @@ fn a_folder_with_other_files_stays_as_it_is() {
 
 #[test]
 fn nothing_half_written_stays_where_it_cannot_be_written() {
-    if !is_built() {
+    if !has_page() {
         return;
     }
     let folder = Folder::new();
