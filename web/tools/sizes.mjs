@@ -1,6 +1,6 @@
 // sizes.mjs FOLDER: what a visitor is sent, in bytes of brotli. Fails where it is more than the page may have.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { argv, exit } from 'node:process';
 
 // `./bench page` measures whole visits; these are the parts that grow unnoticed.
@@ -14,7 +14,7 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .map((file) => join(file.parentPath, file.name));
 const sent = (path) => statSync(existsSync(`${path}.br`) ? `${path}.br` : path).size;
 
-// What index.html names, and what that imports statically.
+// What index.html names, with all that it imports statically; and then what the list of devices is in English.
 const first = new Set();
 const add = (path) => {
   if (first.has(path) || !existsSync(path)) return;
@@ -27,6 +27,9 @@ const add = (path) => {
 const index = join(folder, 'index.html');
 add(index);
 for (const [, name] of readFileSync(index, 'utf8').matchAll(/(?:src|href)="\.?\/?([^"]+)"/g)) add(join(folder, name));
+const list = files.filter((path) => /^(en|Devices)-[^/]*$/.test(basename(path)));
+if (list.length < 2) throw new Error(`no list of devices, or no English, in ${folder}`);
+list.forEach(add);
 
 for (const path of files.toSorted((a, b) => sent(b) - sent(a))) {
   console.log(`${String(sent(path)).padStart(8)}  ${first.has(path) ? 'first' : '     '}  ${relative(folder, path)}`);
@@ -37,7 +40,7 @@ const [provisioning = 0, inspectors = 0] = files
   .map(sent)
   .toSorted((a, b) => a - b);
 const report = [
-  ['index.html and what it loads', sum(first), FIRST_VIEW],
+  ['the list of devices, with all that it loads first', sum(first), FIRST_VIEW],
   ['the module that provisions', provisioning, PROVISIONING_MODULE],
   ['the module of the inspector', inspectors, INSPECTORS_MODULE],
 ];
