@@ -145,13 +145,3 @@ export function parseNumber(text: string): number | undefined {
   const number = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text.trim()) ? Number(text.trim()) : Number.NaN;
   return Number.isSafeInteger(number) ? number : undefined;
 }
-
-/** Gives a person bytes as a file. */
-export function saveFile(bytes: Uint8Array, name: string): void {
-  const url = URL.createObjectURL(new Blob([bytes.slice()], { type: 'application/octet-stream' }));
-  const anchor = document.createElement('a');
-  anchor.href = url;
-  anchor.download = name;
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-}
