@@ -149,7 +149,8 @@ test('by keyboard alone, from the sign-in to a provisioned board', async ({ serv
   await type(page, 'Administrator token', server.token);
   await page.keyboard.press('Enter');
   await page.waitForURL((url) => !url.pathname.includes('sign-in'));
-  await desk.visit('/devices?q=By+keyboard');
+  await press(page, 'link', 'Devices');
+  await type(page, 'Search devices', 'By keyboard', 'searchbox');
   await press(page, 'link', 'By keyboard');
   await page.waitForURL(`**/devices/${device.id}`);
   await press(page, 'button', 'Provision');
