@@ -45,6 +45,12 @@ pub(crate) fn names_html(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the caller takes a page, if only by `*/*` or by not saying what it takes.
+pub(crate) fn takes_html(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::ACCEPT).iter().peekable();
+    lines.peek().is_none() || Ranges::new(lines.filter_map(|line| line.to_str().ok())).quality("text/html") > 0.0
+}
+
 /// Refuses callers that do not accept JSON, before anything is done.
 pub(crate) async fn json(request: Request, next: Next) -> Response {
     match negotiate(request.headers(), &["application/json"]) {

@@ -45,8 +45,15 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(assets: &'static [Asset],
             let index = Arc::new(File::index(asset, prefix));
             for path in PATHS {
                 let index = Arc::clone(&index);
-                let shown = async move |method: Method, headers: HeaderMap, known: IfNoneMatch| {
-                    shown(&index, &method, &headers, &known)
+                // Nothing else is at the root. Elsewhere a call that lacks its `/api` should fail.
+                let wants = if *path == "/" {
+                    accept::takes_html
+                } else {
+                    accept::names_html
+                };
+                let shown = async move |method: Method, headers: HeaderMap, known: IfNoneMatch| match method {
+                    Method::GET | Method::HEAD if wants(&headers) => shown(&index, &headers, &known),
+                    _ => Problem::nothing_here().into_response(),
                 };
                 router = router.route(path, any(shown));
             }
@@ -59,11 +66,8 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(assets: &'static [Asset],
     router
 }
 
-/// The page, for browsers that are to show this path. For everybody else there is nothing here.
-fn shown(index: &File, method: &Method, headers: &HeaderMap, known: &IfNoneMatch) -> Response {
-    if !matches!(*method, Method::GET | Method::HEAD) || !accept::names_html(headers) {
-        return Problem::nothing_here().into_response();
-    }
+/// The page, for browsers that are to show this path.
+fn shown(index: &File, headers: &HeaderMap, known: &IfNoneMatch) -> Response {
     let mut answer = index.answer(headers, known);
     let headers = answer.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("accept"));

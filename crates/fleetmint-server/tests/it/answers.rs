@@ -32,7 +32,7 @@ async fn every_answer_has_security_headers_and_must_not_be_stored() {
         (Method::PUT, "/api/devices", 405),
         (Method::OPTIONS, "/api/devices", 204),
         (Method::GET, "/api/nothing", 404),
-        (Method::GET, "/", 404),
+        (Method::GET, "/nothing", 404),
         (Method::GET, "/livez", 200),
         (Method::GET, "/metrics", 200),
         (Method::POST, "/oauth2/token", 400),

@@ -63,6 +63,12 @@ async fn a_browser_is_shown_the_page_at_each_of_its_paths_and_nobody_else() {
             (Method::DELETE, BROWSER),
             (Method::OPTIONS, BROWSER),
         ] {
+            if (path.as_str(), accept) == ("/", "*/*") {
+                let answer = ask(&server, method, &path, &[("accept", accept)]).await;
+                assert_eq!(answer.status, 200);
+                assert_eq!(answer.body, page.body);
+                continue;
+            }
             let answer = ask(&server, method.clone(), &path, &[("accept", accept)]).await;
             assert_eq!(
                 answer.problem(),

@@ -10,7 +10,7 @@ use crate::harness::{Server, problem};
 async fn unknown_paths_and_malformed_ids_are_404() {
     let server = Server::start().await;
     for path in [
-        "/",
+        "/nothing",
         "/api",
         "/api/",
         "/api/nothing",
