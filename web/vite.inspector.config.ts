@@ -23,6 +23,8 @@ export default defineConfig({
     cssCodeSplit: false,
     chunkSizeWarningLimit: 2048,
     sourcemap: false,
+    // What the files contain of others, with its licences.
+    license: { fileName: 'licenses.md' },
     reportCompressedSize: false,
     rolldownOptions: {
       input: resolve(here, 'src/offline/main.ts'),

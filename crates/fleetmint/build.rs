@@ -94,6 +94,7 @@ fn content_type(path: &str) -> &'static str {
         "wasm" => "application/wasm",
         "json" => "application/json",
         "webmanifest" => "application/manifest+json",
+        "md" => "text/markdown; charset=utf-8",
         "txt" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }

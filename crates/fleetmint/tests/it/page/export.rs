@@ -72,7 +72,7 @@ fn a_new_an_empty_and_an_earlier_folder_become_the_inspector() {
     }
     let files = names(&folder.file("empty"));
     assert_eq!(files, names(&folder.file("new/inspector")));
-    for wanted in [".fleetmint-page", "index.html"] {
+    for wanted in [".fleetmint-page", "index.html", "licenses.md"] {
         assert!(files.iter().any(|name| name == wanted), "{files:?}");
     }
     let page = folder.file("empty/index.html");
