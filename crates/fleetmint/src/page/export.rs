@@ -17,6 +17,10 @@ use crate::terminal::{count, say};
 /// Lists what an export consists of, so that a later one knows what it may replace.
 const LIST: &str = ".fleetmint-page";
 
+/// How the name of the folder begins in which the files are until all of them are whole. One that is left is of an export
+/// that was killed.
+const STAGED: &str = ".fleetmint-page-";
+
 /// Write the NVS inspector as a folder that works without a server
 ///
 /// The inspector shows, checks, compares and edits the images of NVS partitions, and nothing that it opens leaves the
@@ -77,7 +81,8 @@ fn earlier(dir: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(unreadable(&error)),
     };
-    let own = |path: &Path| path == Path::new(LIST) || list.lines().any(|line| Path::new(line) == path);
+    let own =
+        |path: &Path| path == Path::new(LIST) || is_staged(path) || list.lines().any(|line| Path::new(line) == path);
     match found.iter().find(|path| !own(path)) {
         None => Ok(found),
         Some(strange) => Err(Failure::unusable(format_args!(
@@ -86,6 +91,11 @@ fn earlier(dir: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
             strange.display()
         ))),
     }
+}
+
+fn is_staged(path: &Path) -> bool {
+    let first = path.iter().next();
+    first.is_some_and(|name| name.to_string_lossy().starts_with(STAGED)) && path.iter().nth(1).is_some()
 }
 
 /// All files below a folder.
@@ -105,7 +115,7 @@ fn below(root: &Path, folder: &Path, found: &mut BTreeSet<PathBuf>) -> io::Resul
 
 /// Writes all files into a folder beside their places, and moves them there when all of them are whole.
 fn write(dir: &Path, earlier: &BTreeSet<PathBuf>) -> io::Result<()> {
-    let staged = tempfile::Builder::new().prefix(".fleetmint-").tempdir_in(dir)?;
+    let staged = tempfile::Builder::new().prefix(STAGED).tempdir_in(dir)?;
     let mut list = String::new();
     for file in inspector::FILES {
         stage(&staged, file.path, file.identity)?;
@@ -129,6 +139,13 @@ fn write(dir: &Path, earlier: &BTreeSet<PathBuf>) -> io::Result<()> {
         .filter(|old| !kept.iter().any(|path| Path::new(path) == old.as_path()))
     {
         fs::remove_file(dir.join(old))?;
+    }
+    drop(staged);
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() && entry.file_name().to_string_lossy().starts_with(STAGED) {
+            fs::remove_dir_all(entry.path())?;
+        }
     }
     Ok(())
 }

@@ -98,6 +98,27 @@ fn what_an_earlier_version_had_and_this_one_lacks_is_deleted() {
 }
 
 #[test]
+fn what_a_killed_export_has_left_is_deleted() {
+    if !has_page() {
+        return;
+    }
+    let folder = Folder::new();
+    fs::create_dir_all(folder.file("inspector/.fleetmint-page-AbCdEf/assets")).unwrap();
+    fs::create_dir_all(folder.file("inspector/.fleetmint-page-empty")).unwrap();
+    folder.write("inspector/.fleetmint-page-AbCdEf/index.html", "half");
+    folder.write("inspector/.fleetmint-page-AbCdEf/assets/a.js", "half");
+    folder.run(["page", "export", "inspector"]).done();
+    let names = names(&folder.file("inspector"));
+    assert!(
+        names.iter().all(|name| !name.starts_with(".fleetmint-page-")),
+        "{names:?}"
+    );
+    // A file of that name is not of an export.
+    folder.write("inspector/.fleetmint-page-x", "mine");
+    folder.run(["page", "export", "inspector"]).refused(2);
+}
+
+#[test]
 fn a_folder_with_other_files_stays_as_it_is() {
     if !has_page() {
         return;
