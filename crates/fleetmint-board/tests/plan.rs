@@ -316,6 +316,22 @@ proptest! {
 
 /// The flash after the plan is what Espressif's own library left there after the same calls.
 #[test]
+fn states_of_another_size_say_nothing_of_a_partition() {
+    let image = |pages: usize| {
+        let mut image = vec![0; pages * PAGE_SIZE];
+        values().encode_into(&mut image).unwrap();
+        image
+    };
+    let none = PartitionKeys::OnChip(Vec::new());
+    assert!(has_all(&image(3), [&image(3), &image(3)], &none));
+    for (now, before, after) in [(3, 4, 3), (3, 3, 4), (4, 3, 3), (3, 2, 2)] {
+        assert!(!has_all(&image(now), [&image(before), &image(after)], &none));
+    }
+    assert!(!has_all(&[], [&[], &[]], &none));
+    assert!(!has_all(&image(3)[1..], [&image(3)[1..], &image(3)[1..]], &none));
+}
+
+#[test]
 fn a_plan_of_changes_equals_espressifs_library() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fleetmint-nvs/tests/storage/reference/patch");
     let read = |name: &str| fs::read(folder.join(name));
