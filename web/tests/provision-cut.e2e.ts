@@ -13,6 +13,7 @@ import {
   test,
   write,
 } from './harness/desk.ts';
+import { download } from './harness/inspect.ts';
 import { ROWS, flashOf, nvsCommand, tableOf, valuesOf, wornNvs } from './harness/flash.ts';
 
 const FULL = process.env['FLEETMINT_TEST_FULL'] !== undefined;
@@ -350,4 +351,68 @@ test('a server that does not answer at the end changes nothing on the board', as
   expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
   expect((await board.report()).boots).toBe(1);
   expect(await stored(desk.page)).not.toContain(board.mac);
+});
+
+test('the cable is pulled while the outcome is reported: all is written, and it is said', async ({
+  server,
+  plug,
+  sit,
+}) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  let reported = false;
+  let answer: () => void = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  await desk.page.route('**/flashes/*', async (route) => {
+    reported = true;
+    await held;
+    await route.continue();
+  });
+  await agree(desk);
+  await expect.poll(() => reported).toBe(true);
+  await board.tell('unplug');
+  // Longer than a page takes to notice it.
+  await desk.page.waitForTimeout(1000);
+  expect(await desk.dialog.getByRole('heading', { name: 'The connection to the board is gone' }).count()).toBe(0);
+  answer();
+  await done(desk);
+  expect(await stored(desk.page)).not.toContain(board.mac);
+  expect((await board.nvs()).equals(await planned(server, device, before))).toBe(true);
+  const { items } = await server.call<{ items: unknown[] }>('GET', `/api/devices/${device.id}/flashes`);
+  expect(items).toMatchObject([{ outcome: 'written' }]);
+});
+
+test('the file of a backup is of the partition that was written, whatever else was cut off', async ({
+  server,
+  plug,
+  sit,
+}) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  // The other one, which is blank, comes first by its name.
+  const rows = [...ROWS, { name: 'a_nvs', type: 'nvs' as const, offset: 0x110000, size: NVS.size }];
+  const board = await plug({ flash: flashOf({ nvs: before }, rows) });
+  const desk = await sit(board);
+  await openProvision(desk, device);
+  await board.tell('cut-after-written 100');
+  await connect(desk);
+  await desk.dialog.getByText('Change what is read').click();
+  await desk.dialog.getByLabel('NVS partition (optional)', { exact: true }).selectOption('a_nvs');
+  await desk.dialog.getByRole('button', { name: 'Try with these' }).click();
+  await says(desk, 'a_nvs,');
+  await write(desk);
+  await cutOff(desk);
+  await board.replug();
+  await desk.page.reload();
+  await openProvision(desk, device);
+  await board.tell('cut-after-written 100');
+  await connect(desk);
+  await says(desk, 'a_nvs');
+  await write(desk);
+  await cutOff(desk);
+  const saved = await download(desk.page, desk.dialog.getByRole('button', { name: 'Save the partition as a file' }));
+  expect(saved.content.equals(before)).toBe(true);
 });

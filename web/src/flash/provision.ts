@@ -84,6 +84,8 @@ export class Provisioning {
   #options: Options = {};
   /** The partition as it was read, as long as it is needed. */
   #held: Uint8Array | undefined;
+  /** The name of that partition: a board may have journals of others. */
+  #partition: string | undefined;
   /** Sectors that may be erased, and are not verified. */
   #begun = 0;
   /** All is written and compared, or nothing was to be. */
@@ -121,8 +123,8 @@ export class Provisioning {
     if (this.#held) return this.#held.slice();
     const state = this.#state;
     if (state.step !== 'failed' || state.failure.begun === 0 || !state.board) return undefined;
-    const [journal] = await this.#parts.journals.find(state.board.mac);
-    return journal?.before;
+    const journals = await this.#parts.journals.find(state.board.mac);
+    return journals.find(({ facts }) => facts.partition === this.#partition)?.before;
   }
 
   /** Returns when all is done, failed or cancelled; it does not throw. */
@@ -211,6 +213,7 @@ export class Provisioning {
       );
       const { nvs } = content.target;
       this.#held = content.partition;
+      this.#partition = nvs.name;
       const journals = await this.#parts.journals.find(board.mac);
       journal = journals.find(({ facts }) => facts.partition === nvs.name);
       const otherInterrupted = journals.map(({ facts }) => facts.partition).filter((name) => name !== nvs.name);
@@ -347,6 +350,8 @@ export class Provisioning {
       const facts = { mac, partition: name, offset, size, started: now(), what: plan.what };
       await this.#parts.journals.begin(facts, before, after);
       await this.#sectors(chip, { offset, content: after, changed, plan });
+      // A report may take long: a cable that is pulled meanwhile cuts nothing off.
+      this.#verified();
     } catch (error) {
       const reason = reasonOf(error);
       const begun = this.#begun;
@@ -360,17 +365,20 @@ export class Provisioning {
       reason: null,
     };
     const notes = await this.#report(device, flash, outcome);
-    await this.#verified(chip, notes, name);
+    await this.#endJournal(mac, name, notes);
     notes.push(...(await this.#reset(chip, plan)));
     this.#show({ step: 'done', board, outcome: 'written', plan, notes, sectors: changed.length });
     return true;
   }
 
   /** All is verified: nothing that happens from here on is a write that was cut off. */
-  async #verified(chip: Chip, notes: Note[], partition: string): Promise<void> {
+  #verified(): void {
     this.#begun = 0;
     this.#isVerified = true;
-    await this.#parts.journals.end(chip.identity.mac, partition).catch(() => notes.push('backup-left'));
+  }
+
+  async #endJournal(mac: string, partition: string, notes: Note[]): Promise<void> {
+    await this.#parts.journals.end(mac, partition).catch(() => notes.push('backup-left'));
   }
 
   /** Writes back what the partition held before a write that was cut off. */
@@ -383,8 +391,9 @@ export class Provisioning {
     const changed = changedSectors(held, before);
     this.#parts.nvs.wipe(held);
     await this.#sectors(chip, { offset, content: before, changed, plan });
+    this.#verified();
     const notes: Note[] = [];
-    await this.#verified(chip, notes, facts.partition);
+    await this.#endJournal(board.mac, facts.partition, notes);
     notes.push(...(await this.#reset(chip, plan)));
     this.#show({ step: 'done', board, outcome: 'restored', plan, notes, sectors: changed.length });
   }
