@@ -1,7 +1,7 @@
 // A slot in words: what a screen reader says, and what stands below the picture.
 import type { MapPage } from '../../nvs/index.ts';
 import { t } from '../../texts/index.ts';
-import { visible } from './names.ts';
+import { visible } from '../../nvs/visible.ts';
 import type { Cell } from './picture.ts';
 
 /** `Slot 3: app/interval, u16`. */

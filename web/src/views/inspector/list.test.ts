@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../nvs/index.ts';
 import { namesOf, select, type View } from './list.ts';
-import { bytes, visible } from './names.ts';
+import { visible } from '../../nvs/visible.ts';
+import { bytes } from './names.ts';
 
 const entry = (index: number, namespace: string, key: string, more: Partial<Entry> = {}): Entry => ({
   index,

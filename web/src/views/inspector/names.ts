@@ -1,12 +1,6 @@
 // Names and texts of a partition, so that a person sees what is there.
 import type { ItemName } from '../../nvs/index.ts';
-
-/** Control characters, and those that are invisible or change the direction of what follows, as numbers. */
-export function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, (character) => {
-    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
-  });
-}
+import { visible } from '../../nvs/visible.ts';
 
 export function namespaceOf(name: ItemName): string {
   return named(name.namespace, name.namespace_hex);

@@ -1,6 +1,6 @@
 // A revealed value, in the forms that an engineer reads it in.
 import type { Value, ValueType } from '../../nvs/index.ts';
-import { visible } from './names.ts';
+import { visible } from '../../nvs/visible.ts';
 
 export type Form = 'decimal' | 'text' | 'hex';
 

@@ -2,6 +2,7 @@
 import type { MaskedChange, MaskedValue, Warning } from '../../nvs/types.ts';
 import type { Failure, Refusal, State } from '../../flash/state.ts';
 import type { Advice } from '../../texts/en-provision.ts';
+import { visible } from '../../nvs/visible.ts';
 import { t } from '../../texts/index.ts';
 
 /** The steps that a person sees, in their order. */
@@ -116,13 +117,15 @@ export function failureAdvice({ kind }: Failure): Advice | undefined {
 }
 
 export function warningText(warning: Warning): string {
-  return warning.kind === 'other-device' ? t.provision.otherDevice(warning.key) : t.provision.warnings[warning.kind];
+  return warning.kind === 'other-device'
+    ? t.provision.otherDevice(visible(warning.key))
+    : t.provision.warnings[warning.kind];
 }
 
 export function keyName({ namespace, namespace_hex, key, key_hex }: MaskedChange): string {
-  const name = namespace ?? `0x${namespace_hex ?? ''}`;
+  const name = namespace !== undefined ? visible(namespace) : `0x${namespace_hex ?? ''}`;
   if (key === undefined && key_hex === undefined) return name;
-  return `${name}/${key ?? `0x${key_hex ?? ''}`}`;
+  return `${name}/${key !== undefined ? visible(key) : `0x${key_hex ?? ''}`}`;
 }
 
 export function masked(value: MaskedValue | undefined): string {
