@@ -263,7 +263,7 @@ test('values that the firmware cannot read, older copies and orphans are marked'
   const values = page.getByRole('table', { name: 'Values' });
   const marks: Record<string, string> = {
     bad_strdata: 'ESP_ERR_NVS_NOT_FOUND',
-    bad_dup_page: 'older copy',
+    bad_dup_page: 'not read',
     bad_ns_entry: 'no namespace has this index',
     v1_blobs: 'old blob format',
   };

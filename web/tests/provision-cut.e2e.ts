@@ -261,7 +261,7 @@ test('nothing was written when the cable is pulled before', async ({ server, plu
       await board.tell('unplug');
     }
     await cutOff(desk);
-    expect(await desk.dialog.textContent()).toContain('Nothing was written to the board.');
+    expect(await desk.dialog.textContent()).toContain('This attempt has written nothing to the board.');
     expect(await stored(desk.page)).not.toContain(board.mac);
     await board.replug();
     await desk.page.reload();

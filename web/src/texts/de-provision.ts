@@ -117,8 +117,7 @@ export const provision: typeof english = {
   giveUpHint: 'Was die Partition vor diesem Schreiben enthielt, kann dann nicht wiederhergestellt werden.',
   giveUpConfirm: 'Ich brauche nicht, was die Partition enthielt',
   saveBackup: 'Partition als Datei sichern',
-  backupHint:
-    'Die Datei enthält die Geheimnisse des Boards, wie es jetzt ist. Bewahren Sie sie sicher auf, oder verzichten Sie darauf.',
+  backupHint: 'Die Datei enthält die Geheimnisse des Boards. Bewahren Sie sie sicher auf, oder verzichten Sie darauf.',
   cancel: 'Abbrechen',
   stopped: 'Abgebrochen: Nichts wurde geschrieben.',
   stoppedDevice: (key) => `Das neue Gerät ${key} bleibt; löschen Sie es, wenn es nicht gebraucht wird.`,
@@ -147,7 +146,7 @@ export const provision: typeof english = {
   doneWritten: (key, n) => `${key} ist auf dem Board: ${sectors(n)} geschrieben und geprüft.`,
   doneUnchanged: (key) => `Das Board hat schon, was ${key} bekommt: Nichts wurde geschrieben.`,
   doneRestored: (n) => `Die Partition ist, was sie vor dem abgebrochenen Schreiben war: ${sectors(n)} geschrieben.`,
-  doneStarts: 'Das Board wurde zurückgesetzt: Seine Firmware startet mit den neuen Werten.',
+  doneStarts: 'Das Board wurde zurückgesetzt, und seine Firmware startet.',
   toDevice: 'Gerät zeigen',
   another: 'Ein weiteres Board einrichten',
   notes: {
@@ -163,8 +162,9 @@ export const provision: typeof english = {
 
   failed: 'Das ist fehlgeschlagen',
   cutOff:
-    'Das Schreiben wurde abgebrochen. Starten Sie die Firmware des Boards nicht: Verbinden Sie das Board wieder und versuchen Sie es noch einmal. Das Schreiben wird aus der Sicherung in diesem Browser abgeschlossen oder rückgängig gemacht.',
-  untouched: 'Auf das Board wurde nichts geschrieben.',
+    'Das Schreiben wurde abgebrochen. Starten Sie die Firmware des Boards nicht: Halten Sie BOOT gedrückt, während Sie das Board wieder anschließen, und versuchen Sie es noch einmal. Das Schreiben wird aus der Sicherung in diesem Browser abgeschlossen oder rückgängig gemacht.',
+  untouched:
+    'Dieser Versuch hat nichts auf das Board geschrieben. Wurde ein früherer abgebrochen, ist seine Sicherung noch hier: Starten Sie die Firmware des Boards nicht, bevor dieses Schreiben abgeschlossen oder rückgängig gemacht ist.',
   retry: 'Noch einmal versuchen',
   newPort:
     'Wurde es nicht abgezogen? Ein Chip an seinem eigenen USB, etwa ein ESP32-S2, hat im Download-Modus einen neuen Port: Wählen Sie ihn noch einmal, ohne Reset.',
@@ -296,7 +296,7 @@ export const provision: typeof english = {
     size: 'Größe der Partition',
     offset: 'Offset der Partition',
     invalid: 'Ein Vielfaches von 0x1000, etwa 0x6000.',
-    save: 'Abbild speichern',
+    save: 'Image speichern',
     saved: (name) => `Gespeichert als ${name}. Es enthält das Geheimnis des Geräts: Löschen Sie es nach Gebrauch.`,
     copyCommand: 'Befehl kopieren',
     createFirst: 'Legen Sie zuerst das Gerät an, dann erscheinen die Datei und die Befehle.',
@@ -431,7 +431,7 @@ export const refusals: typeof englishRefusals = {
     advice: 'Flash-Verschlüsselung verdeckt sie. Geben Sie die Schlüssel als Datei an.',
   },
   image: {
-    title: 'Das ist kein Abbild eines Geräts',
+    title: 'Das ist kein Image eines Geräts',
     advice: 'Laden Sie die Seite neu; wenn es bleibt, hat der Server eine andere Version.',
   },
   change: { title: 'Eine der Änderungen schlägt fehl', advice: 'Berichtigen Sie sie.' },

@@ -126,7 +126,7 @@ export const provision = {
   giveUpHint: 'What the partition held before that write can then not be restored.',
   giveUpConfirm: 'I do not need what the partition held',
   saveBackup: 'Save the partition as a file',
-  backupHint: 'The file holds the secrets of the board as it is now. Keep it safe, or do without it.',
+  backupHint: 'The file holds the secrets of the board. Keep it safe, or do without it.',
   cancel: 'Cancel',
   stopped: 'Cancelled: nothing was written.',
   stoppedDevice: (key: string) => `The new device ${key} stays; delete it if it is not needed.`,
@@ -154,7 +154,7 @@ export const provision = {
   doneWritten: (key: string, n: number) => `${key} is on the board: ${sectors(n)} written and verified.`,
   doneUnchanged: (key: string) => `The board already has what ${key} gets: nothing was written.`,
   doneRestored: (n: number) => `The partition is what it was before the write that was cut off: ${sectors(n)} written.`,
-  doneStarts: 'The board was reset: its firmware starts with the new values.',
+  doneStarts: 'The board was reset, and its firmware starts.',
   toDevice: 'Show the device',
   another: 'Provision another board',
   notes: {
@@ -168,8 +168,9 @@ export const provision = {
 
   failed: 'That failed',
   cutOff:
-    'The write was cut off. Do not start the board’s firmware: connect the board again and try again. The write is completed, or undone, from the backup in this browser.',
-  untouched: 'Nothing was written to the board.',
+    'The write was cut off. Do not start the board’s firmware: hold BOOT down while you connect the board again, and try again. The write is completed, or undone, from the backup in this browser.',
+  untouched:
+    'This attempt has written nothing to the board. If an earlier one was cut off, its backup is still here: do not start the board’s firmware before that write is completed or undone.',
   retry: 'Try again',
   newPort:
     'Was it not unplugged? A chip on its own USB, such as an ESP32-S2, has a new port once it is in download mode: choose it again, without a reset.',

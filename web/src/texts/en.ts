@@ -333,7 +333,8 @@ export const en = {
     severities: { error: 'Wrong:', warning: 'Check this:', notice: 'Note:' },
     /** By the code of a finding; another one is shown in the server's own words. */
     findings: {
-      'loopback-url': 'This is the address of the computer itself: a device that uses it reaches nothing but itself.',
+      'loopback-url':
+        'This is the address of the computer itself: a device that uses it reaches nothing but itself. If devices are to reach this service, set server.public_url to its address in their network, and let it listen there: --listen 0.0.0.0:8080.',
       'plain-text-url': 'Without TLS, what devices send there, secrets included, can be read on the network.',
       'wifi-password-without-ssid': 'There is a password but no network: a device does not know what it is for.',
       'wifi-ssid-without-password': 'There is a network but no password: right for an open network.',
@@ -399,7 +400,7 @@ export const en = {
       get_board: 'Show a board',
       list_board_flashes: 'List a board’s flashes',
       get_identity: 'Show an identity',
-      sync_identity: 'Sync an identity',
+      sync_identity: 'Repair an identity',
       disable_identity: 'Disable an identity',
       enable_identity: 'Enable an identity',
       get_settings: 'Show the settings',
@@ -579,7 +580,7 @@ export const en = {
     emptyValue: '(empty)',
     forms: { decimal: 'Decimal', text: 'Text', hex: 'Hex' },
     orphan: 'no namespace has this index',
-    repeat: 'older copy',
+    repeat: 'not read',
     unreachable: 'cannot be read by name',
     notIterated: 'old blob format',
 
