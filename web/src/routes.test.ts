@@ -4,7 +4,6 @@ import { parsePath, pathOf, type Route } from './routes.ts';
 describe('parsePath', () => {
   const routes: [string, Route][] = [
     ['/', { name: 'start' }],
-    ['/index.html', { name: 'start' }],
     ['/sign-in', { name: 'sign-in' }],
     ['/devices', { name: 'devices' }],
     ['/devices/', { name: 'devices' }],
@@ -20,6 +19,7 @@ describe('parsePath', () => {
 
   it.each([
     '/device',
+    '/index.html',
     '/devices/0',
     '/devices/07',
     '/devices/x',

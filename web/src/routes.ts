@@ -23,8 +23,6 @@ export function parsePath(path: string): Route {
   switch (first) {
     case '':
       return second === undefined ? { name: 'start' } : NOT_FOUND;
-    case 'index.html':
-      return second === undefined ? { name: 'start' } : NOT_FOUND;
     case 'sign-in':
     case 'settings':
     case 'audit':

@@ -45,6 +45,15 @@ pub(crate) fn names_html(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the caller asks for a page by name, and would rather have it than JSON.
+pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT).iter();
+    let ranges = Ranges::new(lines.filter_map(|line| line.to_str().ok()));
+    let html = ranges.quality("text/html");
+    let json = ["application/json", problem::MEDIA_TYPE].map(|json| ranges.quality(json));
+    names_html(headers) && json.iter().all(|json| html > *json)
+}
+
 /// Whether the caller takes a page, if only by `*/*` or by not saying what it takes.
 pub(crate) fn takes_html(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::ACCEPT).iter().peekable();
@@ -99,20 +108,29 @@ mod tests {
 
     #[test]
     fn a_page_is_asked_for_by_name() {
-        for (accept, named) in [
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
-            ("application/json, TEXT/HTML;q=0.1", true),
-            ("text/html;q=0, */*", false),
-            ("text/*", false),
-            ("*/*", false),
-            ("application/json", false),
-            ("", false),
+        for (accept, named, preferred) in [
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                true,
+                true,
+            ),
+            ("text/html, application/json;q=0.9", true, true),
+            ("text/html, application/json", true, false),
+            ("text/html;q=0.9, application/problem+json", true, false),
+            ("application/json, TEXT/HTML;q=0.1", true, false),
+            ("text/html;q=0.5, */*", true, false),
+            ("text/html;q=0, */*", false, false),
+            ("text/*", false, false),
+            ("*/*", false, false),
+            ("application/json", false, false),
+            ("", false, false),
         ] {
             let mut headers = HeaderMap::new();
             headers.append(header::ACCEPT, HeaderValue::from_static(accept));
             assert_eq!(names_html(&headers), named, "{accept}");
+            assert_eq!(prefers_html(&headers), preferred, "{accept}");
         }
-        assert!(!names_html(&HeaderMap::new()));
+        assert!(!names_html(&HeaderMap::new()) && !prefers_html(&HeaderMap::new()));
     }
 
     #[test]

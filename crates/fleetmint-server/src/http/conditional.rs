@@ -47,7 +47,7 @@ pub(crate) struct IfMatchParameter {
 }
 
 /// The versions that a caller already has.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct IfNoneMatch(Option<Tags>);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {

@@ -12,6 +12,7 @@ use crate::http::conditional::IfNoneMatch;
 use crate::http::content_coding::Codings;
 use crate::http::prefix::Prefix;
 use crate::http::problem::Problem;
+use crate::operation::Operation;
 
 /// What the page may load and do: its own files and calls alone, and no text becomes a script. Svelte makes its templates
 /// by the one policy that is allowed.
@@ -43,10 +44,12 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(assets: &'static [Asset],
     for asset in assets {
         if asset.path == INDEX {
             let index = Arc::new(File::index(asset, prefix));
-            for path in PATHS {
+            // The page takes a slash at the end of its paths for none.
+            let with_slash = PATHS.iter().filter(|path| **path != "/").map(|path| format!("{path}/"));
+            for path in PATHS.iter().map(|path| (*path).to_owned()).chain(with_slash) {
                 let index = Arc::clone(&index);
                 // Nothing else is at the root. Elsewhere a call that lacks its `/api` should fail.
-                let wants = if *path == "/" {
+                let wants = if path == "/" {
                     accept::takes_html
                 } else {
                     accept::names_html
@@ -55,7 +58,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(assets: &'static [Asset],
                     Method::GET | Method::HEAD if wants(&headers) => shown(&index, &headers, &known),
                     _ => Problem::nothing_here().into_response(),
                 };
-                router = router.route(path, any(shown));
+                router = router.route(&path, any(shown));
             }
         } else {
             let file = Arc::new(File::of(asset));
@@ -65,6 +68,36 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(assets: &'static [Asset],
     }
     router
 }
+
+/// What a browser is shown where nothing is: the page, which says so and leads on.
+#[derive(Clone, Debug)]
+pub(crate) struct NotFound(Option<Arc<File>>);
+
+impl NotFound {
+    pub(crate) fn new(assets: &'static [Asset], prefix: &Prefix) -> Self {
+        let index = assets.iter().find(|asset| asset.path == INDEX);
+        Self(index.map(|index| Arc::new(File::index(index, prefix))))
+    }
+
+    /// `None` for callers who do not ask for a page, and among the calls and the files, which no person types.
+    pub(crate) fn shown(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
+        let index = self.0.as_deref()?;
+        let folder = |path: &str| path.split('/').nth(1).map(str::to_owned);
+        let calls = Operation::CALLS.iter().map(|operation| operation.path());
+        let is_call = calls.chain([FILES]).any(|call| folder(call) == folder(path));
+        if is_call || !matches!(*method, Method::GET | Method::HEAD) || !accept::prefers_html(headers) {
+            return None;
+        }
+        // Only a 200 may be answered with a 304 (RFC 9110 §13.2.1).
+        let mut answer = shown(index, headers, &IfNoneMatch::default());
+        answer.headers_mut().remove(header::ETAG);
+        *answer.status_mut() = StatusCode::NOT_FOUND;
+        Some(answer)
+    }
+}
+
+/// Where the files with hashed names are.
+const FILES: &str = "/assets/";
 
 /// The page, for browsers that are to show this path.
 fn shown(index: &File, headers: &HeaderMap, known: &IfNoneMatch) -> Response {

@@ -7,7 +7,7 @@ mod openapi;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use axum::{Router, middleware};
@@ -189,6 +189,11 @@ impl Endpoints {
             router = router.route(path, other_methods(&methods).layer(observer.of(Route::Path(path))));
         }
         let files = page::http::routes(page, &prefix).method_not_allowed_fallback(only_read);
+        let not_found = page::http::NotFound::new(page, &prefix);
+        let unknown_path = async move |method: Method, uri: Uri, headers: HeaderMap| {
+            let page = not_found.shown(&method, uri.path(), &headers);
+            page.unwrap_or_else(|| unknown_path(&method, &uri))
+        };
         let router = router
             .merge(documentation(&prefix).layer(unknown.clone()))
             .merge(files.layer(observer.of(Route::Page)))
@@ -272,12 +277,12 @@ async fn only_read(method: Method) -> Response {
     answer
 }
 
-async fn unknown_path(method: Method, uri: Uri) -> Response {
+fn unknown_path(method: &Method, uri: &Uri) -> Response {
     // `OPTIONS *` asks about the service as a whole, and CONNECT names another server instead of a path.
-    let asterisk = method == Method::OPTIONS && uri.path() == "*";
+    let asterisk = *method == Method::OPTIONS && uri.path() == "*";
     if asterisk {
         (StatusCode::NO_CONTENT, [(header::ALLOW, ALL_METHODS)]).into_response()
-    } else if method == Method::CONNECT {
+    } else if *method == Method::CONNECT {
         not_allowed("This is not a proxy; `Allow` lists the methods of the service.")
             .with_header(header::ALLOW, ALL_METHODS)
             .into_response()

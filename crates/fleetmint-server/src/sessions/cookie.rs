@@ -9,14 +9,10 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use zeroize::Zeroizing;
 
-use super::SessionToken;
+use super::{Hash, SessionToken};
 
 /// The name of the cookie of a session that began by https.
 const SECURE: &str = "__Host-fleetmint";
-
-/// How many cookies with these names are looked up at most. Other services on the same host can set cookies that come
-/// here, too.
-const LOOKED_AT_MAX: usize = 4;
 
 /// Which of the two cookies holds a session's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,18 +48,16 @@ impl Names {
         pairs(headers).any(|(name, _)| name == SECURE.as_bytes() || name == self.plain.as_bytes())
     }
 
-    /// The tokens in this service's cookies, those of secure cookies first. There may be several: one of an earlier
-    /// sign-in, or of another service on the same host.
-    pub(crate) fn tokens(&self, headers: &HeaderMap) -> Vec<(Kind, SessionToken)> {
+    /// The hashes of the tokens in this service's cookies, those of secure cookies first. There may be several: one of an
+    /// earlier sign-in, or of another service on the same host, which can set as many as fit into a request's head. So
+    /// their number is limited by the listener alone: a limit here would let others hide the session.
+    pub(crate) fn sessions(&self, headers: &HeaderMap) -> Vec<(Kind, Hash)> {
         let of_kind = |kind| {
             pairs(headers)
                 .filter(move |(name, _)| *name == self.name(kind).as_bytes())
-                .filter_map(move |(_, value)| Some((kind, SessionToken::read(value)?)))
+                .filter_map(move |(_, value)| Some((kind, SessionToken::read(value)?.hash())))
         };
-        of_kind(Kind::Secure)
-            .chain(of_kind(Kind::Plain))
-            .take(LOOKED_AT_MAX)
-            .collect()
+        of_kind(Kind::Secure).chain(of_kind(Kind::Plain)).collect()
     }
 
     /// The `Set-Cookie` of a new session.
@@ -108,22 +102,22 @@ mod tests {
     const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
 
-    fn tokens(lines: &[String]) -> Vec<(Kind, String)> {
+    fn hash(token: &str) -> Hash {
+        SessionToken::read(token.as_bytes()).unwrap().hash()
+    }
+
+    fn sessions(lines: &[String]) -> Vec<(Kind, Hash)> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
         }
-        let tokens = Names::of(&[0xab; 32]).tokens(&headers);
-        tokens
-            .into_iter()
-            .map(|(kind, token)| (kind, (*token.text()).clone()))
-            .collect()
+        Names::of(&[0xab; 32]).sessions(&headers)
     }
 
     #[test]
     fn tokens_are_found_by_name_and_form_the_secure_ones_first() {
-        let plain = |token: &str| vec![(Kind::Plain, token.to_owned())];
-        let secure = |token: &str| vec![(Kind::Secure, token.to_owned())];
+        let plain = |token: &str| vec![(Kind::Plain, hash(token))];
+        let secure = |token: &str| vec![(Kind::Secure, hash(token))];
         let both = [secure(A), plain(B)].concat();
         for (lines, expected) in [
             (vec![], vec![]),
@@ -149,10 +143,11 @@ mod tests {
             (vec![format!("fleetmint-abababab={}B", &A[1..])], vec![]),
             (vec![format!("fleetmint-abababab={}+", &A[1..])], vec![]),
         ] {
-            assert_eq!(tokens(&lines), expected, "{lines:?}");
+            assert_eq!(sessions(&lines), expected, "{lines:?}");
         }
-        let many = vec![vec![format!("fleetmint-abababab={A}"); 100].join("; ")];
-        assert_eq!(tokens(&many).len(), LOOKED_AT_MAX);
+        let planted = vec![format!("fleetmint-abababab={B}"); 100].join("; ");
+        let found = sessions(&[format!("{planted}; fleetmint-abababab={A}")]);
+        assert_eq!(found.last(), Some(&(Kind::Plain, hash(A))));
     }
 
     #[test]

@@ -182,40 +182,41 @@ impl Sessions {
         Ok(token)
     }
 
-    /// The first session of these that has not ended, by the request's cookies.
+    /// The first session of these that has not ended, by the request's cookies. A call moves its end.
     ///
     /// # Errors
     /// Only the database's.
     pub(crate) async fn of(&self, headers: &HeaderMap) -> Result<Option<SignedIn>, database::Error> {
-        for (cookie, token) in self.0.names.tokens(headers) {
-            if let Some(session) = self.find(&token).await? {
-                return Ok(Some(SignedIn { session, cookie }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The session with this token, unless it has ended. A call moves its end.
-    async fn find(&self, token: &SessionToken) -> Result<Option<Session>, database::Error> {
-        let (id, now) = (token.hash(), self.0.clock.now());
+        let shown = self.0.names.sessions(headers);
+        let ids: Vec<Hash> = shown.iter().map(|(_, id)| *id).collect();
         let stored = self
             .0
             .database
-            .read(move |connection| store::find(connection, &id))
+            .read(move |connection| store::find(connection, &ids))
             .await?;
-        let Some(store::Stored { mut session, proof }) = stored else {
+        // Only rows that exist are looked at again, and those are this service's own.
+        let now = self.0.clock.now();
+        let in_order = shown.iter().flat_map(|(cookie, id)| {
+            let with_id = stored.iter().filter(move |stored| stored.session.id == *id);
+            with_id.map(move |stored| (*cookie, stored))
+        });
+        let Some((cookie, stored)) = { in_order }.find(|(_, stored)| self.goes_on(stored, now)) else {
             return Ok(None);
         };
+        let mut session = stored.session.clone();
         let end = session.end(now);
-        let has_ended = now >= session.expires_at || now >= session.end(Timestamp::MAX);
-        if has_ended || !self.0.seal.is_keyed_digest(PROOF, &session.proven(), &proof) {
-            return Ok(None);
-        }
         if end >= session.expires_at.checked_add(STEP).unwrap_or(Timestamp::MAX) {
             session.expires_at = end;
-            self.extend(id, end).await;
+            self.extend(session.id, end).await;
         }
-        Ok(Some(session))
+        Ok(Some(SignedIn { session, cookie }))
+    }
+
+    /// Whether this program inserted the row, and its session has not ended.
+    fn goes_on(&self, stored: &store::Stored, now: Timestamp) -> bool {
+        let store::Stored { session, proof } = stored;
+        let has_ended = now >= session.expires_at || now >= session.end(Timestamp::MAX);
+        !has_ended && self.0.seal.is_keyed_digest(PROOF, &session.proven(), proof)
     }
 
     /// Moves the end of a session. If that fails, the call is answered all the same: the session only ends sooner.
@@ -235,15 +236,15 @@ impl Sessions {
     /// # Errors
     /// Only the database's.
     pub(crate) fn end(connection: &mut Connection, session: &Session) -> Result<(), database::Error> {
-        store::delete(connection, &session.id)
+        store::delete(connection, &[session.id])
     }
 
-    /// Ends the session with this token, if there is one.
+    /// Ends the sessions of these tokens, as far as there are any.
     ///
     /// # Errors
     /// Only the database's.
-    pub(crate) fn end_token(connection: &mut Connection, token: &SessionToken) -> Result<(), database::Error> {
-        store::delete(connection, &token.hash())
+    pub(crate) fn end_these(connection: &mut Connection, ids: &[Hash]) -> Result<(), database::Error> {
+        store::delete(connection, ids)
     }
 
     /// Ends all sessions, in the transaction that makes the token invalid that they were begun with.

@@ -103,8 +103,8 @@ pub(crate) async fn create_session(
     CreateSession { token }: CreateSession,
 ) -> Result<Response, Problem> {
     let (sessions, cookie) = (app.gate.sessions().clone(), sign_in.cookie);
-    let replaced = sessions.cookies().tokens(&headers).into_iter();
-    let replaced = replaced.filter(|(kind, _)| *kind == cookie).map(|(_, token)| token);
+    let replaced = sessions.cookies().sessions(&headers).into_iter();
+    let replaced = replaced.filter(|(kind, _)| *kind == cookie).map(|(_, id)| id);
     let token = super::sign_in(&app, sign_in.source, token, replaced.collect()).await?;
     Ok(with_cookie(sessions.cookies().set(cookie, &token)))
 }

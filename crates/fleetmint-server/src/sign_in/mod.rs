@@ -10,7 +10,7 @@ use crate::audit::{self, Reason};
 use crate::database;
 use crate::operation::Operation;
 use crate::secret::Secret;
-use crate::sessions::{SessionToken, Sessions};
+use crate::sessions::{self, SessionToken, Sessions};
 use crate::source::Source;
 
 /// The purpose of the key that the page seals its backups with.
@@ -45,7 +45,7 @@ pub async fn sign_in(
     app: &App,
     source: Source,
     token: Secret,
-    replaced: Vec<SessionToken>,
+    replaced: Vec<sessions::Hash>,
 ) -> Result<SessionToken, Error> {
     let principal = app.gate.owner(token.expose().trim()).await?;
     let caller = Caller {
@@ -59,9 +59,7 @@ pub async fn sign_in(
         if !gate.is_stored(connection, token.expose().trim())? {
             return Err(access::Error::Unauthorized.into());
         }
-        for token in &replaced {
-            Sessions::end_token(connection, token)?;
-        }
+        Sessions::end_these(connection, &replaced)?;
         Ok(gate.sessions().begin(connection)?)
     })
     .await

@@ -21,7 +21,8 @@ async fn ask(server: &Server, method: Method, path: &str, headers: &[(&str, &str
 #[tokio::test]
 async fn a_browser_is_shown_the_page_at_each_of_its_paths_and_nobody_else() {
     let server = Server::start().await;
-    for path in PATHS {
+    let with_slash = PATHS.iter().filter(|path| **path != "/").map(|path| format!("{path}/"));
+    for path in PATHS.iter().map(|path| (*path).to_owned()).chain(with_slash) {
         let path = path.replace("{id}", "7").replace("{mac}", "60:55:f9:aa:00:01");
         let page = ask(&server, Method::GET, &path, &[("accept", BROWSER)]).await;
         assert_eq!(page.status, 200, "{path}");
@@ -77,28 +78,83 @@ async fn a_browser_is_shown_the_page_at_each_of_its_paths_and_nobody_else() {
             );
         }
     }
-    // A page that does not exist, and calls, are not shown as the page.
+    let calls = ask(&server, Method::GET, "/api/devices", &[("accept", BROWSER)]).await;
+    assert_eq!(calls.status, 401);
+    server.stop().await;
+}
+
+/// Whoever mistypes an address reads that nothing is there, and finds the way back.
+#[tokio::test]
+async fn a_browser_is_shown_the_page_where_nothing_is_with_status_404_and_nobody_else() {
+    let server = Server::start_with(&[("server.public_url", "https://example.com/fleet")]).await;
+    let root = ask(&server, Method::GET, "/", &[("accept", BROWSER)]).await;
     for path in [
-        "/devices/",
+        "/nix",
         "/devices/7/x",
+        "/devicess",
         "/index.html",
-        "/assets/",
-        "/assets/x.js",
+        "//",
+        "/apis",
+        "/ap%69",
+    ] {
+        for known in ["\"x\"", "*", root.header("etag")] {
+            let shown = ask(
+                &server,
+                Method::GET,
+                path,
+                &[("accept", BROWSER), ("if-none-match", known)],
+            )
+            .await;
+            assert_eq!(shown.status, 404, "{path}");
+            assert_eq!(shown.body, root.body, "{path}");
+            for name in [
+                "content-type",
+                "content-security-policy",
+                "permissions-policy",
+                "cache-control",
+            ] {
+                assert_eq!(shown.header(name), root.header(name), "{path} {name}");
+            }
+            assert_eq!(shown.header("etag"), "", "{path}");
+        }
+        let head = ask(&server, Method::HEAD, path, &[("accept", BROWSER)]).await;
+        assert_eq!((head.status.as_u16(), head.body), (404, Vec::new()), "{path}");
+        for (method, accept) in [
+            (Method::GET, "*/*"),
+            (Method::GET, "application/json"),
+            (Method::GET, "application/json, text/html;q=0.9"),
+            (Method::GET, "text/html;q=0"),
+            (Method::POST, BROWSER),
+            (Method::DELETE, BROWSER),
+            (Method::OPTIONS, BROWSER),
+        ] {
+            let answer = ask(&server, method.clone(), path, &[("accept", accept)]).await;
+            assert_eq!(
+                answer.problem(),
+                problem(404, "not-found", &[]),
+                "{method} {path} {accept}"
+            );
+        }
+    }
+    // Calls and files are not typed by people.
+    for path in [
         "/api",
         "/api/x",
-        "/x",
+        "/api/docs/x",
+        "/assets/",
+        "/assets/x.js",
+        "/oauth2/x",
+        "/.well-known/x",
+        "/metrics/x",
+        "/livez/",
     ] {
         let answer = ask(&server, Method::GET, path, &[("accept", BROWSER)]).await;
         assert_eq!(answer.problem(), problem(404, "not-found", &[]), "{path}");
-        assert!(
-            answer
-                .header("content-security-policy")
-                .starts_with("default-src 'none';"),
-            "{path}"
-        );
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none';"), "{path}");
     }
-    let calls = ask(&server, Method::GET, "/api/devices", &[("accept", BROWSER)]).await;
-    assert_eq!(calls.status, 401);
+    let metrics = String::from_utf8(server.anonymous(Method::GET, "/metrics").await.body).unwrap();
+    assert!(!metrics.contains("nix"), "{metrics}");
     server.stop().await;
 }
 

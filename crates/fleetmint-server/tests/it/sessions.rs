@@ -267,6 +267,42 @@ async fn several_cookies_and_old_ones_do_not_hide_a_session() {
     server.stop().await;
 }
 
+/// Another service on the same host can set cookies that come here, with our names and in the form of tokens.
+#[tokio::test]
+async fn planted_cookies_do_not_hide_a_session_however_many_fit_into_a_request() {
+    let server = Server::start_with(&[("server.public_url", "https://fleet.example")]).await;
+    let plain = sign_in(&server).await;
+    let secure = sign_in_at(&server, "https://fleet.example").await;
+    let name = plain.split_once('=').unwrap().0;
+    for count in [4, 5, 40, 700] {
+        let planted = |name: &str| {
+            let tokens = (0..count).map(|number| format!("{name}={number:042}A"));
+            tokens.collect::<Vec<_>>().join("; ")
+        };
+        let ours = planted(name);
+        assert_eq!(status(&server, &ours).await, 401, "{count}");
+        for cookies in [
+            format!("{ours}; {plain}"),
+            format!("{}; {secure}", planted("__Host-fleetmint")),
+            format!("{}; {plain}", planted("__Host-fleetmint")),
+            // The same one, again and again.
+            format!(
+                "{}; {plain}",
+                vec![planted(name)[..name.len() + 44].to_owned(); count].join("; ")
+            ),
+        ] {
+            assert_eq!(status(&server, &cookies).await, 200, "{count}");
+        }
+    }
+    // A sign-in among them ends the session that it replaces.
+    let cookies = format!("{}; {plain}", vec![format!("{name}={:042}A", 1); 100].join("; "));
+    let headers = [("x-fleetmint", "1"), ("origin", &*server.base), ("cookie", &*cookies)];
+    assert_eq!(sign_in_with(&server, &server.token, &headers).await.status, 204);
+    assert_eq!(status(&server, &plain).await, 401);
+    assert_eq!(status(&server, &secure).await, 200);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_reset_of_the_token_and_another_bootstrap_token_end_all_sessions() {
     let server = Server::start().await;
