@@ -63,6 +63,8 @@ mod error;
 mod file_format;
 mod generator;
 mod header;
+pub mod mfg;
+mod names;
 mod number;
 mod records;
 mod row;

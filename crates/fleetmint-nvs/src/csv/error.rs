@@ -19,7 +19,7 @@ pub struct Error {
 /// Where a row is, when an image is made from several tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RowPlace {
-    /// Which table, from 1 in the order they were added.
+    /// Which table, from 1 in the order they were added; 0 is the configuration of [`mfg`](super::mfg).
     pub table: usize,
     /// The line in it, from 1.
     pub line: usize,
@@ -30,12 +30,17 @@ pub struct RowPlace {
 impl fmt::Display for RowPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}", self.line)?;
-        if self.elsewhere {
-            write!(f, " of table {}", self.table)
-        } else {
-            Ok(())
+        match (self.elsewhere, self.table) {
+            (false, _) => Ok(()),
+            (true, Self::CONFIGURATION) => f.write_str(" of the configuration"),
+            (true, table) => write!(f, " of table {table}"),
         }
     }
+}
+
+impl RowPlace {
+    /// The table that the configuration of [`mfg`](super::mfg) counts as.
+    pub(super) const CONFIGURATION: usize = 0;
 }
 
 /// What is wrong with a row.
@@ -222,6 +227,58 @@ pub enum ErrorKind {
     WifiText {
         /// The key.
         key: Key,
+    },
+    /// A row of a configuration has more than four fields.
+    ConfigurationFields {
+        /// Fields in the row.
+        fields: usize,
+    },
+    /// A configuration begins with the header of the generator's tables.
+    ConfigurationHeader,
+    /// The fourth field of a configuration's row is neither `REPEAT` nor blank.
+    NotRepeat {
+        /// The key.
+        key: String,
+        /// The field.
+        found: String,
+    },
+    /// A configuration has no key.
+    NoKeys,
+    /// The header of the values has no column, or too few, for a key of the configuration.
+    MissingKeyColumn {
+        /// The key.
+        name: String,
+        /// The columns of this name, which belong to earlier rows of the configuration.
+        columns: usize,
+        /// A column whose name differs only by blanks or case.
+        nearly: Option<String>,
+    },
+    /// The header of the values has a name more often than the configuration.
+    SurplusColumns {
+        /// The name.
+        name: String,
+        /// The columns of this name.
+        columns: usize,
+        /// The configuration's keys of this name.
+        keys: usize,
+    },
+    /// The values have a header, and no device.
+    NoDevices,
+    /// A device's row has fewer fields than the header.
+    TooFewFields {
+        /// Fields in the row.
+        fields: usize,
+        /// Columns in the header.
+        columns: usize,
+    },
+    /// A device's row has only blank fields.
+    BlankRow,
+    /// A device has another value than the first one for a key that is repeated.
+    RepeatChanged {
+        /// The key.
+        key: String,
+        /// The line of the first device.
+        first: usize,
     },
     /// A table can't hold this text: it has a carriage return or NUL, or isn't UTF-8.
     NotWritable {

@@ -2,14 +2,14 @@
 
 use super::encoding::Encoding;
 use super::error::{Error, ErrorKind, RowPlace};
+use super::names::Names;
 use super::records::LineEnds;
-use super::row::{Action, Row, Source};
+use super::row::{Action, Row, SourceRef};
 use super::table::Rows;
 use super::wifi::{Along, Wifi};
 use crate::image::{self, Value};
 use crate::key::{Key, Namespace};
 use crate::layout::Version;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -19,26 +19,13 @@ use core::fmt;
 /// several of them open is the same. Within one table a namespace is opened once.
 pub struct Generator<'a> {
     writer: image::Writer<'a>,
-    namespaces: Vec<OpenNamespace>,
-    /// The one that the rows belong to.
-    current: Option<usize>,
-    /// The one that this table opened last.
-    latest: Option<usize>,
+    names: Names,
+    /// The index of each namespace in the image, in the order of `names`.
+    indices: Vec<u8>,
     /// Whether Wi-Fi rows are computed and added.
     computes: bool,
-    keys: BTreeMap<(u8, Key), RowPlace>,
     wifi: Wifi,
     tables: usize,
-}
-
-/// A namespace that a table has opened.
-struct OpenNamespace {
-    namespace: Namespace,
-    index: u8,
-    /// Its row, in the latest table that has one.
-    place: RowPlace,
-    /// The latest table that opened it or had rows of it.
-    table: usize,
 }
 
 impl<'a> Generator<'a> {
@@ -49,11 +36,9 @@ impl<'a> Generator<'a> {
     pub fn new(image: &'a mut [u8], version: Version) -> Result<Self, crate::Error> {
         Ok(Self {
             writer: image::Writer::new(image, version)?,
-            namespaces: Vec::new(),
-            current: None,
-            latest: None,
+            names: Names::default(),
+            indices: Vec::new(),
             computes: true,
-            keys: BTreeMap::new(),
             wifi: Wifi::default(),
             tables: 0,
         })
@@ -70,7 +55,7 @@ impl<'a> Generator<'a> {
     ) -> Result<(), Error> {
         self.tables += 1;
         self.computes = true;
-        self.latest = self.current;
+        self.names.begin_table();
         // Row by row: the size of the image limits how much of a table is in memory.
         for row in Rows::new(table, LineEnds::AsLf)? {
             let row = row?;
@@ -101,12 +86,12 @@ impl<'a> Generator<'a> {
                 let key = Key::new(&row.key).map_err(ErrorKind::Image)?;
                 let value = row.value(read_file).map_err(|error| error.kind)?;
                 match value {
-                    Some(value) => self.set(key, (&value).into(), *encoding, source, place),
+                    Some(value) => self.set(key, (&value).into(), *encoding, source.as_ref(), place),
                     None => Ok(()),
                 }
             }
             Action::NoComputedRows => {
-                self.computes = false;
+                self.compute_nothing();
                 Ok(())
             }
             Action::Delete => Err(ErrorKind::ChangeRow { row_type: "delete" }),
@@ -114,69 +99,40 @@ impl<'a> Generator<'a> {
         }
     }
 
-    fn namespace(&mut self, namespace: Namespace, place: RowPlace) -> Result<(), ErrorKind> {
-        let mut known = self.namespaces.iter_mut().enumerate();
-        match known.find(|(_, known)| known.namespace == namespace) {
-            None => {
-                let index = self.writer.namespace(&namespace).map_err(ErrorKind::Image)?;
-                self.current = Some(self.namespaces.len());
-                self.latest = self.current;
-                self.namespaces.push(OpenNamespace {
-                    namespace,
-                    index,
-                    place,
-                    table: place.table,
-                });
-            }
-            Some((at, known)) => {
-                self.current = Some(at);
-                if known.table != place.table {
-                    (known.place, known.table) = (place, place.table);
-                    self.latest = self.current;
-                }
-            }
+    /// Opens a namespace.
+    pub(super) fn namespace(&mut self, namespace: Namespace, place: RowPlace) -> Result<(), ErrorKind> {
+        if !self.names.knows(&namespace) {
+            self.indices
+                .push(self.writer.namespace(&namespace).map_err(ErrorKind::Image)?);
         }
+        self.names.open(namespace, place);
         Ok(())
     }
 
-    fn set(
+    /// Computes no Wi-Fi rows from here on.
+    pub(super) fn compute_nothing(&mut self) {
+        self.computes = false;
+    }
+
+    /// Sets a key, and those that are written along with it. `source` is where the value came from.
+    pub(super) fn set(
         &mut self,
         key: Key,
         value: Value<'_>,
         encoding: Encoding,
-        source: &Source,
+        source: SourceRef<'_>,
         place: RowPlace,
     ) -> Result<(), ErrorKind> {
-        let latest = self.latest.and_then(|latest| self.namespaces.get(latest));
-        let latest = latest.map(|latest| latest.namespace);
-        let known = self.current.and_then(|current| self.namespaces.get_mut(current));
-        let (Some(known), Some(latest)) = (known, latest) else {
+        let current = self.names.current(key, place)?;
+        let Some(index) = self.indices.get(current).copied() else {
             return Err(ErrorKind::NoNamespace { key });
         };
-        known.table = place.table;
-        let (namespace, index) = (known.namespace, known.index);
-        // Espressif's generator would write into the latest namespace here.
-        if namespace != latest {
-            return Err(ErrorKind::Reopened {
-                namespace,
-                first: known.place.seen_from(place),
-                latest,
-            });
-        }
         let along = match key.raw().as_str() {
             Some(name) if self.computes => self.wifi.along(name, encoding, source),
             _ => Along::Nothing,
         };
         let mut put = |name: Key, value: Value<'_>, along_with: Option<Key>| {
-            if let Some(first) = self.keys.insert((index, name), place) {
-                let first = first.seen_from(place);
-                return Err(ErrorKind::DuplicateKey {
-                    namespace,
-                    key: name,
-                    first,
-                    along_with,
-                });
-            }
+            self.names.take(current, name, place, along_with)?;
             self.writer.put(index, &name, value).map_err(ErrorKind::Image)
         };
         let name = |name: &str| Key::new(name).map_err(ErrorKind::Image);
@@ -192,15 +148,6 @@ impl<'a> Generator<'a> {
                     .try_for_each(|(after, blob)| put(name(after)?, Value::Blob(blob), Some(key)))
             }
             Along::Unclear => Err(ErrorKind::WifiText { key }),
-        }
-    }
-}
-
-impl RowPlace {
-    fn seen_from(self, place: RowPlace) -> Self {
-        Self {
-            elsewhere: self.table != place.table,
-            ..self
         }
     }
 }

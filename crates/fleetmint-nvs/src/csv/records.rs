@@ -17,6 +17,7 @@ pub(super) struct Record {
 }
 
 /// Reads a text row by row. Blank lines, and lines that begin with `#`, are skipped between rows.
+#[derive(Clone)]
 pub(super) struct Records<'a> {
     rest: &'a str,
     line: usize,

@@ -47,6 +47,22 @@ pub enum Source {
     File(String),
 }
 
+/// A [`Source`] that is borrowed.
+#[derive(Clone, Copy)]
+pub(super) enum SourceRef<'a> {
+    Text(&'a str),
+    File(&'a str),
+}
+
+impl Source {
+    pub(super) fn as_ref(&self) -> SourceRef<'_> {
+        match self {
+            Self::Text(text) => SourceRef::Text(text),
+            Self::File(path) => SourceRef::File(path),
+        }
+    }
+}
+
 /// Wipes the text.
 impl Drop for Source {
     fn drop(&mut self) {

@@ -3,7 +3,7 @@
 use super::encoding::Encoding;
 use super::error::{Error, ErrorKind, excerpt};
 use super::number::{NumberFault, floating, integer, strip};
-use super::row::{Action, Row, Source};
+use super::row::{Action, Row, SourceRef};
 use crate::entry::Number;
 use crate::image;
 use alloc::string::{String, ToString};
@@ -73,28 +73,36 @@ impl Row {
         let Action::Set { encoding, source } = &self.action else {
             return Ok(None);
         };
-        let value = match source {
-            Source::Text(text) => decode(*encoding, &self.key, text.as_bytes(), || Ok(text)),
-            Source::File(path) => match read_file(path) {
-                Ok(bytes) => {
-                    let bytes = Zeroizing::new(bytes.into());
-                    decode(*encoding, &self.key, &bytes, || {
-                        core::str::from_utf8(&bytes).map_err(|error| ErrorKind::FileNotUtf8 {
-                            key: excerpt(&self.key),
-                            path: path_excerpt(path),
-                            offset: error.valid_up_to(),
-                        })
-                    })
-                }
-                Err(error) => Err(ErrorKind::File {
-                    key: excerpt(&self.key),
-                    path: path_excerpt(path),
-                    reason: error.to_string(),
-                }),
-            },
-        };
-        value.map(Some).map_err(|kind| kind.at(self.line))
+        value_of(*encoding, &self.key, source.as_ref(), read_file)
+            .map(Some)
+            .map_err(|kind| kind.at(self.line))
     }
+}
+
+/// The value of a key with this encoding and source.
+pub(super) fn value_of<B: Into<Vec<u8>>, E: fmt::Display>(
+    encoding: Encoding,
+    key: &str,
+    source: SourceRef<'_>,
+    read_file: impl FnOnce(&str) -> Result<B, E>,
+) -> Result<Value, ErrorKind> {
+    let path = match source {
+        SourceRef::Text(text) => return decode(encoding, key, text.as_bytes(), || Ok(text)),
+        SourceRef::File(path) => path,
+    };
+    let bytes = read_file(path).map_err(|error| ErrorKind::File {
+        key: excerpt(key),
+        path: path_excerpt(path),
+        reason: error.to_string(),
+    })?;
+    let bytes = Zeroizing::new(bytes.into());
+    decode(encoding, key, &bytes, || {
+        core::str::from_utf8(&bytes).map_err(|error| ErrorKind::FileNotUtf8 {
+            key: excerpt(key),
+            path: path_excerpt(path),
+            offset: error.valid_up_to(),
+        })
+    })
 }
 
 /// The part of a path that a message shows.

@@ -10,7 +10,7 @@
 //! passphrase. An empty text and the mode `0` count as not set.
 
 use super::encoding::Encoding;
-use super::row::Source;
+use super::row::SourceRef;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -49,9 +49,9 @@ pub(super) enum Along {
 
 impl Wifi {
     /// The rows that are written along with a row that sets this key.
-    pub(super) fn along(&mut self, key: &str, encoding: Encoding, source: &Source) -> Along {
+    pub(super) fn along(&mut self, key: &str, encoding: Encoding, source: SourceRef<'_>) -> Along {
         match key {
-            "sta.ssid" | "sta.pswd" if matches!(source, Source::File(_)) => return Along::Unclear,
+            "sta.ssid" | "sta.pswd" if matches!(source, SourceRef::File(_)) => return Along::Unclear,
             "sta.ssid" | "sta.pswd" if self.sta_written => return Along::Nothing,
             "sta.ssid" | "sta.pswd" => {
                 self.sta_written = true;
@@ -61,9 +61,9 @@ impl Wifi {
             "ap.ssid" => self.ssid = known(encoding, source),
             "ap.passwd" => self.password = known(encoding, source),
             "ap.authmode" => match source {
-                Source::Text(mode) if mode == "0" => {}
-                Source::Text(mode) => self.authmode = text(mode),
-                Source::File(_) => self.authmode = RowText::NotInRow,
+                SourceRef::Text("0") => {}
+                SourceRef::Text(mode) => self.authmode = text(mode),
+                SourceRef::File(_) => self.authmode = RowText::NotInRow,
             },
             _ => return Along::Nothing,
         }
@@ -109,14 +109,14 @@ fn text(text: &str) -> RowText {
     }
 }
 
-fn known(encoding: Encoding, source: &Source) -> RowText {
+fn known(encoding: Encoding, source: SourceRef<'_>) -> RowText {
     let plain = matches!(
         encoding,
         Encoding::String | Encoding::Binary | Encoding::BlobFill { .. } | Encoding::BlobSizeFill { .. }
     );
     match source {
-        Source::Text(value) if plain => text(value),
-        Source::Text(value) if value.is_empty() => RowText::Unset,
+        SourceRef::Text(value) if plain => text(value),
+        SourceRef::Text("") => RowText::Unset,
         _ => RowText::NotInRow,
     }
 }

@@ -110,7 +110,7 @@ fn numbers_as_spreadsheets_show_them() {
             &["TRUE", "false", " True ", "yes", "NO", "on", "Off", "WAHR"][..],
             "; it is a truth value: write 1 or 0",
         ),
-        (&["", "  "], "; it is empty: write a number, or delete the row"),
+        (&["", "  "], "; it is empty: write a number, or leave the key out"),
         (
             &["\u{663}", "-\u{FF11}\u{FF12}", "1\u{966}"],
             "; it has digits of another script: write 0 to 9",

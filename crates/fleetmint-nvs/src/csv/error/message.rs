@@ -143,6 +143,49 @@ impl fmt::Display for ErrorKind {
                  not from the value that type and encoding make of it; use type data with encoding string, binary or \
                  blob_sz_fill"
             ),
+            Self::ConfigurationFields { fields } => write!(
+                f,
+                "the row has {fields} fields; a row of a configuration has at most 4: key, type, encoding and REPEAT"
+            ),
+            Self::ConfigurationHeader => f.write_str(
+                "this is the header of another kind of table; a configuration has none, and its rows are key, type, encoding \
+                 and, where the first device's value goes to all, REPEAT",
+            ),
+            Self::NotRepeat { key, found } => {
+                write!(f, "key {key:?}: the fourth field is {found:?}; it must be REPEAT or blank")?;
+                suggestion(f, found, ["REPEAT"])
+            }
+            Self::NoKeys => f.write_str("the configuration has no keys"),
+            Self::MissingKeyColumn { name, columns, nearly } => {
+                match columns {
+                    0 => write!(f, "key {name:?}: the header has no column of this name")?,
+                    _ => write!(
+                        f,
+                        "key {name:?}: the configuration has it more often than the {columns} columns of this name in the header"
+                    )?,
+                }
+                match nearly {
+                    Some(found) => write!(f, "; it has the column {found:?}: write {name:?}"),
+                    None => Ok(()),
+                }
+            }
+            Self::SurplusColumns { name, columns, keys } => write!(
+                f,
+                "key {name:?}: the header has {columns} columns of this name, and the configuration has it {keys} times: it is \
+                 not clear which one is meant"
+            ),
+            Self::NoDevices => f.write_str("the table has a header and no devices"),
+            Self::TooFewFields { fields, columns } => write!(
+                f,
+                "the row has {fields} fields, the header {columns} columns; a blank value needs its comma, a value with several \
+                 lines needs quotes"
+            ),
+            Self::BlankRow => f.write_str("the row has only blank fields; delete it"),
+            Self::RepeatChanged { key, first } => write!(
+                f,
+                "key {key:?}: the configuration says REPEAT, and the value is not that of the first device (line {first}); leave \
+                 it blank"
+            ),
             Self::NotWritable { name, reason } => write!(f, "{name:?} can't be written into a table: {reason}"),
             Self::Image(crate::Error::NotEnoughSpace { key, needed, free }) => write!(
                 f,
@@ -194,7 +237,7 @@ impl NumberLooks {
             Self::Radix if is_float => "; floats and doubles must be decimal",
             Self::Radix => "; write it in decimal, or in hexadecimal with 0x before the digits",
             Self::Formula => "; it looks like a formula or an error of a spreadsheet: write the number itself",
-            Self::Empty => "; it is empty: write a number, or delete the row",
+            Self::Empty => "; it is empty: write a number, or leave the key out",
         })
     }
 }
