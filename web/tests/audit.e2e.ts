@@ -15,7 +15,7 @@ test('the audit is filtered, and the address holds every filter', async ({ open,
   const rows = page.locator('tbody tr');
   await page.getByLabel(en.audit.action, { exact: true }).selectOption(en.audit.actions.get_provisioning);
   await expect
-    .poll(async () => new Set(await page.locator('tbody code').allTextContents()))
+    .poll(async () => new Set(await page.locator('tbody th code').allTextContents()))
     .toEqual(new Set(['get_provisioning']));
   await page.getByLabel(en.audit.outcome, { exact: true }).selectOption(en.audit.outcomes.failed);
   await expect.poll(() => rows.count()).toBe(1);
@@ -26,7 +26,7 @@ test('the audit is filtered, and the address holds every filter', async ({ open,
   await expect.poll(() => page.url()).toContain(`device=${fleet.kitchen.id}`);
   await expect.poll(() => rows.filter({ hasText: 'get_provisioning' }).count()).toBeGreaterThan(0);
   await expect
-    .poll(() => page.getByRole('link', { name: en.audit.deviceNumber(fleet.kitchen.id) }).count())
+    .poll(() => page.getByRole('link', { name: fleet.kitchen.name, exact: true }).count())
     .toBe(await rows.count());
 
   // A time is typed in the reader's zone, and stands in the address in UTC.
@@ -46,6 +46,36 @@ test('the audit is filtered, and the address holds every filter', async ({ open,
   await page.getByRole('button', { name: en.audit.clear }).click();
   await expect.poll(() => rows.count()).toBeGreaterThan(10);
   expect(new URL(page.url()).search).toBe('');
+});
+
+test('a record names its device and model as long as they exist, and the second of each event', async ({
+  open,
+  server,
+}) => {
+  const model = await server.createModel({ code: 'audited', name: 'Audited' });
+  const [kept, gone] = [
+    await server.createDevice({ device_model_id: model.id, name: 'Kept one' }),
+    await server.createDevice({ device_model_id: model.id, name: 'Gone one' }),
+  ];
+  await server.call('DELETE', `/api/devices/${gone.id}`);
+  const { page, visit } = await open({ locale: 'en-GB' });
+  await visit(`/audit?model=${model.id}`);
+  const rows = page.locator('tbody tr');
+  await expect.poll(() => rows.count()).toBe(4);
+  const texts = await rows.allTextContents();
+  for (const text of texts) expect(text).toMatch(/\d{1,2}:\d{2}:\d{2}/);
+  const [deleted, createdGone, createdKept] = texts;
+  for (const text of [deleted, createdGone]) {
+    expect(text).toContain(en.audit.deviceNumber(gone.id));
+    expect(text).toContain(en.audit.gone);
+    expect(text).not.toContain('Gone one');
+  }
+  expect(createdKept).toContain('Kept one');
+  expect(createdKept).toContain(kept.key);
+  expect(createdKept).toContain(en.audit.deviceNumber(kept.id));
+  expect(await page.getByRole('link', { name: 'Audited' }).count()).toBe(4);
+  await page.getByRole('link', { name: 'Kept one' }).click();
+  await page.getByRole('heading', { name: 'Kept one', level: 1 }).waitFor();
 });
 
 test('an address that the server would refuse shows all', async ({ open }) => {

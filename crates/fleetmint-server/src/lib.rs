@@ -14,6 +14,7 @@ pub mod control;
 pub mod data_folder;
 pub mod database;
 mod descriptors;
+mod device_state;
 pub mod devices;
 pub mod enrolment;
 pub mod failpoint;

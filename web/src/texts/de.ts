@@ -373,6 +373,7 @@ export const de: Texts = {
     numberOf: { device: 'Gerätenummer', model: 'Modellnummer' },
     deviceNumber: (id) => `Gerät ${id}`,
     modelNumber: (id) => `Modell ${id}`,
+    gone: 'gibt es nicht (mehr)',
     from: 'Von',
     to: 'Bis',
     clear: 'Filter entfernen',

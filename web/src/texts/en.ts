@@ -371,6 +371,7 @@ export const en = {
     numberOf: { device: 'Device number', model: 'Model number' },
     deviceNumber: (id: number) => `Device ${id}`,
     modelNumber: (id: number) => `Model ${id}`,
+    gone: 'does not exist (any more)',
     from: 'From',
     to: 'To',
     clear: 'Clear the filters',

@@ -1,12 +1,14 @@
 #![expect(unused_qualifications, reason = "utoipa's macro writes the paths of types")]
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Error, Filter};
+use super::{Error, Filter, Listed, Named};
 use crate::caller::Caller;
 use crate::database::Database;
 use crate::http::extract::{Query, parse_id};
@@ -31,9 +33,15 @@ pub(crate) struct AuditRecord {
     /// To which device. It may be gone by now, or there may never have been one with this id.
     #[schema(required)]
     device_id: Option<i64>,
+    /// What that device is called now; `null` if it does not exist.
+    #[schema(required)]
+    device: Option<NamedDevice>,
     /// To which device model, or to a device of which one.
     #[schema(required)]
     model_id: Option<i64>,
+    /// What that model is called now; `null` if it does not exist.
+    #[schema(required)]
+    model: Option<NamedModel>,
     /// The address that the call came from, or the command that was run.
     #[schema(example = "192.0.2.7")]
     source: String,
@@ -49,15 +57,48 @@ pub(crate) struct AuditRecord {
     reason: Option<String>,
 }
 
-impl From<super::Record> for AuditRecord {
-    fn from(record: super::Record) -> Self {
+/// A device that still exists.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NamedDevice {
+    #[schema(example = "k3v9x0qa")]
+    key: String,
+    #[schema(example = "Kitchen")]
+    name: String,
+}
+
+/// A device model that still exists.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NamedModel {
+    #[schema(example = "tempsensor")]
+    code: String,
+    #[schema(example = "Temperature sensor")]
+    name: String,
+}
+
+impl From<Named> for NamedDevice {
+    fn from(Named { key, name }: Named) -> Self {
+        Self { key, name }
+    }
+}
+
+impl From<Named> for NamedModel {
+    fn from(Named { key: code, name }: Named) -> Self {
+        Self { code, name }
+    }
+}
+
+impl AuditRecord {
+    fn new(record: super::Record, devices: &HashMap<i64, Named>, models: &HashMap<i64, Named>) -> Self {
+        let named = |id: Option<i64>, names: &HashMap<i64, Named>| names.get(&id?).cloned();
         Self {
             id: record.id,
             at: Time(record.at),
             actor: record.actor,
             action: record.action,
             device_id: record.device_id,
+            device: named(record.device_id, devices).map(NamedDevice::from),
             model_id: record.model_id,
+            model: named(record.model_id, models).map(NamedModel::from),
             source: record.source,
             outcome: record.outcome,
             attempt: record.attempt,
@@ -127,10 +168,18 @@ pub(crate) async fn list_audit(
     };
     let limit = page::limit(&mut query);
     query.finish()?;
-    let listed = super::list(&database, filter, limit).await?;
+    let Listed {
+        records,
+        devices,
+        models,
+        next,
+    } = super::list(&database, filter, limit).await?;
+    let records = records.into_iter();
     Ok(Json(Page {
-        next_cursor: listed.next.map(|next| next.to_string()),
-        items: listed.records.into_iter().map(AuditRecord::from).collect(),
+        next_cursor: next.map(|next| next.to_string()),
+        items: records
+            .map(|record| AuditRecord::new(record, &devices, &models))
+            .collect(),
     }))
 }
 

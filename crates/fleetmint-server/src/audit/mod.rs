@@ -20,6 +20,7 @@ mod recorder;
 mod store;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -203,10 +204,22 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
+/// What a device or a model is called now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// A device's key, a model's code.
+    pub key: String,
+    pub name: String,
+}
+
 /// A part of the trail.
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub records: Vec<Record>,
+    /// The devices of these records that still exist, by their ids.
+    pub devices: HashMap<i64, Named>,
+    /// The models of these records that still exist, by their ids.
+    pub models: HashMap<i64, Named>,
     /// The id to continue from: older records than this one may match too.
     pub next: Option<i64>,
 }

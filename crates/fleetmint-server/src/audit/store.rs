@@ -1,11 +1,13 @@
 use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::{Entry, Filter, Listed, Outcome, Record, SYSTEM};
+use super::{Entry, Filter, Listed, Named, Outcome, Record, SYSTEM};
 use crate::database::prelude::*;
 use crate::database::schema::audit::dsl;
 use crate::database::{self, Connection, timestamp};
+use crate::device_state::State;
 
 /// A row to insert.
 #[derive(Clone, Copy)]
@@ -275,7 +277,38 @@ pub(super) fn list(connection: &mut Connection, filter: &Filter, limit: i64) -> 
         Way::Id { oldest } if oldest > 1 => Some(oldest),
         _ => None,
     };
-    Ok(Listed { records, next })
+    Ok(Listed {
+        devices: devices(connection, &records)?,
+        models: models(connection, &records)?,
+        records,
+        next,
+    })
+}
+
+type Names = HashMap<i64, Named>;
+
+/// The devices of these records, by one look-up for each id in one query. A device that is only being created or deleted is
+/// none that can be looked at.
+fn devices(connection: &mut Connection, records: &[Record]) -> Result<Names, database::Error> {
+    use crate::database::schema::devices::dsl;
+    let ids: BTreeSet<i64> = records.iter().filter_map(|record| record.device_id).collect();
+    let devices = dsl::devices.filter(dsl::id.eq_any(ids).and(dsl::state.eq(State::Active)));
+    let rows = devices.select((dsl::id, dsl::key, dsl::name)).load(connection)?;
+    Ok(named(rows))
+}
+
+/// The same of their models.
+fn models(connection: &mut Connection, records: &[Record]) -> Result<Names, database::Error> {
+    use crate::database::schema::device_models::dsl;
+    let ids: BTreeSet<i64> = records.iter().filter_map(|record| record.model_id).collect();
+    let models = dsl::device_models.filter(dsl::id.eq_any(ids));
+    let rows = models.select((dsl::id, dsl::code, dsl::name)).load(connection)?;
+    Ok(named(rows))
+}
+
+fn named(rows: Vec<(i64, String, String)>) -> Names {
+    let named = |(id, key, name)| (id, Named { key, name });
+    rows.into_iter().map(named).collect()
 }
 
 fn newest(connection: &mut Connection) -> Result<Option<i64>, database::Error> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Host, Url};
 
 /// The target of a URL, which decides its schemes and whether it may contain a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,17 +150,19 @@ pub(crate) fn is_this_computer(text: &str) -> bool {
 }
 
 fn is_host_this_computer(url: &Url) -> bool {
-    // The hosts of URLs that are not http's are texts to the parser.
-    let address = url.host_str().and_then(|host| {
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        bare.unwrap_or(host).parse::<IpAddr>().ok()
-    });
-    match (address.map(|address| address.to_canonical()), url.host_str()) {
-        (Some(address), _) => address.is_loopback() || address.is_unspecified(),
-        // RFC 6761 §6.3.
-        (None, Some(name)) => name == "localhost" || name.ends_with(".localhost"),
-        (None, None) => false,
-    }
+    // The hosts of URLs that are not http's are texts to the parser: `127.1` and `LOCALHOST` stand there as they are.
+    let address: IpAddr = match url.host_str().map(Host::parse) {
+        Some(Ok(Host::Ipv4(address))) => address.into(),
+        Some(Ok(Host::Ipv6(address))) => address.into(),
+        Some(Ok(Host::Domain(name))) => {
+            // RFC 6761 §6.3.
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            return name == "localhost" || name.ends_with(".localhost");
+        }
+        Some(Err(_)) | None => return false,
+    };
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified()
 }
 
 #[cfg(test)]
@@ -221,6 +223,51 @@ mod tests {
         ] {
             let rule = check(wrong, target).unwrap_err();
             assert!(!rule.contains("hunter2"), "{rule}");
+        }
+    }
+
+    #[test]
+    fn the_computer_itself_is_known_in_every_spelling() {
+        for host in [
+            "127.0.0.1",
+            "127.255.255.254:8080",
+            "127.1",
+            "0x7f000001",
+            "2130706433",
+            "0.0.0.0",
+            "[::1]",
+            "[::]:8080",
+            "[::ffff:127.0.0.1]",
+            "[0:0:0:0:0:0:0:1]",
+            "localhost",
+            "LocalHost:8080",
+            "localhost.",
+            "board.localhost",
+            "%6cocalhost",
+        ] {
+            for text in [
+                format!("https://{host}/x"),
+                format!("mqtts://{host}/x"),
+                format!("mqtt://u:p@{host}"),
+            ] {
+                assert!(is_this_computer(&text), "{text}");
+                assert!(!is_plain_on_the_network(&text), "{text}");
+            }
+        }
+        for host in [
+            "192.0.2.1",
+            "128.0.0.1",
+            "[2001:db8::1]",
+            "[::2]",
+            "localhost.example",
+            "notlocalhost",
+            "127.0.0.1.example",
+            "plant4.local",
+        ] {
+            for text in [format!("http://{host}"), format!("mqtt://{host}:1883")] {
+                assert!(!is_this_computer(&text), "{text}");
+                assert!(is_plain_on_the_network(&text), "{text}");
+            }
         }
     }
 

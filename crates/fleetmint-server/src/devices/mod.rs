@@ -3,12 +3,11 @@
 mod board;
 pub(crate) mod http;
 pub(crate) mod serial;
-mod state;
 pub(crate) mod store;
 
+pub(crate) use crate::device_state::State;
 pub use board::{Board, FlashOutcome};
 use jiff::Timestamp;
-pub(crate) use state::State;
 
 use crate::access::Caller;
 use crate::app::App;

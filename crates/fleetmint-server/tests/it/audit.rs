@@ -81,6 +81,42 @@ const STARTED: [(&str, &str); 4] = [
     ("create_admin_token", "succeeded"),
 ];
 
+/// Numbers mean nothing to people: a record says what its device and its model are called now.
+#[tokio::test]
+async fn a_record_names_its_device_and_its_model_as_long_as_they_exist() {
+    let server = Server::start().await;
+    let (model, gone_model) = (server.model("m").await, server.model("n").await);
+    let device = server.device(&model).await;
+    let gone = server.device(&gone_model).await;
+    let path = format!("/api/devices/{}", device["id"]);
+    server.patch(&path, &json!({"name": "New name"})).await.expect(200);
+    server.delete(&format!("/api/devices/{}", gone["id"])).await.expect(204);
+    let path = format!("/api/device-models/{}", gone_model["id"]);
+    server.delete(&path).await.expect(204);
+    server.get("/api/devices/999999/provisioning").await;
+
+    let all = items(&server, "").await;
+    let (mut named, mut nameless) = (0, 0);
+    for item in &all {
+        let expected = if item["device_id"] == device["id"] {
+            named += 1;
+            json!({"key": device["key"], "name": "New name"})
+        } else {
+            nameless += 1;
+            Value::Null
+        };
+        assert_eq!(item["device"], expected, "{item}");
+        let expected = if item["model_id"] == model["id"] {
+            json!({"code": "m", "name": model["name"]})
+        } else {
+            Value::Null
+        };
+        assert_eq!(item["model"], expected, "{item}");
+    }
+    assert_eq!((named, nameless), (2, 6), "{all:#?}");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn changes_of_a_start_are_recorded_and_a_start_without_changes_records_nothing() {
     let server = Server::start().await;
@@ -280,9 +316,16 @@ async fn a_failed_operation_is_recorded_with_its_reason() {
             .await;
         let (_, kind, _) = answer.problem();
         let newest = items(&server, "limit=1").await.remove(0);
+        let known = |id: &Value, one: &Value, named: Value| if *id == one["id"] { named } else { Value::Null };
+        let named = known(
+            device_id,
+            &device,
+            json!({"key": device["key"], "name": device["name"]}),
+        );
+        let named_model = known(model_id, &model, json!({"code": model["code"], "name": model["name"]}));
         let expected = json!({
             "id": newest["id"], "at": newest["at"], "actor": "administrator", "source": "127.0.0.1",
-            "action": action, "device_id": device_id, "model_id": model_id,
+            "action": action, "device_id": device_id, "device": named, "model_id": model_id, "model": named_model,
             "outcome": "failed", "attempt": null, "reason": kind,
         });
         assert_eq!(newest, expected, "{method} {path}");

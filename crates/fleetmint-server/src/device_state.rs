@@ -1,4 +1,4 @@
-//! The state of a device's row.
+//! The state of a device's row: which rows are devices for readers.
 
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
