@@ -44,7 +44,7 @@ pub(super) fn prepare<'a>(target: &'a Target<'a>) -> Result<Prepared<'a>, Failur
 
 /// Makes a file readable only for its owner, with permissions as strict as those of the strictest input.
 #[cfg(unix)]
-fn restrict(file: &File) -> io::Result<()> {
+pub(super) fn restrict(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let strictest = inputs().iter().fold(0o600, |strictest, input| strictest & input.mode);
     // The owner can always read it.
@@ -52,7 +52,7 @@ fn restrict(file: &File) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn restrict(_file: &File) -> io::Result<()> {
+pub(super) fn restrict(_file: &File) -> io::Result<()> {
     Ok(())
 }
 

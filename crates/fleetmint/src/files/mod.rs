@@ -5,9 +5,13 @@
 //!
 //! ```text
 //!   input ──► what was read ◄── target ──► commit ◄── write     all outputs of a call, or none
-//!                                                     fill      one output that somebody else writes
+//!                                  ▲                  fill      one output that somebody else writes
+//!                                  └────── appear ◄── stream    one output, written piece by piece
+//!                                                     place     many outputs of one folder, each by itself
 //! ```
 
+#[allow(dead_code, reason = "the run of nvs mfg is being built")]
+mod appear;
 mod commit;
 #[cfg(feature = "serve")]
 mod fill;
@@ -15,7 +19,11 @@ mod identity;
 mod input;
 mod output;
 mod path;
+#[allow(dead_code, reason = "the run of nvs mfg is being built")]
+pub(crate) mod place;
 mod precious;
+#[allow(dead_code, reason = "the run of nvs mfg is being built")]
+mod stream;
 mod target;
 mod temporary;
 mod write;
@@ -28,6 +36,8 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 pub(crate) use fill::fill;
 pub(crate) use input::{Beginning, read, read_beginning, read_file, read_up_to};
 pub(crate) use output::{Output, OutputKind};
+#[allow(unused_imports, reason = "the run of nvs mfg is being built")]
+pub(crate) use stream::Stream;
 pub(crate) use write::{created, write, write_all};
 
 /// The name that stands for standard input and standard output.

@@ -1,6 +1,7 @@
 //! Temporary files beside the output files. They hold the same secrets: only their owner can read them, and they are also
 //! deleted when a signal ends the program.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,16 @@ impl Undisturbed {
         self.known(builder().make_in(folder, copy)?)
     }
 
+    /// A temporary name in this folder that `make` gives to a file.
+    #[cfg(target_os = "linux")]
+    pub(super) fn make(
+        &mut self,
+        folder: &Path,
+        make: impl FnMut(&Path) -> io::Result<()>,
+    ) -> io::Result<NamedTempFile<()>> {
+        self.known(builder().make_in(folder, make)?)
+    }
+
     /// Also deletes this file if a signal ends the program, until [`leave`](Self::leave) is called for it.
     pub(super) fn delete(&mut self, path: &Path) {
         self.0.push(path.to_path_buf());
@@ -49,10 +60,20 @@ impl Undisturbed {
     }
 }
 
+/// The beginning of the names, and how many random letters and digits follow.
+const PREFIX: &str = ".fleetmint-";
+const RANDOM: usize = 6;
+
 fn builder() -> Builder<'static, 'static> {
     let mut builder = Builder::new();
-    builder.prefix(".fleetmint-");
+    builder.prefix(PREFIX).rand_bytes(RANDOM);
     builder
+}
+
+/// Whether a file of this name is one of ours.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// After the first temporary file, SIGINT, SIGTERM and SIGHUP delete the temporary files before they end the program.

@@ -10,6 +10,7 @@ mod encrypt;
 mod generate;
 mod generate_key;
 mod get;
+mod mfg;
 mod patch;
 mod repair;
 

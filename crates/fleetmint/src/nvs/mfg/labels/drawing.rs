@@ -60,9 +60,11 @@ struct Arrangement<'a> {
     /// The upper left corner of the square of the code, and the side of a module.
     code: (f32, f32, f32),
     size: f32,
-    /// Lines with the place where each begins.
-    lines: Vec<(&'a str, f32, f32)>,
+    lines: Vec<Placed<'a>>,
 }
+
+/// A line with the place where it begins.
+type Placed<'a> = (&'a str, f32, f32);
 
 /// The room for the text.
 #[derive(Clone, Copy)]
@@ -179,7 +181,7 @@ fn arrange<'a>(sheet: &Sheet, modules: usize, text: &'a str, font: &Font) -> Res
 }
 
 /// The size of the text in its room, and the places of its lines.
-fn write(text: &str, area: Area) -> Result<(f32, Vec<(&str, f32, f32)>), DrawingError> {
+fn write(text: &str, area: Area) -> Result<(f32, Vec<Placed<'_>>), DrawingError> {
     let Area {
         x,
         y,
@@ -244,9 +246,8 @@ fn break_line(line: &str, columns: usize) -> impl Iterator<Item = &str> {
         let begin = line.get(..end).unwrap_or_default();
         let after_sign = begin
             .char_indices()
-            .filter(|(_, char)| " -:/,;_.".contains(*char))
-            .map(|(place, char)| place + char.len_utf8())
-            .last();
+            .rfind(|(_, char)| " -:/,;_.".contains(*char))
+            .map(|(place, char)| place + char.len_utf8());
         let end = after_sign.filter(|place| *place * 2 > begin.len()).unwrap_or(end);
         let (part, next) = line.split_at_checked(end)?;
         rest = Some(next);

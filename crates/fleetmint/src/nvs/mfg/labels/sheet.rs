@@ -10,7 +10,6 @@
 //! ```
 //! All lengths are in millimetres.
 
-use std::fmt;
 use std::str::FromStr;
 
 /// An arrangement of labels on a sheet of paper.
@@ -33,18 +32,38 @@ pub(crate) enum Paper {
     Letter,
 }
 
-/// Sheets that are sold, by the names under which they are: paper, columns, rows, width, height, and the gaps. All are in
-/// the middle of the paper.
-const PRESETS: [(&str, Paper, usize, usize, f32, f32, f32, f32); 9] = [
-    ("L7159", Paper::A4, 3, 8, 63.5, 33.9, 2.54, 0.0),
-    ("L7160", Paper::A4, 3, 7, 63.5, 38.1, 2.54, 0.0),
-    ("L7161", Paper::A4, 3, 6, 63.5, 46.6, 2.54, 0.0),
-    ("L7163", Paper::A4, 2, 7, 99.1, 38.1, 2.54, 0.0),
-    ("L7651", Paper::A4, 5, 13, 38.1, 21.2, 2.54, 0.0),
-    ("3474", Paper::A4, 3, 8, 70.0, 37.0, 0.0, 0.0),
-    ("4780", Paper::A4, 4, 10, 48.5, 25.4, 0.0, 0.0),
-    ("5160", Paper::Letter, 3, 10, 66.675, 25.4, 3.175, 0.0),
-    ("5163", Paper::Letter, 2, 5, 101.6, 50.8, 4.7625, 0.0),
+/// A sheet that is sold under a name, with the labels in the middle of the paper.
+struct Preset {
+    name: &'static str,
+    paper: Paper,
+    /// Columns and rows.
+    grid: (usize, usize),
+    /// Width and height of a label.
+    label: (f32, f32),
+    column_gap: f32,
+}
+
+const fn preset(name: &'static str, paper: Paper, grid: (usize, usize), label: (f32, f32), column_gap: f32) -> Preset {
+    Preset {
+        name,
+        paper,
+        grid,
+        label,
+        column_gap,
+    }
+}
+
+/// Of Avery and Avery Zweckform; other makers have the same sizes under names of their own.
+const PRESETS: [Preset; 9] = [
+    preset("L7159", Paper::A4, (3, 8), (63.5, 33.9), 2.54),
+    preset("L7160", Paper::A4, (3, 7), (63.5, 38.1), 2.54),
+    preset("L7161", Paper::A4, (3, 6), (63.5, 46.6), 2.54),
+    preset("L7163", Paper::A4, (2, 7), (99.1, 38.1), 2.54),
+    preset("L7651", Paper::A4, (5, 13), (38.1, 21.2), 2.54),
+    preset("3474", Paper::A4, (3, 8), (70.0, 37.0), 0.0),
+    preset("4780", Paper::A4, (4, 10), (48.5, 25.4), 0.0),
+    preset("5160", Paper::Letter, (3, 10), (66.675, 25.4), 3.175),
+    preset("5163", Paper::Letter, (2, 5), (101.6, 50.8), 4.7625),
 ];
 
 /// The most columns or rows of a sheet.
@@ -124,23 +143,22 @@ struct Settings {
 
 impl Settings {
     fn of_preset(name: &str) -> Result<Self, String> {
-        let known = PRESETS.iter().find(|preset| preset.0.eq_ignore_ascii_case(name));
-        let Some(&(_, paper, columns, rows, width, height, column_gap, row_gap)) = known else {
+        let known = PRESETS.iter().find(|preset| preset.name.eq_ignore_ascii_case(name));
+        let Some(preset) = known else {
+            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
             return Err(format!(
                 "no sheet named {name:?} is known: {}; KEY=VALUE,… describes any other",
-                Names
+                names.join(", ")
             ));
         };
         Ok(Self {
-            paper: Some(paper),
-            columns: Some(columns),
-            rows: Some(rows),
-            width: Some(width),
-            height: Some(height),
-            left: None,
-            top: None,
-            column_gap,
-            row_gap,
+            paper: Some(preset.paper),
+            columns: Some(preset.grid.0),
+            rows: Some(preset.grid.1),
+            width: Some(preset.label.0),
+            height: Some(preset.label.1),
+            column_gap: preset.column_gap,
+            ..Self::default()
         })
     }
 
@@ -220,19 +238,6 @@ fn length(key: &str, value: &str) -> Result<f32, String> {
     length.ok_or_else(|| format!("{key} {value:?} is not a length from 0 to {LENGTH_MAX} mm"))
 }
 
-/// The names of the sheets, for messages.
-struct Names;
-
-impl fmt::Display for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, preset) in PRESETS.iter().enumerate() {
-            let separator = if number == 0 { "" } else { ", " };
-            write!(f, "{separator}{}", preset.0)?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,15 +253,19 @@ mod tests {
     #[test]
     fn every_preset_fits_its_paper() {
         for preset in PRESETS {
-            let sheet = sheet(preset.0);
+            let sheet = sheet(preset.name);
             let (paper_width, paper_height) = sheet.paper.size();
             let (x, y) = sheet.place(0);
             let (last_x, last_y) = sheet.place(sheet.count() - 1);
-            assert!(x >= 0.0 && last_x + sheet.width <= paper_width + 0.01, "{}", preset.0);
+            assert!(
+                x >= 0.0 && last_x + sheet.width <= paper_width + 0.01,
+                "{}",
+                preset.name
+            );
             assert!(
                 y + sheet.height <= paper_height + 0.01 && last_y >= -0.01,
                 "{}",
-                preset.0
+                preset.name
             );
         }
     }
