@@ -229,6 +229,7 @@ impl Code {
         let mut encoder = png::Encoder::new(&mut file, side, side);
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::One);
+        encoder.set_compression(png::Compression::Fast);
         encoder.set_filter(png::Filter::Up);
         encoder.set_pixel_dims(Some(png::PixelDimensions {
             xppu: PIXELS_PER_METRE,

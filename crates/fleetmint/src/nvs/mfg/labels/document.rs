@@ -128,9 +128,12 @@ impl<W: Write> Document<W> {
         let content = deflate(self.content.as_ref())?;
         self.content.truncate(0);
         let id = FIRST_PAGE + 2 * self.pages;
-        self.object(id, |chunk, id| {
-            chunk.stream(id, content.as_ref()).filter(Filter::FlateDecode);
-        })?;
+        // Not by a chunk, which would leave a copy of it in memory.
+        self.offsets.push((id, self.written));
+        let begin = format!("{id} 0 obj\n<</Length {}/Filter/FlateDecode>>\nstream\n", content.len());
+        self.write(begin.as_bytes())?;
+        self.write(content.as_ref())?;
+        self.write(b"\nendstream\nendobj\n")?;
         let (width, height) = self.sheet.paper.size();
         self.object(id + 1, |chunk, page_id| {
             let mut page = chunk.page(page_id);

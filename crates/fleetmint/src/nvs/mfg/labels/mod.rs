@@ -49,7 +49,7 @@ pub(crate) struct Options {
     qr: Option<String>,
 
     /// Files for each code, in the folder qr of the output folder
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["svg", "png"], requires = "qr")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "svg,png", requires = "qr")]
     qr_format: Vec<Format>,
 
     /// Least error correction of the codes; a code has more where it does not become larger
