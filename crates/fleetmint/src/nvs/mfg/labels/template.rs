@@ -19,6 +19,7 @@ const CLOSE: &str = "}}";
 #[derive(Debug)]
 pub(crate) struct Template {
     pieces: Vec<Piece>,
+    is_json: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub(crate) enum RenderError {
     TooLong(usize),
     /// The value of this column stands for a JSON value and is none.
     NotJson(String),
+    /// The template is JSON, and the text is not.
+    BrokenJson,
 }
 
 impl Template {
@@ -112,7 +115,7 @@ impl Template {
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.to_string()));
         }
-        Ok(Self { pieces })
+        Ok(Self { pieces, is_json: false })
     }
 
     /// Reads a template for a code, which may be JSON.
@@ -147,6 +150,7 @@ impl Template {
 
     /// The template is JSON: each value is inside a string, or takes the place of a value.
     fn take_as_json(&mut self) {
+        self.is_json = true;
         let (mut in_string, mut escaped) = (false, false);
         for piece in &mut self.pieces {
             match piece {
@@ -198,6 +202,10 @@ impl Template {
         }
         if text.len() > max {
             return Err(RenderError::TooLong(max));
+        }
+        // A place beside a digit or in an escape (`1{{id}}`, `\u000{{id}}`) takes no value of every kind.
+        if self.is_json && serde_json::from_str::<IgnoredAny>(&text).is_err() {
+            return Err(RenderError::BrokenJson);
         }
         Ok(text)
     }
@@ -265,6 +273,7 @@ impl fmt::Display for RenderError {
                 f,
                 "{column:?} stands outside quotes in JSON, and the value is not JSON: put {{{{…}}}} in quotes"
             ),
+            Self::BrokenJson => write!(f, "the template is JSON, and with the values of this device it is not"),
         }
     }
 }
@@ -385,6 +394,18 @@ mod tests {
             assert_eq!(
                 rendered(template, "1", [wrong, ""]).unwrap_err().to_string(),
                 "\"pop\" stands outside quotes in JSON, and the value is not JSON: put {{…}} in quotes"
+            );
+        }
+    }
+
+    #[test]
+    fn no_place_lets_a_value_break_the_json() {
+        for (template, good, evil) in [(r#"{"n":1{{id}}}"#, "5", "\"x\""), (r#"["\u000{{id}}"]"#, "a", "z")] {
+            assert!(rendered(template, good, ["6", ""]).is_ok(), "{template}");
+            assert_eq!(
+                rendered(template, evil, ["6", ""]),
+                Err(RenderError::BrokenJson),
+                "{template}"
             );
         }
     }
