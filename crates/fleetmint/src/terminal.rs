@@ -205,7 +205,12 @@ impl Progress {
 
     /// One step is done.
     pub(crate) fn step(&mut self) {
-        self.done += 1;
+        self.reach(self.done as usize + 1);
+    }
+
+    /// So many steps are done.
+    pub(crate) fn reach(&mut self, done: usize) {
+        self.done = done as u64;
         let now = Instant::now();
         match self.due(now, io::stderr().is_terminal()) {
             Due::Nothing => {}

@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Repair(repair::Arguments),
     Patch(patch::Arguments),
     Diff(diff::Arguments),
+    #[command(subcommand)]
+    Mfg(mfg::Command),
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
@@ -55,5 +57,6 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Repair(arguments) => repair::run(arguments),
         Command::Patch(arguments) => patch::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Mfg(command) => mfg::run(command),
     }
 }

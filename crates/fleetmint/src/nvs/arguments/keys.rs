@@ -46,7 +46,7 @@ fn too_long(name: &str) -> Failure {
 }
 
 /// Reads an HMAC key from a file.
-fn read_hmac_key(path: &Path) -> Result<HmacKey, Failure> {
+pub(crate) fn read_hmac_key(path: &Path) -> Result<HmacKey, Failure> {
     // A longer file is not an HMAC key. Its beginning shows whether it contains encryption keys.
     let content = files::read_beginning(path, KEY_PARTITION_SIZE as u64)?.content;
     let name = files::input_name(path);
@@ -60,7 +60,7 @@ fn read_hmac_key(path: &Path) -> Result<HmacKey, Failure> {
 }
 
 /// Keys are only written to files, which only their owner can read.
-const TO_A_FILE: &str = "- is standard output, and keys are only written to files";
+pub(crate) const TO_A_FILE: &str = "- is standard output, and keys are only written to files";
 
 #[derive(Debug, Args)]
 pub(crate) struct NewKeys {
@@ -168,7 +168,7 @@ impl NewKeys {
     }
 }
 
-fn no_randomness(error: getrandom::Error) -> Failure {
+pub(crate) fn no_randomness(error: getrandom::Error) -> Failure {
     Failure::unusable(format_args!("the operating system gives no random bytes: {error}"))
 }
 

@@ -15,6 +15,11 @@ pub(crate) struct Outdir {
 }
 
 impl Outdir {
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Path {
+        self.outdir.as_deref().unwrap_or(Path::new("."))
+    }
+
     /// The path of an output file of this name.
     pub(crate) fn place(&self, file: &Path) -> PathBuf {
         match &self.outdir {

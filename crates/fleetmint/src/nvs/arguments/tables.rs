@@ -36,12 +36,34 @@ pub(crate) struct Tables {
     pub(crate) force: bool,
 }
 
+/// The version of the page format.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     #[value(name = "1")]
     V1,
     #[value(name = "2")]
     V2,
+}
+
+impl Format {
+    pub(crate) fn version(self) -> Version {
+        match self {
+            Self::V1 => Version::V1,
+            Self::V2 => Version::V2,
+        }
+    }
+}
+
+/// The size of a partition, with a warning if the firmware can only read it.
+pub(crate) fn partition_size(text: &str) -> Result<usize, Failure> {
+    let size = size::parse(text).map_err(Failure::unusable)?;
+    image::check_size(size).map_err(Failure::unusable)?;
+    if size < READ_WRITE_MIN {
+        warn(format_args!(
+            "the firmware can only read a partition of less than {READ_WRITE_MIN:#x} bytes: give it the flag readonly, or make it larger"
+        ));
+    }
+    Ok(size)
 }
 
 /// An image that is not written yet.
@@ -61,19 +83,9 @@ impl Tables {
         let [tables @ .., out, size_text] = self.files.as_slice() else {
             return Err(Failure::unusable("tables, an image and a size are needed"));
         };
-        let size = size::parse(&size_text.to_string_lossy()).map_err(Failure::unusable)?;
-        image::check_size(size).map_err(Failure::unusable)?;
-        if size < READ_WRITE_MIN {
-            warn(format_args!(
-                "the firmware can only read a partition of less than {READ_WRITE_MIN:#x} bytes: give it the flag readonly, or make it larger"
-            ));
-        }
-        let version = match self.format {
-            Format::V1 => Version::V1,
-            Format::V2 => Version::V2,
-        };
+        let size = partition_size(&size_text.to_string_lossy())?;
         let mut bytes = Zeroizing::new(vec![0xFF; size]);
-        let mut generator = Generator::new(&mut bytes, version).map_err(Failure::unusable)?;
+        let mut generator = Generator::new(&mut bytes, self.format.version()).map_err(Failure::unusable)?;
         let mut progress = Progress::new("tables", tables.len());
         for path in tables {
             let table = read_table(path)?;
@@ -98,7 +110,7 @@ impl Tables {
 }
 
 /// The most bytes that a table may have: twice the largest partition in hexadecimal.
-const TABLE_MAX: u64 = 64 << 20;
+pub(crate) const TABLE_MAX: u64 = 64 << 20;
 
 /// Reads a table or a list of changes.
 pub(crate) fn read_table(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {

@@ -1,0 +1,128 @@
+//! Pass 1: every image is made in memory, and compared with what exists; nothing is written.
+
+use std::collections::HashMap;
+
+use fleetmint_nvs::csv::mfg::ERRORS_MAX;
+use zeroize::Zeroizing;
+
+use super::existing::Existing;
+use super::keys::Scheme;
+use super::manifest::{HEADER, Row};
+use super::names::excerpt;
+use super::run::{Numbered, Run};
+use super::work;
+use crate::exit::Failure;
+use crate::terminal::{Progress, count, say};
+
+/// What is known of a device after it was checked.
+struct Checked {
+    line: usize,
+    id: Option<String>,
+    errors: Vec<String>,
+    row: Option<Row>,
+}
+
+/// Checks all devices, and returns their number.
+pub(super) fn all(run: &Run<'_>) -> Result<usize, Failure> {
+    let existing = Existing::open(run)?;
+    let mut progress = Progress::new("lines checked", run.lines);
+    let (mut devices, mut wrong, mut errors) = (0, 0, Vec::new());
+    let mut lines: HashMap<String, usize> = HashMap::new();
+    let mut manifest = existing.compares_manifest().then(|| HEADER.to_owned());
+    let mut add = |found: Vec<String>| {
+        wrong += found.len();
+        let room = ERRORS_MAX.saturating_sub(errors.len());
+        errors.extend(found.into_iter().take(room));
+    };
+    let checked = |buffer: &mut Zeroizing<Vec<u8>>, numbered| check(run, &existing, buffer, numbered);
+    work::in_order(
+        run.devices(),
+        || run.buffer(),
+        checked,
+        |checked| {
+            let Checked { line, id, errors, row } = checked;
+            devices += 1;
+            add(errors);
+            if let (Some(id), Some(_)) = (id, run.id_column)
+                && let Some(first) = lines.insert(id.clone(), line)
+            {
+                let id = excerpt(&id);
+                add(vec![format!(
+                    "{}: line {line}: the id {id:?} is that of line {first}; two devices would have one file",
+                    run.values_name
+                )]);
+            }
+            if let (Some(manifest), Some(row)) = (&mut manifest, row) {
+                row.write(manifest);
+            }
+            progress.reach(line);
+            Ok::<(), Failure>(())
+        },
+    )?;
+    drop(progress);
+    if let (Scheme::NewHmac { file: Some(_) }, 2..) = (&run.scheme, devices) {
+        add(vec![format!(
+            "--kp_hmac_keyfile: {} would write their HMAC keys to one file, and only the last would be left; without it each \
+             has a file of its own",
+            count(devices, "device")
+        )]);
+    }
+    if wrong > 0 {
+        return Err(refused(&run.values_name, &errors, wrong));
+    }
+    existing.check_manifest(run, manifest.as_deref().unwrap_or_default())?;
+    Ok(devices)
+}
+
+fn check(run: &Run<'_>, existing: &Existing, buffer: &mut Zeroizing<Vec<u8>>, (number, device): Numbered) -> Checked {
+    let mut checked = Checked {
+        line: 0,
+        id: None,
+        errors: Vec::new(),
+        row: None,
+    };
+    let device = match device {
+        Ok(device) => device,
+        Err(errors) => {
+            checked.line = errors.first().map_or(0, |error| error.line);
+            checked.errors = run.named(&errors);
+            return checked;
+        }
+    };
+    checked.line = device.line();
+    let image = run.image(&device, buffer);
+    let names = run.names(number, &device);
+    match (image, names) {
+        (Ok(()), Ok((id, names))) => {
+            match existing.check(run, &id, &names, buffer) {
+                Ok(row) => checked.row = row,
+                Err(error) => checked.errors.push(run.at(&device, error)),
+            }
+            checked.id = Some(id);
+        }
+        (image, names) => {
+            if let Err(errors) = image {
+                checked.errors = errors;
+            }
+            match names {
+                Ok((id, _)) => checked.id = Some(id),
+                Err(error) => checked.errors.push(run.at(&device, error)),
+            }
+        }
+    }
+    checked
+}
+
+/// Reports the errors, of which there were `all`.
+pub(super) fn refused(name: &str, errors: &[String], all: usize) -> Failure {
+    for error in errors {
+        say(error);
+    }
+    if all > errors.len() {
+        say(format_args!("{name}: and {} more errors", all - errors.len()));
+    }
+    Failure::unusable(format_args!(
+        "{name}: nothing was written: {} must be corrected first",
+        count(all, "error")
+    ))
+}

@@ -1,0 +1,205 @@
+//! Pass 2: the files, or one archive; the manifest comes last.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::existing::{encrypt, row};
+use super::keys::{DeviceKeys, Left};
+use super::manifest::{HEADER, Row};
+use super::names::DeviceNames;
+use super::run::{Numbered, Run};
+use super::tar::Archive;
+use super::work;
+use crate::exit::Failure;
+use crate::files::place::{Folder, State};
+use crate::files::{self, Stream};
+use crate::terminal::Progress;
+
+/// What a run has made.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) images: Images,
+    /// Where it is, in messages.
+    pub(super) place: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    pub(super) created: usize,
+    /// How many of them were there already.
+    pub(super) existing: usize,
+}
+
+/// Writes all devices, whose number is known.
+pub(super) fn all(run: &Run<'_>, devices: usize) -> Result<Made, Failure> {
+    match &run.tar {
+        Some(path) => to_archive(run, devices, path),
+        None => to_files(run, devices),
+    }
+}
+
+/// A device whose files are made.
+struct Device {
+    row: Row,
+    /// Its files, if they are not written yet.
+    members: Vec<(String, Zeroizing<Vec<u8>>)>,
+    existed: bool,
+}
+
+fn to_archive(run: &Run<'_>, devices: usize, path: &Path) -> Result<Made, Failure> {
+    let mut archive = Archive::new(path, run.force)?;
+    let mut progress = Progress::new("images", devices);
+    let (mut images, mut manifest) = (Images::default(), HEADER.to_owned());
+    let make = |buffer: &mut Zeroizing<Vec<u8>>, numbered| {
+        make(run, buffer, numbered, |names| run.scheme.create(names)).map(|(names, row, keys)| {
+            let mut members: Vec<_> = keys
+                .files
+                .into_iter()
+                .map(|key| (format!("keys/{}", key.name), key.bytes))
+                .collect();
+            members.push((format!("bin/{}", names.image()), Zeroizing::new(buffer.to_vec())));
+            Device {
+                row,
+                members,
+                existed: false,
+            }
+        })
+    };
+    work::in_order(
+        run.devices(),
+        || run.buffer(),
+        make,
+        |device| {
+            let device = device.map_err(Failure::unusable)?;
+            for (name, bytes) in &device.members {
+                archive.add(name, bytes)?;
+            }
+            device.row.write(&mut manifest);
+            images.created += 1;
+            progress.step();
+            Ok::<(), Failure>(())
+        },
+    )?;
+    archive.add(&run.names.manifest(), manifest.as_bytes())?;
+    archive.finish()?;
+    let place = files::created(path);
+    Ok(Made { images, place })
+}
+
+/// The folders of the output.
+struct Folders {
+    bin: Folder,
+    keys: Option<Folder>,
+    /// Whether they may hold files of an earlier run.
+    may_hold_files: bool,
+}
+
+fn to_files(run: &Run<'_>, devices: usize) -> Result<Made, Failure> {
+    let path = |name: &str| run.outdir.join(name);
+    let existed = |path: PathBuf| Folder::existing(&path).map(|folder| folder.is_some());
+    let has_keys = run.scheme.has_files();
+    let may_hold_files = existed(path("bin"))? || has_keys && existed(path("keys"))?;
+    let outdir = Folder::open(&run.outdir)?;
+    let folders = Folders {
+        bin: Folder::open(&path("bin"))?,
+        keys: has_keys.then(|| Folder::open(&path("keys"))).transpose()?,
+        may_hold_files,
+    };
+    if run.resume {
+        outdir.clean()?;
+        folders.bin.clean()?;
+        folders.keys.iter().try_for_each(Folder::clean)?;
+    }
+    let mut progress = Progress::new("images", devices);
+    let mut images = Images::default();
+    // Whether it may replace another manifest was checked before.
+    let mut manifest = Stream::create(&path(&run.names.manifest()), true)?;
+    let mut line = HEADER.to_owned();
+    let make = |buffer: &mut Zeroizing<Vec<u8>>, numbered| write_device(run, &folders, buffer, numbered);
+    let outcome = work::in_order(
+        run.devices(),
+        || run.buffer(),
+        make,
+        |device| {
+            let device = device?;
+            device.row.write(&mut line);
+            let written = manifest.write_all(line.as_bytes());
+            written.map_err(|error| manifest.failed(&error).message)?;
+            line.clear();
+            images.created += 1;
+            images.existing += usize::from(device.existed);
+            progress.step();
+            Ok::<(), String>(())
+        },
+    );
+    if let Err(error) = outcome {
+        return Err(Failure::unusable(format_args!(
+            "{error}; {} of {devices} images are written, and the same command with --resume goes on",
+            images.created
+        )));
+    }
+    drop(progress);
+    // On the disk before the manifest says that they are there.
+    folders.bin.sync()?;
+    folders.keys.iter().try_for_each(Folder::sync)?;
+    manifest.finish()?;
+    Ok(Made {
+        images,
+        place: path("bin").display().to_string(),
+    })
+}
+
+/// Writes the files of a device, keys first.
+fn write_device(
+    run: &Run<'_>,
+    folders: &Folders,
+    buffer: &mut Zeroizing<Vec<u8>>,
+    numbered: Numbered,
+) -> Result<Device, String> {
+    let keys = |names: &DeviceNames| {
+        if let (true, true, Some(folder)) = (run.resume, run.scheme.is_new(), &folders.keys)
+            && let Left::Keys(keys) = run.scheme.left(names, folder)?
+        {
+            return Ok(keys);
+        }
+        run.scheme.create(names)
+    };
+    let (names, row, keys) = make(run, buffer, numbered, keys)?;
+    let put = |folder: &Folder, name: &str, bytes: &[u8]| {
+        let told = |failure: Failure| failure.message;
+        if folders.may_hold_files && folder.state(name, bytes).map_err(told)? == State::Same {
+            return Ok(true);
+        }
+        folder.put(name, bytes, run.force).map_err(told).map(|()| false)
+    };
+    if let Some(folder) = &folders.keys {
+        for key in &keys.files {
+            put(folder, &key.name, &key.bytes)?;
+        }
+    }
+    let existed = put(&folders.bin, &names.image(), buffer)?;
+    Ok(Device {
+        row,
+        members: Vec::new(),
+        existed,
+    })
+}
+
+/// Makes the image of a device in this buffer, encrypted with the keys that it gets.
+fn make(
+    run: &Run<'_>,
+    buffer: &mut Zeroizing<Vec<u8>>,
+    (number, device): Numbered,
+    keys: impl FnOnce(&DeviceNames) -> Result<DeviceKeys, String>,
+) -> Result<(DeviceNames, Row, DeviceKeys), String> {
+    let first = |errors: Vec<String>| errors.into_iter().next().unwrap_or_default();
+    let device = device.map_err(|errors| first(run.named(&errors)))?;
+    run.image(&device, buffer).map_err(first)?;
+    let (id, names) = run.names(number, &device)?;
+    let keys = keys(&names).map_err(|error| run.at(&device, error))?;
+    encrypt(buffer, &keys).map_err(|error| run.at(&device, error))?;
+    let row = row(&id, &names, buffer, &keys);
+    Ok((names, row, keys))
+}
