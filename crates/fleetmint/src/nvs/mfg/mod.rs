@@ -12,6 +12,7 @@ mod check;
 mod existing;
 mod files_read;
 mod generate;
+mod generate_key;
 mod keys;
 #[allow(dead_code, unused_imports, reason = "the labels come with the next change")]
 mod labels;
@@ -24,7 +25,6 @@ mod write;
 
 use clap::Subcommand;
 
-use super::generate_key;
 use crate::exit::Failure;
 
 /// Create the images of a production run, as mfg_gen.py does

@@ -8,6 +8,7 @@ mod flash_dump;
 mod generate;
 mod generate_key;
 mod get;
+mod mfg;
 mod not_nvs;
 mod output;
 mod patch;

@@ -1,0 +1,4 @@
+//! `fleetmint nvs mfg`, one file for each of its commands.
+
+mod generate;
+mod generate_key;
