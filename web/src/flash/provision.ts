@@ -463,7 +463,8 @@ export class Provisioning {
   }
 
   #end(error: unknown, board: Identity | undefined): void {
-    this.#waiting = undefined;
+    // Nobody answers any more: what waits for it ends, and overwrites what it has read.
+    this.answer({ kind: 'cancel' });
     if (error instanceof Finished) return;
     if (isCancelled(error) && this.#begun === 0) this.#show({ step: 'cancelled', board, notes: [] });
     else this.#show({ step: 'failed', board, failure: failureOf(error, this.#begun) });
