@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::files;
 use crate::folder::Folder;
 
 const GENERATE: &str = "fleetmint nvs mfg generate conf.csv values.csv Fan 0x3000 --outdir out --fileid serial";
@@ -22,25 +22,6 @@ fn folder() -> Folder {
         "serial,interval,device_key,site\nA1,30,k1234567,Berlin\nA2,60,k7654321,\nA3,90,k1111111,\n",
     );
     folder
-}
-
-/// All files below a folder, with their content.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(below) = folders.pop() {
-        for entry in fs::read_dir(&below).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => {
-                    let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-                    found.insert(name, fs::read(path).unwrap());
-                }
-            }
-        }
-    }
-    found
 }
 
 fn names(files: &BTreeMap<String, Vec<u8>>) -> Vec<&str> {
