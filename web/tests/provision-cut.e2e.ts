@@ -1,4 +1,5 @@
 // A write that is cut off at each of its commands, and the next session, which completes or undoes it.
+import { en } from '../src/texts/en.ts';
 import { type Board, NVS, SECTOR } from './harness/board.ts';
 import {
   connect,
@@ -145,6 +146,41 @@ test('a write that is cut off is undone', async ({ server, plug, sit }) => {
   await done(desk);
   expect((await board.readByEsptool()).equals(before)).toBe(true);
   expect(await stored(desk.page)).not.toContain(board.mac);
+});
+
+test('after each failure since the cut the backup is offered as a file, and it is said where it is', async ({
+  server,
+  plug,
+  sit,
+}) => {
+  const device = await newDevice(server);
+  const before = wornNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  const save = desk.dialog.getByRole('button', { name: en.provision.saveBackup });
+  await openProvision(desk, device);
+  await connect(desk);
+  await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
+  await board.tell('unplug');
+  await cutOff(desk);
+  await says(desk, en.provision.untouched);
+  expect(await save.count()).toBe(0);
+
+  await again(desk);
+  await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
+  await board.tell('cut-after-written 100');
+  await write(desk);
+  await cutOff(desk);
+  await says(desk, en.provision.backupWhere);
+  expect((await download(desk.page, save)).content.equals(before)).toBe(true);
+  // This one ends before it writes.
+  await again(desk);
+  await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
+  await board.tell('unplug');
+  await cutOff(desk);
+  await says(desk, en.provision.untouched);
+  await says(desk, en.provision.backupWhere);
+  expect((await download(desk.page, save)).content.equals(before)).toBe(true);
 });
 
 test('a cut that had erased nothing does not put back what is older than the board', async ({ server, plug, sit }) => {

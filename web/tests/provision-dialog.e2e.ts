@@ -1,5 +1,6 @@
 // The dialog itself: new devices, other devices, other tabs, the keyboard, and no serial port at all.
 import { readFile } from 'node:fs/promises';
+import { en } from '../src/texts/en.ts';
 import { violations } from './harness/axe.ts';
 import { NVS } from './harness/board.ts';
 import {
@@ -44,6 +45,97 @@ test('a new device for the board on the cable', async ({ server, plug, sit }) =>
   expect(valuesOf(await board.readByEsptool()).get('prov/device_key')).toBe(items[0]!.key);
   await desk.dialog.getByRole('link', { name: 'Show the device' }).click();
   await desk.page.waitForURL(`**/devices/${items[0]!.id}`);
+});
+
+test('who gives a board an address that it cannot reach is told, before the write and at the end', async ({
+  server,
+  plug,
+  sit,
+}) => {
+  const { 'loopback-url': loopback, 'plain-text-url': plain } = en.settings.findings;
+  const { device_model_id: model } = await newDevice(server, 'not this one');
+  const desk = await sit(await plug({ flash: flashOf({}) }));
+  const told = (): Promise<number> => desk.dialog.getByText(loopback).count();
+  // A new device for the board.
+  await desk.visit('/devices');
+  await desk.page.getByRole('button', { name: /board/i }).first().click();
+  await desk.dialog.getByLabel('Model').selectOption(String(model));
+  await desk.dialog.getByLabel('Name of the device').fill('Out of reach');
+  await connect(desk);
+  await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
+  expect(await told()).toBe(2);
+  expect(await violations(desk.page)).toEqual([]);
+  const text = await desk.dialog.textContent();
+  for (const part of ['base_url', 'token_url', 'server.public_url', '--listen']) expect(text).toContain(part);
+  await write(desk);
+  await done(desk);
+  expect(await told()).toBe(2);
+
+  // Addresses of its own: the settings do not help then.
+  const provisioning = { base_url: 'http://[::1]:8080', token_url: 'http://192.0.2.1/token', mqtt_url: 'mqtt://127.1' };
+  const own = await server.createDevice({ device_model_id: model, name: 'Its own', provisioning });
+  const next = await sit(await plug({ flash: flashOf({}) }));
+  await openProvision(next, own);
+  await connect(next);
+  await next.dialog.getByRole('button', { name: /Write/ }).waitFor();
+  expect(await next.dialog.getByText(loopback).count()).toBe(2);
+  expect(await next.dialog.getByText(plain).count()).toBe(1);
+  expect(await next.dialog.textContent()).toContain(en.settings.loopbackOwn);
+  expect(await next.dialog.textContent()).not.toContain('server.public_url');
+  await write(next);
+  await done(next);
+  expect(await next.dialog.getByText(loopback).count()).toBe(2);
+  expect(await next.dialog.getByText(plain).count()).toBe(0);
+
+  // Every address can be reached.
+  const urls = { base_url: 'https://api.example', token_url: 'https://id.example/token' };
+  const fine = await server.createDevice({ device_model_id: model, name: 'In reach', provisioning: urls });
+  const last = await sit(await plug({ flash: flashOf({}) }));
+  await openProvision(last, fine);
+  await connect(last);
+  await last.dialog.getByRole('button', { name: /Write/ }).waitFor();
+  for (const finding of Object.values(en.settings.findings)) {
+    expect(await last.dialog.getByText(finding).count()).toBe(0);
+  }
+});
+
+test('without a serial port it is told beside the commands', async ({ server, open }) => {
+  const device = await newDevice(server);
+  const { page, visit } = await open();
+  await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'serial'));
+  await visit(`/devices/${device.id}`);
+  await page.getByRole('button', { name: 'Provision', exact: true }).first().click();
+  await expect.poll(() => page.getByRole('dialog').getByText(en.settings.findings['loopback-url']).count()).toBe(2);
+});
+
+test('what was cancelled while it was read is not reported as unchanged', async ({ server, plug, sit }) => {
+  const device = await newDevice(server);
+  const desk = await sit(await plug({ flash: flashOf({}) }));
+  await provision(desk, device);
+  const flashes = async (): Promise<number> =>
+    (await server.call<{ items: unknown[] }>('GET', `/api/devices/${device.id}/flashes`)).items.length;
+  expect(await flashes()).toBe(1);
+
+  // All is read, and the server takes its time.
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await desk.page.route('**/provisioning?*', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await openProvision(desk, device);
+  const asked = desk.page.waitForRequest('**/provisioning?*');
+  await connect(desk);
+  await asked;
+  await desk.dialog.getByRole('button', { name: 'Cancel' }).click();
+  await desk.dialog.getByRole('heading', { name: 'Cancelled: nothing was written.' }).waitFor();
+  // What was asked for the plan comes late; nothing follows it.
+  const last = desk.page.waitForResponse(`**/api/devices/${device.id}/settings`);
+  release();
+  await (await last).finished();
+  for (let round = 0; round < 10; round += 1) await desk.page.evaluate(async () => (await fetch('/livez')).text());
+  expect(await flashes()).toBe(1);
+  expect(await desk.dialog.getByRole('heading', { name: 'Cancelled: nothing was written.' }).count()).toBe(1);
 });
 
 test('no device is created for a board that is not fit, or carries one already', async ({ server, plug, sit }) => {

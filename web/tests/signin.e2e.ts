@@ -44,10 +44,13 @@ test('a wrong token is said at the field, and the next try may be right', async 
   );
   expect(described.join(' ')).toContain('fleetmint-data/admin-token');
   expect(described.join(' ')).toContain('This is not the administrator token');
+  const spoken = page.locator('[aria-live="polite"]');
+  expect(await spoken.textContent()).toContain('This is not the administrator token');
   expect(await violations(page)).toEqual([]);
   await token.fill(server.token);
   await token.press('Enter');
   await page.getByRole('heading', { name: 'Audit', level: 1 }).waitFor();
+  expect(await spoken.textContent()).toBe('');
 });
 
 test('a server that cannot be reached is said as such', async ({ open, server }) => {

@@ -108,6 +108,7 @@ class Session {
       image: async () => image.slice(),
       carried: async () => this.carried,
       boardOf: async () => undefined,
+      findings: async () => [],
       begin: async () => ({ flash: this.began.push(1) }),
       end: async (_device, _flash, end) => void this.ended.push(end),
     };

@@ -17,7 +17,7 @@ import { type Interrupted, assess, changedSectors } from './interrupted.ts';
 import type { Journal, Journals } from './journal.ts';
 import { BoardError } from './problem.ts';
 import { settleable } from './settled.ts';
-import type { Answer, DeviceName, Neighbours, Note, Options, Planned, State } from './state.ts';
+import type { Answer, DeviceName, Neighbours, Note, Options, Planned, State, ValueFinding } from './state.ts';
 
 export type * from './state.ts';
 
@@ -40,6 +40,8 @@ export interface DeviceServer {
   carried(mac: string): Promise<DeviceName | undefined>;
   /** The board that the server has this device on. */
   boardOf(device: DeviceName): Promise<string | undefined>;
+  /** What looks wrong about the values of this device. */
+  findings(device: DeviceName): Promise<ValueFinding[]>;
   begin(device: DeviceName, start: FlashStart): Promise<Begun>;
   end(device: DeviceName, flash: number, end: FlashEnd): Promise<void>;
 }
@@ -117,14 +119,22 @@ export class Provisioning {
 
   /**
    * What the partition held before this write, for a person who wants it as a file. It holds secrets. `undefined` before it was
-   * read, and after the board is done with.
+   * read, and after the board is done with. After a failure: what it held before the write that was cut off, this one or an
+   * earlier one.
    */
   async backup(): Promise<Uint8Array | undefined> {
-    if (this.#held) return this.#held.slice();
     const state = this.#state;
-    if (state.step !== 'failed' || state.failure.begun === 0 || !state.board) return undefined;
+    if (state.step !== 'failed') return this.#held?.slice();
+    if (!state.board) return undefined;
     const journals = await this.#parts.journals.find(state.board.mac);
-    return journals.find(({ facts }) => facts.partition === this.#partition)?.before;
+    return (journals.find(({ facts }) => facts.partition === this.#partition) ?? journals[0])?.before;
+  }
+
+  /** Whether a write to this board was cut off and its backup is in this browser. */
+  async hasBackup(): Promise<boolean> {
+    const state = this.#state;
+    if (state.step !== 'failed' || !state.board) return false;
+    return this.#parts.journals.isLeft(state.board.mac).catch(() => false);
   }
 
   /** Returns when all is done, failed or cancelled; it does not throw. */
@@ -221,6 +231,7 @@ export class Provisioning {
         this.#parts.nvs.hasAll(content.partition, before, after, content.keys);
       interrupted = journal && assess(journal, nvs, content.partition, hasAll);
       await this.#expectFree(board, content);
+      this.#expectGoingOn();
       const device = this.#source.kind === 'device' ? await this.#source.device() : undefined;
       const image =
         this.#source.kind === 'device' && device ? await this.#source.server.image(device, nvs.size) : undefined;
@@ -260,6 +271,7 @@ export class Provisioning {
     const { after, differences, others, encrypted, warnings, overwritten } = made;
     const changed = changedSectors(content.partition, after);
     const { name, offset, size } = target.nvs;
+    const [neighbours, findings] = await Promise.all([this.#neighbours(board, device), this.#findings(device)]);
     const plan: Planned = {
       rows,
       partition: { name, offset, size },
@@ -268,6 +280,7 @@ export class Provisioning {
       differences,
       others,
       warnings,
+      findings,
       overwritten,
       changed: changed.length,
       sectors: size / SECTOR,
@@ -276,7 +289,7 @@ export class Provisioning {
         after: this.#listing(after, content)?.usage ?? null,
       },
       interrupted,
-      neighbours: await this.#neighbours(board, device),
+      neighbours,
       otherInterrupted,
     };
     return { plan, after, changed };
@@ -290,6 +303,10 @@ export class Provisioning {
     if (there && there !== board.mac) neighbours.board = there;
     if (other && other.id !== device.id) neighbours.device = other;
     return neighbours;
+  }
+
+  async #findings(device: DeviceName | undefined): Promise<ValueFinding[]> {
+    return this.#source.kind === 'device' && device ? await this.#source.server.findings(device) : [];
   }
 
   #listing(partition: Uint8Array, { keys }: Content) {
@@ -333,6 +350,7 @@ export class Provisioning {
     const board = chip.identity;
     const { mac } = board;
     const { name, offset, size } = plan.partition;
+    this.#expectGoingOn();
     this.#show({ step: 'saving', board, plan });
     const flash = await this.#begin(board, write);
     if (flash === 'another-board') return false;
@@ -452,6 +470,12 @@ export class Provisioning {
     const answer = await promise;
     if (answer.kind === 'cancel') throw new Cancelled();
     return answer;
+  }
+
+  /** Nothing is created or reported at the server for a call that is over: the person left, or the cable was pulled. */
+  #expectGoingOn(): void {
+    const isOver = this.#state.step === 'failed' || this.#state.step === 'cancelled';
+    if (isOver || this.#abort.signal.aborted) throw new Cancelled();
   }
 
   #show(state: State): void {

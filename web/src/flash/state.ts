@@ -19,6 +19,18 @@ export interface Neighbours {
   device?: DeviceName;
 }
 
+/** Something about a value of the device that looks wrong: the board gets it all the same. */
+export interface ValueFinding {
+  key: string;
+  severity: 'error' | 'warning' | 'notice';
+  /** A name that stays the same. */
+  code: string;
+  /** The server's own words. */
+  detail: string;
+  /** The key of the setting that the value comes from; `null` for one of the device or its model. */
+  setting: string | null;
+}
+
 export interface Planned {
   rows: PartitionRow[];
   partition: { name: string; offset: number; size: number };
@@ -29,6 +41,7 @@ export interface Planned {
   /** What is in other namespaces, and stays. */
   others: { values: number; namespaces: number };
   warnings: Warning[];
+  findings: ValueFinding[];
   overwritten?: Overwritten | undefined;
   /** Sectors to write, and in all. */
   changed: number;

@@ -117,6 +117,8 @@ export const provision: typeof english = {
   giveUpHint: 'Was die Partition vor diesem Schreiben enthielt, kann dann nicht wiederhergestellt werden.',
   giveUpConfirm: 'Ich brauche nicht, was die Partition enthielt',
   saveBackup: 'Partition als Datei sichern',
+  backupWhere:
+    'Was die Partition enthielt, liegt verschlüsselt in diesem Browser auf diesem Rechner. Wer die Daten dieser Website löscht, löscht es mit, und kein anderer Browser hat es. Um es auch anderswo zu haben, sichern Sie es als Datei.',
   backupHint: 'Die Datei enthält die Geheimnisse des Boards. Bewahren Sie sie sicher auf, oder verzichten Sie darauf.',
   cancel: 'Abbrechen',
   stopped: 'Abgebrochen: Nichts wurde geschrieben.',

@@ -336,13 +336,26 @@ export const de: Texts = {
     leftOut: 'weggelassen',
     severities: { error: 'Falsch:', warning: 'Bitte prüfen:', notice: 'Hinweis:' },
     findings: {
-      'loopback-url':
-        'Das ist die Adresse des Rechners selbst: Ein Gerät, das sie benutzt, erreicht nur sich selbst. Sollen Geräte diesen Dienst erreichen, setzen Sie server.public_url auf seine Adresse in ihrem Netz, und lassen Sie ihn dort lauschen: --listen 0.0.0.0:8080.',
+      'loopback-url': 'Das ist die Adresse des Rechners selbst: Ein Gerät, das sie benutzt, erreicht nur sich selbst.',
       'plain-text-url': 'Ohne TLS kann im Netz mitgelesen werden, was Geräte dorthin senden, auch Geheimnisse.',
       'wifi-password-without-ssid': 'Es gibt ein Passwort, aber kein WLAN: Ein Gerät weiß nicht, wofür es ist.',
       'wifi-ssid-without-password': 'Es gibt ein WLAN, aber kein Passwort: richtig für ein offenes Netz.',
       'value-missing': 'Ohne diesen Wert kann kein Gerät provisioniert werden.',
+      'value-too-long': 'Er ist länger, als NVS erlaubt, deshalb kann kein Gerät provisioniert werden.',
+      'invalid-value': 'Er verletzt eine Regel, deshalb kann kein Gerät provisioniert werden.',
+      'does-not-fit':
+        'Alle Werte zusammen passen nicht in ein Image von einer Page, das kleinste. In die Partition des Boards passen sie vielleicht.',
+      'public-url-missing':
+        'Sie ist nicht gesetzt, und der Dienst lauscht an jeder Adresse: Was aus ihr kommt, fehlt. Setzen Sie sie auf die Adresse, unter der Geräte den Dienst erreichen.',
+      'no-tls':
+        'Der Dienst ist aus dem Netz ohne TLS erreichbar: Token und Geheimnisse können dort mitgelesen werden. Stellen Sie einen Proxy mit TLS davor.',
+      'every-proxy-trusted':
+        'Sie nennt jede Adresse, deshalb kann jeder Aufrufer die Adresse im Protokoll wählen. Nennen Sie nur Ihre Proxys.',
     },
+    loopbackPublic:
+      'Sollen Geräte diesen Dienst erreichen, setzen Sie server.public_url auf seine Adresse in ihrem Netz, und lassen Sie ihn dort lauschen: --listen 0.0.0.0:8080.',
+    loopbackSetting: (key) => `Setzen Sie ${key} auf eine Adresse im Netz der Geräte.`,
+    loopbackOwn: 'Es ist ein eigener Wert des Geräts oder seines Modells: Ändern Sie ihn dort.',
     allGood: 'Nichts fehlt, und nichts sieht falsch aus.',
     problems: (n) => plural(n, { one: '1 Wert braucht Aufmerksamkeit', other: `${n} Werte brauchen Aufmerksamkeit` }),
     where: 'Gesetzt durch',

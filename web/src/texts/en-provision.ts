@@ -126,6 +126,8 @@ export const provision = {
   giveUpHint: 'What the partition held before that write can then not be restored.',
   giveUpConfirm: 'I do not need what the partition held',
   saveBackup: 'Save the partition as a file',
+  backupWhere:
+    'What the partition held is in this browser on this computer, encrypted. Clearing the data of this site deletes it, and no other browser has it. To keep it elsewhere too, save it as a file.',
   backupHint: 'The file holds the secrets of the board. Keep it safe, or do without it.',
   cancel: 'Cancel',
   stopped: 'Cancelled: nothing was written.',

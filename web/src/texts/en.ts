@@ -334,13 +334,27 @@ export const en = {
     severities: { error: 'Wrong:', warning: 'Check this:', notice: 'Note:' },
     /** By the code of a finding; another one is shown in the server's own words. */
     findings: {
-      'loopback-url':
-        'This is the address of the computer itself: a device that uses it reaches nothing but itself. If devices are to reach this service, set server.public_url to its address in their network, and let it listen there: --listen 0.0.0.0:8080.',
+      'loopback-url': 'This is the address of the computer itself: a device that uses it reaches nothing but itself.',
       'plain-text-url': 'Without TLS, what devices send there, secrets included, can be read on the network.',
       'wifi-password-without-ssid': 'There is a password but no network: a device does not know what it is for.',
       'wifi-ssid-without-password': 'There is a network but no password: right for an open network.',
       'value-missing': 'No device can be provisioned without it.',
+      'value-too-long': 'It is longer than NVS allows, so no device can be provisioned.',
+      'invalid-value': 'It breaks a rule, so no device can be provisioned.',
+      'does-not-fit':
+        'All values together do not fit into an image of one page, the smallest one. They may fit into the board’s own partition.',
+      'public-url-missing':
+        'It is not set, and the service listens on every address: what comes from it is missing. Set it to the address at which devices reach the service.',
+      'no-tls':
+        'The service can be reached from the network without TLS: tokens and secrets can be read there. Put a proxy with TLS in front.',
+      'every-proxy-trusted':
+        'It names every address, so whoever calls can choose the address in the audit. Name only your proxies.',
     },
+    /** What helps against `loopback-url`, by where the value comes from. */
+    loopbackPublic:
+      'If devices are to reach this service, set server.public_url to its address in their network, and let it listen there: --listen 0.0.0.0:8080.',
+    loopbackSetting: (key: string) => `Set ${key} to an address in the network of the devices.`,
+    loopbackOwn: 'It is the device’s own value or its model’s: change it there.',
     allGood: 'Nothing is missing, and nothing looks wrong.',
     problems: (n: number) => plural(n, { one: '1 value needs attention', other: `${n} values need attention` }),
     where: 'Set by',

@@ -37,6 +37,15 @@ export const deviceServer: DeviceServer = {
     return board?.mac;
   },
 
+  async findings(device) {
+    const answer = api.GET('/api/devices/{id}/settings', { params: { path: { id: device.id } } });
+    const { values, findings } = await read(answer);
+    const setting = (key: string): string | null => values.find((value) => value.key === key)?.setting ?? null;
+    // The board's own partition decides whether all fits, not the image of one page.
+    const shown = findings.filter(({ code, severity }) => severity !== 'notice' && code !== 'does-not-fit');
+    return shown.map((finding) => ({ ...finding, setting: setting(finding.key) }));
+  },
+
   async begin(device, { mac, chip, partition, replaceBoard }) {
     const body = { mac, chip, partition, tool: TOOL, replace_board: replaceBoard };
     try {

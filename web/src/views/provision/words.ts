@@ -1,6 +1,6 @@
 // A state of a board in words.
 import type { MaskedChange, MaskedValue, Warning } from '../../nvs/types.ts';
-import type { Failure, Refusal, State } from '../../flash/state.ts';
+import type { Failure, Planned, Refusal, State, ValueFinding } from '../../flash/state.ts';
 import type { Advice } from '../../texts/en-provision.ts';
 import { visible } from '../../nvs/visible.ts';
 import { t } from '../../texts/index.ts';
@@ -102,6 +102,11 @@ export function doneText(state: State & { step: 'done' }): string {
     case 'restored':
       return t.provision.doneRestored(state.sectors);
   }
+}
+
+/** What keeps the board that was just provisioned from working. */
+export function unreached(plan: Planned | undefined): readonly ValueFinding[] {
+  return plan?.findings.filter(({ code }) => code !== 'plain-text-url') ?? [];
 }
 
 /** The page's words for a refusal; the program's own are the detail. */
