@@ -173,6 +173,7 @@ async fn a_call_by_cookie_comes_from_the_services_own_page() {
     let cookie = sign_in(&server).await;
     let host = server.base.strip_prefix("http://").unwrap();
     let port = host.rsplit_once(':').unwrap().1;
+    let mut wrong = Vec::new();
     for Case {
         what,
         method,
@@ -200,21 +201,20 @@ async fn a_call_by_cookie_comes_from_the_services_own_page() {
         }
         request += &format!("\r\n{body}");
         let answer = server.raw(request.as_bytes()).await;
-        assert_eq!(
-            answer.status,
-            *expected,
-            "{what}: {}",
-            String::from_utf8_lossy(&answer.body)
-        );
-        match expected {
-            403 => assert_eq!(answer.problem(), problem(403, "cross-origin", &[]), "{what}"),
-            401 => assert_eq!(answer.problem(), problem(401, "unauthorized", &[]), "{what}"),
-            _ => {}
+        let is_right = answer.status == *expected
+            && match expected {
+                403 => answer.problem() == problem(403, "cross-origin", &[]),
+                401 => answer.problem() == problem(401, "unauthorized", &[]),
+                _ => true,
+            };
+        if !is_right {
+            wrong.push(format!("{what}: {}", answer.status));
         }
         for (name, _) in &answer.headers {
             assert!(!name.as_str().starts_with("access-control-"), "{what}: {name}");
         }
     }
+    assert_eq!(wrong, [""; 0], "all rows that are answered in another way");
     // None of the refused calls was carried out, and no preflight is granted.
     assert_eq!(server.count("device_models"), 1);
     let shape = |request: RequestBuilder| {
@@ -244,6 +244,7 @@ async fn a_sign_in_comes_from_the_services_own_page_or_from_no_page() {
     ])
     .await;
     let base = &*server.base;
+    let mut wrong = Vec::new();
     for (headers, expected, name) in [
         (vec![("x-fleetmint", "1")], 204, "fleetmint-"),
         (vec![("x-fleetmint", "1"), ("origin", base)], 204, "fleetmint-"),
@@ -276,8 +277,9 @@ async fn a_sign_in_comes_from_the_services_own_page_or_from_no_page() {
         (vec![("x-fleetmint", "1"), ("sec-fetch-site", "same-site")], 403, ""),
     ] {
         let answer = sign_in_with(&server, &server.token, &headers).await;
-        assert_eq!(answer.status, expected, "{headers:?}");
-        if expected == 204 {
+        if answer.status != expected {
+            wrong.push(format!("{headers:?}: {}", answer.status));
+        } else if expected == 204 {
             assert!(answer.header("set-cookie").starts_with(name), "{headers:?}");
             assert_eq!(
                 answer.header("set-cookie").contains("; Secure"),
@@ -289,6 +291,7 @@ async fn a_sign_in_comes_from_the_services_own_page_or_from_no_page() {
             assert!(!answer.headers.contains_key(SET_COOKIE));
         }
     }
+    assert_eq!(wrong, [""; 0], "all rows that are answered in another way");
     server.stop().await;
 }
 
