@@ -250,6 +250,7 @@ describe('the cable is pulled', () => {
     session.in = ({ step }) => {
       if (step === when && !session.port.isPulled) session.port.pull();
     };
+    const wipe = vi.spyOn(nvs, 'wipe');
     const state = await session.run();
     expect(state).toMatchObject({ step: 'failed', failure: { kind: 'unplugged', begun } });
     await vi.waitFor(() => expect(session.ended).toMatchObject(ended));
@@ -258,6 +259,9 @@ describe('the cable is pulled', () => {
     expect([session.port.resets, session.port.isOpen, locked.size]).toEqual([0, false, 0]);
     expect(session.created).toBe(isNew || flags !== undefined || when === 'reading' ? 0 : 1);
     expect(session.journals.kept.length).toBe(begun > 0 ? 1 : 0);
+    // What was read of the partition is overwritten.
+    const wiped = wipe.mock.calls.flat().filter((bytes) => bytes?.length === NVS.size);
+    expect(wiped.length > 0).toBe(!['reading', 'refused'].includes(when));
     if (begun === 0) {
       expect(session.partition()).toEqual(used);
       expect(await session.flow!.backup()).toBeUndefined();
