@@ -21,7 +21,7 @@ const atAll = (server: Server): Server =>
 
 interface Why {
   what: string;
-  prepare?: (page: Page) => Promise<void>;
+  prepare?: (page: Page) => Promise<unknown>;
   server?: (server: Server) => Server;
   says: 'yes' | 'insecure' | 'missing' | 'blocked';
 }
