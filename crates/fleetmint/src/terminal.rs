@@ -181,6 +181,7 @@ pub(crate) struct Progress {
     done: u64,
     started: Instant,
     said: Instant,
+    is_terminal: bool,
     bar: Option<ProgressBar>,
 }
 
@@ -199,6 +200,7 @@ impl Progress {
             done: 0,
             started: now,
             said: now,
+            is_terminal: io::stderr().is_terminal(),
             bar: None,
         }
     }
@@ -212,7 +214,7 @@ impl Progress {
     pub(crate) fn reach(&mut self, done: usize) {
         self.done = done as u64;
         let now = Instant::now();
-        match self.due(now, io::stderr().is_terminal()) {
+        match self.due(now, self.is_terminal) {
             Due::Nothing => {}
             Due::Bar => {
                 let total = self.total;

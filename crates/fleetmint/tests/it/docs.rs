@@ -1,7 +1,8 @@
-//! docs/nvs.md: its commands run, and their output is the one in the document.
+//! docs/nvs.md and docs/mfg.md: their commands run, and the output is the one in the document.
 
 use esp_idf_part::PartitionTable;
 
+use crate::espressif::python;
 use crate::folder::Folder;
 use crate::reference::folder as reference;
 
@@ -57,13 +58,10 @@ fn prepared(text: &str) -> Folder {
     folder
 }
 
-#[test]
-fn every_console_block_of_the_nvs_guide() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/nvs.md");
-    let text = std::fs::read_to_string(path).unwrap();
-    let folder = prepared(&text);
+/// Runs the commands of the console blocks that call the program, and compares what they print. Returns their number.
+fn run_console_blocks(text: &str, folder: &Folder) -> usize {
     let mut commands = 0;
-    for block in blocks(&text, "console") {
+    for block in blocks(text, "console") {
         let mut lines = block.iter().peekable();
         while let Some(line) = lines.next() {
             let command = line.strip_prefix("$ ").unwrap_or_else(|| panic!("no command: {line}"));
@@ -95,5 +93,73 @@ fn every_console_block_of_the_nvs_guide() {
             commands += 1;
         }
     }
+    commands
+}
+
+#[test]
+fn every_console_block_of_the_nvs_guide() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/nvs.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let folder = prepared(&text);
+    let commands = run_console_blocks(&text, &folder);
     assert!(commands > 15, "{commands}");
+}
+
+#[test]
+fn every_console_block_of_the_guide_to_production_runs() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mfg.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let folder = Folder::new();
+    let mut tables = blocks(&text, "csv").map(|lines| lines.join("\n") + "\n");
+    folder.write("conf.csv", tables.next().unwrap());
+    let values = tables.next().unwrap();
+    assert_eq!(tables.next(), None);
+    folder.write("values.csv", &values);
+    folder.write("ca.der", [0x30; 600]);
+    let header_and_first: Vec<&str> = values.lines().take(2).collect();
+    let bad = [
+        header_and_first.as_slice(),
+        &["SN0002,k2,c2,s2", "SN0001,k3,c3,s3,,,,", "SN0004,k4,c4,s4,,,7,"],
+    ];
+    folder.write("bad.csv", bad.concat().join("\n"));
+    assert_eq!(run_console_blocks(&text, &folder), 6);
+    burn(&text, &folder);
+}
+
+/// The document's commands of espefuse run against the chip that it simulates.
+fn burn(text: &str, folder: &Folder) {
+    let Some(python) = python("espefuse", "espefuse, of esptool,") else {
+        return;
+    };
+    let espefuse = |arguments: &str| {
+        let arguments = arguments.replace(
+            "--port /dev/ttyUSB0",
+            "--virt --path-efuse-file efuses.bin --do-not-confirm",
+        );
+        let output = std::process::Command::new(&python)
+            .args(["-m", "espefuse"])
+            .args(arguments.split_whitespace())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let mut commands = text
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("$ espefuse "));
+    let (burn, summary) = (commands.next().unwrap(), commands.next().unwrap());
+    assert_eq!(commands.next(), None);
+    // A key that is too short is refused before anything is burned.
+    folder.write("short.bin", [7; 31]);
+    assert!(!espefuse(&burn.replace("hmac/keys/hmac-keys-Fan-SN0001.bin", "short.bin")).0);
+    let (burned, said) = espefuse(burn);
+    assert!(burned, "{said}");
+    let (summed, said) = espefuse(summary);
+    assert!(summed, "{said}");
+    let efuses: serde_json::Value = serde_json::from_slice(&folder.read("efuses.json")).unwrap();
+    assert_eq!(efuses["KEY_PURPOSE_4"]["value"], "HMAC_UP");
+    assert_eq!(efuses["BLOCK_KEY4"]["readable"], false);
+    assert_eq!(efuses["BLOCK_KEY4"]["writeable"], false);
+    // Burned once: another device's key is refused.
+    assert!(!espefuse(&burn.replace("SN0001", "SN0002")).0);
 }
