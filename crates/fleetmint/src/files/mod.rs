@@ -8,21 +8,20 @@
 //!                                  ▲                  fill      one output that somebody else writes
 //!                                  └────── appear ◄── stream    one output, written piece by piece
 //!                                                     place     many outputs of one folder, each by itself
+//!   comparison: whether an output is there already, without writing it
 //! ```
 
-#[allow(dead_code, reason = "the run of nvs mfg is being built")]
 mod appear;
 mod commit;
+mod comparison;
 #[cfg(feature = "serve")]
 mod fill;
 mod identity;
 mod input;
 mod output;
 mod path;
-#[allow(dead_code, reason = "the run of nvs mfg is being built")]
 pub(crate) mod place;
 mod precious;
-#[allow(dead_code, reason = "the run of nvs mfg is being built")]
 mod stream;
 mod target;
 mod temporary;
@@ -32,11 +31,11 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
+pub(crate) use comparison::Comparison;
 #[cfg(feature = "serve")]
 pub(crate) use fill::fill;
 pub(crate) use input::{Beginning, read, read_beginning, read_file, read_up_to};
 pub(crate) use output::{Output, OutputKind};
-#[allow(unused_imports, reason = "the run of nvs mfg is being built")]
 pub(crate) use stream::Stream;
 pub(crate) use write::{created, write, write_all};
 

@@ -54,6 +54,11 @@ impl Stream {
         })
     }
 
+    /// Whether [`create`](Self::create) would refuse the output, without creating anything.
+    pub(crate) fn check(path: &Path, force: bool) -> Result<(), Failure> {
+        Target::find(&output(path), force).map(drop)
+    }
+
     /// Ends the output: a file is on the disk, and appears.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let flushed = self.flush();

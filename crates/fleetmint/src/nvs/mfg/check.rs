@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 
 use super::existing::Existing;
 use super::keys::Scheme;
+use super::label_output::{self, ExistingCodes};
+use super::labels::{Label, Labels};
 use super::manifest::{HEADER, Row};
 use super::names::excerpt;
 use super::run::{Numbered, Run};
@@ -20,11 +22,16 @@ struct Checked {
     id: Option<String>,
     errors: Vec<String>,
     row: Option<Row>,
+    label: Option<Label>,
 }
 
 /// Checks all devices, and returns their number.
 pub(super) fn all(run: &Run<'_>) -> Result<usize, Failure> {
     let existing = Existing::open(run)?;
+    let (codes, mut lists) = match &run.labels {
+        Some(labels) => label_output::existing(run, labels).map(|(codes, lists)| (Some((labels, codes)), lists))?,
+        None => Default::default(),
+    };
     let mut progress = Progress::new("lines checked", run.lines);
     let (mut devices, mut wrong, mut errors) = (0, 0, Vec::new());
     let mut lines: HashMap<String, usize> = HashMap::new();
@@ -34,13 +41,19 @@ pub(super) fn all(run: &Run<'_>) -> Result<usize, Failure> {
         let room = ERRORS_MAX.saturating_sub(errors.len());
         errors.extend(found.into_iter().take(room));
     };
-    let checked = |buffer: &mut Zeroizing<Vec<u8>>, numbered| check(run, &existing, buffer, numbered);
+    let checked = |buffer: &mut Zeroizing<Vec<u8>>, numbered| check(run, &existing, codes.as_ref(), buffer, numbered);
     work::in_order(
         run.devices(),
         || run.buffer(),
         checked,
         |checked| {
-            let Checked { line, id, errors, row } = checked;
+            let Checked {
+                line,
+                id,
+                errors,
+                row,
+                label,
+            } = checked;
             devices += 1;
             add(errors);
             if let (Some(id), Some(_)) = (id, run.id_column)
@@ -54,6 +67,9 @@ pub(super) fn all(run: &Run<'_>) -> Result<usize, Failure> {
             }
             if let (Some(manifest), Some(row)) = (&mut manifest, row) {
                 row.write(manifest);
+            }
+            if let Some(label) = label {
+                lists.add(&label).map_err(Failure::unusable)?;
             }
             progress.reach(line);
             Ok::<(), Failure>(())
@@ -71,15 +87,25 @@ pub(super) fn all(run: &Run<'_>) -> Result<usize, Failure> {
         return Err(refused(&run.values_name, &errors, wrong));
     }
     existing.check_manifest(run, manifest.as_deref().unwrap_or_default())?;
+    if let Some(labels) = &run.labels {
+        lists.finish(run, labels)?;
+    }
     Ok(devices)
 }
 
-fn check(run: &Run<'_>, existing: &Existing, buffer: &mut Zeroizing<Vec<u8>>, (number, device): Numbered) -> Checked {
+fn check(
+    run: &Run<'_>,
+    existing: &Existing,
+    codes: Option<&(&Labels, ExistingCodes)>,
+    buffer: &mut Zeroizing<Vec<u8>>,
+    (number, device): Numbered,
+) -> Checked {
     let mut checked = Checked {
         line: 0,
         id: None,
         errors: Vec::new(),
         row: None,
+        label: None,
     };
     let device = match device {
         Ok(device) => device,
@@ -92,6 +118,12 @@ fn check(run: &Run<'_>, existing: &Existing, buffer: &mut Zeroizing<Vec<u8>>, (n
     checked.line = device.line();
     let image = run.image(&device, buffer);
     let names = run.names(number, &device);
+    if let (Some((labels, codes)), Ok((id, names))) = (codes, &names) {
+        match codes.check(run, labels, &device, id, names) {
+            Ok(label) => checked.label = label,
+            Err(error) => checked.errors.push(run.at(&device, error)),
+        }
+    }
     match (image, names) {
         (Ok(()), Ok((id, names))) => {
             match existing.check(run, &id, &names, buffer) {
@@ -102,7 +134,7 @@ fn check(run: &Run<'_>, existing: &Existing, buffer: &mut Zeroizing<Vec<u8>>, (n
         }
         (image, names) => {
             if let Err(errors) = image {
-                checked.errors = errors;
+                checked.errors.extend(errors);
             }
             match names {
                 Ok((id, _)) => checked.id = Some(id),

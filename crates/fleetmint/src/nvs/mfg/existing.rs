@@ -146,12 +146,12 @@ impl Existing {
     }
 }
 
-fn state(folder: &Folder, name: &str, bytes: &[u8]) -> Result<State, String> {
+pub(super) fn state(folder: &Folder, name: &str, bytes: &[u8]) -> Result<State, String> {
     folder.state(name, bytes).map_err(|failure| failure.message)
 }
 
 /// Whether an output may be written where there is something in this state.
-fn may_be(place: &str, name: &str, state: State, force: bool) -> Result<(), String> {
+pub(super) fn may_be(place: &str, name: &str, state: State, force: bool) -> Result<(), String> {
     match state {
         State::Missing | State::Same => Ok(()),
         State::Other if force => Ok(()),

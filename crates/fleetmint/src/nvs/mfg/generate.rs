@@ -8,6 +8,7 @@ use fleetmint_nvs::csv::mfg::{Configuration, Values};
 
 use super::check;
 use super::keys::KeyOptions;
+use super::labels::{self, ColumnError};
 use super::names::{Names, Numbers, excerpt};
 use super::run::Run;
 use super::write::{self, Made};
@@ -46,6 +47,9 @@ Examples:
   fleetmint nvs mfg generate conf.csv values.csv Fan 0x6000 \\
     --fileid serial --outdir out --keygen --resume
   fleetmint nvs mfg generate conf.csv values.csv Fan 0x6000 --tar - | ...
+  fleetmint nvs mfg generate conf.csv values.csv Fan 0x6000 \\
+    --fileid serial --outdir out --qr 'https://example.com/{{id}}' \\
+    --labels labels.pdf --label-text 'No. {{id}}'
 
 The first command creates out/bin/Fan-SN0001.bin, out/bin/Fan-SN0002.bin and out/Fan-manifest.csv."
 )]
@@ -82,6 +86,9 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     outdir: Outdir,
 
+    #[command(flatten)]
+    labels: labels::Options,
+
     /// Go on with a run that was cut off: create only what is missing, and check what is there
     #[arg(long, conflicts_with_all = ["force", "tar"])]
     resume: bool,
@@ -115,6 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         id_column,
         names,
         scheme: arguments.keys.scheme()?,
+        labels: arguments.labels.resolve(|name| label_column(&values, name))?,
         size,
         version: arguments.format.version(),
         files: Default::default(),
@@ -164,6 +172,20 @@ fn id_column(arguments: &Arguments, values: &Values<'_>, name: &str) -> Result<O
             excerpt(column),
             excerpt(&values.columns().join(", "))
         ))),
+    }
+}
+
+/// The column that a template of a label names.
+fn label_column(values: &Values<'_>, name: &str) -> Result<usize, ColumnError> {
+    let mut found = values
+        .columns()
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| *column == name);
+    match (found.next(), found.next()) {
+        (None, _) => Err(ColumnError::Unknown),
+        (Some((number, _)), None) => Ok(number),
+        (Some(_), Some(_)) => Err(ColumnError::Ambiguous),
     }
 }
 

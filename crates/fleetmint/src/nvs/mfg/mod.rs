@@ -6,6 +6,8 @@
 //!    │           ├──► names, keys   what the files of a device are called; its encryption keys
 //!    │           ▼
 //!    └─────► write ──► files, tar   pass 2: the files, or one archive; the manifest last
+//!                │
+//!                └──► label_output ──► labels      codes, their table, and the sheets
 //! ```
 
 mod check;
@@ -14,7 +16,7 @@ mod files_read;
 mod generate;
 mod generate_key;
 mod keys;
-#[allow(dead_code, unused_imports, reason = "the labels come with the next change")]
+mod label_output;
 mod labels;
 mod manifest;
 mod names;
@@ -33,7 +35,7 @@ use crate::exit::Failure;
 /// before the first file is written.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Generate(generate::Arguments),
+    Generate(Box<generate::Arguments>),
     GenerateKey(generate_key::Arguments),
 }
 

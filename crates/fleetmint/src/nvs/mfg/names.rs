@@ -36,6 +36,11 @@ impl Names {
         format!("{}-manifest.csv", self.prefix)
     }
 
+    /// The table of the labels.
+    pub(super) fn labels(&self) -> String {
+        format!("{}-labels.csv", self.prefix)
+    }
+
     /// The names of the files of a device: `number` counts the devices from 0.
     pub(super) fn of(&self, number: usize, id: &str) -> Result<DeviceNames, String> {
         check_part("the id", id)?;

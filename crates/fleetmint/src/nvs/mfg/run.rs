@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::files_read::FilesRead;
 use super::keys::Scheme;
+use super::labels::Labels;
 use super::names::{DeviceNames, Names};
 
 pub(super) struct Run<'a> {
@@ -21,6 +22,7 @@ pub(super) struct Run<'a> {
     pub(super) id_column: Option<usize>,
     pub(super) names: Names,
     pub(super) scheme: Scheme,
+    pub(super) labels: Option<Labels>,
     /// The partition's size in bytes.
     pub(super) size: usize,
     pub(super) version: Version,

@@ -1,5 +1,6 @@
 //! Pass 2: the files, or one archive; the manifest comes last.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,8 @@ use zeroize::Zeroizing;
 
 use super::existing::{encrypt, row};
 use super::keys::{DeviceKeys, Left};
+use super::label_output::{self, Output, Sheets};
+use super::labels::{FOLDER, Label, Labels};
 use super::manifest::{HEADER, Row};
 use super::names::DeviceNames;
 use super::run::{Numbered, Run};
@@ -45,24 +48,47 @@ struct Device {
     row: Row,
     /// Its files, if they are not written yet.
     members: Vec<(String, Zeroizing<Vec<u8>>)>,
+    label: Option<Label>,
     existed: bool,
+}
+
+/// What a device gets beside its image.
+struct Beside {
+    names: DeviceNames,
+    row: Row,
+    keys: DeviceKeys,
+    label: Option<Label>,
 }
 
 fn to_archive(run: &Run<'_>, devices: usize, path: &Path) -> Result<Made, Failure> {
     let mut archive = Archive::new(path, run.force)?;
+    let mut sheets = match &run.labels {
+        Some(labels) => Sheets::begin(labels, run.force)?,
+        None => None,
+    };
+    let mut table = run.labels.as_ref().map(Labels::header).unwrap_or_default();
     let mut progress = Progress::new("images", devices);
     let (mut images, mut manifest) = (Images::default(), HEADER.to_owned());
     let make = |buffer: &mut Zeroizing<Vec<u8>>, numbered| {
-        make(run, buffer, numbered, |names| run.scheme.create(names)).map(|(names, row, keys)| {
+        make(run, buffer, numbered, |names| run.scheme.create(names)).map(|beside| {
+            let Beside {
+                names,
+                row,
+                keys,
+                mut label,
+            } = beside;
             let mut members: Vec<_> = keys
                 .files
                 .into_iter()
                 .map(|key| (format!("keys/{}", key.name), key.bytes))
                 .collect();
             members.push((format!("bin/{}", names.image()), Zeroizing::new(buffer.to_vec())));
+            let codes = label.iter_mut().flat_map(|label| label.files.drain(..));
+            members.extend(codes.map(|(name, bytes)| (format!("{FOLDER}/{name}"), bytes.into_zeroizing())));
             Device {
                 row,
                 members,
+                label,
                 existed: false,
             }
         })
@@ -77,11 +103,22 @@ fn to_archive(run: &Run<'_>, devices: usize, path: &Path) -> Result<Made, Failur
                 archive.add(name, bytes)?;
             }
             device.row.write(&mut manifest);
+            if let Some(label) = &device.label {
+                // Writing to memory does not fail.
+                let _ = fmt::Write::write_str(&mut table, &label.record);
+                sheets.iter_mut().try_for_each(|sheets| sheets.add(label))?;
+            }
             images.created += 1;
             progress.step();
             Ok::<(), Failure>(())
         },
     )?;
+    if run.labels.is_some() {
+        archive.add(&run.names.labels(), table.as_bytes())?;
+    }
+    if let Some(sheets) = sheets {
+        sheets.finish()?;
+    }
     archive.add(&run.names.manifest(), manifest.as_bytes())?;
     archive.finish()?;
     let place = files::created(path);
@@ -92,6 +129,7 @@ fn to_archive(run: &Run<'_>, devices: usize, path: &Path) -> Result<Made, Failur
 struct Folders {
     bin: Folder,
     keys: Option<Folder>,
+    codes: Option<Output>,
     /// Whether they may hold files of an earlier run.
     may_hold_files: bool,
 }
@@ -102,9 +140,12 @@ fn to_files(run: &Run<'_>, devices: usize) -> Result<Made, Failure> {
     let has_keys = run.scheme.has_files();
     let may_hold_files = existed(path("bin"))? || has_keys && existed(path("keys"))?;
     let outdir = Folder::open(&run.outdir)?;
+    let begun = run.labels.as_ref().map(|labels| label_output::begin(run, labels));
+    let (codes, mut lists) = begun.transpose()?.unzip();
     let folders = Folders {
         bin: Folder::open(&path("bin"))?,
         keys: has_keys.then(|| Folder::open(&path("keys"))).transpose()?,
+        codes,
         may_hold_files,
     };
     if run.resume {
@@ -128,6 +169,9 @@ fn to_files(run: &Run<'_>, devices: usize) -> Result<Made, Failure> {
             let written = manifest.write_all(line.as_bytes());
             written.map_err(|error| manifest.failed(&error).message)?;
             line.clear();
+            if let (Some(lists), Some(label)) = (&mut lists, &device.label) {
+                lists.add(label).map_err(|failure| failure.message)?;
+            }
             images.created += 1;
             images.existing += usize::from(device.existed);
             progress.step();
@@ -144,6 +188,10 @@ fn to_files(run: &Run<'_>, devices: usize) -> Result<Made, Failure> {
     // On the disk before the manifest says that they are there.
     folders.bin.sync()?;
     folders.keys.iter().try_for_each(Folder::sync)?;
+    folders.codes.iter().try_for_each(Output::sync)?;
+    if let Some(lists) = lists {
+        lists.finish()?;
+    }
     manifest.finish()?;
     Ok(Made {
         images,
@@ -166,7 +214,12 @@ fn write_device(
         }
         run.scheme.create(names)
     };
-    let (names, row, keys) = make(run, buffer, numbered, keys)?;
+    let Beside {
+        names,
+        row,
+        keys,
+        mut label,
+    } = make(run, buffer, numbered, keys)?;
     let put = |folder: &Folder, name: &str, bytes: &[u8]| {
         let told = |failure: Failure| failure.message;
         if folders.may_hold_files && folder.state(name, bytes).map_err(told)? == State::Same {
@@ -180,8 +233,13 @@ fn write_device(
         }
     }
     let existed = put(&folders.bin, &names.image(), buffer)?;
+    if let (Some(codes), Some(label)) = (&folders.codes, &mut label) {
+        codes.put(label)?;
+        label.files.clear();
+    }
     Ok(Device {
         row,
+        label,
         members: Vec::new(),
         existed,
     })
@@ -193,7 +251,7 @@ fn make(
     buffer: &mut Zeroizing<Vec<u8>>,
     (number, device): Numbered,
     keys: impl FnOnce(&DeviceNames) -> Result<DeviceKeys, String>,
-) -> Result<(DeviceNames, Row, DeviceKeys), String> {
+) -> Result<Beside, String> {
     let first = |errors: Vec<String>| errors.into_iter().next().unwrap_or_default();
     let device = device.map_err(|errors| first(run.named(&errors)))?;
     run.image(&device, buffer).map_err(first)?;
@@ -201,5 +259,15 @@ fn make(
     let keys = keys(&names).map_err(|error| run.at(&device, error))?;
     encrypt(buffer, &keys).map_err(|error| run.at(&device, error))?;
     let row = row(&id, &names, buffer, &keys);
-    Ok((names, row, keys))
+    let label = run
+        .labels
+        .as_ref()
+        .map(|labels| labels.make(&id, &names.stem, |column| device.field(column)));
+    let label = label.transpose().map_err(|error| run.at(&device, error))?;
+    Ok(Beside {
+        names,
+        row,
+        keys,
+        label,
+    })
 }

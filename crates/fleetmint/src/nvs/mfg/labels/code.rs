@@ -21,19 +21,22 @@ pub(crate) const QUIET: usize = 4;
 /// The most bytes that a text of any kind can have in a code: digits, at the level L.
 pub(crate) const TEXT_MAX: usize = 7089;
 
+/// The number of UTF-8 among the codings of a text (AIM's register of extended channel interpretations).
+const ECI_UTF_8: u32 = 26;
+
 const PIXELS: usize = 8;
 const PIXELS_PER_METRE: u32 = 8000;
 
 /// How much of a code may be damaged or covered
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
-    /// 7 %
+    /// 7 % of it
     L,
-    /// 15 %
+    /// 15 % of it
     M,
-    /// 25 %
+    /// 25 % of it
     Q,
-    /// 30 %
+    /// 30 % of it
     H,
 }
 
@@ -88,38 +91,15 @@ impl Level {
 
 /// How many modules a side of the code of this text has, without drawing it.
 pub(crate) fn modules(text: &str, level: Level) -> Result<usize, CodeError> {
-    check(text, level)?;
-    let mut packed = buffer();
-    let mut out = buffer();
-    let segment = if QrSegment::is_numeric(text) {
-        QrSegment::make_numeric(text, packed.as_mut())
-    } else if QrSegment::is_alphanumeric(text) {
-        QrSegment::make_alphanumeric(text, packed.as_mut())
-    } else {
-        QrSegment::make_bytes(text.as_bytes())
-    };
-    let (_, _, version) =
-        QrCode::encode_segments_to_codewords(&[segment], out.as_mut(), level.ecc(), Version::MIN, Version::MAX, true)
-            .map_err(|error| too_long(text, level, &error))?;
+    let (_, _, version) = write_codewords(text, level, &mut buffer(), &mut buffer())?;
     Ok(usize::from(version.value()) * 4 + 17)
 }
 
 /// The code of a text: the smallest that holds it at this level, and of the higher levels the highest that needs no larger one.
 pub(crate) fn encode(text: &str, level: Level) -> Result<Code, CodeError> {
-    check(text, level)?;
-    let mut work = buffer();
-    let mut out = buffer();
-    let code = QrCode::encode_text(
-        text,
-        work.as_mut(),
-        out.as_mut(),
-        level.ecc(),
-        Version::MIN,
-        Version::MAX,
-        None,
-        true,
-    )
-    .map_err(|error| too_long(text, level, &error))?;
+    let (mut work, mut out) = (buffer(), buffer());
+    let (length, level, version) = write_codewords(text, level, &mut work, &mut out)?;
+    let code = QrCode::encode_codewords(out.as_mut(), length, work.as_mut(), level, version, None);
     let side = code.size();
     let size = usize::try_from(side).unwrap_or_default();
     let mut modules = Wiped::filled(0, size * size);
@@ -130,18 +110,46 @@ pub(crate) fn encode(text: &str, level: Level) -> Result<Code, CodeError> {
     Ok(Code { size, modules })
 }
 
+/// Writes the text as the data of a code, and returns their length, the level that they have and the size of the code.
+fn write_codewords(
+    text: &str,
+    level: Level,
+    work: &mut Wiped,
+    out: &mut Wiped,
+) -> Result<(usize, QrCodeEcc, Version), CodeError> {
+    // Before the encoder, which takes no text that is much longer than a code.
+    check(text, level)?;
+    let mut eci = [0; 3];
+    let mut segments = Vec::with_capacity(2);
+    segments.push(if QrSegment::is_numeric(text) {
+        QrSegment::make_numeric(text, work.as_mut())
+    } else if QrSegment::is_alphanumeric(text) {
+        QrSegment::make_alphanumeric(text, work.as_mut())
+    } else {
+        QrSegment::make_bytes(text.as_bytes())
+    });
+    if !text.is_ascii() {
+        // Without it a reader guesses, and some guess wrong.
+        segments.insert(0, QrSegment::make_eci(ECI_UTF_8, &mut eci));
+    }
+    let (least, most) = (Version::MIN, Version::MAX);
+    let written = QrCode::encode_segments_to_codewords(&segments, out.as_mut(), level.ecc(), least, most, true);
+    written.map_err(|error| too_long(text, level, &error))
+}
+
 fn buffer() -> Wiped {
     Wiped::filled(0, Version::MAX.buffer_len())
 }
 
-/// Before the encoder: it takes no text that is much longer than a code.
 fn check(text: &str, level: Level) -> Result<(), CodeError> {
     let [digits, alphanumeric, bytes] = level.limits();
     let (kind, limit) = match () {
         () if text.is_empty() => return Err(CodeError::Empty),
         () if QrSegment::is_numeric(text) => ("digits", digits),
         () if QrSegment::is_alphanumeric(text) => ("capital letters and digits", alphanumeric),
-        () => ("bytes", bytes),
+        () if text.is_ascii() => ("bytes", bytes),
+        // The name of the coding takes the room of one.
+        () => ("bytes", bytes - 1),
     };
     if text.len() > limit {
         return Err(CodeError::TooLong {
@@ -372,6 +380,20 @@ pub(crate) mod tests {
                 assert!(matches!(encode(&longer, level), Err(CodeError::TooLong { limit: said, .. }) if said == limit));
                 assert!(modules(&longer, level).is_err());
             }
+        }
+        let umlauts = |bytes: usize| format!("{}{}", "ü".repeat(bytes / 2), "x".repeat(bytes % 2));
+        for level in [Level::L, Level::M, Level::Q, Level::H] {
+            let most = level.limits()[2] - 1;
+            assert_eq!(encode(&umlauts(most), level).unwrap().size(), 177);
+            assert_eq!(
+                encode(&umlauts(most + 1), level).unwrap_err(),
+                CodeError::TooLong {
+                    size: most + 1,
+                    kind: "bytes",
+                    level,
+                    limit: most
+                }
+            );
         }
         assert_eq!(
             encode(&"x".repeat(2332), Level::M).unwrap_err().to_string(),

@@ -35,6 +35,9 @@ use self::template::{RenderError, Template};
 use crate::exit::Failure;
 use crate::files;
 
+/// The folder of the codes, in the output folder.
+pub(super) const FOLDER: &str = "qr";
+
 /// The most bytes of a label's text: more than any label has room for.
 const LABEL_TEXT_MAX: usize = 1000;
 
@@ -49,11 +52,25 @@ pub(crate) struct Options {
     qr: Option<String>,
 
     /// Files for each code, in the folder qr of the output folder
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "svg,png", requires = "qr")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "svg,png",
+        requires = "qr"
+    )]
     qr_format: Vec<Format>,
 
     /// Least error correction of the codes; a code has more where it does not become larger
-    #[arg(long, value_enum, ignore_case = true, default_value = "m", requires = "qr")]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        ignore_case = true,
+        default_value = "m",
+        requires = "qr"
+    )]
     qr_level: Level,
 
     /// Write sheets of labels as a PDF, which is to be printed in its actual size: each label has the code and lines of text
@@ -79,7 +96,9 @@ const TO_A_FILE: &str = "- is standard output, and sheets are only written to a 
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// Lines, for any size
     Svg,
+    /// Pixels: 8 for each module
     Png,
     /// No files: only the table and the sheets
     None,
@@ -106,7 +125,7 @@ struct Sheets {
 /// What a device gets.
 #[derive(Debug)]
 pub(crate) struct Label {
-    /// The names of the files, from the output folder, and what is in them.
+    /// The names of the files in [`FOLDER`], and what is in them.
     pub(crate) files: Vec<(String, Wiped)>,
     /// The line of the table.
     pub(crate) record: WipedText,
@@ -197,26 +216,28 @@ impl Labels {
             None => None,
         };
         let mut files = Vec::new();
-        for format in &self.formats {
+        for (name, format) in self.file_names(stem).zip(&self.formats) {
             files.push(match format {
-                Format::Svg => (format!("qr/{stem}.svg"), code.svg()),
-                _ => (format!("qr/{stem}.png"), code.png().map_err(Error::Png)?),
+                Format::Svg => (name, code.svg()),
+                _ => (name, code.png().map_err(Error::Png)?),
             });
         }
-        let fields: Vec<&str> = [id, &text]
-            .into_iter()
-            .chain(files.iter().map(|(name, _)| name.as_str()))
-            .chain([&*label])
-            .collect();
-        let record = table::record(&fields);
+        let record = self.record(id, stem, &text, &label);
         Ok(Label { files, record, drawing })
+    }
+
+    fn record(&self, id: &str, stem: &str, text: &str, label: &str) -> WipedText {
+        let files: Vec<String> = self.file_names(stem).map(|name| format!("{FOLDER}/{name}")).collect();
+        let files = files.iter().map(String::as_str);
+        let fields: Vec<&str> = [id, text].into_iter().chain(files).chain([label]).collect();
+        table::record(&fields)
     }
 
     /// The names of the files that [`make`](Self::make) makes.
     pub(crate) fn file_names(&self, stem: &str) -> impl Iterator<Item = String> {
         self.formats.iter().map(move |format| match format {
-            Format::Svg => format!("qr/{stem}.svg"),
-            _ => format!("qr/{stem}.png"),
+            Format::Svg => format!("{stem}.svg"),
+            _ => format!("{stem}.png"),
         })
     }
 
@@ -337,10 +358,7 @@ mod tests {
         let [(svg, svg_file), (png, png_file)] = &label.files[..] else {
             panic!()
         };
-        assert_eq!(
-            (svg.as_str(), png.as_str()),
-            ("qr/lamp-0007-7.svg", "qr/lamp-0007-7.png")
-        );
+        assert_eq!((svg.as_str(), png.as_str()), ("lamp-0007-7.svg", "lamp-0007-7.png"));
         assert!(labels.file_names("lamp-0007-7").eq([svg.clone(), png.clone()]));
         assert_eq!(code::tests::read_svg(svg_file.as_ref()), want);
         assert_eq!(code::tests::read_png(png_file.as_ref()), want);
@@ -349,7 +367,13 @@ mod tests {
             .has_headers(false)
             .from_reader(label.record.as_bytes());
         let record = table.records().next().unwrap().unwrap();
-        assert!(record.iter().eq(["7", want, svg, png, "7\nMAC 24:0a:c4:00:01:10"]));
+        assert!(record.iter().eq([
+            "7",
+            want,
+            "qr/lamp-0007-7.svg",
+            "qr/lamp-0007-7.png",
+            "7\nMAC 24:0a:c4:00:01:10"
+        ]));
         let mut document = labels.begin_sheets(Vec::new()).unwrap().unwrap();
         document.add(&label.drawing.unwrap()).unwrap();
         assert!(document.finish().unwrap().starts_with(b"%PDF-1.7\n"));
@@ -359,9 +383,9 @@ mod tests {
     fn only_what_was_asked_for_is_made() {
         assert!(labels(&[]).unwrap().is_none());
         for (format, names, header) in [
-            ("svg", &["qr/x.svg"][..], "id,qr,svg,label\n"),
-            ("png", &["qr/x.png"], "id,qr,png,label\n"),
-            ("png,svg", &["qr/x.svg", "qr/x.png"], "id,qr,svg,png,label\n"),
+            ("svg", &["x.svg"][..], "id,qr,svg,label\n"),
+            ("png", &["x.png"], "id,qr,png,label\n"),
+            ("png,svg", &["x.svg", "x.png"], "id,qr,svg,png,label\n"),
             ("none", &[], "id,qr,label\n"),
         ] {
             let labels = labels(&["--qr", "{{id}}", "--qr-format", format]).unwrap().unwrap();

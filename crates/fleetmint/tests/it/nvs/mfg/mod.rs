@@ -3,6 +3,7 @@
 mod generate;
 mod generate_key;
 mod golden;
+mod labels;
 
 use std::collections::BTreeMap;
 use std::fs;
