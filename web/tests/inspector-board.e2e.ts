@@ -1,8 +1,22 @@
 // The inspector and a board on the cable: read, changed, written back, and read by the real esptool.
 import type { Page } from 'playwright-core';
 import { NVS } from './harness/board.ts';
-import { expect, test } from './harness/desk.ts';
-import { flashOf, nvsCommand, usedNvs, valuesOf } from './harness/flash.ts';
+import { signIn } from './harness/browser.ts';
+import {
+  connect,
+  cutOff,
+  cutWrite,
+  done,
+  expect,
+  newDevice,
+  openProvision,
+  planned,
+  says,
+  stored,
+  test,
+  write,
+} from './harness/desk.ts';
+import { flashOf, nvsCommand, usedNvs, valuesOf, wornNvs } from './harness/flash.ts';
 import { everything, row } from './harness/inspect.ts';
 
 const CSV = 'key,type,encoding,value\napp,namespace,,\nboots,data,u16,7\n';
@@ -20,6 +34,11 @@ async function writeBoots(page: Page): Promise<void> {
   await dialog.getByRole('button', { name: 'Add to the list of changes' }).click();
   await page.getByRole('button', { name: 'Write to the board' }).click();
   await dialog.getByRole('button', { name: /^Write/ }).click({ timeout: 30_000 });
+}
+
+/** Whose keys have sealed what is stored in the browser. */
+function sealedBy(kept: string): string[] {
+  return Array.from(kept.matchAll(/^sealedBy: (\w+)$/gm), ([, whose]) => whose!);
 }
 
 function patched(before: Buffer): Buffer {
@@ -72,6 +91,71 @@ test('a write that is cut off is finished the next time', async ({ plug, sit }) 
   await dialog.getByRole('button', { name: /^Write/ }).click({ timeout: 30_000 });
   await dialog.getByRole('heading', { name: 'Done' }).waitFor({ timeout: 30_000 });
   expect((await board.readByEsptool()).equals(patched(before))).toBe(true);
+});
+
+test('a write of Provision that was cut off is finished in the inspector, by whoever is signed in', async ({
+  server,
+  ready,
+}) => {
+  const before = wornNvs();
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
+  const { page, dialog, visit } = desk;
+  const expected = await planned(server, device, before);
+  await cutWrite(desk);
+  const torn = await board.nvs();
+  expect(sealedBy(await stored(page))).toEqual(['server']);
+  await board.replug();
+
+  await page.context().clearCookies();
+  await visit('/inspector');
+  await read(page);
+  await page.getByRole('button', { name: 'Finish the write' }).click();
+  await dialog.getByRole('heading', { name: 'its backup cannot be opened' }).waitFor({ timeout: 30_000 });
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await says(desk, 'The board was not reset, because another write to it is not complete');
+  expect((await board.nvs()).equals(torn)).toBe(true);
+
+  // The key is the server's, and not that of a session.
+  await signIn(page.context(), server);
+  await visit('/inspector');
+  await read(page);
+  await page.getByRole('button', { name: 'Finish the write' }).click();
+  await dialog.getByRole('button', { name: /^Write/ }).click({ timeout: 30_000 });
+  await done(desk);
+  expect((await board.readByEsptool()).equals(expected)).toBe(true);
+  expect(await stored(page)).not.toContain(board.mac);
+});
+
+test('a write of the inspector that was cut off is offered by Provision in the next session', async ({
+  server,
+  plug,
+  sit,
+}) => {
+  const device = await newDevice(server);
+  const before = usedNvs();
+  const board = await plug({ flash: flashOf({ nvs: before }) });
+  const desk = await sit(board);
+  const { page, visit } = desk;
+  await visit('/inspector');
+  await read(page);
+  await board.tell('cut-after-written 100');
+  await writeBoots(page);
+  await cutOff(desk);
+  const kept = await stored(page);
+  expect(sealedBy(kept)).toEqual(['server']);
+  expect(kept).not.toContain('SECRET');
+  await board.replug();
+
+  await signIn(page.context(), server);
+  await openProvision(desk, device);
+  await connect(desk);
+  await says(desk, 'A write to this board was cut off');
+  await write(desk);
+  await done(desk);
+  const after = await board.readByEsptool();
+  expect(after.equals(await planned(server, device, patched(before)))).toBe(true);
+  expect(valuesOf(after).get('app/boots')).toBe(7);
+  expect(await stored(page)).not.toContain(board.mac);
 });
 
 test('why a board cannot be read is said in words, and it can be read again', async ({ plug, sit }) => {

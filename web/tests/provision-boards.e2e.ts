@@ -1,17 +1,6 @@
 // Boards of all kinds: chips, cables, encryption, and what each refusal says.
 import { NVS } from './harness/board.ts';
-import {
-  connect,
-  done,
-  expect,
-  newDevice,
-  openProvision,
-  planned,
-  provision,
-  says,
-  test,
-  write,
-} from './harness/desk.ts';
+import { agree, connect, done, expect, newDevice, openProvision, planned, says, test, write } from './harness/desk.ts';
 import { NVS_ROW, ROWS, type Row, flashOf, nvsCommand, usedNvs, valuesOf, wornNvs } from './harness/flash.ts';
 
 const CHIPS = [
@@ -42,12 +31,11 @@ function encrypted(): { nvs: Buffer; keys: Buffer } {
   return { nvs: nvsCommand({ 'nvs.csv': csv, 'keys.bin': keys }, args, 'nvs.bin'), keys };
 }
 
-test.for(CHIPS)('a board with %s', async (chip, { server, plug, sit }) => {
-  const device = await newDevice(server);
+test.for(CHIPS)('a board with %s', async (chip, { server, ready }) => {
   const before = usedNvs();
-  const board = await plug({ chip, flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await provision(desk, device);
+  const { device, board, desk } = await ready({ chip, flash: flashOf({ nvs: before }) });
+  await agree(desk);
+  await done(desk);
   expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
   expect(await board.report()).toMatchObject({ violations: 0, boots: 1 });
   expect(new Set((await board.report()).bauds)).toEqual(new Set([115_200]));
@@ -56,22 +44,24 @@ test.for(CHIPS)('a board with %s', async (chip, { server, plug, sit }) => {
   expect(known.board).toMatchObject({ mac: board.mac, chip });
 });
 
-test('a board on the USB of its chip', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a board on the USB of its chip', async ({ server, ready }) => {
   const before = usedNvs();
-  const board = await plug({ chip: 'esp32c6', flash: flashOf({ nvs: before }), usbJtag: true });
-  const desk = await sit(board);
-  await provision(desk, device);
+  const { device, board, desk } = await ready({ chip: 'esp32c6', flash: flashOf({ nvs: before }), usbJtag: true });
+  await agree(desk);
+  await done(desk);
   expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
   expect((await board.report()).boots).toBe(1);
 });
 
-test('a board whose port is another one once it is reset', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a board whose port is another one once it is reset', async ({ server, ready }) => {
   const before = usedNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }), usbJtag: true, with: ['--reenumerates'] });
-  const desk = await sit(board);
-  await provision(desk, device);
+  const { device, board, desk } = await ready({
+    flash: flashOf({ nvs: before }),
+    usbJtag: true,
+    with: ['--reenumerates'],
+  });
+  await agree(desk);
+  await done(desk);
   expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
   const text = await desk.dialog.textContent();
   expect(text).toContain('its firmware starts');
@@ -79,12 +69,9 @@ test('a board whose port is another one once it is reset', async ({ server, plug
   expect(items).toMatchObject([{ outcome: 'written' }]);
 });
 
-test('encrypted NVS with its keys on the chip', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('encrypted NVS with its keys on the chip', async ({ server, ready }) => {
   const { nvs, keys } = encrypted();
-  const board = await plug({ flash: flashOf({ nvs, nvs_key: keys }, KEY_ROWS) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs, nvs_key: keys }, KEY_ROWS) });
   await connect(desk);
   await says(desk, 'at offset 0x9000, encrypted');
   await write(desk);
@@ -126,14 +113,10 @@ test('flash encryption: the table and the keys by file', async ({ server, plug, 
 
 test('a partition whose keys are lost is replaced only on demand, and it says what is lost', async ({
   server,
-  plug,
-  sit,
+  ready,
 }) => {
-  const device = await newDevice(server);
   const { nvs } = encrypted();
-  const board = await plug({ flash: flashOf({ nvs }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs }) });
   await connect(desk);
   await desk.dialog
     .getByRole('heading', { name: 'The partition is encrypted, and its keys are not on the chip' })
@@ -242,12 +225,9 @@ test(
   },
 );
 
-test('a partition is chosen where there are several', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a partition is chosen where there are several', async ({ ready }) => {
   const rows: Row[] = [{ ...NVS_ROW, name: 'one' }, { ...NVS_ROW, name: 'two', offset: 0x120000 }, ...ROWS.slice(1)];
-  const board = await plug({ flash: flashOf({ one: usedNvs() }, rows) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ one: usedNvs() }, rows) });
   await connect(desk);
   await desk.dialog.getByLabel('NVS partition (optional)', { exact: true }).selectOption('two');
   await desk.dialog.getByRole('button', { name: 'Try with these' }).click();
@@ -281,24 +261,18 @@ test.for(CONNECTIONS)('$what', async ({ with: more, fails, says: said }, { serve
   expect(await desk.dialog.textContent()).toContain('This attempt has written nothing to the board.');
 });
 
-test('an ESP32 in secure download mode does not say which chip it is', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
-  const board = await plug({ chip: 'esp32', with: ['--secure-download'] });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+test('an ESP32 in secure download mode does not say which chip it is', async ({ ready }) => {
+  const { desk } = await ready({ chip: 'esp32', with: ['--secure-download'] });
   await connect(desk);
   await desk.dialog.getByRole('heading', { name: 'The chip is in secure download mode' }).waitFor({ timeout: 20_000 });
 });
 
-test('a board without reset lines, with BOOT held', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a board without reset lines, with BOOT held', async ({ server, ready }) => {
   const before = usedNvs();
-  const board = await plug({
+  const { device, board, desk } = await ready({
     flash: flashOf({ nvs: before }),
     with: ['--mode', 'application', '--no-reset-lines'],
   });
-  const desk = await sit(board);
-  await openProvision(desk, device);
   await connect(desk);
   const retry = desk.dialog.getByRole('button', { name: 'Try again without a reset (BOOT held)' });
   await retry.waitFor({ timeout: 20_000 });
@@ -309,12 +283,9 @@ test('a board without reset lines, with BOOT held', async ({ server, plug, sit }
   expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
 });
 
-test('a board whose flash does not take what is written', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a board whose flash does not take what is written', async ({ server, ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
   await connect(desk);
   await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
   await board.tell('stick');
@@ -327,12 +298,9 @@ test('a board whose flash does not take what is written', async ({ server, plug,
   expect((await board.report()).boots).toBe(0);
 });
 
-test('a line that changes a bit of what is read', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a line that changes a bit of what is read', async ({ server, ready }) => {
   const before = usedNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
   await board.tell('garble');
   await connect(desk);
   await desk.dialog
@@ -345,12 +313,9 @@ test('a line that changes a bit of what is read', async ({ server, plug, sit }) 
   expect((await board.readByEsptool()).equals(await planned(server, device, before))).toBe(true);
 });
 
-test('a chip that stops answering in the middle of a write', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a chip that stops answering in the middle of a write', async ({ server, ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
   await connect(desk);
   await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
   await board.tell('babble-at FLASH_DEFL_DATA');

@@ -2,8 +2,12 @@
 import { en } from '../src/texts/en.ts';
 import { type Board, NVS, SECTOR } from './harness/board.ts';
 import {
-  connect,
   type Desk,
+  agree,
+  again,
+  connect,
+  cutOff,
+  cutWrite,
   done,
   expect,
   newDevice,
@@ -19,15 +23,6 @@ import { ROWS, flashOf, nvsCommand, tableOf, valuesOf, wornNvs } from './harness
 
 const FULL = process.env['FLEETMINT_TEST_FULL'] !== undefined;
 
-async function cutOff(desk: Desk): Promise<void> {
-  await desk.dialog.getByRole('heading', { name: 'The connection to the board is gone' }).waitFor({ timeout: 20_000 });
-}
-
-async function again({ dialog, board }: Desk): Promise<void> {
-  await board.replug();
-  await dialog.getByRole('button', { name: 'Try again', exact: true }).click();
-}
-
 /** What is kept in the browser of the board's backup is there, and sealed. */
 async function expectSealed(desk: Desk): Promise<void> {
   const kept = await stored(desk.page);
@@ -42,11 +37,6 @@ function writes(names: string[]): number[] {
   return names.flatMap((_, index) => (index >= first ? [index + 1] : []));
 }
 
-async function agree(desk: Desk): Promise<void> {
-  await connect(desk);
-  await write(desk);
-}
-
 async function prepare(board: Board, before: Uint8Array): Promise<void> {
   await board.setFlash(flashOf({ nvs: before }));
   await board.tell('clear');
@@ -55,13 +45,10 @@ async function prepare(board: Board, before: Uint8Array): Promise<void> {
 test(
   'the cable is pulled at each command of a write, and the next session completes it',
   { timeout: 300_000 },
-  async ({ server, plug, sit }) => {
-    const device = await newDevice(server);
+  async ({ server, ready }) => {
     const before = wornNvs();
-    const board = await plug({ flash: flashOf({ nvs: before }) });
-    const desk = await sit(board);
+    const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
     const expected = await planned(server, device, before);
-    await openProvision(desk, device);
     await agree(desk);
     await done(desk);
     const numbers = writes((await board.report()).names);
@@ -132,15 +119,10 @@ test(
   },
 );
 
-test('a write that is cut off is undone', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a write that is cut off is undone', async ({ ready }) => {
   const before = wornNvs();
-  const board = await plug({ chip: 'esp32s3', flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
-  await board.tell('cut-after-written 100');
-  await agree(desk);
-  await cutOff(desk);
+  const { board, desk } = await ready({ chip: 'esp32s3', flash: flashOf({ nvs: before }) });
+  await cutWrite(desk);
   await again(desk);
   await desk.dialog.getByRole('button', { name: 'Undo the write that was cut off' }).click();
   await done(desk);
@@ -149,16 +131,11 @@ test('a write that is cut off is undone', async ({ server, plug, sit }) => {
 });
 
 test('after each failure since the cut the backup is offered as a file, and it is said where it is', async ({
-  server,
-  plug,
-  sit,
+  ready,
 }) => {
-  const device = await newDevice(server);
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
+  const { board, desk } = await ready({ flash: flashOf({ nvs: before }) });
   const save = desk.dialog.getByRole('button', { name: en.provision.saveBackup });
-  await openProvision(desk, device);
   await connect(desk);
   await desk.dialog.getByRole('button', { name: /Write/ }).waitFor();
   await board.tell('unplug');
@@ -183,12 +160,9 @@ test('after each failure since the cut the backup is offered as a file, and it i
   expect((await download(desk.page, save)).content.equals(before)).toBe(true);
 });
 
-test('a cut that had erased nothing does not put back what is older than the board', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a cut that had erased nothing does not put back what is older than the board', async ({ server, ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
   const numbers = await firstWrite(desk);
   await board.tell('clear');
   await board.replug();
@@ -215,9 +189,7 @@ test('a cut that had erased nothing does not put back what is older than the boa
 
 /** The number of the command that erases first. */
 async function firstWrite(desk: Desk): Promise<number> {
-  await desk.board.tell('cut-after-written 0');
-  await agree(desk);
-  await cutOff(desk);
+  await cutWrite(desk, 0);
   const { names } = await desk.board.report();
   const number = names.indexOf('FLASH_DEFL_BEGIN') + 1;
   await again(desk);
@@ -226,15 +198,10 @@ async function firstWrite(desk: Desk): Promise<number> {
   return number;
 }
 
-test('a partition that was erased since is not written again by itself', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a partition that was erased since is not written again by itself', async ({ ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
-  await board.tell('cut-after-written 100');
-  await agree(desk);
-  await cutOff(desk);
+  const { board, desk } = await ready({ flash: flashOf({ nvs: before }) });
+  await cutWrite(desk);
   await board.setFlash(new Uint8Array(NVS.size).fill(0xff), NVS.offset);
   await again(desk);
   await desk.dialog
@@ -245,13 +212,10 @@ test('a partition that was erased since is not written again by itself', async (
   expect((await board.readByEsptool()).equals(before)).toBe(true);
 });
 
-test('the tab is closed in the middle of a write, and the next tab completes it', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('the tab is closed in the middle of a write, and the next tab completes it', async ({ server, ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }), with: ['--flash-delay'] });
-  const desk = await sit(board);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }), with: ['--flash-delay'] });
   const expected = await planned(server, device, before);
-  await openProvision(desk, device);
   await agree(desk);
   await expect.poll(async () => (await board.report()).erased.length).toBeGreaterThan(0);
   const asked: string[] = [];
@@ -278,12 +242,9 @@ test('the tab is closed in the middle of a write, and the next tab completes it'
   expect((await board.readByEsptool()).equals(expected)).toBe(true);
 });
 
-test('nothing was written when the cable is pulled before', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('nothing was written when the cable is pulled before', async ({ server, ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
   // While a person reads what would be written, and in the middle of reading the partition.
   for (const moment of ['planned', 'reading']) {
     if (moment === 'reading') {
@@ -308,19 +269,10 @@ test('nothing was written when the cable is pulled before', async ({ server, plu
   expect(items).toEqual([]);
 });
 
-test('a backup that cannot be opened, or whose partition has moved, is only given up on demand', async ({
-  server,
-  plug,
-  sit,
-}) => {
-  const device = await newDevice(server);
+test('a backup that cannot be opened, or whose partition has moved, is only given up on demand', async ({ ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
-  await board.tell('cut-after-written 100');
-  await agree(desk);
-  await cutOff(desk);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
+  await cutWrite(desk);
   const torn = await board.nvs();
   await board.replug();
 
@@ -355,17 +307,14 @@ test('a backup that cannot be opened, or whose partition has moved, is only give
   expect((await board.readByEsptool()).equals(before)).toBe(true);
 });
 
-test('without a backup nothing is written', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
-  const board = await plug({ flash: flashOf({ nvs: wornNvs() }) });
-  const desk = await sit(board);
-  await desk.page.addInitScript(() => {
+test('without a backup nothing is written', async ({ server, ready }) => {
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: wornNvs() }) });
+  await desk.page.evaluate(() => {
     // As with a full disk.
     IDBObjectStore.prototype.put = () => {
       throw new DOMException('simulated', 'QuotaExceededError');
     };
   });
-  await openProvision(desk, device);
   await agree(desk);
   await desk.dialog.getByRole('heading', { name: 'The backup cannot be stored in this browser' }).waitFor();
   expect(await board.report()).toMatchObject({ erased: [], written: 0, boots: 1 });
@@ -373,13 +322,10 @@ test('without a backup nothing is written', async ({ server, plug, sit }) => {
   expect(items).toMatchObject([{ outcome: 'failed', sectors: 0 }]);
 });
 
-test('a server that does not answer at the end changes nothing on the board', async ({ server, plug, sit }) => {
-  const device = await newDevice(server);
+test('a server that does not answer at the end changes nothing on the board', async ({ server, ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
   desk.watch.expect(/status of 503/);
-  await openProvision(desk, device);
   await desk.page.route('**/flashes/*', (route) => route.fulfill({ status: 503, body: '' }));
   await agree(desk);
   await done(desk);
@@ -389,16 +335,9 @@ test('a server that does not answer at the end changes nothing on the board', as
   expect(await stored(desk.page)).not.toContain(board.mac);
 });
 
-test('the cable is pulled while the outcome is reported: all is written, and it is said', async ({
-  server,
-  plug,
-  sit,
-}) => {
-  const device = await newDevice(server);
+test('the cable is pulled while the outcome is reported: all is written, and it is said', async ({ server, ready }) => {
   const before = wornNvs();
-  const board = await plug({ flash: flashOf({ nvs: before }) });
-  const desk = await sit(board);
-  await openProvision(desk, device);
+  const { device, board, desk } = await ready({ flash: flashOf({ nvs: before }) });
   let reported = false;
   let answer: () => void = () => {};
   const held = new Promise<void>((resolve) => (answer = resolve));

@@ -1,7 +1,7 @@
 // Chromium, driven from Node: one browser for a test file, a new context for each test.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { test as base } from 'vitest';
 import { createFleet, type Fleet } from './fleet.ts';
 import { launch } from './chromium.ts';
@@ -85,19 +85,23 @@ async function openTab(browser: Browser, options: OpenOptions & { server: Server
   });
   context.setDefaultTimeout(10_000);
   const watch = await Watch.over(context, server.url);
-  if (signedIn) {
-    const answer = await context.request.post('/api/session', {
-      data: { token: server.token },
-      headers: { 'X-Fleetmint': '1', origin: server.url },
-    });
-    if (!answer.ok()) throw new Error(`signing in: ${answer.status()} ${await answer.text()}`);
-  }
+  if (signedIn) await signIn(context, server);
   const page = await context.newPage();
   const visit = async (path: string): Promise<void> => {
     await page.goto(path);
     await settled(page);
   };
   return { page, watch, server, visit };
+}
+
+/** A new session, in place of the one that the browser may have. */
+export async function signIn(context: BrowserContext, server: Server): Promise<void> {
+  await context.clearCookies();
+  const answer = await context.request.post('/api/session', {
+    data: { token: server.token },
+    headers: { 'X-Fleetmint': '1', origin: server.url },
+  });
+  if (!answer.ok()) throw new Error(`signing in: ${answer.status()} ${await answer.text()}`);
 }
 
 /** Waits until a view is shown and nothing on it is loading. */

@@ -11,11 +11,20 @@ export interface Desk extends Tab {
   dialog: Locator;
 }
 
+/** A new device, its board, and the page with *Provision* of the one for the other. */
+export interface Ready {
+  device: Device;
+  board: Board;
+  desk: Desk;
+}
+
 interface Fixtures {
   /** A board that ends with the test. */
   plug: (options?: BoardOptions) => Promise<Board>;
   /** A tab whose serial port is the board's. */
   sit: (board: Board, options?: OpenOptions) => Promise<Desk>;
+  /** All that a person needs who is about to connect a board. */
+  ready: (options?: BoardOptions) => Promise<Ready>;
 }
 
 export const test = base.extend<Fixtures>({
@@ -33,6 +42,15 @@ export const test = base.extend<Fixtures>({
       const tab = await open(options);
       await board.attach(tab.page.context());
       return { ...tab, board, dialog: tab.page.getByRole('dialog') };
+    });
+  },
+  ready: async ({ server, plug, sit }, use) => {
+    await use(async (options) => {
+      const device = await newDevice(server);
+      const board = await plug(options);
+      const desk = await sit(board);
+      await openProvision(desk, device);
+      return { device, board, desk };
     });
   },
 });
@@ -69,12 +87,35 @@ export async function done({ dialog }: Desk): Promise<void> {
   await dialog.getByRole('heading', { name: 'Done' }).waitFor({ timeout: 20_000 });
 }
 
+/** From the choice of the port to the agreement. */
+export async function agree(desk: Desk): Promise<void> {
+  await connect(desk);
+  await write(desk);
+}
+
 /** From the device's view to *Done*. */
 export async function provision(desk: Desk, device: Device): Promise<void> {
   await openProvision(desk, device);
-  await connect(desk);
-  await write(desk);
+  await agree(desk);
   await done(desk);
+}
+
+/** Waits until the page has noticed that the cable was pulled. */
+export async function cutOff({ dialog }: Desk): Promise<void> {
+  await dialog.getByRole('heading', { name: 'The connection to the board is gone' }).waitFor({ timeout: 20_000 });
+}
+
+/** Agrees to a write, and pulls the cable once so many bytes of it are written. */
+export async function cutWrite(desk: Desk, written = 100): Promise<void> {
+  await desk.board.tell(`cut-after-written ${written}`);
+  await agree(desk);
+  await cutOff(desk);
+}
+
+/** A new cable, and another attempt. */
+export async function again({ dialog, board }: Desk): Promise<void> {
+  await board.replug();
+  await dialog.getByRole('button', { name: 'Try again', exact: true }).click();
 }
 
 /** The partition as the server's own plan, which is the native one, would leave it. */
