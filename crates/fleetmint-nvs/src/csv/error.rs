@@ -233,14 +233,17 @@ pub enum ErrorKind {
         /// Fields in the row.
         fields: usize,
     },
-    /// A configuration begins with the header of the generator's tables.
-    ConfigurationHeader,
-    /// The fourth field of a configuration's row is neither `REPEAT` nor blank.
+    /// A configuration begins with a header, or is another kind of table.
+    NotAConfiguration,
+    /// The type of a configuration's row is unknown. It isn't shown: the table may be one with values.
+    ConfigurationType {
+        /// The key.
+        key: String,
+    },
+    /// The fourth field of a configuration's row is neither `REPEAT` nor blank. It isn't shown: the table may be one with values.
     NotRepeat {
         /// The key.
         key: String,
-        /// The field.
-        found: String,
     },
     /// A configuration has no key.
     NoKeys,
@@ -271,14 +274,22 @@ pub enum ErrorKind {
         /// Columns in the header.
         columns: usize,
     },
-    /// A device's row has only blank fields.
-    BlankRow,
+    /// A device's row has only blank fields, and a key must not be blank.
+    BlankRow {
+        /// The key.
+        key: String,
+    },
     /// A device has another value than the first one for a key that is repeated.
     RepeatChanged {
         /// The key.
         key: String,
         /// The line of the first device.
         first: usize,
+    },
+    /// There are more errors than are returned; the first of them is in this line.
+    MoreErrors {
+        /// How many more.
+        count: usize,
     },
     /// A table can't hold this text: it has a carriage return or NUL, or isn't UTF-8.
     NotWritable {

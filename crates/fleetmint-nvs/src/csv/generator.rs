@@ -34,12 +34,17 @@ impl<'a> Generator<'a> {
     /// # Errors
     /// [`crate::Error::PartitionSize`]: the length isn't a multiple of 4096 from 4096 to 16 MiB.
     pub fn new(image: &'a mut [u8], version: Version) -> Result<Self, crate::Error> {
+        Self::with_wifi(image, version, Wifi::default())
+    }
+
+    /// [`Generator::new`], with the computed key that this may still have of another image.
+    pub(super) fn with_wifi(image: &'a mut [u8], version: Version, wifi: Wifi) -> Result<Self, crate::Error> {
         Ok(Self {
             writer: image::Writer::new(image, version)?,
             names: Names::default(),
             indices: Vec::new(),
             computes: true,
-            wifi: Wifi::default(),
+            wifi: wifi.begun_again(),
             tables: 0,
         })
     }
@@ -68,6 +73,16 @@ impl<'a> Generator<'a> {
     /// that Espressif's generator writes.
     pub fn finish(self) -> usize {
         self.writer.finish()
+    }
+
+    /// [`Generator::finish`], with what the next image may take over.
+    pub(super) fn into_parts(self) -> (usize, Wifi) {
+        (self.writer.finish(), self.wifi)
+    }
+
+    /// Gives all the space to the rows that follow, so that they are still checked after one did not fit. The image is lost.
+    pub(super) fn start_over(&mut self) {
+        self.writer.start_over();
     }
 
     fn row<B: Into<Vec<u8>>, E: fmt::Display>(

@@ -26,6 +26,26 @@ pub(super) struct Wifi {
     ssid: RowText,
     password: RowText,
     authmode: RowText,
+    last: Option<ApKey>,
+}
+
+/// The key of an access point, which is expensive, and what it was computed from.
+struct ApKey {
+    ssid: Zeroizing<String>,
+    password: Zeroizing<String>,
+    key: Zeroizing<[u8; 32]>,
+}
+
+impl ApKey {
+    fn new(ssid: &str, password: &str) -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        pbkdf2::pbkdf2_hmac::<Sha1>(password.as_bytes(), ssid.as_bytes(), ROUNDS, &mut *key);
+        Self {
+            ssid: Zeroizing::new(ssid.to_string()),
+            password: Zeroizing::new(password.to_string()),
+            key,
+        }
+    }
 }
 
 /// A value that `ap.pmk_info` is computed from.
@@ -48,6 +68,14 @@ pub(super) enum Along {
 }
 
 impl Wifi {
+    /// The same for another image: no row has set anything. The last key stays, in case that it is the same there.
+    pub(super) fn begun_again(self) -> Self {
+        Self {
+            last: self.last,
+            ..Self::default()
+        }
+    }
+
     /// The rows that are written along with a row that sets this key.
     pub(super) fn along(&mut self, key: &str, encoding: Encoding, source: SourceRef<'_>) -> Along {
         match key {
@@ -70,10 +98,14 @@ impl Wifi {
         match (&self.ssid, &self.password, &self.authmode) {
             (RowText::Unset, ..) | (_, RowText::Unset, _) | (.., RowText::Unset) => Along::Nothing,
             (RowText::Text(ssid), RowText::Text(password), RowText::Text(_)) => {
+                let known = self.last.take();
+                let known = known.filter(|known| known.ssid == *ssid && known.password == *password);
+                let known = known.unwrap_or_else(|| ApKey::new(ssid, password));
                 let mut info = Zeroizing::new(vec![0; 132]);
                 if let Some(key) = info.last_chunk_mut::<32>() {
-                    pbkdf2::pbkdf2_hmac::<Sha1>(password.as_bytes(), ssid.as_bytes(), ROUNDS, key);
+                    *key = *known.key;
                 }
+                self.last = Some(known);
                 Along::Before("ap.pmk_info", info)
             }
             _ => Along::Unclear,

@@ -129,6 +129,11 @@ impl<'a> Writer<'a> {
         Ok(index)
     }
 
+    /// Writes what follows from the beginning of the space again. The image is lost.
+    pub(crate) fn start_over(&mut self) {
+        (self.page, self.next) = (0, 0);
+    }
+
     /// Closes the image and returns the bytes in use, a multiple of 4096.
     #[inline]
     pub fn finish(mut self) -> usize {

@@ -9,6 +9,7 @@
 )]
 
 mod limits;
+mod mfg;
 mod spreadsheets;
 mod wifi;
 
