@@ -393,7 +393,7 @@ test('in German', async ({ server, plug, sit }) => {
   const desk = await sit(board, { locale: 'de-DE', viewport: { width: 320, height: 640 } });
   await desk.visit(`/devices/${device.id}`);
   await desk.page
-    .getByRole('button', { name: /^(Einrichten|Provision)/ })
+    .getByRole('button', { name: /^Provisionieren/ })
     .first()
     .click();
   await desk.dialog.getByRole('button', { name: 'Port wählen und verbinden' }).click();

@@ -21,7 +21,7 @@ group('ApiError', () => {
       ],
     });
     expect(error.kind).toBe('invalid-value');
-    expect(error.at('/name')).toBe('name is empty Twice.');
+    expect(error.at('/name')).toEqual({ en: 'name is empty Twice.' });
     expect(error.at('/serial')).toBeUndefined();
   });
 
@@ -36,7 +36,7 @@ group('describe', () => {
   it('says what to do where the page knows the kind', () => {
     const shown = describe(problem('precondition-failed', 412));
     expect(shown.title).toBe(t.problems.kinds['precondition-failed']?.title);
-    expect(shown.lines).toEqual(['What is wrong.', t.problems.kinds['precondition-failed']?.advice]);
+    expect(shown.lines).toEqual([{ en: 'What is wrong.' }, t.problems.kinds['precondition-failed']?.advice]);
     expect(shown.requestId).toBeUndefined();
   });
 
@@ -50,7 +50,7 @@ group('describe', () => {
       { pointer: '/b', detail: 'Another one.' },
     ];
     const shown = describe(problem('internal-error', 500, { errors }));
-    expect(shown.lines.slice(0, 2)).toEqual(['What is wrong.', 'Another one.']);
+    expect(shown.lines.slice(0, 2)).toEqual([{ en: 'What is wrong.' }, { en: 'Another one.' }]);
     expect(shown.requestId).toBe('r1');
   });
 

@@ -6,6 +6,11 @@ export type Violation = components['schemas']['Violation'];
 
 const PREFIX = 'urn:fleetmint:problem:';
 
+/** Words of the server, which are English in every language of the page: `Said` marks them as such. */
+export interface English {
+  readonly en: string;
+}
+
 export class ApiError extends Error {
   override readonly name = 'ApiError';
 
@@ -48,9 +53,9 @@ export class ApiError extends Error {
   }
 
   /** What is wrong with the value at this JSON pointer. */
-  at(pointer: string): string | undefined {
+  at(pointer: string): English | undefined {
     const found = this.errors.filter((error) => error.pointer === pointer).map((error) => error.detail);
-    return found.length === 0 ? undefined : found.join(' ');
+    return found.length === 0 ? undefined : { en: found.join(' ') };
   }
 }
 

@@ -5,8 +5,8 @@ import { plural } from './plural.ts';
 const sectors = (n: number): string => plural(n, { one: '1 Sektor', other: `${n} Sektoren` });
 
 export const provision: typeof english = {
-  title: 'Einrichten',
-  titleFor: (name) => `${name} einrichten`,
+  title: 'Provisionieren',
+  titleFor: (name) => `${name} provisionieren`,
   titleNew: 'Neues Gerät für ein Board',
   stepsLabel: 'Schritte',
   steps: { connect: 'Verbinden', read: 'Lesen', confirm: 'Bestätigen', write: 'Schreiben', done: 'Fertig' },
@@ -95,7 +95,7 @@ export const provision: typeof english = {
       namespaces,
       { one: '1 Namespace', other: `${namespaces} Namespaces` },
     )}${unreadable > 0 ? ` und ${unreadable} nicht lesbare Einträge` : ''}.`,
-  interrupted: 'Das Schreiben auf dieses Board wurde abgebrochen',
+  interrupted: 'Das Schreiben auf dieses Board wurde unterbrochen',
   interruptedText: (what, when, written, all) =>
     `${what}, ${when}: ${written} von ${sectors(all)} wurden geschrieben. Wenn Sie jetzt schreiben, wird das abgeschlossen.`,
   interruptedSince: (n) =>
@@ -103,7 +103,7 @@ export const provision: typeof english = {
   interruptedOutdated: (what, when) =>
     `${what}, ${when}. Die Firmware ist seitdem gestartet, und jeder Schlüssel ist noch da: Was das Board jetzt enthält, bleibt.`,
   otherInterrupted: (names) =>
-    `Das Schreiben auf eine andere Partition dieses Boards wurde abgebrochen (${names}). Wählen Sie diese Partition, um es abzuschließen oder rückgängig zu machen; bis dahin wird das Board nicht zurückgesetzt.`,
+    `Das Schreiben auf eine andere Partition dieses Boards wurde unterbrochen (${names}). Wählen Sie diese Partition, um es abzuschließen oder rückgängig zu machen; bis dahin wird das Board nicht zurückgesetzt.`,
   movedHere: (mac) => `Für den Server ist dieses Gerät auf dem Board ${mac}. Es wechselt auf dieses Board.`,
   replacedHere: (key, name) => `Für den Server ist das Gerät ${key} (${name}) auf diesem Board. Es wird ersetzt.`,
   replaceBoard: 'Board ersetzen',
@@ -111,7 +111,7 @@ export const provision: typeof english = {
 
   write: (n) => `${sectors(n)} schreiben`,
   report: 'Dem Server melden',
-  undo: 'Abgebrochenes Schreiben rückgängig machen',
+  undo: 'Unterbrochenes Schreiben rückgängig machen',
   undoHint: 'Die Partition wird, was sie vor diesem Schreiben war.',
   giveUp: 'Sicherung löschen',
   giveUpHint: 'Was die Partition vor diesem Schreiben enthielt, kann dann nicht wiederhergestellt werden.',
@@ -141,36 +141,36 @@ export const provision: typeof english = {
   occupiedChip: (key) => `Seine Partition enthält die Identität des Geräts ${key}.`,
   occupiedServer: (key, name) => `Für den Server ist das Gerät ${key} (${name}) darauf.`,
   occupiedAdvice:
-    'Um es auf den neuesten Stand zu bringen, brechen Sie ab und richten Sie jenes Gerät ein. Wenn Sie fortfahren, wird ein neues Gerät angelegt und übernimmt das Board.',
+    'Um es auf den neuesten Stand zu bringen, brechen Sie ab und provisionieren Sie jenes Gerät. Wenn Sie fortfahren, wird ein neues Gerät angelegt und übernimmt das Board.',
   goOn: 'Neues Gerät anlegen',
 
   done: 'Fertig',
   doneWritten: (key, n) => `${key} ist auf dem Board: ${sectors(n)} geschrieben und geprüft.`,
   doneUnchanged: (key) => `Das Board hat schon, was ${key} bekommt: Nichts wurde geschrieben.`,
-  doneRestored: (n) => `Die Partition ist, was sie vor dem abgebrochenen Schreiben war: ${sectors(n)} geschrieben.`,
+  doneRestored: (n) => `Die Partition ist, was sie vor dem unterbrochenen Schreiben war: ${sectors(n)} geschrieben.`,
   doneStarts: 'Das Board wurde zurückgesetzt, und seine Firmware startet.',
   toDevice: 'Gerät zeigen',
-  another: 'Ein weiteres Board einrichten',
+  another: 'Ein weiteres Board provisionieren',
   notes: {
     'not-reset':
       'Das Board wurde nicht zurückgesetzt: Drücken Sie RESET, oder ziehen Sie es ab und stecken Sie es wieder an.',
     'not-reset-interrupted':
       'Das Board wurde nicht zurückgesetzt, weil ein anderes Schreiben auf es nicht abgeschlossen ist und seine Firmware eine halbe Partition finden würde.',
     'outcome-unreported':
-      'Der Server kennt das Ergebnis nicht, weil er nicht geantwortet hat: Richten Sie das Gerät später noch einmal ein.',
+      'Der Server kennt das Ergebnis nicht, weil er nicht geantwortet hat: Provisionieren Sie das Gerät später erneut.',
     'backup-left':
       'Die Sicherung in diesem Browser konnte nicht gelöscht werden: Beim nächsten Mal wird dieses Schreiben noch einmal abgeschlossen.',
   },
 
   failed: 'Das ist fehlgeschlagen',
   cutOff:
-    'Das Schreiben wurde abgebrochen. Starten Sie die Firmware des Boards nicht: Halten Sie BOOT gedrückt, während Sie das Board wieder anschließen, und versuchen Sie es noch einmal. Das Schreiben wird aus der Sicherung in diesem Browser abgeschlossen oder rückgängig gemacht.',
+    'Das Schreiben wurde unterbrochen. Starten Sie die Firmware des Boards nicht: Halten Sie BOOT gedrückt, während Sie das Board wieder anschließen, und versuchen Sie es erneut. Das Schreiben wird aus der Sicherung in diesem Browser abgeschlossen oder rückgängig gemacht.',
   untouched:
-    'Dieser Versuch hat nichts auf das Board geschrieben. Wurde ein früherer abgebrochen, ist seine Sicherung noch hier: Starten Sie die Firmware des Boards nicht, bevor dieses Schreiben abgeschlossen oder rückgängig gemacht ist.',
-  retry: 'Noch einmal versuchen',
+    'Dieser Versuch hat nichts auf das Board geschrieben. Wurde ein früherer unterbrochen, ist seine Sicherung noch hier: Starten Sie die Firmware des Boards nicht, bevor dieses Schreiben abgeschlossen oder rückgängig gemacht ist.',
+  retry: 'Erneut versuchen',
   newPort:
     'Wurde es nicht abgezogen? Ein Chip an seinem eigenen USB, etwa ein ESP32-S2, hat im Download-Modus einen neuen Port: Wählen Sie ihn noch einmal, ohne Reset.',
-  retryBoot: 'Noch einmal ohne Reset (BOOT gehalten)',
+  retryBoot: 'Ohne Reset erneut versuchen (BOOT gehalten)',
   detail: 'Einzelheit',
   step: {
     connect: 'beim Verbinden',
@@ -195,11 +195,11 @@ export const provision: typeof english = {
     'no-answer': {
       title: 'Kein Chip antwortet',
       advice:
-        'Bringen Sie das Board in den Download-Modus: BOOT halten, RESET drücken und loslassen, BOOT loslassen. Versuchen Sie es dann ohne Reset noch einmal. Wenn das nicht hilft, ist es vielleicht ein anderer Port, ein anderes Board oder ein schlechtes Kabel.',
+        'Bringen Sie das Board in den Download-Modus: BOOT halten, RESET drücken und loslassen, BOOT loslassen. Versuchen Sie es dann ohne Reset erneut. Wenn das nicht hilft, ist es vielleicht ein anderer Port, ein anderes Board oder ein schlechtes Kabel.',
     },
     'application-runs': {
       title: 'Die Anwendung des Boards läuft, es ist nicht im Download-Modus',
-      advice: 'BOOT halten, RESET drücken und loslassen, BOOT loslassen. Versuchen Sie es dann ohne Reset noch einmal.',
+      advice: 'BOOT halten, RESET drücken und loslassen, BOOT loslassen. Versuchen Sie es dann ohne Reset erneut.',
     },
     'unknown-chip': {
       title: 'Der Chip ist unbekannt',
@@ -207,12 +207,12 @@ export const provision: typeof english = {
     },
     'not-connected': {
       title: 'Die Verbindung zum Chip ist fehlgeschlagen',
-      advice: 'Versuchen Sie es noch einmal, mit einem anderen Kabel oder an einem anderen USB-Anschluss.',
+      advice: 'Versuchen Sie es erneut, mit einem anderen Kabel oder an einem anderen USB-Anschluss.',
     },
     'secure-download': {
       title: 'Der Chip ist im sicheren Download-Modus',
       advice:
-        'Kein Werkzeug kann seinen Flash lesen, also könnte nichts darauf erhalten bleiben. Ein solches Board wird von seiner Firmware eingerichtet, nicht über ein Kabel.',
+        'Kein Werkzeug kann seinen Flash lesen, also könnte nichts darauf erhalten bleiben. Ein solches Board wird von seiner Firmware provisioniert, nicht über ein Kabel.',
     },
     'no-stub': {
       title: 'Der Chip führt das Flash-Programm nicht aus',
@@ -226,17 +226,17 @@ export const provision: typeof english = {
     unplugged: {
       title: 'Die Verbindung zum Board ist weg',
       advice:
-        'Das Kabel wurde gezogen, oder das Board hat keinen Strom mehr. Verbinden Sie es wieder und versuchen Sie es noch einmal.',
+        'Das Kabel wurde gezogen, oder das Board hat keinen Strom mehr. Verbinden Sie es wieder und versuchen Sie es erneut.',
     },
     timeout: {
       title: 'Der Chip antwortet nicht mehr',
       advice:
-        'Er wurde zurückgesetzt, oder die Verbindung ist schlecht. Versuchen Sie es noch einmal, mit einem anderen Kabel oder an einem anderen USB-Anschluss.',
+        'Er wurde zurückgesetzt, oder die Verbindung ist schlecht. Versuchen Sie es erneut, mit einem anderen Kabel oder an einem anderen USB-Anschluss.',
     },
     refused: {
       title: 'Der Chip hat einen Befehl abgelehnt',
       advice:
-        'Versuchen Sie es noch einmal. Wenn es jedes Mal geschieht, ist sein Flash vielleicht schreibgeschützt oder verschlissen.',
+        'Versuchen Sie es erneut. Wenn es jedes Mal geschieht, ist sein Flash vielleicht schreibgeschützt oder verschlissen.',
     },
     'read-differs': {
       title: 'Was gelesen wurde, passt nicht zur Prüfsumme des Chips',
@@ -253,7 +253,7 @@ export const provision: typeof english = {
     },
     'other-tab': {
       title: 'Ein anderer Tab arbeitet an diesem Board',
-      advice: 'Beenden oder schließen Sie ihn, und versuchen Sie es noch einmal.',
+      advice: 'Beenden oder schließen Sie ihn, und versuchen Sie es erneut.',
     },
     'backup-failed': {
       title: 'Die Sicherung kann in diesem Browser nicht gespeichert werden',
@@ -261,17 +261,17 @@ export const provision: typeof english = {
         'Ohne sie wird nichts geschrieben. Ein privates Fenster, eine volle Platte oder gesperrte Websitedaten können der Grund sein.',
     },
     'backup-unreadable': {
-      title: 'Das Schreiben auf dieses Board wurde abgebrochen, und seine Sicherung lässt sich nicht öffnen',
+      title: 'Das Schreiben auf dieses Board wurde unterbrochen, und seine Sicherung lässt sich nicht öffnen',
       advice:
         'Sie entstand bei der Anmeldung an einem anderen Server, oder sie ist beschädigt. Schließen Sie das Schreiben von dort aus ab, oder löschen Sie die Sicherung und geben Sie auf, was die Partition enthielt.',
     },
     'partition-moved': {
-      title: 'Ein Schreiben wurde abgebrochen, und die Partition liegt jetzt anderswo',
+      title: 'Ein Schreiben wurde unterbrochen, und die Partition liegt jetzt anderswo',
       advice:
         'Das Board hat seitdem eine andere Partitionstabelle. Löschen Sie die Sicherung, um aufzugeben, was die Partition enthielt.',
     },
     'partition-erased': {
-      title: 'Die Partition wurde gelöscht, nachdem ein Schreiben abgebrochen worden war',
+      title: 'Die Partition wurde gelöscht, nachdem ein Schreiben unterbrochen worden war',
       advice:
         'Machen Sie jenes Schreiben rückgängig, um ihren Inhalt zurückzuholen, oder löschen Sie die Sicherung, um ihn aufzugeben.',
     },
@@ -294,12 +294,12 @@ export const provision: typeof english = {
     keepAll: 'Erhält alles andere auf dem Board: auf dem Rechner, an dem das Board hängt',
     replaceAll:
       'Mit Espressifs esptool: Die ganze Partition wird ersetzt, und was andere Software darin gespeichert hat, geht verloren',
-    replaceFirst: 'Sichern Sie zuerst die Datei, in der Größe der Partition des Boards:',
+    replaceFirst: 'Speichern Sie zuerst die Datei, in der Größe der Partition des Boards:',
     size: 'Größe der Partition',
     offset: 'Offset der Partition',
     invalid: 'Ein Vielfaches von 0x1000, etwa 0x6000.',
     save: 'Image speichern',
-    saved: (name) => `Gespeichert als ${name}. Es enthält das Geheimnis des Geräts: Löschen Sie es nach Gebrauch.`,
+    saved: (name) => `Gespeichert als ${name}. Es enthält das Secret des Geräts: Löschen Sie es nach Gebrauch.`,
     copyCommand: 'Befehl kopieren',
     createFirst: 'Legen Sie zuerst das Gerät an, dann erscheinen die Datei und die Befehle.',
     create: 'Gerät anlegen',
@@ -392,7 +392,7 @@ export const refusals: typeof englishRefusals = {
   'would-be-erased': {
     title: 'Die Firmware würde die Partition bei ihrem nächsten Start löschen',
     advice:
-      'Starten Sie die Firmware, die sie geschrieben hat, einmal, und versuchen Sie es noch einmal. Wenn ihr Inhalt nicht gebraucht wird, ersetzen Sie sie.',
+      'Starten Sie die Firmware, die sie geschrieben hat, einmal, und versuchen Sie es erneut. Wenn ihr Inhalt nicht gebraucht wird, ersetzen Sie sie.',
   },
   'cannot-open': {
     title: 'Die Firmware kann die Partition nicht öffnen',

@@ -227,7 +227,7 @@ export const de: Texts = {
     ownSizeHint: 'Ein Vielfaches von 4096 bis 16 MiB, etwa 0x6000 oder 24576.',
     ownSizeWrong: 'Die Größe einer Partition ist ein Vielfaches von 4096 (0x1000), von 4096 bis 16777216.',
     onePage:
-      'Eine Page ist nur für den Anfang einer gelöschten Partition. Nehmen Sie die Größe der Partition aus Ihrer Partitionstabelle.',
+      'Eine Seite ist nur für den Anfang einer gelöschten Partition. Nehmen Sie die Größe der Partition aus Ihrer Partitionstabelle.',
     download: 'Image herunterladen',
     downloadFailed: 'Das Image kann nicht heruntergeladen werden',
     downloaded: (name) =>
@@ -344,7 +344,7 @@ export const de: Texts = {
       'value-too-long': 'Er ist länger, als NVS erlaubt, deshalb kann kein Gerät provisioniert werden.',
       'invalid-value': 'Er verletzt eine Regel, deshalb kann kein Gerät provisioniert werden.',
       'does-not-fit':
-        'Alle Werte zusammen passen nicht in ein Image von einer Page, das kleinste. In die Partition des Boards passen sie vielleicht.',
+        'Alle Werte zusammen passen nicht in ein Image von einer Seite, das kleinste. In die Partition des Boards passen sie vielleicht.',
       'public-url-missing':
         'Sie ist nicht gesetzt, und der Dienst lauscht an jeder Adresse: Was aus ihr kommt, fehlt. Setzen Sie sie auf die Adresse, unter der Geräte den Dienst erreichen.',
       'no-tls':
@@ -427,7 +427,7 @@ export const de: Texts = {
       get_backup_key: 'Schlüssel der Sicherungen der Seite abrufen',
       list_audit: 'Protokoll lesen',
       issue_token: 'Token ausstellen',
-      get_discovery: 'Beschreibung des Providers lesen',
+      get_discovery: 'Beschreibung des Identitätsanbieters lesen',
       get_jwks: 'Öffentliche Schlüssel lesen',
       get_openapi: 'Beschreibung der API lesen',
       get_metrics: 'Metriken lesen',
@@ -489,7 +489,7 @@ export const de: Texts = {
       },
       'value-too-long': { title: 'Ein Wert ist länger, als NVS erlaubt' },
       'unusable-partition': { title: 'Die Partition kann nicht so geändert werden, wie die Firmware es täte' },
-      'internal-error': { title: 'Der Server ist gescheitert', advice: 'Sein Protokoll sagt, woran.' },
+      'internal-error': { title: 'Der Server ist gescheitert', advice: 'Sein Log sagt, woran.' },
       'client-missing': {
         title: 'Der Identitätsanbieter kennt den Client des Geräts nicht',
         advice: 'Reparieren Sie die Identität des Geräts.',
@@ -500,7 +500,7 @@ export const de: Texts = {
       },
       'identity-provider-failed': {
         title: 'Der Identitätsanbieter ist gescheitert',
-        advice: 'Versuchen Sie es erneut. Bleibt es so, hilft das Protokoll des Identitätsanbieters.',
+        advice: 'Versuchen Sie es erneut. Bleibt es so, hilft das Log des Identitätsanbieters.',
       },
       'identity-provider-refused': {
         title: 'Der Identitätsanbieter hat das Konto des Dienstes abgelehnt',
@@ -508,12 +508,12 @@ export const de: Texts = {
       },
       'identity-provider-timeout': {
         title: 'Der Identitätsanbieter hat nicht rechtzeitig geantwortet',
-        advice: 'Versuchen Sie es erneut. Bleibt es so, hilft das Protokoll des Identitätsanbieters.',
+        advice: 'Versuchen Sie es erneut. Bleibt es so, hilft das Log des Identitätsanbieters.',
       },
       'not-configured': { title: 'Eine Einstellung, die dafür nötig ist, fehlt' },
       unavailable: {
         title: 'Der Dienst ist für einen Moment nicht verfügbar',
-        advice: 'Versuchen Sie es gleich noch einmal.',
+        advice: 'Versuchen Sie es gleich erneut.',
       },
       'request-timeout': { title: 'Die Anfrage hat zu lange gedauert', advice: 'Versuchen Sie es erneut.' },
       'too-many-requests': { title: 'Zu viele Versuche' },
@@ -525,6 +525,6 @@ export const de: Texts = {
     failed: 'Das ist fehlgeschlagen',
     waitSeconds: (n) =>
       plural(n, { one: 'In 1 Sekunde erneut versuchen.', other: `In ${n} Sekunden erneut versuchen.` }),
-    requestId: (id) => `Im Protokoll des Servers: ${id}`,
+    requestId: (id) => `Im Log des Servers: ${id}`,
   },
 };

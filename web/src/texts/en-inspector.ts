@@ -159,6 +159,9 @@ export const inspector = {
   clean: 'Nothing is wrong',
   findingCounts: (errors: number, warnings: number) =>
     `${plural(errors, { one: '1 error', other: `${errors} errors` })}, ${plural(warnings, { one: '1 warning', other: `${warnings} warnings` })}`,
+  /** By the rule of a finding and the fault of an entry, in the languages that the library does not speak. */
+  rules: {} as Readonly<Record<string, string>>,
+  faults: {} as Readonly<Record<string, string>>,
   severities: { error: 'error', warning: 'warning' },
   checkFleetmint: 'Also check the credentials of a Fleetmint device',
   startReadWrite: 'Start, reading and writing',

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { de } from './de.ts';
 import { en } from './en.ts';
@@ -29,7 +31,13 @@ beforeEach(async () => {
 
 describe.each(Object.keys(languages) as (keyof typeof all)[])('%s', (tag) => {
   it('has the same texts as English, with the same values in them', () => {
-    const shapes = (texts: object) => [...leaves(texts)].map(([path, leaf]) => `${path}: ${shape(leaf)}`).sort();
+    // English is what the library speaks.
+    const ofLibrary = /^inspector\.(rules|faults)\./;
+    const shapes = (texts: object) =>
+      [...leaves(texts)]
+        .filter(([path]) => !ofLibrary.test(path))
+        .map(([path, leaf]) => `${path}: ${shape(leaf)}`)
+        .sort();
     expect(shapes(all[tag])).toEqual(shapes(en));
   });
 
@@ -50,6 +58,56 @@ describe.each(Object.keys(languages) as (keyof typeof all)[])('%s', (tag) => {
         expect(`${path}: ${here.includes(String(value))}`).toBe(`${path}: ${english.includes(String(value))}`);
       }
     }
+  });
+});
+
+describe('German', () => {
+  const texts = [...leaves(de)].map(([path, leaf]) => {
+    const values = typeof leaf === 'function' ? (Array.from({ length: leaf.length }, () => 7) as never[]) : [];
+    return [path, typeof leaf === 'function' ? leaf(...values) : String(leaf)] as const;
+  });
+
+  it.each([
+    ['provisionieren', /\b(einrichte|richten sie|eingerichtet)/i],
+    ['Sicherung', /backup/i],
+    ['Seite', /\bpages?\b/i],
+    ['Identitätsanbieter', /\bprovider/i],
+    ['Log', /Protokoll des|Sein Protokoll/],
+    [
+      'unterbrochen',
+      /(schreiben|board|partition|früherer).*abgebrochen|abgebrochene[sn]|dem abgebrochenen|Ein Schreiben wurde abgebrochen/i,
+    ],
+    ['erneut versuchen', /versuchen.{0,30}noch einmal|noch einmal versuchen/i],
+    ['Abzug', /Image (des|eines) ganzen/],
+    ['verdecken', /^(?!.*bytes).*verberg/i],
+  ])('says %s, and no other word for it', (_, other) => {
+    expect(texts.filter(([, text]) => other.test(text))).toEqual([]);
+  });
+});
+
+describe('what the server and the library say by a name that stays the same', () => {
+  const source = (path: string): string => readFileSync(resolve(import.meta.dirname, '../../..', path), 'utf8');
+  const found = (text: string, pattern: RegExp): string[] =>
+    [...text.matchAll(pattern)].map(([, name]) => name ?? '').sort();
+
+  it('has words for each finding about the settings', () => {
+    const codes = found(source('docs/api.md'), /^\| `([a-z-]+)` \| (?:error|warning|notice) \|/gm);
+    expect(codes.length).toBeGreaterThan(5);
+    expect(Object.keys(en.settings.findings).sort()).toEqual(codes);
+  });
+
+  it('has German words for each finding about a partition', () => {
+    const rules = source('crates/fleetmint-board/src/report/finding.rs');
+    const names = [...found(rules, /FindingKind::\w+(?:\(_\)| \{ \.\. \})? => "([a-z-]+)"/g), 'credential'];
+    expect(names.length).toBeGreaterThan(10);
+    expect(rules).toContain('rule: "credential"');
+    expect(Object.keys(de.inspector.rules).sort()).toEqual(names.sort());
+  });
+
+  it('has German words for each fault of an entry', () => {
+    const [faults = ''] =
+      /impl fmt::Display for EntryFault[\s\S]*?\n}\n/.exec(source('crates/fleetmint-nvs/src/entry.rs')) ?? [];
+    expect(Object.keys(de.inspector.faults).sort()).toEqual(found(faults, /Self::\w+ => "([^"]+)"/g));
   });
 });
 

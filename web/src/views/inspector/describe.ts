@@ -1,12 +1,19 @@
 // A slot in words: what a screen reader says, and what stands below the picture.
-import type { MapPage } from '../../nvs/index.ts';
-import { t } from '../../texts/index.ts';
+import type { MapPage, NvsError } from '../../nvs/index.ts';
+import { language, t } from '../../texts/index.ts';
 import { visible } from '../../nvs/visible.ts';
 import type { Cell } from './picture.ts';
 
 /** `Slot 3: app/interval, u16`. */
 export function describeSlot(page: MapPage, cell: Cell, names: ReadonlyMap<number, string>): string {
   return t.inspector.slotLabel(page.number, cell.slot, describeCell(cell, names));
+}
+
+/** An error where there is no room for the library's own words, which are English: with the firmware's code, if it has one. */
+export function brief({ kind, message }: NvsError): string {
+  if (language.chosen === 'en') return message;
+  const [code] = /ESP_ERR_\w+/.exec(message) ?? [];
+  return [t.refusals[kind].title, code].filter(Boolean).join(': ');
 }
 
 export function describeCell(cell: Cell, names: ReadonlyMap<number, string>): string {
@@ -24,6 +31,6 @@ export function describeCell(cell: Cell, names: ReadonlyMap<number, string>): st
     if (item.chunk !== undefined) parts.push(t.inspector.chunk(item.chunk));
     if (item.span > 1) parts.push(t.inspector.slotOf(cell.slot - cell.first + 1, item.span));
   }
-  if (item?.fault !== undefined) parts.push(item.fault);
+  if (item?.fault !== undefined) parts.push(t.inspector.faults[item.fault] ?? item.fault);
   return parts.filter(Boolean).join(', ');
 }

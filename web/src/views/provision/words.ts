@@ -127,6 +127,11 @@ export function warningText(warning: Warning): string {
     : t.provision.warnings[warning.kind];
 }
 
+/** What was written, as a backup has it: `device vibxdl4f`, as the program's own, or the name of a list. */
+export function whatName(what: string): string {
+  return what.replace(/^device /, `${t.devices.titleOne} `);
+}
+
 export function keyName({ namespace, namespace_hex, key, key_hex }: MaskedChange): string {
   const name = namespace !== undefined ? visible(namespace) : `0x${namespace_hex ?? ''}`;
   if (key === undefined && key_hex === undefined) return name;
