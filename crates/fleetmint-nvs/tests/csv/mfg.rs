@@ -18,7 +18,7 @@ fn images(configuration: &str, values: &str) -> Result<Vec<(usize, Vec<u8>)>, Ve
     let configuration = Configuration::read(configuration.as_bytes())?;
     let values = Values::read(values.as_bytes(), &configuration)?;
     let mut writer = values.images(Version::V2);
-    let (mut images, mut errors) = (Vec::new(), Vec::new());
+    let (mut images, mut errors, mut known) = (Vec::new(), Vec::new(), Vec::new());
     for device in values.devices() {
         let mut image = vec![0; SIZE];
         match device.and_then(|device| {
@@ -26,7 +26,12 @@ fn images(configuration: &str, values: &str) -> Result<Vec<(usize, Vec<u8>)>, Ve
             Ok(device.line())
         }) {
             Ok(line) => images.push((line, image)),
-            Err(found) => errors.extend(found),
+            Err(found) => {
+                assert!(!found.is_empty());
+                // What is wrong with a repeated value is the same error for every device.
+                errors.extend(found.into_iter().filter(|error| !known.contains(error)));
+                known = errors.clone();
+            }
         }
     }
     if errors.is_empty() { Ok(images) } else { Err(errors) }

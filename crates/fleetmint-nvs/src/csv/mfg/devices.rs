@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 pub struct Device {
     line: usize,
     fields: Vec<Zeroizing<String>>,
-    /// Whether it is the table's first, whose values are repeated.
-    is_first: bool,
+    /// The line of the first device, whose values are repeated.
+    first: usize,
 }
 
 impl Device {
@@ -32,8 +32,8 @@ impl Device {
         self.fields.get(column).map_or("", |field| field.as_str())
     }
 
-    pub(super) fn is_first(&self) -> bool {
-        self.is_first
+    pub(super) fn first(&self) -> usize {
+        self.first
     }
 }
 
@@ -80,7 +80,7 @@ impl<'a> Devices<'a> {
     /// The device of a record; none, if the first would have to be known.
     fn device(&mut self, record: Record) -> Option<Result<Device, Vec<Error>>> {
         let is_first = matches!(self.repeated, Repeated::Ahead);
-        let device = match self.whole(record, is_first) {
+        let device = match self.whole(record) {
             Ok(device) => device,
             Err(error) => {
                 if is_first && self.values.repeated_columns().next().is_some() {
@@ -104,7 +104,7 @@ impl<'a> Devices<'a> {
     }
 
     /// The device of a record that has as many fields as the header.
-    fn whole(&self, record: Record, is_first: bool) -> Result<Device, Error> {
+    fn whole(&self, record: Record) -> Result<Device, Error> {
         let columns = self.values.columns().len();
         let Record { line, mut fields } = record;
         let count = fields.len();
@@ -133,7 +133,11 @@ impl<'a> Devices<'a> {
         {
             return Err(ErrorKind::BlankRow { key: excerpt(key) }.at(line));
         }
-        Ok(Device { line, fields, is_first })
+        let first = match &self.repeated {
+            Repeated::Known { line, .. } => *line,
+            Repeated::Ahead | Repeated::Unknown => line,
+        };
+        Ok(Device { line, fields, first })
     }
 }
 

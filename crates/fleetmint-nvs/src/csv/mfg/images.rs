@@ -41,12 +41,12 @@ impl<'a> Images<'a> {
     /// Writes the image of a device over this buffer, whose length is the partition's size, and returns the bytes in use, a
     /// multiple of 4096. The bytes are those of [`Generator`] for a table with the same rows.
     ///
-    /// `read_file` gives a file's bytes for the path in a field. For a key with `REPEAT` it is called for the first device only.
+    /// `read_file` gives a file's bytes for the path in a field. For a key with `REPEAT` it is not called again.
     ///
     /// # Errors
     /// All values that are not what their encoding asks for or that NVS doesn't allow, and the first that does not fit, with
-    /// the device's line. The image is then incomplete. What is wrong with a value of a key with `REPEAT` is returned for the
-    /// first device; for the others the errors are those of their own values, and may be none.
+    /// the device's line. The image is then incomplete. What is wrong with a value of a key with `REPEAT` has the line of the
+    /// first device: it is the same error for every device, and a list of all needs it once.
     pub fn write<B: Into<Vec<u8>>, E: fmt::Display>(
         &mut self,
         device: &Device,
@@ -62,10 +62,7 @@ impl<'a> Images<'a> {
         self.rows(device, &mut generator, &mut faults, read_file);
         let used;
         (used, self.wifi) = generator.into_parts();
-        match faults.any {
-            false => Ok(used),
-            true => Err(faults.errors.or(|| ()).err().unwrap_or_default()),
-        }
+        faults.errors.or(|| used)
     }
 
     fn rows<B: Into<Vec<u8>>, E: fmt::Display>(
@@ -136,24 +133,23 @@ fn set<B: Into<Vec<u8>>, E: fmt::Display>(
 #[derive(Default)]
 struct Faults {
     errors: Errors,
-    any: bool,
     /// Whether something did not fit.
     full: bool,
 }
 
 impl Faults {
     fn add(&mut self, device: &Device, is_repeated: bool, kind: ErrorKind, generator: &mut Generator<'_>) {
-        self.any = true;
+        let mut line = if is_repeated { device.first() } else { device.line() };
         if let ErrorKind::Image(crate::Error::NotEnoughSpace { .. }) = kind {
             // What follows is checked in the space from its beginning.
             generator.start_over();
             if core::mem::replace(&mut self.full, true) {
                 return;
             }
-        } else if is_repeated && !device.is_first() {
-            return;
+            // That depends on the device's other values.
+            line = device.line();
         }
-        self.errors.add(device.line(), || kind);
+        self.errors.add(line, || kind);
     }
 }
 

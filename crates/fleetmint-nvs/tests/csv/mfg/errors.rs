@@ -301,7 +301,25 @@ fn a_repeated_value_that_changes() {
     );
 }
 
-/// What is wrong with the first device is no error of the others.
+/// What is wrong with the first device's value has its line, whoever repeats it. No device that repeats it has an image.
+#[test]
+fn a_wrong_repeated_value_is_the_same_error_for_all() {
+    let configuration = Configuration::read(b"a,namespace,\nca,file,binary,REPEAT\n").unwrap();
+    let values = Values::read(b"ca,id\nhex,1\n,2\n", &configuration).unwrap();
+    // The file disappears after the first device.
+    let mut images = values.images(Version::V2);
+    let mut image = vec![0; 0x3000];
+    let gone = |_: &str| Err::<Vec<u8>, _>("gone");
+    let devices: Vec<_> = values.devices().map(Result::unwrap).collect();
+    let errors = values.write(&devices[1], &mut image, Version::V2, gone).unwrap_err();
+    are(&errors, &[(2, "key \"ca\": file \"hex\": gone")]);
+    images.write(&devices[0], &mut image, super::read_file).unwrap();
+    assert!(
+        images.write(&devices[1], &mut image, gone).is_ok(),
+        "it was read before"
+    );
+}
+
 #[test]
 fn a_wrong_repeated_value_is_one_error() {
     let configuration = "a,namespace,\nl,data,u8,REPEAT\ni,data,u8\n";
