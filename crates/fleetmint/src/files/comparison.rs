@@ -18,11 +18,11 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Begins a comparison; `None` if the file is missing.
+    /// Begins a comparison; `None` if there is no file, such as at the place of a pipe.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, Failure> {
         let refused = |reason: &str| Failure::unusable(format_args!("{}: {reason}", path.display()));
         match fs::metadata(path) {
-            Ok(metadata) if !metadata.is_file() => return Err(refused("it exists and is not a file")),
+            Ok(metadata) if !metadata.is_file() => return Ok(None),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(refused(&reason(&error))),
@@ -72,7 +72,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         assert!(Comparison::open(&path).unwrap().is_none());
-        assert!(Comparison::open(folder.path()).is_err());
+        assert!(Comparison::open(folder.path()).unwrap().is_none());
         for size in [0, 1, 65_536, 200_000] {
             let bytes: Vec<u8> = (0..size).map(|byte| (byte % 251) as u8).collect();
             fs::write(&path, &bytes).unwrap();

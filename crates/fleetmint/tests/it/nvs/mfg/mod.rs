@@ -3,6 +3,7 @@
 mod generate;
 mod generate_key;
 mod golden;
+mod interrupted;
 mod labels;
 
 use std::collections::BTreeMap;
