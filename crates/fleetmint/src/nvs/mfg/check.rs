@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use fleetmint_nvs::csv::mfg::ERRORS_MAX;
-use zeroize::Zeroizing;
 
 use super::existing::Existing;
 use super::keys::Scheme;
@@ -11,7 +10,7 @@ use super::label_output::{self, ExistingCodes};
 use super::labels::{Label, Labels};
 use super::manifest::{HEADER, Row};
 use super::names::excerpt;
-use super::run::{Numbered, Run};
+use super::run::{Desk, Numbered, Run};
 use super::work;
 use crate::exit::Failure;
 use crate::terminal::{Progress, count, say};
@@ -41,10 +40,10 @@ pub(super) fn all(run: &Run<'_>) -> Result<usize, Failure> {
         let room = ERRORS_MAX.saturating_sub(errors.len());
         errors.extend(found.into_iter().take(room));
     };
-    let checked = |buffer: &mut Zeroizing<Vec<u8>>, numbered| check(run, &existing, codes.as_ref(), buffer, numbered);
+    let checked = |desk: &mut Desk<'_>, numbered| check(run, &existing, codes.as_ref(), desk, numbered);
     work::in_order(
         run.devices(),
-        || run.buffer(),
+        || run.desk(),
         checked,
         |checked| {
             let Checked {
@@ -97,7 +96,7 @@ fn check(
     run: &Run<'_>,
     existing: &Existing,
     codes: Option<&(&Labels, ExistingCodes)>,
-    buffer: &mut Zeroizing<Vec<u8>>,
+    desk: &mut Desk<'_>,
     (number, device): Numbered,
 ) -> Checked {
     let mut checked = Checked {
@@ -116,7 +115,7 @@ fn check(
         }
     };
     checked.line = device.line();
-    let image = run.image(&device, buffer);
+    let image = run.image(&device, desk);
     let names = run.names(number, &device);
     if let (Some((labels, codes)), Ok((id, names))) = (codes, &names) {
         match codes.check(run, labels, &device, id, names) {
@@ -126,7 +125,7 @@ fn check(
     }
     match (image, names) {
         (Ok(()), Ok((id, names))) => {
-            match existing.check(run, &id, &names, buffer) {
+            match existing.check(run, &id, &names, &mut desk.buffer) {
                 Ok(row) => checked.row = row,
                 Err(error) => checked.errors.push(run.at(&device, error)),
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use fleetmint_nvs::csv;
-use fleetmint_nvs::csv::mfg::{Device, Values};
+use fleetmint_nvs::csv::mfg::{Device, Images, Values};
 use fleetmint_nvs::image;
 use fleetmint_nvs::layout::Version;
 use zeroize::Zeroizing;
@@ -62,13 +62,15 @@ impl Run<'_> {
         format!("{}: line {}: {error}", self.values_name, device.line())
     }
 
-    /// Writes the plain image of a device over this buffer, which gets the length of its file.
-    pub(super) fn image(&self, device: &Device, buffer: &mut Zeroizing<Vec<u8>>) -> Result<(), Vec<String>> {
-        buffer.resize(self.size, 0xFF);
+    /// Makes the plain image of a device, which is then in the desk's buffer with the length of its file.
+    ///
+    /// No errors in an `Err`: the only thing wrong is a value of the first device, which reports it.
+    pub(super) fn image(&self, device: &Device, desk: &mut Desk<'_>) -> Result<(), Vec<String>> {
+        desk.buffer.resize(self.size, 0xFF);
         let read = |path: &str| self.files.read(path);
-        match self.values.write(device, buffer, self.version, read) {
+        match desk.images.write(device, &mut desk.buffer, read) {
             Ok(used) => {
-                buffer.truncate(image::file_len(self.size, used));
+                desk.buffer.truncate(image::file_len(self.size, used));
                 Ok(())
             }
             Err(errors) => Err(self.named(&errors)),
@@ -83,8 +85,18 @@ impl Run<'_> {
             .collect()
     }
 
-    /// A buffer for an image.
-    pub(super) fn buffer(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(vec![0xFF; self.size])
+    /// A desk for one thread.
+    pub(super) fn desk(&self) -> Desk<'_> {
+        Desk {
+            images: self.values.images(self.version),
+            buffer: Zeroizing::new(vec![0xFF; self.size]),
+        }
     }
+}
+
+/// What a thread makes images with, one after another.
+pub(super) struct Desk<'a> {
+    images: Images<'a>,
+    /// The image that it made last.
+    pub(super) buffer: Zeroizing<Vec<u8>>,
 }

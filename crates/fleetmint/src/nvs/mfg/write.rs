@@ -12,7 +12,7 @@ use super::label_output::{self, Output, Sheets};
 use super::labels::{FOLDER, Label, Labels};
 use super::manifest::{HEADER, Row};
 use super::names::DeviceNames;
-use super::run::{Numbered, Run};
+use super::run::{Desk, Numbered, Run};
 use super::tar::Archive;
 use super::work;
 use crate::exit::Failure;
@@ -69,8 +69,8 @@ fn to_archive(run: &Run<'_>, devices: usize, path: &Path) -> Result<Made, Failur
     let mut table = run.labels.as_ref().map(Labels::header).unwrap_or_default();
     let mut progress = Progress::new("images", devices);
     let (mut images, mut manifest) = (Images::default(), HEADER.to_owned());
-    let make = |buffer: &mut Zeroizing<Vec<u8>>, numbered| {
-        make(run, buffer, numbered, |names| run.scheme.create(names)).map(|beside| {
+    let make = |desk: &mut Desk<'_>, numbered| {
+        make(run, desk, numbered, |names| run.scheme.create(names)).map(|beside| {
             let Beside {
                 names,
                 row,
@@ -82,7 +82,7 @@ fn to_archive(run: &Run<'_>, devices: usize, path: &Path) -> Result<Made, Failur
                 .into_iter()
                 .map(|key| (format!("keys/{}", key.name), key.bytes))
                 .collect();
-            members.push((format!("bin/{}", names.image()), Zeroizing::new(buffer.to_vec())));
+            members.push((format!("bin/{}", names.image()), desk.buffer.clone()));
             let codes = label.iter_mut().flat_map(|label| label.files.drain(..));
             members.extend(codes.map(|(name, bytes)| (format!("{FOLDER}/{name}"), bytes.into_zeroizing())));
             Device {
@@ -95,7 +95,7 @@ fn to_archive(run: &Run<'_>, devices: usize, path: &Path) -> Result<Made, Failur
     };
     work::in_order(
         run.devices(),
-        || run.buffer(),
+        || run.desk(),
         make,
         |device| {
             let device = device.map_err(Failure::unusable)?;
@@ -158,10 +158,10 @@ fn to_files(run: &Run<'_>, devices: usize) -> Result<Made, Failure> {
     // Whether it may replace another manifest was checked before.
     let mut manifest = Stream::create(&path(&run.names.manifest()), true)?;
     let mut line = HEADER.to_owned();
-    let make = |buffer: &mut Zeroizing<Vec<u8>>, numbered| write_device(run, &folders, buffer, numbered);
+    let make = |desk: &mut Desk<'_>, numbered| write_device(run, &folders, desk, numbered);
     let outcome = work::in_order(
         run.devices(),
-        || run.buffer(),
+        || run.desk(),
         make,
         |device| {
             let device = device?;
@@ -200,12 +200,7 @@ fn to_files(run: &Run<'_>, devices: usize) -> Result<Made, Failure> {
 }
 
 /// Writes the files of a device, keys first.
-fn write_device(
-    run: &Run<'_>,
-    folders: &Folders,
-    buffer: &mut Zeroizing<Vec<u8>>,
-    numbered: Numbered,
-) -> Result<Device, String> {
+fn write_device(run: &Run<'_>, folders: &Folders, desk: &mut Desk<'_>, numbered: Numbered) -> Result<Device, String> {
     let keys = |names: &DeviceNames| {
         if let (true, true, Some(folder)) = (run.resume, run.scheme.is_new(), &folders.keys)
             && let Left::Keys(keys) = run.scheme.left(names, folder)?
@@ -219,7 +214,7 @@ fn write_device(
         row,
         keys,
         mut label,
-    } = make(run, buffer, numbered, keys)?;
+    } = make(run, desk, numbered, keys)?;
     let put = |folder: &Folder, name: &str, bytes: &[u8]| {
         let told = |failure: Failure| failure.message;
         if folders.may_hold_files && folder.state(name, bytes).map_err(told)? == State::Same {
@@ -232,7 +227,7 @@ fn write_device(
             put(folder, &key.name, &key.bytes)?;
         }
     }
-    let existed = put(&folders.bin, &names.image(), buffer)?;
+    let existed = put(&folders.bin, &names.image(), &desk.buffer)?;
     if let (Some(codes), Some(label)) = (&folders.codes, &mut label) {
         codes.put(label)?;
         label.files.clear();
@@ -245,20 +240,20 @@ fn write_device(
     })
 }
 
-/// Makes the image of a device in this buffer, encrypted with the keys that it gets.
+/// Makes the image of a device at this desk, encrypted with the keys that it gets.
 fn make(
     run: &Run<'_>,
-    buffer: &mut Zeroizing<Vec<u8>>,
+    desk: &mut Desk<'_>,
     (number, device): Numbered,
     keys: impl FnOnce(&DeviceNames) -> Result<DeviceKeys, String>,
 ) -> Result<Beside, String> {
     let first = |errors: Vec<String>| errors.into_iter().next().unwrap_or_default();
     let device = device.map_err(|errors| first(run.named(&errors)))?;
-    run.image(&device, buffer).map_err(first)?;
+    run.image(&device, desk).map_err(first)?;
     let (id, names) = run.names(number, &device)?;
     let keys = keys(&names).map_err(|error| run.at(&device, error))?;
-    encrypt(buffer, &keys).map_err(|error| run.at(&device, error))?;
-    let row = row(&id, &names, buffer, &keys);
+    encrypt(&mut desk.buffer, &keys).map_err(|error| run.at(&device, error))?;
+    let row = row(&id, &names, &desk.buffer, &keys);
     let label = run
         .labels
         .as_ref()

@@ -3,6 +3,7 @@
 mod generate;
 mod generate_key;
 mod golden;
+mod hostile;
 mod interrupted;
 mod labels;
 
