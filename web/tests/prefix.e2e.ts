@@ -50,6 +50,16 @@ test('the page works below a path', async ({ open }) => {
       .evaluateAll((all) => all.map((link) => link.getAttribute('href') ?? ''));
     expect(links.filter((href) => !/^(#|\/fleet\/)/.test(href))).toEqual([]);
     await settled(page);
+
+    watch.expect(/status of 404 .*\/fleet\/nowhere/);
+    await page.goto('/fleet/nowhere');
+    await page.getByRole('heading', { name: 'Not found', level: 1 }).waitFor();
+    await page.getByRole('link', { name: 'Go to the start' }).click();
+    await page
+      .getByRole('heading', { name: 'First steps', level: 1 })
+      .or(page.getByRole('heading', { name: 'Devices', level: 1 }))
+      .waitFor();
+    expect(new URL(page.url()).pathname).toMatch(/^\/fleet\//);
   } finally {
     await server.stop();
     proxy.closeAllConnections();

@@ -180,3 +180,16 @@ test('an address that is no view says so, also without a session', async ({ open
   await page.getByRole('heading', { name: 'Not found', level: 1 }).waitFor();
   expect(await violations(page)).toEqual([]);
 });
+
+test('a mistyped address in the address bar shows the page, which says so', async ({ open, server }) => {
+  // Of the program itself: its status is what counts.
+  const program = Object.create(server, { url: { value: server.program } }) as Server;
+  const { page, watch } = await open({ server: program, signedIn: false });
+  watch.expect(/status of 404 .*\/nowhere/);
+  const answer = await page.goto('/nowhere');
+  expect(answer?.status()).toBe(404);
+  await page.getByRole('heading', { name: 'Not found', level: 1 }).waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole('link', { name: 'Go to the start' }).click();
+  await page.getByRole('heading', { name: 'Sign in', level: 1 }).waitFor();
+});
