@@ -16,7 +16,7 @@ import {
   test,
   write,
 } from './harness/desk.ts';
-import { flashOf, usedNvs, valuesOf } from './harness/flash.ts';
+import { flashOf, usedNvs, valuesOf, wornNvs } from './harness/flash.ts';
 import { press, tabTo, type } from './harness/keyboard.ts';
 import type { Device, Server } from './harness/server.ts';
 
@@ -258,19 +258,21 @@ test('by keyboard alone, from the sign-in to a provisioned board', async ({ serv
 
 test('each state without violations, announced, and its progress never goes back', async ({ server, plug, sit }) => {
   const device = await newDevice(server);
-  const board = await plug({ flash: flashOf({ nvs: usedNvs() }), with: ['--baud-delay', '--flash-delay'] });
+  const board = await plug({ flash: flashOf({ nvs: wornNvs() }), with: ['--baud-delay', '--flash-delay'] });
   const desk = await sit(board);
   await openProvision(desk, device);
   await desk.page.evaluate(() => {
     const seen = globalThis as unknown as { spoken: string[]; bars: [string, number][] };
     seen.spoken = [];
     seen.bars = [];
+    const known: Element[] = [];
     new MutationObserver(() => {
       const spoken = document.querySelector('dialog [role="status"]')?.textContent ?? '';
       if (spoken !== '' && seen.spoken.at(-1) !== spoken) seen.spoken.push(spoken);
       const bar = document.querySelector<HTMLProgressElement>('dialog progress');
-      if (bar?.hasAttribute('value'))
-        seen.bars.push([bar.parentElement?.textContent?.trim().slice(0, 7) ?? '', bar.value]);
+      if (!bar?.hasAttribute('value')) return;
+      if (!known.includes(bar)) known.push(bar);
+      seen.bars.push([`${known.indexOf(bar)}: ${bar.parentElement?.textContent?.trim().split(/\W/)[0]}`, bar.value]);
     }).observe(document.querySelector('dialog')!, {
       subtree: true,
       childList: true,
@@ -293,9 +295,14 @@ test('each state without violations, announced, and its progress never goes back
   const places = order.map((words) => spoken.findIndex((text) => text.includes(words)));
   expect(places, spoken.join('\n')).toEqual([...places].sort((a, b) => a - b));
   expect(places).not.toContain(-1);
-  const reading = bars.filter(([label]) => label === 'Reading').map(([, value]) => value);
-  expect(reading.length).toBeGreaterThan(3);
-  expect(reading).toEqual([...reading].sort((a, b) => a - b));
+  const sharesOf = (pattern: RegExp): number[] =>
+    bars.filter(([label]) => pattern.test(label)).map(([, share]) => share);
+  expect(Array.from(new Set(bars.map(([label]) => label)))).toEqual(['0: Reading', '1: Writing', '1: Verifying']);
+  for (const bar of [/^0/, /^1/]) {
+    expect(sharesOf(bar)).toEqual(sharesOf(bar).toSorted((one, other) => one - other));
+    expect([sharesOf(bar)[0], sharesOf(bar).at(-1)]).toEqual([0, 1]);
+  }
+  expect(sharesOf(/Reading/).length).toBeGreaterThan(3);
 });
 
 test('cancelling while the board is read leaves it as it was', async ({ server, plug, sit }) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tempfile::TempDir;
 
-use super::inspector;
+use super::inspector::{self, Asset};
 use crate::exit::Failure;
 use crate::files;
 use crate::system_error::reason;
@@ -41,8 +41,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let dir = arguments.dir.as_path();
-    if inspector::FILES.is_empty() {
+    export(&arguments.dir, inspector::FILES)
+}
+
+fn export(dir: &Path, files: &[Asset]) -> Result<(), Failure> {
+    if files.is_empty() {
         return Err(Failure::no(
             "this program was built without the page: `tools/page build` makes it, then build the program again",
         ));
@@ -51,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let earlier = earlier(dir)?;
     let is_new = !dir.exists();
     fs::create_dir_all(dir).map_err(failed)?;
-    if let Err(error) = write(dir, &earlier) {
+    if let Err(error) = write(dir, files, &earlier) {
         if is_new {
             // What was created here is empty again. If it is not, the error below says what is wrong.
             let _ = fs::remove_dir(dir);
@@ -61,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     say(format_args!(
         "created {}: the NVS inspector, {}; open {} in a browser",
         dir.display(),
-        count(inspector::FILES.len(), "file"),
+        count(files.len(), "file"),
         dir.join("index.html").display()
     ));
     Ok(())
@@ -114,19 +117,16 @@ fn below(root: &Path, folder: &Path, found: &mut BTreeSet<PathBuf>) -> io::Resul
 }
 
 /// Writes all files into a folder beside their places, and moves them there when all of them are whole.
-fn write(dir: &Path, earlier: &BTreeSet<PathBuf>) -> io::Result<()> {
+fn write(dir: &Path, files: &[Asset], earlier: &BTreeSet<PathBuf>) -> io::Result<()> {
     let staged = tempfile::Builder::new().prefix(STAGED).tempdir_in(dir)?;
     let mut list = String::new();
-    for file in inspector::FILES {
+    for file in files {
         stage(&staged, file.path, file.identity)?;
         list.push_str(&format!("{}\n", file.path));
     }
     stage(&staged, LIST, list.as_bytes())?;
     // The list goes first: a move that is cut off leaves a folder that the next call knows.
-    let kept: Vec<&str> = [LIST]
-        .into_iter()
-        .chain(inspector::FILES.iter().map(|file| file.path))
-        .collect();
+    let kept: Vec<&str> = [LIST].into_iter().chain(files.iter().map(|file| file.path)).collect();
     for path in &kept {
         let place = dir.join(path);
         if let Some(folder) = place.parent() {
@@ -163,4 +163,22 @@ fn stage(staged: &TempDir, path: &str, bytes: &[u8]) -> io::Result<()> {
     let mut file = options.open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_the_page_says_how_to_get_it_and_creates_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("inspector");
+        let failure = export(&dir, &[]).unwrap_err();
+        assert_eq!(failure.exit, 1);
+        assert_eq!(
+            failure.message,
+            "this program was built without the page: `tools/page build` makes it, then build the program again"
+        );
+        assert!(!dir.exists());
+    }
 }

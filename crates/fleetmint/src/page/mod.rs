@@ -40,7 +40,53 @@ mod served {
         etag: "missing",
     }];
 
-    pub(crate) static ASSETS: &[Asset] = if BUILT.is_empty() { MISSING } else { BUILT };
+    pub(crate) static ASSETS: &[Asset] = shown(BUILT);
+
+    const fn shown(built: &'static [Asset]) -> &'static [Asset] {
+        if built.is_empty() { MISSING } else { built }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn in_place_of_a_page_that_was_not_built_stands_one_that_says_how_to_build_it() {
+            let [page] = shown(&[]) else {
+                panic!("it has one file");
+            };
+            assert_eq!(
+                (page.path, page.content_type),
+                ("index.html", "text/html; charset=utf-8")
+            );
+            let text = std::str::from_utf8(page.identity).unwrap();
+            for said in [
+                "built without its page",
+                "tools/page build\ncargo build --release -p fleetmint",
+                "href=\"./api/docs\"",
+            ] {
+                assert!(text.contains(said), "{said}");
+            }
+            // The policy of the page allows neither inline scripts nor inline styles.
+            for forbidden in ["<script", "<style", "style=", "src="] {
+                assert!(!text.contains(forbidden), "{forbidden}");
+            }
+            assert!((page.brotli, page.gzip) == (None, None));
+        }
+
+        #[test]
+        fn a_page_that_was_built_is_shown() {
+            let built: &'static [Asset] = &[Asset {
+                path: "favicon.svg",
+                content_type: "image/svg+xml",
+                identity: b"<svg/>",
+                brotli: None,
+                gzip: None,
+                etag: "6",
+            }];
+            assert_eq!(shown(built)[0].path, "favicon.svg");
+        }
+    }
 }
 
 /// The inspector of NVS partitions as a folder of files.

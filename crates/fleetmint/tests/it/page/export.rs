@@ -7,13 +7,6 @@ use std::path::Path;
 
 use crate::folder::Folder;
 
-/// Whether the program was built with the page. A build without Node.js has none.
-fn is_built() -> bool {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../web/dist-inspector/index.html")
-        .exists()
-}
-
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -23,9 +16,11 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// As [`is_built`]; without the page a test is skipped, which is printed.
+/// Whether the program was built with the page. A build without Node.js has none: a test is skipped, which is printed.
 fn has_page() -> bool {
-    let is_built = is_built();
+    let is_built = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../web/dist-inspector/index.html")
+        .exists();
     if !is_built {
         let why = "SKIPPED: the export of the page: this program was built without it. `tools/page build` \
                    before `cargo test` makes it.\n";
@@ -34,17 +29,6 @@ fn has_page() -> bool {
         let _ = std::io::stderr().write_all(why.as_bytes());
     }
     is_built
-}
-
-#[test]
-fn a_program_without_the_page_says_how_to_get_it() {
-    if is_built() {
-        return;
-    }
-    let folder = Folder::new();
-    let line = folder.run(["page", "export", "inspector"]).refused(1);
-    assert!(line.contains("`tools/page build` makes it"), "{line}");
-    assert!(!folder.file("inspector").exists());
 }
 
 #[test]

@@ -1,1 +1,2 @@
+mod build_script;
 mod export;
