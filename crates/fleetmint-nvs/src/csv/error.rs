@@ -228,69 +228,6 @@ pub enum ErrorKind {
         /// The key.
         key: Key,
     },
-    /// A row of a configuration has more than four fields.
-    ConfigurationFields {
-        /// Fields in the row.
-        fields: usize,
-    },
-    /// A configuration begins with a header, or is another kind of table.
-    NotAConfiguration,
-    /// The type of a configuration's row is unknown. It isn't shown: the table may be one with values.
-    ConfigurationType {
-        /// The key.
-        key: String,
-    },
-    /// The fourth field of a configuration's row is neither `REPEAT` nor blank. It isn't shown: the table may be one with values.
-    NotRepeat {
-        /// The key.
-        key: String,
-    },
-    /// A configuration has no key.
-    NoKeys,
-    /// The header of the values has no column, or too few, for a key of the configuration.
-    MissingKeyColumn {
-        /// The key.
-        name: String,
-        /// The columns of this name, which belong to earlier rows of the configuration.
-        columns: usize,
-        /// A column whose name differs only by blanks or case.
-        nearly: Option<String>,
-    },
-    /// The header of the values has a name more often than the configuration.
-    SurplusColumns {
-        /// The name.
-        name: String,
-        /// The columns of this name.
-        columns: usize,
-        /// The configuration's keys of this name.
-        keys: usize,
-    },
-    /// The values have a header, and no device.
-    NoDevices,
-    /// A device's row has fewer fields than the header.
-    TooFewFields {
-        /// Fields in the row.
-        fields: usize,
-        /// Columns in the header.
-        columns: usize,
-    },
-    /// A device's row has only blank fields, and a key must not be blank.
-    BlankRow {
-        /// The key.
-        key: String,
-    },
-    /// A device has another value than the first one for a key that is repeated.
-    RepeatChanged {
-        /// The key.
-        key: String,
-        /// The line of the first device.
-        first: usize,
-    },
-    /// There are more errors than are returned; the first of them is in this line.
-    MoreErrors {
-        /// How many more.
-        count: usize,
-    },
     /// A table can't hold this text: it has a carriage return or NUL, or isn't UTF-8.
     NotWritable {
         /// The key or namespace.

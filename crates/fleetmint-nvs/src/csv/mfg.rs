@@ -52,15 +52,17 @@
 
 mod configuration;
 mod devices;
+mod error;
 mod errors;
 mod images;
 mod values;
 
 pub use configuration::Configuration;
 pub use devices::{Device, Devices};
+pub use error::{Error, ErrorKind};
 pub use images::Images;
 pub use values::Values;
 
-/// The most errors that are returned for one table. [`ErrorKind::MoreErrors`](super::ErrorKind::MoreErrors) then says how many
+/// The most errors that are returned for one table. [`ErrorKind::MoreErrors`] then says how many
 /// more there are.
 pub const ERRORS_MAX: usize = 1000;

@@ -6,8 +6,8 @@ mod hostile;
 mod properties;
 
 use super::{HEADER, read_file};
-use fleetmint_nvs::csv::mfg::{Configuration, Values};
-use fleetmint_nvs::csv::{Error, Generator};
+use fleetmint_nvs::csv::Generator;
+use fleetmint_nvs::csv::mfg::{Configuration, Error, Values};
 use fleetmint_nvs::layout::Version;
 use std::cell::RefCell;
 

@@ -143,58 +143,6 @@ impl fmt::Display for ErrorKind {
                  not from the value that type and encoding make of it; use type data with encoding string, binary or \
                  blob_sz_fill"
             ),
-            Self::ConfigurationFields { fields } => write!(
-                f,
-                "the row has {fields} fields; a row of a configuration has at most 4: key, type, encoding and REPEAT"
-            ),
-            Self::NotAConfiguration => f.write_str(
-                "this is not the first row of a configuration, which has no header and begins with NAME,namespace,; its other \
-                 rows are key, type, encoding and, where the first device's value goes to all, REPEAT",
-            ),
-            Self::ConfigurationType { key } => write!(
-                f,
-                "key {key:?}: the type, the second field, is none of namespace, data, file and option"
-            ),
-            Self::NotRepeat { key } => write!(
-                f,
-                "key {key:?}: the fourth field is neither REPEAT, in capitals and without blanks around it, nor blank"
-            ),
-            Self::NoKeys => f.write_str("the configuration has no keys"),
-            Self::MissingKeyColumn { name, columns, nearly } => {
-                match columns {
-                    0 => write!(f, "key {name:?}: the header has no column of this name")?,
-                    _ => write!(
-                        f,
-                        "key {name:?}: the configuration has it more often than the {columns} columns of this name in the header"
-                    )?,
-                }
-                match nearly {
-                    Some(found) => write!(f, "; it has the column {found:?}: write {name:?}"),
-                    None => Ok(()),
-                }
-            }
-            Self::SurplusColumns { name, columns, keys } => write!(
-                f,
-                "key {name:?}: the header has {columns} columns of this name, and the configuration has it {keys} times: it is \
-                 not clear which one is meant"
-            ),
-            Self::NoDevices => f.write_str("the table has a header and no devices"),
-            Self::TooFewFields { fields, columns } => write!(
-                f,
-                "the row has {fields} fields, the header {columns} columns; a blank value needs its comma, a value with several \
-                 lines needs quotes"
-            ),
-            Self::BlankRow { key } => write!(
-                f,
-                "the row has only blank fields, and key {key:?} needs a value; delete the row"
-            ),
-            Self::RepeatChanged { key, first } => write!(
-                f,
-                "key {key:?}: the configuration says REPEAT, and the value is not that of the first device (line {first}); leave \
-                 it blank"
-            ),
-            Self::MoreErrors { count: 1 } => f.write_str("1 more error, in this line, is not listed"),
-            Self::MoreErrors { count } => write!(f, "{count} more errors, from this line on, are not listed"),
             Self::NotWritable { name, reason } => write!(f, "{name:?} can't be written into a table: {reason}"),
             Self::Image(crate::Error::NotEnoughSpace { key, needed, free }) => write!(
                 f,

@@ -1,9 +1,11 @@
 //! The configuration: which keys each device has, in the order of the image.
 
+use super::Error;
+use super::error::ErrorKind;
 use super::errors::{Errors, only};
 use crate::csv::ROWS_MAX;
 use crate::csv::encoding::Encoding;
-use crate::csv::error::{Error, ErrorKind, RowPlace, excerpt};
+use crate::csv::error::{self, RowPlace, excerpt};
 use crate::csv::file_format::FileFormat;
 use crate::csv::names::Names;
 use crate::csv::records::{LineEnds, Record, Records};
@@ -67,8 +69,8 @@ impl Configuration {
             let record = match record {
                 Ok(record) => record,
                 // What follows can't be split into rows.
-                Err(Error { line, kind }) => {
-                    errors.add(line, || kind);
+                Err(error::Error { line, kind }) => {
+                    errors.add(line, || kind.into());
                     break;
                 }
             };
@@ -77,7 +79,7 @@ impl Configuration {
             }
             let line = record.line;
             if rows.len() == ROWS_MAX {
-                errors.add(line, || ErrorKind::TooManyRows { limit: ROWS_MAX });
+                errors.add(line, || error::ErrorKind::TooManyRows { limit: ROWS_MAX }.into());
                 break;
             }
             if core::mem::replace(&mut is_first, false)
@@ -92,7 +94,10 @@ impl Configuration {
                     if is_namespace {
                         check.lost = true;
                     }
-                    let is_last = matches!(kind, ErrorKind::Image(crate::Error::TooManyNamespaces { .. }));
+                    let is_last = matches!(
+                        kind,
+                        ErrorKind::Table(error::ErrorKind::Image(crate::Error::TooManyNamespaces { .. }))
+                    );
                     errors.add(line, || kind);
                     if is_last {
                         break;
@@ -136,7 +141,7 @@ fn other_table(first: &Record) -> Option<ErrorKind> {
         None => {
             let separator = [';', '\t', '|'].into_iter().find(|separator| name.contains(*separator));
             Some(separator.map_or(ErrorKind::NotAConfiguration, |separator| {
-                ErrorKind::FileFormat(FileFormat::Separator(separator))
+                error::ErrorKind::FileFormat(FileFormat::Separator(separator)).into()
             }))
         }
     }
@@ -148,7 +153,7 @@ fn content(record: Record) -> Result<Content, ErrorKind> {
     let count = fields.len();
     let key = fields.next().unwrap_or_default();
     let Some(row_type) = fields.next() else {
-        return Err(ErrorKind::MissingField { column: "type" });
+        return Err(error::ErrorKind::MissingField { column: "type" }.into());
     };
     let (encoding, repeat) = (fields.next(), fields.next());
     if fields.any(|field| !field.is_empty()) {
@@ -161,21 +166,21 @@ fn content(record: Record) -> Result<Content, ErrorKind> {
     }
     let value = Some(Zeroizing::new(String::new()));
     let action = action(&key, &row_type, encoding, value).map_err(|kind| match kind {
-        ErrorKind::UnknownType { key, .. } => ErrorKind::ConfigurationType { key },
-        kind => kind,
+        error::ErrorKind::UnknownType { key, .. } => ErrorKind::ConfigurationType { key },
+        kind => kind.into(),
     })?;
     Ok(match action {
-        Action::Namespace => Content::Namespace(Namespace::new(key.as_str()).map_err(ErrorKind::Image)?),
+        Action::Namespace => Content::Namespace(Namespace::new(key.as_str())?),
         Action::Set { encoding, source } => Content::Key(KeyRow {
-            key: Key::new(key.as_str()).map_err(ErrorKind::Image)?,
+            key: Key::new(key.as_str())?,
             name: key.as_str().into(),
             encoding,
             is_file: matches!(source, Source::File(_)),
             is_repeated: repeat == "REPEAT",
         }),
         Action::NoComputedRows => Content::NoComputedRows,
-        Action::Delete => return Err(ErrorKind::ChangeRow { row_type: "delete" }),
-        Action::DeleteAll => return Err(ErrorKind::ChangeRow { row_type: "delete-all" }),
+        Action::Delete => return Err(error::ErrorKind::ChangeRow { row_type: "delete" }.into()),
+        Action::DeleteAll => return Err(error::ErrorKind::ChangeRow { row_type: "delete-all" }.into()),
     })
 }
 
@@ -202,7 +207,7 @@ impl Check {
                 if !self.names.knows(namespace) {
                     if self.namespaces == usize::from(NAMESPACE_LAST) {
                         let namespace = namespace.raw();
-                        return Err(ErrorKind::Image(crate::Error::TooManyNamespaces { namespace }));
+                        return Err(crate::Error::TooManyNamespaces { namespace }.into());
                     }
                     self.namespaces += 1;
                 }
@@ -228,10 +233,10 @@ impl Check {
             false => SourceRef::Text(""),
         };
         match self.wifi.along(&row.name, row.encoding, source) {
-            Along::Unclear => Err(ErrorKind::WifiText { key: row.key }),
+            Along::Unclear => Err(error::ErrorKind::WifiText { key: row.key }.into()),
             Along::After(rows) => rows.iter().try_for_each(|(name, _)| {
-                let name = Key::new(name).map_err(ErrorKind::Image)?;
-                self.names.take(namespace, name, place, Some(row.key))
+                let name = Key::new(name)?;
+                Ok(self.names.take(namespace, name, place, Some(row.key))?)
             }),
             Along::Nothing | Along::Before(..) => Ok(()),
         }

@@ -1,8 +1,9 @@
 //! Devices: the rows of the values, one by one.
 
+use super::error::{Error, ErrorKind};
 use super::errors::{Errors, only};
 use super::values::Values;
-use crate::csv::error::{Error, ErrorKind, SurplusComma, excerpt};
+use crate::csv::error::{self, SurplusComma, excerpt};
 use crate::csv::header::is_typographically_quoted;
 use crate::csv::records::{Record, Records};
 use alloc::string::{String, ToString};
@@ -116,12 +117,13 @@ impl<'a> Devices<'a> {
             } else {
                 SurplusComma::Unquoted
             };
-            return Err(ErrorKind::TooManyFields {
+            return Err(error::ErrorKind::TooManyFields {
                 fields: count,
                 columns,
                 cause,
             }
-            .at(line));
+            .at(line)
+            .into());
         }
         if count < columns {
             return Err(ErrorKind::TooFewFields { fields: count, columns }.at(line));

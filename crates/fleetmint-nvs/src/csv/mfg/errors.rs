@@ -1,7 +1,7 @@
 //! The errors of one table, bounded in number.
 
 use super::ERRORS_MAX;
-use crate::csv::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind};
 use alloc::vec::Vec;
 
 /// The errors of a table: the first [`ERRORS_MAX`], and how many more there are.
@@ -49,6 +49,6 @@ impl Errors {
 }
 
 /// The result that has this error alone.
-pub(super) fn only<T>(error: Error) -> Result<T, Vec<Error>> {
-    Err(Vec::from([error]))
+pub(super) fn only<T>(error: impl Into<Error>) -> Result<T, Vec<Error>> {
+    Err(Vec::from([error.into()]))
 }

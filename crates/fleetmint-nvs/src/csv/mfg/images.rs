@@ -2,9 +2,9 @@
 
 use super::configuration::{Content, KeyRow};
 use super::devices::Device;
+use super::error::Error;
 use super::errors::{Errors, only};
 use super::values::Values;
-use crate::csv::Error;
 use crate::csv::error::{ErrorKind, RowPlace};
 use crate::csv::generator::Generator;
 use crate::csv::row::SourceRef;
@@ -149,7 +149,7 @@ impl Faults {
             // That depends on the device's other values.
             line = device.line();
         }
-        self.errors.add(line, || kind);
+        self.errors.add(line, || kind.into());
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::configuration::{Configuration, KeyRow};
 use super::devices::{Device, Devices};
+use super::error::{Error, ErrorKind};
 use super::errors::{Errors, only};
 use super::images::Images;
 use crate::csv::encoding::Encoding;
-use crate::csv::error::{Error, ErrorKind, excerpt};
+use crate::csv::error::{self, excerpt};
 use crate::csv::file_format::FileFormat;
 use crate::csv::records::{LineEnds, Record, Records};
 use crate::layout::Version;
@@ -38,7 +39,7 @@ impl<'a> Values<'a> {
     pub fn read(text: &'a [u8], configuration: &'a Configuration) -> Result<Self, Vec<Error>> {
         let mut records = Records::new(text, LineEnds::AsLf).or_else(only)?;
         let Some(header) = records.next() else {
-            return only(ErrorKind::Empty.at(1));
+            return only(error::ErrorKind::Empty.at(1));
         };
         let header = header.or_else(only)?;
         let column_of = matched(&header, configuration)?;
@@ -165,7 +166,7 @@ fn matched(header: &Record, configuration: &Configuration) -> Result<Vec<usize>,
     if !errors.is_empty()
         && let Some(format) = other_format(header)
     {
-        return only(ErrorKind::FileFormat(format).at(header.line));
+        return only(error::ErrorKind::FileFormat(format).at(header.line));
     }
     for (name, keys) in &taken {
         let columns = places.get(name).map_or(0, Vec::len);

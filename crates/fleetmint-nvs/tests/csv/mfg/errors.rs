@@ -1,8 +1,8 @@
 //! What is refused: all that is wrong at once, each with its line and key, and never with a value.
 
 use super::{TWO, images};
-use fleetmint_nvs::csv::mfg::{Configuration, ERRORS_MAX, Values};
-use fleetmint_nvs::csv::{Error, ErrorKind, FileFormat, SurplusComma};
+use fleetmint_nvs::csv::mfg::{Configuration, ERRORS_MAX, Error, ErrorKind, Values};
+use fleetmint_nvs::csv::{self, FileFormat, SurplusComma};
 use fleetmint_nvs::layout::Version;
 
 fn of_configuration(text: &str) -> Vec<Error> {
@@ -74,7 +74,7 @@ fn a_wrong_namespace_is_one_error() {
     assert_eq!(errors.len(), 1);
     assert!(matches!(
         errors[0].kind,
-        ErrorKind::Image(fleetmint_nvs::Error::TooManyNamespaces { .. })
+        ErrorKind::Table(csv::ErrorKind::Image(fleetmint_nvs::Error::TooManyNamespaces { .. }))
     ));
     assert_eq!(errors[0].line, 2 * 254 + 1);
 }
@@ -123,17 +123,20 @@ fn another_table_is_one_error_without_its_content() {
         let text = TWO.replace(',', &separator.to_string());
         assert_eq!(
             of_configuration(&text)[0].kind,
-            ErrorKind::FileFormat(FileFormat::Separator(separator))
+            ErrorKind::Table(csv::ErrorKind::FileFormat(FileFormat::Separator(separator)))
         );
         let errors = images(TWO, &"serial,no\nA,1\n".replace(',', &separator.to_string())).unwrap_err();
         assert_eq!(
             (errors.len(), &errors[0].kind),
-            (1, &ErrorKind::FileFormat(FileFormat::Separator(separator)))
+            (
+                1,
+                &ErrorKind::Table(csv::ErrorKind::FileFormat(FileFormat::Separator(separator)))
+            )
         );
     }
     assert_eq!(
         of_configuration("PK\u{3}\u{4}")[0].kind,
-        ErrorKind::FileFormat(FileFormat::Zip)
+        ErrorKind::Table(csv::ErrorKind::FileFormat(FileFormat::Zip))
     );
     are(&of_configuration("app,Namespace,\nk,data,u8\n"), &[(1, "type")]);
 }
@@ -197,17 +200,17 @@ fn all_rows_of_the_values() {
         errors,
         [Error {
             line: 3,
-            kind: ErrorKind::UnclosedQuote
+            kind: ErrorKind::Table(csv::ErrorKind::UnclosedQuote)
         }]
     );
     // After a blank before a quote, the comma separates.
     let errors = images(TWO, "serial,no\nA, \"1,2\"\n").unwrap_err();
     assert!(matches!(
         errors[0].kind,
-        ErrorKind::TooManyFields {
+        ErrorKind::Table(csv::ErrorKind::TooManyFields {
             cause: SurplusComma::BlankBeforeQuote,
             ..
-        }
+        })
     ));
 }
 

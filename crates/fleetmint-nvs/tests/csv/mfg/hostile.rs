@@ -1,8 +1,8 @@
 //! Tables that cost as much as possible: refused after little work, in memory that their size does not decide.
 
 use super::{TWO, images, read_file};
-use fleetmint_nvs::csv::mfg::{Configuration, ERRORS_MAX, Values};
-use fleetmint_nvs::csv::{COLUMNS_MAX, ErrorKind, ROW_MAX};
+use fleetmint_nvs::csv::mfg::{Configuration, ERRORS_MAX, ErrorKind, Values};
+use fleetmint_nvs::csv::{self, COLUMNS_MAX, ROW_MAX};
 use fleetmint_nvs::layout::Version;
 
 #[test]
@@ -12,7 +12,10 @@ fn a_million_columns() {
     let text = format!("{header}\n");
     let errors = Values::read(text.as_bytes(), &configuration).unwrap_err();
     assert_eq!((errors.len(), errors[0].line), (1, 1));
-    assert_eq!(errors[0].kind, ErrorKind::TooManyColumns { limit: COLUMNS_MAX });
+    assert_eq!(
+        errors[0].kind,
+        ErrorKind::Table(csv::ErrorKind::TooManyColumns { limit: COLUMNS_MAX })
+    );
     let errors = images(TWO, &format!("serial,no\nA,1\n{header}\n")).unwrap_err();
     assert_eq!((errors.len(), errors[0].line), (1, 3));
     let errors = Configuration::read(format!("a,namespace,\n{header}\n").as_bytes()).unwrap_err();
@@ -25,13 +28,13 @@ fn a_quote_that_is_never_closed() {
     let errors = images(TWO, &text).unwrap_err();
     assert_eq!(
         (errors.len(), errors[0].line, &errors[0].kind),
-        (1, 3, &ErrorKind::RowTooLong { limit: ROW_MAX })
+        (1, 3, &ErrorKind::Table(csv::ErrorKind::RowTooLong { limit: ROW_MAX }))
     );
     let text = format!("a,namespace,\nk,data,u8\n\"l{}", "l,data,u8\n".repeat(300_000));
     let errors = Configuration::read(text.as_bytes()).unwrap_err();
     assert_eq!(
         (errors.len(), errors[0].line, &errors[0].kind),
-        (1, 3, &ErrorKind::RowTooLong { limit: ROW_MAX })
+        (1, 3, &ErrorKind::Table(csv::ErrorKind::RowTooLong { limit: ROW_MAX }))
     );
 }
 

@@ -1,8 +1,8 @@
 //! Random tables: the image of each device is that of a table written by hand for it, whatever the order of the columns.
 
 use super::HEADER;
-use fleetmint_nvs::csv::mfg::{Configuration, Values};
-use fleetmint_nvs::csv::{ErrorKind, Generator};
+use fleetmint_nvs::csv::mfg::{Configuration, ErrorKind, Values};
+use fleetmint_nvs::csv::{self, Generator};
 use fleetmint_nvs::layout::Version;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -256,7 +256,7 @@ fn named_files(path: &str) -> Result<Vec<u8>, &'static str> {
 }
 
 /// The generator's image and the bytes it uses.
-fn generated(table: &str, version: Version) -> Result<(usize, Vec<u8>), ErrorKind> {
+fn generated(table: &str, version: Version) -> Result<(usize, Vec<u8>), csv::ErrorKind> {
     let mut image = vec![0; SIZE];
     let mut generator = Generator::new(&mut image, version).unwrap();
     generator
@@ -360,12 +360,16 @@ proptest! {
 }
 
 /// Whether an error says what the generator's error says.
-fn said(ours: &ErrorKind, generators: &ErrorKind) -> bool {
+fn said(ours: &ErrorKind, generators: &csv::ErrorKind) -> bool {
     match (ours, generators) {
         // Where the first row of a key is, which the generator counts in its own table.
-        (ErrorKind::DuplicateKey { key, .. }, ErrorKind::DuplicateKey { key: same, .. }) => key == same,
+        (
+            ErrorKind::Table(csv::ErrorKind::DuplicateKey { key, .. }),
+            csv::ErrorKind::DuplicateKey { key: same, .. },
+        ) => key == same,
         (ErrorKind::BlankRow { .. }, _) => true,
-        (ours, generators) => ours == generators,
+        (ErrorKind::Table(ours), generators) => ours == generators,
+        _ => false,
     }
 }
 

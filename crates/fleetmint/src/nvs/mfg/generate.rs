@@ -190,7 +190,7 @@ fn label_column(values: &Values<'_>, name: &str) -> Result<usize, ColumnError> {
 }
 
 /// Reports every error of a table.
-fn refused(name: &str, errors: &[csv::Error]) -> Failure {
+fn refused(name: &str, errors: &[csv::mfg::Error]) -> Failure {
     let lines: Vec<String> = errors.iter().map(|error| format!("{name}: {error}")).collect();
     check::refused(name, &lines, lines.len())
 }

@@ -34,7 +34,7 @@ pub(super) struct Run<'a> {
 }
 
 /// A device of the values, or what is wrong with its row; numbered from 0.
-pub(super) type Numbered = (usize, Result<Device, Vec<csv::Error>>);
+pub(super) type Numbered = (usize, Result<Device, Vec<csv::mfg::Error>>);
 
 impl Run<'_> {
     /// The devices in order.
@@ -78,7 +78,7 @@ impl Run<'_> {
     }
 
     /// Errors of the values, with the name of their file.
-    pub(super) fn named(&self, errors: &[csv::Error]) -> Vec<String> {
+    pub(super) fn named(&self, errors: &[csv::mfg::Error]) -> Vec<String> {
         errors
             .iter()
             .map(|error| format!("{}: {error}", self.values_name))
