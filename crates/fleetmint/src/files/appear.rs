@@ -5,7 +5,11 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
 use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 
 use tempfile::NamedTempFile;
 
@@ -88,14 +92,24 @@ impl Write for Appearing {
 /// A file without a name that only its owner can read; `None` if the file system has none.
 #[cfg(target_os = "linux")]
 fn unnamed(folder: &Path) -> io::Result<Option<File>> {
+    unnamed_in(rustix::fs::CWD, folder, 0o600)
+}
+
+/// A file without a name with these permission bits, in the folder `path` of `folder`; `None` if the file system has none.
+#[cfg(target_os = "linux")]
+pub(super) fn unnamed_in(folder: impl AsFd, path: &Path, mode: u32) -> io::Result<Option<File>> {
     use rustix::fs::{Mode, OFlags};
     use rustix::io::Errno;
+    /// It gets its name through /proc, which may be missing.
+    static CAN_GET_A_NAME: OnceLock<bool> = OnceLock::new();
+    if !CAN_GET_A_NAME.get_or_init(|| Path::new("/proc/self/fd").exists()) {
+        return Ok(None);
+    }
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
-        // It gets its name through /proc, which may be missing.
-        Ok(file) if Path::new("/proc/self/fd").exists() => Ok(Some(File::from(file))),
+    match rustix::fs::openat(folder, path, flags, Mode::from_raw_mode(mode)) {
+        Ok(file) => Ok(Some(File::from(file))),
         // Kernels and file systems that know no such files give various errors, that of an existing folder among them.
-        Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -103,10 +117,16 @@ fn unnamed(folder: &Path) -> io::Result<Option<File>> {
 /// Gives an open file a name.
 #[cfg(target_os = "linux")]
 fn link(file: &File, path: &Path) -> io::Result<()> {
+    link_in(file, rustix::fs::CWD, path)
+}
+
+/// Gives an open file a name in a folder.
+#[cfg(target_os = "linux")]
+pub(super) fn link_in(file: &File, folder: impl AsFd, path: &Path) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, linkat};
     use std::os::fd::AsRawFd;
     let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+    Ok(linkat(CWD, open, folder, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 #[cfg(test)]

@@ -46,9 +46,15 @@ pub(super) fn prepare<'a>(target: &'a Target<'a>) -> Result<Prepared<'a>, Failur
 #[cfg(unix)]
 pub(super) fn restrict(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(strictest_mode()))
+}
+
+/// The permission bits of an output.
+#[cfg(unix)]
+pub(super) fn strictest_mode() -> u32 {
     let strictest = inputs().iter().fold(0o600, |strictest, input| strictest & input.mode);
     // The owner can always read it.
-    file.set_permissions(fs::Permissions::from_mode(strictest | 0o400))
+    strictest | 0o400
 }
 
 #[cfg(not(unix))]

@@ -5,6 +5,8 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -12,6 +14,10 @@ use fleetmint_board::wiped::Wiped;
 use zeroize::Zeroizing;
 
 use super::appear::Appearing;
+#[cfg(target_os = "linux")]
+use super::appear::{link_in, unnamed_in};
+#[cfg(target_os = "linux")]
+use super::commit::{restrict, strictest_mode};
 use super::identity::Identity;
 use super::input::inputs;
 use super::path::no_file_in;
@@ -23,7 +29,17 @@ use crate::system_error::reason;
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    created: OnceLock<()>,
+    /// Once it is created.
+    created: OnceLock<Created>,
+}
+
+#[derive(Debug)]
+struct Created {
+    #[cfg(target_os = "linux")]
+    folder: File,
+    /// The permission bits of its files, and whether a new file has others, because the umask takes some away.
+    #[cfg(target_os = "linux")]
+    mode: (u32, OnceLock<bool>),
 }
 
 /// What is at the place of an output.
@@ -125,15 +141,13 @@ impl Folder {
     pub(crate) fn put(&self, name: &str, bytes: &[u8], replace: bool) -> Result<(), Failure> {
         let path = self.path(name);
         let not_written = |reason: &str| Failure::unusable(format_args!("{}: not written: {reason}", path.display()));
-        let mut file = self
+        let (created, mut file) = self
             .create()
-            .and_then(|()| Appearing::begin(&self.path))
+            .and_then(|created| Ok((created, created.begin(&self.path)?)))
             .map_err(|error| not_written(&no_file_in(&self.path, &error)))?;
-        let written = file.write_all(bytes).and_then(|()| {
-            #[cfg(not(target_os = "linux"))]
-            file.file().sync_all()?;
-            file.appear(&path, replace)
-        });
+        let written = file
+            .write_all(bytes)
+            .and_then(|()| created.appear(file, &path, name, replace));
         written.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => not_written("it exists now, and did not when the run began"),
             _ => not_written(&reason(&error)),
@@ -165,12 +179,62 @@ impl Folder {
         sync(&self.path).map_err(|error| Failure::unusable(format_args!("{}: {}", self.path.display(), reason(&error))))
     }
 
-    fn create(&self) -> io::Result<()> {
-        if self.created.get().is_none() {
-            fs::create_dir_all(&self.path)?;
-            let _ = self.created.set(());
+    fn create(&self) -> io::Result<&Created> {
+        if let Some(created) = self.created.get() {
+            return Ok(created);
         }
-        Ok(())
+        fs::create_dir_all(&self.path)?;
+        let created = Created {
+            #[cfg(target_os = "linux")]
+            folder: File::open(&self.path)?,
+            #[cfg(target_os = "linux")]
+            mode: (strictest_mode(), OnceLock::new()),
+        };
+        Ok(self.created.get_or_init(|| created))
+    }
+}
+
+/// No more calls of the system than are needed: there may be many thousands of files.
+#[cfg(target_os = "linux")]
+impl Created {
+    fn begin(&self, path: &Path) -> io::Result<Appearing> {
+        match unnamed_in(&self.folder, Path::new("."), self.mode.0)? {
+            Some(file) => Ok(Appearing::Unnamed(file)),
+            None => Appearing::begin(path),
+        }
+    }
+
+    fn appear(&self, file: Appearing, path: &Path, name: &str, replace: bool) -> io::Result<()> {
+        let Appearing::Unnamed(unnamed) = &file else {
+            return file.appear(path, replace);
+        };
+        let (mode, differs) = &self.mode;
+        let differs = match differs.get() {
+            Some(differs) => *differs,
+            None => {
+                let found = unnamed.metadata()?.permissions().mode() & 0o777;
+                *differs.get_or_init(|| found != *mode)
+            }
+        };
+        if differs {
+            restrict(unnamed)?;
+        }
+        match link_in(unnamed, &self.folder, Path::new(name)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && replace => file.appear(path, replace),
+            outcome => outcome,
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Created {
+    fn begin(&self, path: &Path) -> io::Result<Appearing> {
+        Appearing::begin(path)
+    }
+
+    fn appear(&self, file: Appearing, path: &Path, _name: &str, replace: bool) -> io::Result<()> {
+        file.file().sync_all()?;
+        file.appear(path, replace)
     }
 }
 
@@ -274,12 +338,12 @@ mod tests {
 
     #[test]
     fn an_input_is_no_output() {
+        // A file that stays: the inode of one that is deleted may become that of another test's file.
+        let here = Folder::open(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        super::super::read_file(&here.path("Cargo.toml"), 1 << 20).unwrap();
+        assert_eq!(here.state("Cargo.toml", b"x").unwrap(), State::Input);
         let above = tempfile::tempdir().unwrap();
         let folder = Folder::open(above.path()).unwrap();
-        folder.put("table", b"one", false).unwrap();
-        super::super::read_file(&folder.path("table"), 100).unwrap();
-        assert_eq!(folder.state("table", b"one").unwrap(), State::Input);
-        assert_eq!(folder.state("table", b"two").unwrap(), State::Input);
         // Read here, it is not an input.
         folder.put("keys", b"key", false).unwrap();
         assert_eq!(**folder.read("keys", 3).unwrap().unwrap(), *b"key");

@@ -132,8 +132,10 @@ fn check(
             checked.id = Some(id);
         }
         (image, names) => {
-            if let Err(errors) = image {
-                checked.errors.extend(errors);
+            if let Err(mut errors) = image {
+                // That of the first device is said once, for that one.
+                errors.retain(|error| error.line >= device.line());
+                checked.errors.extend(run.named(&errors));
             }
             match names {
                 Ok((id, _)) => checked.id = Some(id),

@@ -64,17 +64,13 @@ impl Run<'_> {
 
     /// Makes the plain image of a device, which is then in the desk's buffer with the length of its file.
     ///
-    /// No errors in an `Err`: the only thing wrong is a value of the first device, which reports it.
-    pub(super) fn image(&self, device: &Device, desk: &mut Desk<'_>) -> Result<(), Vec<String>> {
+    /// What is wrong with a value of the first device that goes to all devices has the first device's line.
+    pub(super) fn image(&self, device: &Device, desk: &mut Desk<'_>) -> Result<(), Vec<csv::Error>> {
         desk.buffer.resize(self.size, 0xFF);
         let read = |path: &str| self.files.read(path);
-        match desk.images.write(device, &mut desk.buffer, read) {
-            Ok(used) => {
-                desk.buffer.truncate(image::file_len(self.size, used));
-                Ok(())
-            }
-            Err(errors) => Err(self.named(&errors)),
-        }
+        let used = desk.images.write(device, &mut desk.buffer, read)?;
+        desk.buffer.truncate(image::file_len(self.size, used));
+        Ok(())
     }
 
     /// Errors of the values, with the name of their file.

@@ -249,7 +249,7 @@ fn make(
 ) -> Result<Beside, String> {
     let first = |errors: Vec<String>| errors.into_iter().next().unwrap_or_default();
     let device = device.map_err(|errors| first(run.named(&errors)))?;
-    run.image(&device, desk).map_err(first)?;
+    run.image(&device, desk).map_err(|errors| first(run.named(&errors)))?;
     let (id, names) = run.names(number, &device)?;
     let keys = keys(&names).map_err(|error| run.at(&device, error))?;
     encrypt(&mut desk.buffer, &keys).map_err(|error| run.at(&device, error))?;

@@ -88,6 +88,18 @@ fn every_error_of_a_table_before_any_file() {
 }
 
 #[test]
+fn what_is_wrong_with_a_repeated_value_is_said_once() {
+    let folder = folder();
+    folder.write("conf.csv", "prov,namespace,\nca,file,binary,REPEAT\n");
+    folder.write("values.csv", "serial,ca\nA1,gone.der\nA2,\nA3,\n");
+    let run = folder.line(GENERATE);
+    assert_eq!(run.exit, 2);
+    assert_eq!(run.stderr.matches("gone.der").count(), 1, "{}", run.stderr);
+    assert!(run.stderr.contains("values.csv: line 2: "), "{}", run.stderr);
+    assert!(run.stderr.contains("1 error must be corrected first"), "{}", run.stderr);
+}
+
+#[test]
 fn an_image_with_other_content_stops_the_run_before_anything_is_written() {
     let folder = folder();
     folder.write("out/bin/Fan-A2.bin", "other");
