@@ -65,7 +65,7 @@ impl Run<'_> {
     /// Makes the plain image of a device, which is then in the desk's buffer with the length of its file.
     ///
     /// What is wrong with a value of the first device that goes to all devices has the first device's line.
-    pub(super) fn image(&self, device: &Device, desk: &mut Desk<'_>) -> Result<(), Vec<csv::Error>> {
+    pub(super) fn image(&self, device: &Device, desk: &mut Desk<'_>) -> Result<(), Vec<csv::mfg::Error>> {
         desk.buffer.resize(self.size, 0xFF);
         let read = |path: &str| self.files.read(path);
         let used = desk.images.write(device, &mut desk.buffer, read)?;
