@@ -8,7 +8,7 @@ const proxy = { target: server, changeOrigin: true, headers: { origin: server } 
 /** What nearly every view needs. */
 const PAGE = new RegExp(
   '/node_modules/openapi-fetch/|vite/preload-helper|/src/(api|shell|texts/(index|language|plural)|(root|router|routes)\\b)' +
-    '|/src/components/(announce|Announcements|Dialog|Field|Finding|Heading|loaded|Pager|Problem|SearchField|Skeleton|SortHeader' +
+    '|/src/components/(announce|Announcements|Dialog|Field|Finding|Heading|loaded|Pager|Problem|SearchField|Skeleton|sort|SortHeader' +
     '|TableSkeleton|Time)\\b' +
     '|/src/views/signin/',
 );

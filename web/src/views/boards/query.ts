@@ -12,13 +12,6 @@ export function sortOf(query: URLSearchParams): Sort {
   return sorts.find((sort) => sort === query.get('sort')) ?? '-started_at';
 }
 
-/** The other direction of the column that the table is sorted by, else the column's own first one. */
-export function nextSort(current: Sort, column: 'mac' | 'started_at'): Sort {
-  if (current === column) return `-${column}`;
-  if (current === `-${column}`) return column;
-  return column === 'started_at' ? '-started_at' : column;
-}
-
 export function stateOf(query: URLSearchParams): State | undefined {
   return states.find((state) => state === query.get('state'));
 }

@@ -32,15 +32,6 @@ export function sortOf(query: URLSearchParams): Sort {
 }
 
 /** What the table can be sorted by. */
-export type Column = 'name' | 'key' | 'device_model_id' | 'created_at';
-
-/** The other direction of the column that the table is sorted by, else the column's own first one. */
-export function nextSort(current: Sort, column: Column): Sort {
-  if (current === column) return `-${column}`;
-  if (current === `-${column}`) return column;
-  return column === 'created_at' ? '-created_at' : column;
-}
-
 /** What to ask the server for. What it would refuse is left out: an address is typed by people too. */
 export function listQuery(query: URLSearchParams): Query {
   const asked: Query = { limit: PAGE, sort: sortOf(query) };

@@ -3,19 +3,11 @@ import type { operations } from '../../api/generated.ts';
 
 type Query = NonNullable<operations['list_device_models']['parameters']['query']>;
 export type Sort = NonNullable<Query['sort']>;
-type Column = 'name' | 'code' | 'created_at';
 
 const sorts: readonly Sort[] = ['id', '-id', 'code', '-code', 'name', '-name', 'created_at', '-created_at'];
 
 export function sortOf(query: URLSearchParams): Sort {
   return sorts.find((sort) => sort === query.get('sort')) ?? 'name';
-}
-
-/** The other direction of the column that the table is sorted by, else the column's own first one. */
-export function nextSort(current: Sort, column: Column): Sort {
-  if (current === column) return `-${column}`;
-  if (current === `-${column}`) return column;
-  return column === 'created_at' ? '-created_at' : column;
 }
 
 /** What to ask the server for. What it would refuse is left out: an address is typed by people too. */
