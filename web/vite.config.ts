@@ -1,5 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { type Plugin, defineConfig } from 'vite';
+import { defineConfig } from 'vite';
+
+import { esptool } from './tools/esptool.ts';
 
 /** The server that `npm run dev` passes API calls to; set FLEETMINT_URL for another one. */
 const server = process.env['FLEETMINT_URL'] ?? 'http://127.0.0.1:8080';
@@ -13,29 +15,8 @@ const PAGE = new RegExp(
     '|/src/views/signin/',
 );
 
-/**
- * esptool-js loads one chip after the other until it knows which one answers. All of them in its own file are half as large as eleven
- * files, and are there at once. The programs that it uploads, one for each chip, stay apart.
- */
-const oneFileOfEsptool: Plugin = {
-  name: 'one-file-of-esptool',
-  transform: {
-    filter: { id: /node_modules\/esptool-js\/lib\/esploader\.js/ },
-    handler(code) {
-      const chips = new Set<string>();
-      const body = code.replace(/await import\("\.\/targets\/(\w+)\.js"\)/g, (_, chip: string) => {
-        chips.add(chip);
-        return chip;
-      });
-      if (chips.size === 0) this.error('esptool-js loads its chips in another way now');
-      const imports = Array.from(chips, (chip) => `import * as ${chip} from './targets/${chip}.js';`);
-      return { code: [...imports, body].join('\n'), map: null };
-    },
-  },
-};
-
 export default defineConfig({
-  plugins: [svelte(), oneFileOfEsptool],
+  plugins: [svelte(), esptool()],
   // The server makes the references of index.html absolute, below the path of server.public_url.
   base: './',
   server: { proxy: { '/api': proxy, '/oauth2': proxy } },
@@ -58,7 +39,7 @@ export default defineConfig({
           groups: [
             { name: 'svelte', test: /node_modules\/(svelte|esm-env|clsx)\//, priority: 1 },
             { name: 'page', test: PAGE },
-            { name: 'esptool', test: /node_modules\/(esptool-js|pako)\/(?!.*stub_flasher)/ },
+            { name: 'esptool', test: /node_modules\/esptool-js\/(?!.*stub_flasher)/ },
           ],
         },
       },

@@ -3,6 +3,8 @@ import { resolve } from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 
+import { esptool } from './tools/esptool.ts';
+
 const here = import.meta.dirname;
 const wasm = resolve(here, 'src/nvs/generated/inspector/fleetmint_web_bg.wasm');
 
@@ -11,7 +13,7 @@ const wasm = resolve(here, 'src/nvs/generated/inspector/fleetmint_web_bg.wasm');
  * module in it, one style sheet. From file:// a browser loads no module script and fetches nothing.
  */
 export default defineConfig({
-  plugins: [svelte(), moduleInside(), folder()],
+  plugins: [svelte(), esptool(), moduleInside(), folder()],
   publicDir: false,
   // A classic script has no address of its own.
   define: { 'import.meta.url': 'document.baseURI', 'import.meta.resolve': 'undefined' },
