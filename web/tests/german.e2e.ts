@@ -1,4 +1,5 @@
 // In German: what the server and the library say is English, and marked as such; the page says the same in German beside it.
+import { inspector } from '../src/texts/de-inspector.ts';
 import { de } from '../src/texts/de.ts';
 import { expect, test } from './harness/browser.ts';
 import { READY } from './harness/fleet.ts';
@@ -9,18 +10,18 @@ test.override({ settings: READY });
 test('the findings and errors of the inspector', async ({ open }) => {
   const { page, visit } = await open({ locale: 'de-DE', signedIn: false });
   await visit('/inspector');
-  await openFile(page, 'golden/bad_hdrcrc_first.bin', de.inspector.openFile);
-  const finding = page.getByRole('listitem').filter({ hasText: de.inspector.rules['page-header']! }).first();
+  await openFile(page, 'golden/bad_hdrcrc_first.bin', inspector.openFile);
+  const finding = page.getByRole('listitem').filter({ hasText: inspector.rules['page-header']! }).first();
   await finding.waitFor();
   const library = finding.locator('[lang="en"]');
   expect(await library.textContent()).toMatch(/checksum of the page's header/);
   expect(await library.locator('xpath=ancestor::*[@lang][1]').getAttribute('lang')).toBe('de');
 
-  await page.getByRole('button', { name: de.inspector.close }).click();
+  await page.getByRole('button', { name: inspector.close }).click();
   await openFile(
     page,
     { name: 'text.bin', content: Buffer.from('no partition at all'.repeat(500)) },
-    de.inspector.openFile,
+    inspector.openFile,
   );
   const question = page.getByRole('alert');
   await question.waitFor();

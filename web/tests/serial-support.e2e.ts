@@ -1,5 +1,6 @@
 // Why a page cannot reach a board, with Chromium's own Web Serial: what is said is what it is.
 import type { Page } from 'playwright-core';
+import { inspector } from '../src/texts/en-inspector.ts';
 import { en } from '../src/texts/en.ts';
 import { expect, test } from './harness/browser.ts';
 import { newDevice } from './harness/desk.ts';
@@ -67,10 +68,10 @@ test.for(WHYS)('$what', async ({ prepare, server: elsewhere, says }, { server, o
   expect(await dialog.getByText(`fleetmint flash --device ${device.key}`).count()).toBe(says === 'yes' ? 0 : 1);
 
   await visit('/inspector');
-  const read = page.getByRole('button', { name: en.inspector.readBoard });
+  const read = page.getByRole('button', { name: inspector.readBoard });
   if (says === 'yes') await read.waitFor();
   else {
-    await page.getByText(en.inspector.noSerial[says]).waitFor();
+    await page.getByText(inspector.noSerial[says]).waitFor();
     expect(await read.count()).toBe(0);
   }
 });

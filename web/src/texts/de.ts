@@ -1,9 +1,8 @@
-import type { Texts } from './en.ts';
-import { inspector } from './de-inspector.ts';
+import type { BaseTexts } from './en.ts';
 import { provision, refusals } from './de-provision.ts';
 import { plural } from './plural.ts';
 
-export const de: Texts = {
+export const de: BaseTexts = {
   dir: 'ltr',
 
   shell: {
@@ -445,8 +444,6 @@ export const de: Texts = {
   },
 
   provision,
-
-  inspector,
 
   refusals,
 

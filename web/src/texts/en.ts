@@ -1,6 +1,6 @@
 // English: the source of the type of every language. One section for each area of the page.
 // A text with a value in it is a function. A number that changes the sentence goes through `plural`.
-import { inspector } from './en-inspector.ts';
+import type { inspector } from './en-inspector.ts';
 import { provision, refusals } from './en-provision.ts';
 import { plural } from './plural.ts';
 
@@ -447,8 +447,6 @@ export const en = {
 
   provision,
 
-  inspector,
-
   /** Why a board is not written: `plan`'s and `table`'s refusals by their kind. */
   refusals,
 
@@ -525,4 +523,7 @@ export const en = {
   },
 };
 
-export type Texts = typeof en;
+/** The texts of every view but the inspector's, which come with it. */
+export type BaseTexts = typeof en;
+
+export type Texts = BaseTexts & { readonly inspector: typeof inspector };

@@ -1,22 +1,28 @@
-import type { Texts } from './en.ts';
+import type { BaseTexts, Texts } from './en.ts';
 
 export const languages = { en: 'English', de: 'Deutsch' } as const;
 export type Language = keyof typeof languages;
 
 const STORED = 'fleetmint.language';
-const sources: Record<Language, () => Promise<Texts>> = {
+const sources: Record<Language, () => Promise<BaseTexts>> = {
   en: async () => (await import('./en.ts')).en,
   de: async () => (await import('./de.ts')).de,
 };
+const ofInspector: Record<Language, () => Promise<Texts['inspector']>> = {
+  en: async () => (await import('./en-inspector.ts')).inspector,
+  de: async () => (await import('./de-inspector.ts')).inspector,
+};
 
-let current = $state.raw<Texts>();
+let current = $state.raw<BaseTexts & Partial<Texts>>();
+/** Whether the inspector was shown, whose texts are loaded with it. */
+let withInspector = false;
 let chosen = $state.raw<Language>('en');
 
 /** The texts of the current language, by section. */
 export const t: Texts = new Proxy({} as Texts, {
   get(_, section) {
     if (current === undefined) throw new Error('no language is loaded yet');
-    return current[section as keyof Texts];
+    return current[section as keyof BaseTexts];
   },
 });
 
@@ -42,11 +48,30 @@ export function preferredLanguage(): Language {
 }
 
 export async function loadLanguage(to: Language, options: { remember?: boolean } = {}): Promise<void> {
-  current = await sources[to]();
+  current = await load(to);
   chosen = to;
   document.documentElement.lang = to;
   document.documentElement.dir = current.dir;
   if (options.remember === true) storage()?.setItem(STORED, to);
+}
+
+/** Loads the texts of the inspector, in this language and in those that are chosen later. */
+export async function loadInspectorTexts(): Promise<void> {
+  withInspector = true;
+  let loaded: Language;
+  do {
+    loaded = chosen;
+    current = await load(loaded);
+    // Another language may have been chosen meanwhile.
+  } while (loaded !== chosen);
+}
+
+async function load(language: Language): Promise<BaseTexts & Partial<Texts>> {
+  const [base, inspector] = await Promise.all([
+    sources[language](),
+    withInspector ? ofInspector[language]() : undefined,
+  ]);
+  return inspector === undefined ? base : { ...base, inspector };
 }
 
 /** Storage can be forbidden, in a private window or by policy; the language is then not remembered. */

@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { de } from './de.ts';
-import { en } from './en.ts';
-import { language, languages, loadLanguage, preferredLanguage, t } from './index.ts';
+import { inspector as inspectorInGerman } from './de-inspector.ts';
+import { de as baseInGerman } from './de.ts';
+import { inspector as inspectorInEnglish } from './en-inspector.ts';
+import { en as baseInEnglish } from './en.ts';
+import { language, languages, loadInspectorTexts, loadLanguage, preferredLanguage, t } from './index.ts';
 
 type Leaf = string | readonly string[] | ((...values: never[]) => string);
+const en = { ...baseInEnglish, inspector: inspectorInEnglish };
+const de = { ...baseInGerman, inspector: inspectorInGerman };
 const all = { en, de };
 
 function leaves(texts: object, path = ''): Map<string, Leaf> {
@@ -121,6 +125,18 @@ describe('the language', () => {
     expect(localStorage.length).toBe(0);
     await loadLanguage('de', { remember: true });
     expect(preferredLanguage()).toBe('de');
+  });
+
+  it('brings the inspector’s texts when they are needed, in each language from then on', async () => {
+    expect(t.inspector).toBeUndefined();
+    await loadInspectorTexts();
+    expect(t.inspector.title).toBe('NVS inspector');
+    expect(t.shell.devices).toBe('Devices');
+    await loadLanguage('de');
+    expect(t.inspector.title).toBe('NVS-Inspektor');
+    // A switch while they are loaded wins.
+    await Promise.all([loadInspectorTexts(), loadLanguage('en')]);
+    expect([language.chosen, t.inspector.title]).toEqual(['en', 'NVS inspector']);
   });
 
   it('is the first of the browser’s that the page has', () => {
