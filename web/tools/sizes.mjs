@@ -5,6 +5,7 @@ import { argv, exit } from 'node:process';
 
 // `./bench page` measures whole visits; these are the parts that grow unnoticed.
 const FIRST_VIEW = 60_000;
+const PROVISIONING_VISIT = 220_000;
 const PROVISIONING_MODULE = 120_000;
 const INSPECTORS_MODULE = 190_000;
 
@@ -14,33 +15,48 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .map((file) => join(file.parentPath, file.name));
 const sent = (path) => statSync(existsSync(`${path}.br`) ? `${path}.br` : path).size;
 
+/** Adds a file with all that it imports statically. */
+const adding = (to) => {
+  const add = (path) => {
+    if (to.has(path) || !existsSync(path)) return;
+    to.add(path);
+    if (path.endsWith('.js')) {
+      const text = readFileSync(path, 'utf8');
+      for (const [, name] of text.matchAll(/(?:from|import)\s*["'](\.[^"']+)["']/g)) add(join(path, '..', name));
+    }
+  };
+  return add;
+};
+const named = (pattern) => {
+  const found = files.filter((path) => pattern.test(basename(path)));
+  if (found.length === 0) throw new Error(`no file ${pattern} in ${folder}`);
+  return found;
+};
+
 // What index.html names, with all that it imports statically; and then what the list of devices is in English.
 const first = new Set();
-const add = (path) => {
-  if (first.has(path) || !existsSync(path)) return;
-  first.add(path);
-  if (path.endsWith('.js')) {
-    const text = readFileSync(path, 'utf8');
-    for (const [, name] of text.matchAll(/(?:from|import)\s*["'](\.[^"']+)["']/g)) add(join(path, '..', name));
-  }
-};
+const add = adding(first);
 const index = join(folder, 'index.html');
 add(index);
 for (const [, name] of readFileSync(index, 'utf8').matchAll(/(?:src|href)="\.?\/?([^"]+)"/g)) add(join(folder, name));
-const list = files.filter((path) => /^(en|Devices)-[^/]*$/.test(basename(path)));
-if (list.length < 2) throw new Error(`no list of devices, or no English, in ${folder}`);
-list.forEach(add);
+[/^en-(?!inspector)/, /^Devices-/].flatMap(named).forEach(add);
+
+// And then a device, and its board: an ESP32-C3.
+const modules = named(/\.wasm$/).toSorted((a, b) => sent(a) - sent(b));
+const visit = new Set(first);
+[/^Device-/, /^Provision-/, /^Flow-/, /^provision-/, /^board(-module)?-/, /^chip-/, /^esptool-/, /^esp32c3-/]
+  .flatMap(named)
+  .concat(modules.slice(0, 1))
+  .forEach(adding(visit));
 
 for (const path of files.toSorted((a, b) => sent(b) - sent(a))) {
   console.log(`${String(sent(path)).padStart(8)}  ${first.has(path) ? 'first' : '     '}  ${relative(folder, path)}`);
 }
 const sum = (paths) => [...paths].reduce((bytes, path) => bytes + sent(path), 0);
-const [provisioning = 0, inspectors = 0] = files
-  .filter((path) => path.endsWith('.wasm'))
-  .map(sent)
-  .toSorted((a, b) => a - b);
+const [provisioning = 0, inspectors = 0] = modules.map(sent);
 const report = [
   ['the list of devices, with all that it loads first', sum(first), FIRST_VIEW],
+  ['a visit that provisions a board', sum(visit), PROVISIONING_VISIT],
   ['the module that provisions', provisioning, PROVISIONING_MODULE],
   ['the module of the inspector', inspectors, INSPECTORS_MODULE],
 ];
