@@ -11,6 +11,14 @@ use alloc::vec::Vec;
 use core::fmt;
 use zeroize::Zeroizing;
 
+impl Values<'_> {
+    /// The devices, from the first.
+    #[must_use]
+    pub fn devices(&self) -> Devices<'_> {
+        Devices::new(self)
+    }
+}
+
 /// One device: its fields, which may be secrets. They are wiped when it is dropped, and `Debug` doesn't show them.
 pub struct Device {
     line: usize,
@@ -70,10 +78,10 @@ enum Repeated {
 }
 
 impl<'a> Devices<'a> {
-    pub(super) fn new(values: &'a Values<'a>, records: Records<'a>) -> Self {
+    fn new(values: &'a Values<'a>) -> Self {
         Self {
             values,
-            records: Some(records),
+            records: Some(values.records()),
             repeated: Repeated::Ahead,
         }
     }

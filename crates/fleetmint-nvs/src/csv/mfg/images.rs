@@ -16,6 +16,28 @@ use alloc::vec::Vec;
 use core::fmt;
 use zeroize::Zeroizing;
 
+impl Values<'_> {
+    /// What writes the images of the devices.
+    #[must_use]
+    pub fn images(&self, version: Version) -> Images<'_> {
+        Images::new(self, version)
+    }
+
+    /// [`Images::write`] for a single device, without what others have in common with it.
+    ///
+    /// # Errors
+    /// As [`Images::write`].
+    pub fn write<B: Into<Vec<u8>>, E: fmt::Display>(
+        &self,
+        device: &Device,
+        image: &mut [u8],
+        version: Version,
+        read_file: impl FnMut(&str) -> Result<B, E>,
+    ) -> Result<usize, Vec<Error>> {
+        self.images(version).write(device, image, read_file)
+    }
+}
+
 /// Writes the images of a table's devices, one after the other. A program with several threads gives each its own.
 ///
 /// It remembers what devices have in common: the values of keys with `REPEAT`, decoded, and the last Wi-Fi key, which takes
@@ -29,7 +51,7 @@ pub struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
-    pub(super) fn new(values: &'a Values<'a>, version: Version) -> Self {
+    fn new(values: &'a Values<'a>, version: Version) -> Self {
         Self {
             values,
             version,

@@ -1,15 +1,12 @@
 //! The values: a header, then one device in each row.
 
 use super::configuration::{Configuration, KeyRow};
-use super::devices::{Device, Devices};
 use super::error::{Error, ErrorKind};
 use super::errors::{Errors, only};
-use super::images::Images;
 use crate::csv::encoding::Encoding;
 use crate::csv::error::{self, excerpt};
 use crate::csv::file_format::FileFormat;
 use crate::csv::records::{LineEnds, Record, Records};
-use crate::layout::Version;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -77,30 +74,9 @@ impl<'a> Values<'a> {
         columns.filter_map(move |(place, column)| (column == name).then_some(place))
     }
 
-    /// The devices, from the first.
-    #[must_use]
-    pub fn devices(&self) -> Devices<'_> {
-        Devices::new(self, self.records.clone())
-    }
-
-    /// What writes the images of the devices.
-    #[must_use]
-    pub fn images(&self, version: Version) -> Images<'_> {
-        Images::new(self, version)
-    }
-
-    /// [`Images::write`] for a single device, without what others have in common with it.
-    ///
-    /// # Errors
-    /// As [`Images::write`].
-    pub fn write<B: Into<Vec<u8>>, E: fmt::Display>(
-        &self,
-        device: &Device,
-        image: &mut [u8],
-        version: Version,
-        read_file: impl FnMut(&str) -> Result<B, E>,
-    ) -> Result<usize, Vec<Error>> {
-        self.images(version).write(device, image, read_file)
+    /// The rows from the first device on.
+    pub(super) fn records(&self) -> Records<'a> {
+        self.records.clone()
     }
 
     pub(super) fn configuration(&self) -> &'a Configuration {
