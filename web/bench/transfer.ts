@@ -4,8 +4,10 @@ import type { CDPSession, Page } from 'playwright-core';
 interface Loaded {
   readonly path: string;
   readonly encoding: string;
-  readonly headers: number;
-  bytes: number;
+  /** Of the body. */
+  body: number;
+  /** With headers. */
+  network: number;
 }
 
 export interface Sum {
@@ -26,18 +28,21 @@ export class Transfer {
     const session = await page.context().newCDPSession(page);
     const transfer = new Transfer(session);
     session.on('Network.responseReceived', ({ requestId, response }) => {
-      const headers = Object.entries(response.headers);
-      const encoding = headers.find(([name]) => name.toLowerCase() === 'content-encoding')?.[1] ?? 'identity';
+      const header = (wanted: string) =>
+        Object.entries(response.headers).find(([name]) => name.toLowerCase() === wanted)?.[1];
       transfer.loading.set(requestId, {
         path: new URL(response.url).pathname,
-        encoding,
-        headers: response.encodedDataLength,
-        bytes: 0,
+        encoding: header('content-encoding') ?? 'identity',
+        // What has arrived until now can be more than the headers, so the length that the server says comes first.
+        body: Number(header('content-length') ?? -response.encodedDataLength),
+        network: 0,
       });
     });
     session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
       const one = transfer.loading.get(requestId);
-      if (one !== undefined) transfer.loaded.push({ ...one, bytes: encodedDataLength });
+      if (one === undefined) return;
+      const body = one.body < 0 ? encodedDataLength + one.body : one.body;
+      transfer.loaded.push({ ...one, body, network: encodedDataLength });
     });
     await session.send('Network.enable');
     return transfer;
@@ -72,6 +77,6 @@ export class Transfer {
 }
 
 function sum(loaded: readonly Loaded[]): Sum {
-  const network = loaded.reduce((all, { bytes }) => all + bytes, 0);
-  return { requests: loaded.length, bytes: loaded.reduce((all, { headers }) => all - headers, network), network };
+  const add = (of: 'body' | 'network'): number => loaded.reduce((all, one) => all + one[of], 0);
+  return { requests: loaded.length, bytes: add('body'), network: add('network') };
 }

@@ -187,7 +187,6 @@ async function provisioning(print: Print, desk: Desk, fleet: Fleet): Promise<voi
       largest: transfer
         .list()
         .filter(({ path }) => !path.startsWith('/api/'))
-        .map(({ path, headers, bytes }) => ({ path, body: bytes - headers }))
         .toSorted((a, b) => b.body - a.body)
         .slice(0, 6)
         .map(({ path, body }) => `${path.replace(/^\/assets\//, '')} ${body}`),
