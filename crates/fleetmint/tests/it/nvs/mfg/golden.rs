@@ -241,3 +241,39 @@ fn calls_that_no_run_can_come_of() {
         ]
     );
 }
+
+#[test]
+fn espressif_s_generator_decrypts_what_each_scheme_encrypts() {
+    let folder = Folder::new();
+    folder.write("conf.csv", "a,namespace,\ns,data,string\nb,data,hex2bin\n");
+    let blob = "5a".repeat(5000);
+    folder.write("values.csv", format!("s,b\none,{blob}\ntwo,{blob}\n"));
+    folder.write("hmac.bin", [7; 32]);
+    let line = "fleetmint nvs mfg generate conf.csv values.csv Fan 0x6000";
+    folder.line(&format!("{line} --outdir plain")).done();
+    for (outdir, options) in [
+        ("new", "--keygen"),
+        ("hmac", "--keygen --key_protect_hmac --kp_hmac_keygen"),
+        ("derived", "--keygen --key_protect_hmac --kp_hmac_inputkey hmac.bin"),
+    ] {
+        folder.line(&format!("{line} --outdir {outdir} {options}")).done();
+        for id in [1, 2] {
+            let image = format!("bin/Fan-{id}.bin");
+            let arguments =
+                format!("decrypt {outdir}/{image} {outdir}/keys/keys-Fan-{id}.bin decrypted.bin --outdir .");
+            let Some(run) = generator(folder.path(), &arguments) else {
+                return;
+            };
+            run.done();
+            assert_ne!(
+                folder.read(&format!("{outdir}/{image}")),
+                folder.read(&format!("plain/{image}"))
+            );
+            assert!(
+                folder.read("decrypted.bin") == folder.read(&format!("plain/{image}")),
+                "{outdir} {id}"
+            );
+            fs::remove_file(folder.file("decrypted.bin")).unwrap();
+        }
+    }
+}
