@@ -154,6 +154,12 @@ impl Folder {
         })
     }
 
+    /// Leaves a file as it is, but for its owner alone: another program may have written it for everybody.
+    pub(crate) fn keep(&self, name: &str) -> Result<(), Failure> {
+        let path = self.path(name);
+        own(&path).map_err(|error| Failure::unusable(format_args!("{}: {}", path.display(), reason(&error))))
+    }
+
     /// Deletes the temporary files that a killed run has left.
     pub(crate) fn clean(&self) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::unusable(format_args!("{}: {}", self.path.display(), reason(&error)));
@@ -236,6 +242,22 @@ impl Created {
         file.file().sync_all()?;
         file.appear(path, replace)
     }
+}
+
+/// Takes a file away from everybody but its owner.
+#[cfg(unix)]
+fn own(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::symlink_metadata(path)?.permissions().mode();
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)),
+    }
+}
+
+#[cfg(not(unix))]
+fn own(_path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {

@@ -218,7 +218,7 @@ fn write_device(run: &Run<'_>, folders: &Folders, desk: &mut Desk<'_>, numbered:
     let put = |folder: &Folder, name: &str, bytes: &[u8]| {
         let told = |failure: Failure| failure.message;
         if folders.may_hold_files && folder.state(name, bytes).map_err(told)? == State::Same {
-            return Ok(true);
+            return folder.keep(name).map_err(told).map(|()| true);
         }
         folder.put(name, bytes, run.force).map_err(told).map(|()| false)
     };

@@ -242,3 +242,22 @@ fn an_output_is_never_an_input() {
     );
     assert_eq!(folder.read("out/bin/Fan-A1.bin"), b"ca");
 }
+
+/// Espressif's script leaves keys that everybody can read.
+#[test]
+fn what_is_there_already_is_for_its_owner_alone_afterwards() {
+    let folder = folder();
+    folder.write("hmac.bin", [7; 32]);
+    let line = format!("{GENERATE} --keygen --key_protect_hmac --kp_hmac_inputkey hmac.bin");
+    folder.line(&line).done();
+    let written = ["out/bin/Fan-A1.bin", "out/keys/keys-Fan-A1.bin"].map(|name| folder.file(name));
+    for path in &written {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let again = folder.line(&line).done();
+    assert!(again.stderr.contains("3 of them existed already"), "{}", again.stderr);
+    for path in &written {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+}
